@@ -1,0 +1,130 @@
+"""What a number depends on, as frozen records: each is validated once and has one canonical text form."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from adtrack.errors import UserError
+
+DEMO = "demo"
+IMAGENET = "imagenet"
+RANDOM = "random"
+METHODS = ("patchcore",)
+
+
+def _whole(name: str, value: object, least: int, hint: str = "") -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UserError(f"{name} must be a whole number of at least {least}, but got {value!r}.", hint)
+
+
+def canonical(record: object) -> str:
+    """The canonical text of a dataclass or of plain data: JSON with sorted keys and no spaces."""
+    plain = dataclasses.asdict(record) if dataclasses.is_dataclass(record) else record
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(record: object) -> str:
+    """SHA-256 of the canonical text, in hexadecimal."""
+    return hashlib.sha256(canonical(record).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Which images: a class of the data set at ``root`` ("demo" or a folder), split and shifted by ``seed``."""
+
+    class_name: str
+    root: str = DEMO
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        _whole("seed", self.seed, 0)
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """The view that the network gets: the image squeezed to ``resize``², then its central ``crop``² (0 = all of it)."""
+
+    resize: int = 256
+    crop: int = 224
+
+    def __post_init__(self) -> None:
+        _whole("resize", self.resize, 32, "256 is the usual size.")
+        _whole("crop", self.crop, 0, "0 takes the whole image.")
+        if self.crop > self.resize or 0 < self.crop < 32:
+            raise UserError(
+                f"crop must be 0 or lie between 32 and resize, but got crop {self.crop} and resize {self.resize}.",
+                "0 takes the whole image.",
+            )
+
+    @property
+    def size(self) -> int:
+        """Side of the square view in pixels."""
+        return self.crop or self.resize
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """Which frozen network: its torchvision name and its weights ("imagenet", "random" or a file)."""
+
+    name: str = "resnet50"
+    weights: str = IMAGENET
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class BankSpec:
+    """How a memory bank is made from patch features and asked for scores."""
+
+    layers: tuple[str, ...] = ("layer2", "layer3")
+    patch_size: int = 3
+    coreset_fraction: float = 0.1
+    reweight_neighbours: int = 9
+    projection: int | None = 128
+    seed: int = 42
+    method: str = field(default="patchcore")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if not self.layers or not all(self.layers) or len(set(self.layers)) != len(self.layers):
+            raise UserError(
+                f"layers must be different layer names joined by +, but got {'+'.join(self.layers)!r}.",
+                "layer2+layer3 is the default.",
+            )
+        _whole("patch size", self.patch_size, 1)
+        if self.patch_size % 2 == 0:
+            raise UserError(
+                f"patch size must be odd, but got {self.patch_size}.",
+                f"{self.patch_size - 1} and {self.patch_size + 1} have a centre.",
+            )
+        if not 0 < self.coreset_fraction <= 1:
+            raise UserError(
+                f"coreset fraction must be in (0, 1], but got {self.coreset_fraction}.",
+                "0.01 keeps 1 % of the patches.",
+            )
+        _whole("reweight neighbours", self.reweight_neighbours, 1, "1 switches the re-weighting off.")
+        if self.projection is not None:
+            _whole("projection", self.projection, 1, "None keeps all dimensions.")
+        _whole("seed", self.seed, 0)
+        if self.method not in METHODS:
+            raise UserError(f"method must be one of {', '.join(METHODS)}, but got {self.method!r}.")
+
+    @property
+    def layers_text(self) -> str:
+        """The layers as the user types them: ``layer2+layer3``."""
+        return "+".join(self.layers)
+
+
+def parse_layers(text: str) -> tuple[str, ...]:
+    """``"layer2+layer3"`` → ``("layer2", "layer3")``."""
+    return tuple(part.strip() for part in text.split("+"))
+
+
+@dataclass(frozen=True)
+class BuildSpec:
+    """Everything that a bank and its scores depend on, apart from the images themselves."""
+
+    data: DataSpec
+    image: ImageSpec = ImageSpec()
+    backbone: BackboneSpec = BackboneSpec()
+    bank: BankSpec = BankSpec()
