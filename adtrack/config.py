@@ -5,7 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from adtrack.errors import UserError
+from .errors import UserError
 
 DEMO = "demo"
 IMAGENET = "imagenet"

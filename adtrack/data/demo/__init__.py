@@ -1,0 +1,111 @@
+"""The demo data set: three generated products in MVTec layout, the same pictures on every machine."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...cache import cache_folder
+from ...errors import UserError
+from ...progress import track
+from . import carpet, hazelnut, zipper
+from .drawing import SIZE, Array, changed, random_stream
+
+VERSION = "1"  # raise it with every change to a picture: caches and digests of the old ones stay apart
+GOOD = "good"
+PRODUCTS = {"zipper": zipper, "carpet": carpet, "hazelnut": hazelnut}
+CLASSES = tuple(PRODUCTS)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many pictures a class has: normal ones for training and for test, and test pictures of each defect."""
+
+    train_good: int = 40
+    test_good: int = 16
+    test_defect: int = 12
+
+
+COUNTS = Counts()
+
+
+def demo_root() -> Path:
+    """The folder of the demo data set in the cache; the first call generates it, which takes some seconds."""
+    return _generated_once(cache_folder("demo", VERSION), CLASSES, COUNTS)
+
+
+def make_demo(root: Path, classes: Sequence[str] = CLASSES, counts: Counts = COUNTS) -> Path:
+    """Write the demo data set to ``root``, in MVTec layout, and return ``root``. Files of the same names are replaced.
+
+    Same files for the same versions of numpy, scipy and Pillow, whichever classes and counts are asked for.
+    """
+    for name in classes:
+        if name not in PRODUCTS:
+            raise UserError(f"a demo class must be one of {', '.join(CLASSES)}, but got {name!r}.")
+    pictures = [(name, *picture) for name in classes for picture in _pictures(name, counts)]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        written = threads.map(partial(_write, Path(root)), pictures)
+        for _ in track(written, "Drawing the demo data", total=len(pictures)):
+            pass
+    return Path(root)
+
+
+def render(class_name: str, path: str, kind: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The picture (SIZE, SIZE, 3) at ``path`` below a class's folder and its mask (SIZE, SIZE), 255 where defective.
+
+    Both depend on class and path alone. Scene and defect have a random stream each, so that the mask can be
+    what the defect (``kind``) changes in the same scene.
+    """
+    product, key = PRODUCTS[class_name], f"{class_name}/{path}"
+    clean = product.draw(random_stream(key))
+    if kind == GOOD:
+        return _to_bytes(clean), np.zeros((SIZE, SIZE), np.uint8)
+    flawed = product.draw(random_stream(key), kind, random_stream(f"{key} {kind}"))
+    return _to_bytes(flawed), changed(clean, flawed, product.DEFECTS[kind]).astype(np.uint8) * 255
+
+
+def _pictures(class_name: str, counts: Counts) -> list[tuple[str, str]]:
+    """Path below the class's folder and kind (good or the defect) of every picture."""
+    folders = [("train", GOOD, counts.train_good), ("test", GOOD, counts.test_good)]
+    folders += [("test", defect, counts.test_defect) for defect in PRODUCTS[class_name].DEFECTS]
+    return [(f"{split}/{kind}/{i:03}.png", kind) for split, kind, count in folders for i in range(count)]
+
+
+def _write(root: Path, picture: tuple[str, str, str]) -> None:
+    class_name, path, kind = picture
+    pixels, mask = render(class_name, path, kind)
+    _save(pixels, root / class_name / path)
+    if kind != GOOD:
+        _save(mask, root / class_name / "ground_truth" / kind / f"{Path(path).stem}_mask.png")
+
+
+def _save(pixels: NDArray[np.uint8], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, compress_level=1)
+
+
+def _to_bytes(picture: Array) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(np.moveaxis(np.rint(picture * 255).astype(np.uint8), 0, -1))
+
+
+def _generated_once(folder: Path, classes: Sequence[str], counts: Counts) -> Path:
+    """``folder`` with the data set in it: complete or absent, however many processes ask or die meanwhile."""
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        if not folder.is_dir():
+            for left_over in folder.parent.glob(f"{folder.name}.partial-*"):  # the lock is ours: its writer is dead
+                shutil.rmtree(left_over)
+            partial_folder = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
+            make_demo(partial_folder, classes, counts).rename(folder)
+    return folder

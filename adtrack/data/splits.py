@@ -1,0 +1,125 @@
+"""Train, Val and Test of a class: a function of the images' paths and a seed, with a manifest that has a digest."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+
+from .. import config
+from ..errors import UserError
+from .classes import ImageClass, ImageRecord
+
+TRAIN_FRACTION = 0.8  # of train/good; the rest goes to Val
+VAL_DEFECT_FRACTION = 0.3  # of each test/<defect>; the rest goes to Test
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one split ("train", "val" or "test"), sorted by path."""
+
+    name: str
+    records: tuple[ImageRecord, ...]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 (n,): 0 normal, 1 anomalous."""
+        return np.array([record.label for record in self.records], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three splits of a class; ``contents`` maps the path of every image and mask to its file's SHA-256."""
+
+    class_name: str
+    seed: int
+    train: Split
+    val: Split
+    test: Split
+    contents: Mapping[str, str] = field(repr=False)
+    has_masks: bool
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest: only numbers of the same digest can be compared."""
+        return config.digest(self.manifest())
+
+    def manifest(self) -> dict:
+        """Plain data: class, seed, fractions and, per split, each image with its label, kind, mask and digests.
+
+        Paths are relative to the data root, so the manifest does not depend on where the data lie.
+        """
+        return {
+            "class": self.class_name,
+            "seed": self.seed,
+            "fractions": {"train": TRAIN_FRACTION, "val_defects": VAL_DEFECT_FRACTION},
+            "splits": {split.name: [self._row(record) for record in split.records] for split in self._all()},
+        }
+
+    def _all(self) -> tuple[Split, Split, Split]:
+        return self.train, self.val, self.test
+
+    def _row(self, record: ImageRecord) -> dict:
+        return {
+            "path": record.path,
+            "label": record.label,
+            "kind": record.kind,
+            "sha256": self.contents[record.path],
+            "mask": record.mask,
+            "mask_sha256": self.contents[record.mask] if record.mask is not None else None,
+        }
+
+
+def _sample(records: Sequence[ImageRecord], fraction: float, seed: int) -> tuple[list[ImageRecord], list[ImageRecord]]:
+    """A sample of floor(n · fraction + ½) records, and the rest.
+
+    The records of lowest SHA-256 of "seed:path" are taken: no random generator whose stream a version may change,
+    and an image added to the data set moves few of the others.
+    """
+    count = math.floor(len(records) * fraction + 0.5)
+    ranked = sorted(records, key=lambda record: hashlib.sha256(f"{seed}:{record.path}".encode()).digest())
+    return ranked[:count], ranked[count:]
+
+
+def _split(name: str, records: Sequence[ImageRecord]) -> Split:
+    return Split(name, tuple(sorted(records, key=lambda record: record.path)))
+
+
+def make_splits(images: ImageClass, seed: int, contents: Mapping[str, str]) -> Splits:
+    """Train / Val / Test of a class; ``contents`` (from ``loading.check_images``) must cover its images and masks.
+
+    UserError: too few images for a Val with normal and anomalous ones, or for a Test with normal ones.
+    """
+    train, val = _sample(images.train, TRAIN_FRACTION, seed)
+    if not train or not val:
+        raise UserError(
+            f"Train and Val must each get a normal image, but {images.name}/train/good holds {len(images.train)}.",
+            "Put at least 3 normal images there.",
+        )
+    test = [record for record in images.test if not record.label]
+    if not test:
+        raise UserError(
+            f"Test must have a normal image, but {images.name}/test/good holds none.",
+            "Put normal images there that are not in train/good.",
+        )
+    by_kind = sorted((record for record in images.test if record.label), key=lambda record: (record.kind, record.path))
+    for _, records in groupby(by_kind, key=lambda record: record.kind):
+        for_val, for_test = _sample(list(records), VAL_DEFECT_FRACTION, seed)
+        val, test = val + for_val, test + for_test
+    if not any(record.label for record in val):
+        raise UserError(
+            f"Val must have an anomalous image, but no defect of {images.name} has 2 images to take one from.",
+            f"Put labelled defects under {images.name}/test/<defect>/.",
+        )
+    paths = [path for record in (*train, *val, *test) for path in (record.path, record.mask) if path is not None]
+    return Splits(
+        images.name,
+        seed,
+        _split("train", train),
+        _split("val", val),
+        _split("test", test),
+        {path: contents[path] for path in sorted(paths)},
+        images.has_masks,
+    )

@@ -1,0 +1,147 @@
+"""PatchCore (Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022, arXiv 2106.08265)."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..config import BankSpec, canonical, digest
+from ..errors import UserError
+from ..features.grids import Grid
+from ..features.patches import finest, merge_layers
+from ..features.store import FeatureSet
+from ..progress import bar
+from .bank import MemoryBank
+from .base import Scores
+from .coreset import coreset_count, greedy_order, projection_matrix
+from .orders import OrderStore
+
+
+class PatchCore:
+    """A memory bank of patch features; an image is as anomalous as its least familiar patch."""
+
+    def __init__(self, spec: BankSpec, bank: MemoryBank, grids: Mapping[str, Grid]) -> None:
+        self.spec = spec
+        self.bank = bank
+        self.layers = spec.layers
+        self.grids = {layer: grids[layer] for layer in spec.layers}
+
+    @classmethod
+    def fit(cls, features: FeatureSet, spec: BankSpec, orders: OrderStore) -> "PatchCore":
+        """Build the bank from the features of good images.
+
+        The patches are made twice, once projected for the greedy order and once in full for the chosen rows, so that
+        memory holds the projected ones and the bank but never all patches. The order is kept in ``orders``.
+        """
+        one = features.chunk(0, 1, spec.layers)[finest(spec.layers, features.grids)]
+        total = len(features) * one.shape[2] * one.shape[3]
+        count = coreset_count(spec.coreset_fraction, total)
+        found_with = {"layers": spec.layers, "patch": spec.patch_size, "projection": spec.projection, "seed": spec.seed}
+        key = digest({"features": features.key, **found_with})
+        order = orders.order(key, count, lambda prefix, watch: _greedy(features, spec, count, prefix, watch))
+        return cls(spec, MemoryBank(_chosen(features, spec, order)), features.grids)
+
+    @property
+    def grid(self) -> Grid:
+        return self.grids[finest(self.layers, self.grids)]
+
+    @property
+    def rows(self) -> int:
+        return len(self.bank)
+
+    @property
+    def megabytes(self) -> float:
+        return self.bank.megabytes
+
+    def score(self, outputs: Mapping[str, Tensor]) -> Scores:
+        """Distance of every patch to its nearest bank patch, and the image scores (equations 6 and 7)."""
+        patches = merge_layers(outputs, self.layers, self.grids, self.spec.patch_size)
+        images, height, width, dimensions = patches.shape
+        patches = patches.reshape(images, height * width, dimensions)
+        distances, rows = (found.reshape(images, -1) for found in self.bank.nearest(patches.flatten(0, 1)))
+        worst = distances.argmax(dim=1)  # the first of equals
+        every = torch.arange(images, device=worst.device)
+        image = self._reweighted(patches[every, worst], rows[every, worst], distances[every, worst])
+        return Scores(image.cpu().numpy(), distances.reshape(images, height, width).cpu().numpy())
+
+    def _reweighted(self, patches: Tensor, rows: Tensor, distances: Tensor) -> Tensor:
+        """Equation 7 for each image's worst patch p (n, D), its nearest bank row m* (n,) and their distance s* (n,).
+
+        s = (1 − exp‖p − m*‖ / Σ exp‖p − m‖) · s*, the sum over the b bank rows nearest to m*, itself among them. As
+        exp overflows at distances that occur, the quotient is taken as exp of a difference of logarithms.
+        """
+        farthest = distances.double()
+        neighbours = min(self.spec.reweight_neighbours, len(self.bank))
+        if neighbours == 1:
+            return farthest
+        _, around = self.bank.nearest(self.bank.patches[rows], neighbours)
+        apart = (patches[:, None].double() - self.bank.patches[around].double()).square().sum(dim=2).sqrt()
+        return (1 - torch.exp(farthest - torch.logsumexp(apart, dim=1)).clamp(max=1)) * farthest
+
+    def save(self, folder: Path) -> None:
+        """Write ``bank.safetensors`` and ``detector.json``."""
+        self.bank.save(folder)
+        grids = {layer: asdict(grid) for layer, grid in self.grids.items()}
+        text = canonical({"spec": asdict(self.spec), "grids": grids})
+        (folder / "detector.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device) -> "PatchCore":
+        """Read what ``save`` wrote. UserError if it is damaged."""
+        try:
+            fields = json.loads((folder / "detector.json").read_text(encoding="utf-8"))
+            spec = BankSpec(**fields["spec"])
+            grids = {
+                layer: Grid(float(grid["offset"]), float(grid["stride"])) for layer, grid in fields["grids"].items()
+            }
+            return cls(spec, MemoryBank.load(folder).to(device), {layer: grids[layer] for layer in spec.layers})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"a PatchCore model must hold bank and specification, but {folder} does not ({error})."
+            ) from error
+
+
+def _merged(features: FeatureSet, spec: BankSpec) -> Iterator[Tensor]:
+    """Patch features (h · w, D) of one image after the other: always in this shape, so that products of them have the
+    same bits however the set is worked through."""
+    for at in range(len(features)):
+        outputs = features.chunk(at, at + 1, spec.layers)
+        yield merge_layers(outputs, spec.layers, features.grids, spec.patch_size).flatten(0, 2)
+
+
+def _greedy(
+    features: FeatureSet, spec: BankSpec, count: int, prefix: Tensor | None, watch: Callable[[int], None]
+) -> Tensor:
+    matrix: Tensor | None = None
+    projected = []
+    for at, patches in enumerate(_merged(features, spec)):
+        if at == 0 and (matrix := projection_matrix(patches.shape[1], spec.projection, spec.seed)) is not None:
+            matrix = matrix.to(patches.device)
+        projected.append(patches if matrix is None else patches @ matrix)
+    with bar(count, "Greedy coreset", "patch") as progress:
+
+        def on_progress(found: int) -> None:
+            watch(found)
+            progress.update(found - progress.n)
+
+        return greedy_order(
+            torch.cat(projected), count, seed=spec.seed, projection=None, prefix=prefix, on_progress=on_progress
+        )
+
+
+def _chosen(features: FeatureSet, spec: BankSpec, order: Tensor) -> Tensor:
+    """The full patch features of the chosen patches, in their order: float32 (count, D)."""
+    rank = torch.argsort(order)
+    ascending = order[rank]
+    bank: Tensor | None = None
+    first = 0
+    for patches in _merged(features, spec):
+        low, high = torch.searchsorted(ascending, torch.tensor([first, first + len(patches)])).tolist()
+        if bank is None:
+            bank = patches.new_empty(len(order), patches.shape[1])
+        bank[rank[low:high].to(patches.device)] = patches[(ascending[low:high] - first).to(patches.device)]
+        first += len(patches)
+    return bank

@@ -1,0 +1,125 @@
+"""A bank ready for use: image in, score, label and anomaly map out; on disk a folder without pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..config import ImageSpec, canonical
+from ..data.loading import view
+from ..errors import UserError
+from ..features.backbone import Backbone
+from ..features.weights import Trunk
+from .base import Detector, Scores
+from .maps import anomaly_map
+from .patchcore import PatchCore
+
+DETECTORS = {"patchcore": PatchCore}
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is said of one image; ``anomalous`` means score ≥ threshold."""
+
+    score: float
+    threshold: float
+    anomalous: bool
+    patches: np.ndarray
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What Val-clean settled: the threshold on image scores, and the patch distances at both ends of the colours."""
+
+    threshold: float
+    colour_low: float
+    colour_high: float
+
+
+class Scorer:
+    """Backbone, detector and calibration together."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        detector: Detector,
+        image: ImageSpec,
+        calibration: Calibration,
+        facts: Mapping[str, str],
+    ) -> None:
+        self.backbone = backbone
+        self.detector = detector
+        self.image = image
+        self.calibration = calibration
+        self.facts = dict(facts)
+
+    def judge(self, image: np.ndarray) -> Judgement:
+        """Score one image uint8 (H, W, 3)."""
+        scores = self.scores(view(image, self.image)[None])
+        score, threshold = float(scores.image[0]), self.calibration.threshold
+        return Judgement(score, threshold, score >= threshold, scores.patches[0])
+
+    def scores(self, views: Tensor) -> Scores:
+        """Scores of a batch of views float32 (n, 3, S, S)."""
+        return self.detector.score(self.backbone(views))
+
+    def map(self, judgement: Judgement, height: int, width: int) -> np.ndarray:
+        """The anomaly map of a judged image of this size: float32 (height, width), NaN outside the crop."""
+        return anomaly_map(judgement.patches, self.detector.grid, self.image, height, width)
+
+    def save(self, folder: Path, *, with_trunk: bool) -> None:
+        """Write everything into ``folder``; without its trunk the model names it by SHA-256 only."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.detector.save(folder)
+        trunk = self.backbone.trunk
+        text = {
+            "format": FORMAT,
+            "method": self.detector.spec.method,
+            "image": asdict(self.image),
+            "calibration": asdict(self.calibration),
+            "trunk": {"network": trunk.network, "sha256": trunk.sha256, "origin": trunk.origin},
+            "facts": self.facts,
+        }
+        (folder / "scorer.json").write_text(canonical(text), encoding="utf-8")
+        if with_trunk:
+            trunk.save(folder / "trunk.safetensors")
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device, trunk_file: Path | None = None) -> "Scorer":
+        """Read what ``save`` wrote; ``trunk_file`` is where the trunk is if the folder has none."""
+        text = read_scorer(folder)
+        inside = folder / "trunk.safetensors"
+        file = inside if inside.is_file() else trunk_file
+        if file is None:
+            raise UserError(f"a model without its trunk needs a trunk file, but {folder} has neither.")
+        trunk = Trunk.load(file, text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
+        detector = DETECTORS[text["method"]].load(folder, device)
+        backbone = Backbone(trunk, detector.layers, device)
+        return cls(backbone, detector, ImageSpec(**text["image"]), Calibration(**text["calibration"]), text["facts"])
+
+
+def read_scorer(folder: Path) -> dict:
+    """The checked content of ``scorer.json``: what a model says of itself before its tensors are read."""
+    file = Path(folder) / "scorer.json"
+    try:
+        text = json.loads(file.read_text(encoding="utf-8"))
+        version, method = text["format"], text["method"]
+        ImageSpec(**text["image"])
+        Calibration(**{name: float(value) for name, value in text["calibration"].items()})
+        complete = all(isinstance(text["trunk"][name], str) for name in ("network", "sha256", "origin"))
+        complete = complete and isinstance(text["facts"], dict)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"an adtrack model must have a readable scorer.json, but {folder} has none ({error})."
+        ) from error
+    if version != FORMAT or method not in DETECTORS or not complete:
+        raise UserError(
+            f"an adtrack model must have format {FORMAT} and a known method, but {folder} has {version!r}, {method!r}.",
+            "it may come from a newer adtrack.",
+        )
+    return text

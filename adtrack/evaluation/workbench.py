@@ -1,0 +1,147 @@
+"""What all banks of a class have in common: its images, their splits, the backbone and its features.
+
+Building and judging a bank from the command line, in a trial, in an experiment and in a test is the same calls here.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from adtrack.config import DEMO, BackboneSpec, BankSpec, DataSpec, ImageSpec
+from adtrack.data.classes import read_class
+from adtrack.data.demo import demo_root
+from adtrack.data.imageset import ImageSet, image_set
+from adtrack.data.loading import check_images
+from adtrack.data.splits import make_splits
+from adtrack.detectors.base import Detector, Scores
+from adtrack.detectors.maps import anomaly_map
+from adtrack.detectors.orders import OrderStore
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.scorer import Calibration, Scorer
+from adtrack.evaluation.evaluate import Evaluation, Scored, calibrate, evaluate
+from adtrack.features.backbone import Backbone, choose_device
+from adtrack.features.store import FeatureSet, FeatureStore
+from adtrack.features.weights import load_trunk
+from adtrack.progress import track
+
+_CHUNK_BYTES = 2**28  # of merged patch features in memory while a set is scored
+_TIMED_IMAGES = 5
+
+
+@dataclass(frozen=True)
+class Built:
+    """A calibrated bank, how it did on the sets it was tuned on, and what it costs."""
+
+    scorer: Scorer
+    evaluations: tuple[Evaluation, ...]
+    build_s: float
+    score_ms: float
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """Rows, megabytes (10⁶ bytes), seconds to build and milliseconds to score an image."""
+        detector = self.scorer.detector
+        return {
+            "bank_rows": float(detector.rows),
+            "bank_mb": detector.megabytes,
+            "build_s": self.build_s,
+            "score_ms": self.score_ms,
+        }
+
+
+class Workbench:
+    """One class of a data set behind one backbone; ``layers`` are all that its banks may use."""
+
+    def __init__(
+        self, data: DataSpec, image: ImageSpec, backbone: BackboneSpec, layers: Sequence[str], device: str = "auto"
+    ) -> None:
+        self.data, self.image, self.device = data, image, choose_device(device)
+        self.trunk = load_trunk(backbone, layers, data.root)
+        self.backbone = Backbone(self.trunk, layers, self.device)
+        self.root = demo_root() if data.root == DEMO else Path(data.root).expanduser()
+        images = read_class(self.root, data.class_name)
+        contents = check_images(self.root, images.train + images.test)
+        self.splits = make_splits(images, data.seed, contents)
+        self.store, self.orders = FeatureStore(), OrderStore()
+        self._masks: dict[str, list[np.ndarray]] = {}
+        self._sizes: dict[str, list[tuple[int, int]]] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """The splits' digest: numbers are comparable only if it is the same."""
+        return self.splits.digest
+
+    def images(self, name: str) -> ImageSet:
+        """The images called ``train_clean``, ``val_shift``, …"""
+        split, domain = name.split("_")
+        return image_set(self.splits, self.root, split, domain)
+
+    def features(self, name: str) -> FeatureSet:
+        """The backbone's outputs for an image set, computed at most once."""
+        return self.store.features(self.images(name), self.backbone, self.image)
+
+    def build(self, spec: BankSpec, evaluate_on: Sequence[str] = ("val_clean", "val_shift")) -> Built:
+        """Build a bank from Train-clean, calibrate it on Val-clean and evaluate it on the sets named."""
+        train = self.features("train_clean")
+        started = time.perf_counter()
+        detector = PatchCore.fit(train, spec, self.orders)
+        # An order read back costs nothing now but did cost something: report what building the bank takes.
+        build_s = max(time.perf_counter() - started, self.orders.seconds)
+        scored = {name: self.score(detector, name) for name in dict.fromkeys(("val_clean", *evaluate_on))}
+        calibration = calibrate(scored["val_clean"])
+        scorer = Scorer(self.backbone, detector, self.image, calibration, {"class": self.data.class_name})
+        evaluations = tuple(self.evaluate(scored[name], calibration) for name in evaluate_on)
+        return Built(scorer, evaluations, build_s, self._milliseconds(scorer))
+
+    def score(self, detector: Detector, name: str) -> Scored:
+        """Scores and anomaly maps of an image set."""
+        images, features = self.images(name), self.features(name)
+        scores = _in_chunks(detector, features, f"Scoring {name}")
+        maps = [
+            anomaly_map(patches, detector.grid, self.image, *size)
+            for patches, size in zip(scores.patches, self._image_sizes(images), strict=True)
+        ]
+        return Scored(images, scores, maps)
+
+    def evaluate(self, scored: Scored, calibration: Calibration) -> Evaluation:
+        """Measure a scored set at the calibrated threshold."""
+        masks = self._set_masks(scored.images) if self.splits.has_masks else None
+        return evaluate(scored, masks, self.image, calibration.threshold)
+
+    def _set_masks(self, images: ImageSet) -> list[np.ndarray]:
+        if images.name not in self._masks:
+            self._masks[images.name] = [images.mask(index) for index in range(len(images))]
+        return self._masks[images.name]
+
+    def _image_sizes(self, images: ImageSet) -> list[tuple[int, int]]:
+        if images.split not in self._sizes:
+            self._sizes[images.split] = [images.size(index) for index in range(len(images))]
+        return self._sizes[images.split]
+
+    def _milliseconds(self, scorer: Scorer) -> float:
+        """Median time from file to score and anomaly map, after one image to warm up."""
+        images = self.images("val_clean")
+        times = []
+        for index in range(min(_TIMED_IMAGES + 1, len(images))):
+            started = time.perf_counter()
+            image = images.image(index)
+            scorer.map(scorer.judge(image), *image.shape[:2])
+            times.append(1000 * (time.perf_counter() - started))
+        return statistics.median(times[1:] or times)
+
+
+def _in_chunks(detector: Detector, features: FeatureSet, what: str) -> Scores:
+    dimensions = sum(features.layers[layer].shape[1] for layer in detector.layers)
+    cells = max(int(np.prod(features.layers[layer].shape[2:])) for layer in detector.layers)
+    step = max(1, _CHUNK_BYTES // (4 * dimensions * cells))
+    starts = range(0, len(features), step)
+    parts = [
+        detector.score(features.chunk(at, min(at + step, len(features)), detector.layers))
+        for at in track(starts, what, unit="chunk")
+    ]
+    return Scores(np.concatenate([part.image for part in parts]), np.concatenate([part.patches for part in parts]))

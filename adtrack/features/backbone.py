@@ -1,0 +1,73 @@
+"""A frozen network on a device: views in, the outputs of named layers out."""
+
+import functools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import UserError
+from .grids import Grid, measure_grids
+from .networks import blank_network
+from .weights import Trunk
+
+# One image a pass on the CPU: a larger batch is no faster there, and the convolution kernels choose their blocking by
+# batch size, so a fixed one keeps the bits of an image independent of its neighbours. A GPU needs company to be fast;
+# its last batch is filled up, for the same reason.
+CPU_BATCH = 1
+GPU_BATCH = 32
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` → the first GPU if there is one, else the CPU; ``cpu`` and ``cuda`` mean themselves."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise UserError(f"device must be auto, cpu or cuda, but got {name!r}.")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise UserError("device cuda needs a CUDA GPU, but torch sees none.", "device=auto falls back to the CPU.")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+class Backbone:
+    """A trunk cut after the deepest layer that is wanted.
+
+    Calling it on a float32 batch of views (n, 3, S, S) gives ``{layer: float32 (n, C, h, w)}`` on ``device``.
+    """
+
+    def __init__(self, trunk: Trunk, layers: Sequence[str], device: torch.device) -> None:
+        self.trunk = trunk
+        self.layers = tuple(layers)
+        self.device = device
+        network = blank_network(trunk.network, layers)
+        wanted = list(network.state_dict())
+        trunk.require(wanted)
+        network.load_state_dict({name: trunk.tensors[name] for name in wanted}, assign=True)
+        self._network = network.to(device, memory_format=torch.channels_last).requires_grad_(False)
+        self.grids = layer_grids(trunk.network, self.layers)
+
+    def __call__(self, views: Tensor) -> dict[str, Tensor]:
+        size = GPU_BATCH if self.device.type == "cuda" else CPU_BATCH
+        parts = [self._pass(views[at : at + size], size) for at in range(0, len(views), size)]
+        return {layer: torch.cat([part[layer] for part in parts]) for layer in self.layers}
+
+    @torch.inference_mode()
+    def _pass(self, views: Tensor, size: int) -> dict[str, Tensor]:
+        count = len(views)
+        batch = views.to(self.device, memory_format=torch.channels_last)
+        if count < size:
+            batch = torch.cat([batch, batch[:1].expand(size - count, -1, -1, -1)])
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            outputs = self._network(batch)
+        for layer in self.layers:
+            if outputs[layer].ndim != 4 or min(outputs[layer].shape[2:]) < 2:
+                raise UserError(
+                    f"layer must give a grid of patches, but {layer} gives shape {tuple(outputs[layer].shape[1:])}.",
+                    "choose a layer before the pooling, or a larger crop.",
+                )
+        return {layer: outputs[layer][:count].contiguous() for layer in self.layers}
+
+
+@functools.cache
+def layer_grids(network: str, layers: tuple[str, ...]) -> dict[str, Grid]:
+    """The grids of the layers of a torchvision network."""
+    return measure_grids(blank_network(network, layers).to_empty(device="cpu"), layers)

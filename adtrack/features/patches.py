@@ -1,0 +1,46 @@
+"""Patch features: layer outputs averaged over p×p neighbourhoods and merged on the finest layer's grid."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from .grids import Grid, linear_taps
+
+
+def finest(layers: Sequence[str], grids: Mapping[str, Grid]) -> str:
+    """The layer whose cells lie closest together; the earlier one of equals."""
+    return min(layers, key=lambda layer: grids[layer].stride)
+
+
+def merge_layers(
+    outputs: Mapping[str, Tensor], layers: Sequence[str], grids: Mapping[str, Grid], patch_size: int
+) -> Tensor:
+    """Patch features (PatchCore, section 3.1): outputs {layer: (n, C, h, w)} → float32 (n, H, W, D).
+
+    Each layer is averaged over ``patch_size``² cells around every cell (cells outside the map are left out of the
+    mean, so a border patch is on the scale of all others), and read by bilinear interpolation where the cells of the
+    finest layer are centred. D is the sum of the layers' channels, in the order of ``layers``.
+    """
+    target = finest(layers, grids)
+    height, width = outputs[target].shape[2:]
+    rows, columns = grids[target].centres(height), grids[target].centres(width)
+    merged = []
+    for layer in layers:
+        cells = avg_pool2d(outputs[layer], patch_size, stride=1, padding=patch_size // 2, count_include_pad=False)
+        if layer != target:
+            cells = _read_at(cells, 2, grids[layer].cells(rows))
+            cells = _read_at(cells, 3, grids[layer].cells(columns))
+        merged.append(cells.permute(0, 2, 3, 1))
+    return torch.cat(merged, dim=3)
+
+
+def _read_at(cells: Tensor, axis: int, positions) -> Tensor:
+    """Linear interpolation along one axis. Two reads a value rather than a matrix product: its bits depend on nothing
+    but the two cells."""
+    lower, upper, weight = (
+        torch.as_tensor(part, device=cells.device) for part in linear_taps(positions, cells.shape[axis])
+    )
+    weight = weight.to(cells.dtype).reshape([-1 if at == axis else 1 for at in range(cells.ndim)])
+    return torch.lerp(cells.index_select(axis, lower), cells.index_select(axis, upper), weight)

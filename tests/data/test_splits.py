@@ -1,0 +1,138 @@
+"""Splits: shares, what they depend on and what not, manifest and digest."""
+
+import dataclasses
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from adtrack.data.classes import GOOD, ImageClass, ImageRecord, read_class
+from adtrack.data.splits import Splits, make_splits
+from adtrack.errors import UserError
+
+COUNTS = {"crack": 10, "fray": 5, "hole": 1}
+
+
+def image_class(train: int = 100, good: int = 7, counts: dict[str, int] = COUNTS, root: str = "/data") -> ImageClass:
+    defects = [
+        ImageRecord(f"tile/test/{kind}/{i:03}.png", 1, kind, f"tile/ground_truth/{kind}/{i:03}_mask.png")
+        for kind, count in counts.items()
+        for i in range(count)
+    ]
+    normal = [ImageRecord(f"tile/test/good/{i:03}.png", 0, GOOD) for i in range(good)]
+    in_train = tuple(ImageRecord(f"tile/train/good/{i:03}.png", 0, GOOD) for i in range(train))
+    return ImageClass("tile", Path(root), in_train, tuple(defects + normal))
+
+
+def contents(images: ImageClass) -> dict[str, str]:
+    paths = [path for record in images.train + images.test for path in (record.path, record.mask) if path]
+    return {path: f"sha256 of {path}" for path in paths}
+
+
+def split(images: ImageClass, seed: int = 42) -> Splits:
+    return make_splits(images, seed, contents(images))
+
+
+def test_shares_are_the_protocols() -> None:
+    splits = split(image_class())
+    kinds = {part.name: Counter(record.kind for record in part.records) for part in (splits.val, splits.test)}
+    assert len(splits.train.records) == 80 and not splits.train.labels.any()
+    # floor(10 · 0.3 + ½) = 3, floor(5 · 0.3 + ½) = 2, floor(1 · 0.3 + ½) = 0
+    assert kinds["val"] == {GOOD: 20, "crack": 3, "fray": 2}
+    assert kinds["test"] == {GOOD: 7, "crack": 7, "fray": 3, "hole": 1}
+    assert splits.val.labels.dtype == "int64" and splits.val.labels.sum() == 5
+
+
+def test_every_image_is_in_one_split_and_test_good_in_test_only() -> None:
+    images = image_class()
+    splits = split(images)
+    where = [record for part in (splits.train, splits.val, splits.test) for record in part.records]
+    assert sorted(where, key=lambda record: record.path) == sorted(
+        images.train + images.test, key=lambda record: record.path
+    )
+    assert all(record.path.startswith("tile/test/") for record in splits.test.records)
+    assert not any(record.path.startswith("tile/test/good/") for record in splits.train.records + splits.val.records)
+    for part in (splits.train, splits.val, splits.test):
+        assert list(part.records) == sorted(part.records, key=lambda record: record.path)
+
+
+def test_known_split() -> None:
+    """The ranks of sha256("42:…") worked out outside the package with sha256sum | sort."""
+    splits = split(image_class(train=5, counts={"crack": 5}))
+    assert [record.path[-7:-4] for record in splits.train.records] == ["000", "001", "002", "003"]
+    assert [record.path[-7:-4] for record in splits.val.records if record.label] == ["001", "002"]
+
+
+def test_order_of_the_images_and_place_of_the_root_do_not_count() -> None:
+    images = image_class()
+    train, test = list(images.train), list(images.test)
+    random.Random(0).shuffle(train)
+    random.Random(1).shuffle(test)
+    shuffled = ImageClass("tile", Path("/elsewhere"), tuple(train), tuple(test))
+    assert split(shuffled) == split(images)
+    assert split(shuffled).digest == split(images).digest
+
+
+def test_another_kind_of_defect_leaves_the_others_where_they_are() -> None:
+    before = split(image_class())
+    after = split(image_class(counts={**COUNTS, "dent": 20}))
+    assert [record for record in after.val.records if record.kind != "dent"] == list(before.val.records)
+
+
+def test_seed_changes_the_split() -> None:
+    images = image_class()
+    assert split(images, 42).val.records != split(images, 43).val.records
+    assert split(images, 42).digest != split(images, 43).digest
+
+
+def test_digest_follows_the_contents_of_images_and_masks() -> None:
+    images = image_class()
+    digests = {split(images).digest}
+    for path in ("tile/train/good/000.png", "tile/test/crack/000.png", "tile/ground_truth/crack/000_mask.png"):
+        digests.add(make_splits(images, 42, contents(images) | {path: "another"}).digest)
+    without_masks = tuple(dataclasses.replace(record, mask=None) for record in images.test)
+    digests.add(split(dataclasses.replace(images, test=without_masks)).digest)
+    assert len(digests) == 5
+
+
+def test_manifest_is_plain_data_with_every_image() -> None:
+    splits = split(image_class())
+    manifest = json.loads(json.dumps(splits.manifest()))
+    assert manifest == splits.manifest()
+    assert (manifest["class"], manifest["seed"]) == ("tile", 42)
+    assert {name: len(rows) for name, rows in manifest["splits"].items()} == {"train": 80, "val": 25, "test": 18}
+    row = next(row for row in manifest["splits"]["test"] if row["label"])
+    assert row["sha256"] == f"sha256 of {row['path']}" and row["mask_sha256"] == f"sha256 of {row['mask']}"
+    assert not any(row["mask_sha256"] for row in manifest["splits"]["train"])
+
+
+def test_contents_of_other_images_are_left_out() -> None:
+    images = image_class()
+    assert make_splits(images, 42, contents(images) | {"zipper/0.png": "x"}).contents == contents(images)
+
+
+@pytest.mark.parametrize("train", [1, 2])
+def test_val_needs_a_normal_image(train: int) -> None:
+    with pytest.raises(UserError, match=rf"train/good holds {train}.*at least 3"):
+        split(image_class(train=train))
+
+
+@pytest.mark.parametrize("counts", [{}, {"hole": 1, "crack": 1}])
+def test_val_needs_an_anomalous_image(counts: dict[str, int]) -> None:
+    with pytest.raises(UserError, match=r"Val must have an anomalous image.*tile/test/<defect>/"):
+        split(image_class(counts=counts))
+
+
+def test_test_needs_a_normal_image() -> None:
+    with pytest.raises(UserError, match="Test must have a normal image, but tile/test/good holds none"):
+        split(image_class(good=0))
+
+
+@pytest.mark.shared
+def test_magnetic_tile(shared: Path) -> None:
+    splits = split(read_class(shared / "data", "magnetic_tile"))
+    assert [len(part.records) for part in (splits.train, splits.val, splits.test)] == [610, 271, 463]
+    assert [int(part.labels.sum()) for part in (splits.train, splits.val, splits.test)] == [0, 119, 273]
+    assert splits.has_masks
