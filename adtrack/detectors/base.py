@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from ..config import BankSpec
 from ..features.grids import Grid
 
 
@@ -26,6 +27,7 @@ class Scores:
 class Detector(Protocol):
     """A fitted detector."""
 
+    spec: BankSpec
     layers: tuple[str, ...]
 
     @property

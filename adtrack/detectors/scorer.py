@@ -1,7 +1,7 @@
 """A bank ready for use: image in, score, label and anomaly map out; on disk a folder without pickle."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ..config import ImageSpec, canonical
 from ..data.loading import view
 from ..errors import UserError
 from ..features.backbone import Backbone
-from ..features.weights import Trunk
+from ..features.weights import Trunk, cached_trunk
 from .base import Detector, Scores
 from .maps import anomaly_map
 from .patchcore import PatchCore
@@ -90,17 +90,30 @@ class Scorer:
             trunk.save(folder / "trunk.safetensors")
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, trunk_file: Path | None = None) -> "Scorer":
-        """Read what ``save`` wrote; ``trunk_file`` is where the trunk is if the folder has none."""
+    def load(cls, folder: Path, device: torch.device, fetch: Callable[[str, str], str]) -> "Scorer":
+        """Read what ``save`` wrote. A trunk that is neither in the folder nor in the cache is asked of
+        ``fetch(run id, path)``, which gives the file that the run keeps there."""
         text = read_scorer(folder)
-        inside = folder / "trunk.safetensors"
-        file = inside if inside.is_file() else trunk_file
-        if file is None:
-            raise UserError(f"a model without its trunk needs a trunk file, but {folder} has neither.")
+        file = _trunk_file(folder, text, fetch)
         trunk = Trunk.load(file, text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
         detector = DETECTORS[text["method"]].load(folder, device)
         backbone = Backbone(trunk, detector.layers, device)
         return cls(backbone, detector, ImageSpec(**text["image"]), Calibration(**text["calibration"]), text["facts"])
+
+
+def _trunk_file(folder: Path, text: dict, fetch: Callable[[str, str], str]) -> Path:
+    inside = folder / "trunk.safetensors"
+    cached = cached_trunk(text["trunk"]["sha256"])
+    for file in (inside, cached):
+        if file.is_file():
+            return file
+    try:
+        return Path(fetch(text["facts"]["trunk_run"], f"trunk/{cached.name}"))
+    except Exception as error:  # no such fact, no such run, no such file, no network
+        raise UserError(
+            f"a trial's model needs its study's trunk, but {cached.stem[:12]}… is neither in the cache nor on its run.",
+            "a registered model holds its trunk and needs neither.",
+        ) from error
 
 
 def read_scorer(folder: Path) -> dict:

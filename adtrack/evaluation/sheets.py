@@ -51,7 +51,7 @@ def fit(image: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(picture.resize(_shape_in(image.shape, side), Image.Resampling.BILINEAR))
 
 
-def _fit_mask(mask: np.ndarray, side: int) -> np.ndarray:
+def fit_mask(mask: np.ndarray, side: int) -> np.ndarray:
     """Mask (H, W) → bool, aspect kept: set where any defect pixel falls, so that a small defect does not vanish."""
     picture = Image.fromarray(np.uint8(255) * mask.astype(bool))
     return np.asarray(picture.resize(_shape_in(mask.shape, side), Image.Resampling.BOX)) > 0
@@ -84,7 +84,7 @@ def panel(
     pictures = [fit(image, side)]
     if mask is not None:
         check_sizes(image, mask, "mask")
-        pictures.append(outline(pictures[0], _fit_mask(mask, side), width=2))
+        pictures.append(outline(pictures[0], fit_mask(mask, side), width=2))
     pictures.append(thumb(image, anomaly_map, colours, side))
     height, width = pictures[0].shape[:2]
     legend = _scale(colours, height)

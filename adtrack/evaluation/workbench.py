@@ -24,6 +24,8 @@ from adtrack.detectors.orders import OrderStore
 from adtrack.detectors.patchcore import PatchCore
 from adtrack.detectors.scorer import Calibration, Scorer
 from adtrack.evaluation.evaluate import Evaluation, Scored, calibrate, evaluate
+from adtrack.evaluation.pictures import SIDE as DISPLAY_SIDE
+from adtrack.evaluation.sheets import fit, fit_mask
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.store import FeatureSet, FeatureStore
 from adtrack.features.weights import load_trunk
@@ -55,21 +57,27 @@ class Built:
 
 
 class Workbench:
-    """One class of a data set behind one backbone; ``layers`` are all that its banks may use."""
+    """One class of a data set behind one backbone."""
 
-    def __init__(
-        self, data: DataSpec, image: ImageSpec, backbone: BackboneSpec, layers: Sequence[str], device: str = "auto"
-    ) -> None:
-        self.data, self.image, self.device = data, image, choose_device(device)
-        self.trunk = load_trunk(backbone, layers, data.root)
-        self.backbone = Backbone(self.trunk, layers, self.device)
+    def __init__(self, data: DataSpec, image: ImageSpec, backbone: Backbone) -> None:
+        self.data, self.image, self.backbone = data, image, backbone
+        self.trunk, self.device = backbone.trunk, backbone.device
         self.root = demo_root() if data.root == DEMO else Path(data.root).expanduser()
         images = read_class(self.root, data.class_name)
         contents = check_images(self.root, images.train + images.test)
         self.splits = make_splits(images, data.seed, contents)
         self.store, self.orders = FeatureStore(), OrderStore()
         self._masks: dict[str, list[np.ndarray]] = {}
+        self._displays: dict[tuple[str, int], tuple[np.ndarray, np.ndarray | None]] = {}
         self._sizes: dict[str, list[tuple[int, int]]] = {}
+
+    @classmethod
+    def open(
+        cls, data: DataSpec, image: ImageSpec, backbone: BackboneSpec, layers: Sequence[str], device: str = "auto"
+    ) -> "Workbench":
+        """The workbench for banks that use no other than these layers of the backbone."""
+        chosen = choose_device(device)
+        return cls(data, image, Backbone(load_trunk(backbone, layers, data.root), layers, chosen))
 
     @cached_property
     def digest(self) -> str:
@@ -94,9 +102,13 @@ class Workbench:
         build_s = max(time.perf_counter() - started, self.orders.seconds)
         scored = {name: self.score(detector, name) for name in dict.fromkeys(("val_clean", *evaluate_on))}
         calibration = calibrate(scored["val_clean"])
-        scorer = Scorer(self.backbone, detector, self.image, calibration, {"class": self.data.class_name})
+        scorer = Scorer(self.backbone, detector, self.image, calibration, self._facts())
         evaluations = tuple(self.evaluate(scored[name], calibration) for name in evaluate_on)
         return Built(scorer, evaluations, build_s, self._milliseconds(scorer))
+
+    def _facts(self) -> dict[str, str]:
+        """What a model says of where it comes from."""
+        return {"class": self.data.class_name, "seed": str(self.data.seed), "split_digest": self.digest}
 
     def score(self, detector: Detector, name: str) -> Scored:
         """Scores and anomaly maps of an image set."""
@@ -112,6 +124,17 @@ class Workbench:
         """Measure a scored set at the calibrated threshold."""
         masks = self._set_masks(scored.images) if self.splits.has_masks else None
         return evaluate(scored, masks, self.image, calibration.threshold)
+
+    def display(self, name: str, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """An image uint8 (h, w, 3) and its mask bool (h, w) or None, shrunk to be shown and remembered."""
+        if (name, index) not in self._displays:
+            images = self.images(name)
+            mask = images.mask(index) if self.splits.has_masks else None
+            self._displays[name, index] = (
+                fit(images.image(index), DISPLAY_SIDE),
+                None if mask is None else fit_mask(mask, DISPLAY_SIDE),
+            )
+        return self._displays[name, index]
 
     def _set_masks(self, images: ImageSet) -> list[np.ndarray]:
         if images.name not in self._masks:

@@ -10,17 +10,20 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from ..errors import UserError
 
+_TRANSFORMERS = ("vit_", "swin_", "maxvit_")  # no grids of patches (n, C, h, w), and only one size of view
+
 
 @functools.cache
 def _classifiers() -> frozenset[str]:
-    return frozenset(torchvision.models.list_models(module=torchvision.models))
+    names = torchvision.models.list_models(module=torchvision.models)
+    return frozenset(name for name in names if not name.startswith(_TRANSFORMERS))
 
 
 def build_network(name: str) -> nn.Module:
     """The torchvision classification network ``name``, with torchvision's own initialisation, in eval mode."""
     if name not in _classifiers():
         raise UserError(
-            f"backbone must be a torchvision classification network, but got {name!r}.",
+            f"backbone must be a convolutional torchvision classification network, but got {name!r}.",
             "resnet50, resnet18, resnet34, wide_resnet50_2 and squeezenet1_1 are well tried.",
         )
     # These two warn unless they are told to initialise the way they always did.

@@ -1,6 +1,8 @@
 """Weights of a backbone: found, checked, cut down to the tensors that are used, and named by their SHA-256."""
 
 import hashlib
+import re
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +12,7 @@ import torchvision
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..cache import cache_folder
 from ..config import DEMO, IMAGENET, RANDOM, BackboneSpec
 from ..errors import UserError
 from .networks import build_network, cut_shapes
@@ -55,6 +58,24 @@ class Trunk:
         if trunk.sha256 != sha256:
             raise UserError(f"trunk must have SHA-256 {sha256[:12]}…, but {file} has {trunk.sha256[:12]}….")
         return trunk
+
+
+def cached_trunk(sha256: str) -> Path:
+    """Where the cache keeps the trunk of that SHA-256, whether it is there or not."""
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise UserError(f"a trunk must be named by a SHA-256, but got {sha256!r}.")
+    return cache_folder("trunks", f"{sha256}.safetensors")
+
+
+def keep_trunk(trunk: Trunk) -> Path:
+    """Put the trunk into the cache, if it is not there yet."""
+    file = cached_trunk(trunk.sha256)
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{uuid.uuid4().hex}")
+        trunk.save(partial)
+        partial.replace(file)
+    return file
 
 
 def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:

@@ -1,7 +1,13 @@
 """A finished trial as the tracking store remembers it."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from adtrack.tracking.store import quoted, search_runs
 
 
 @dataclass(frozen=True)
@@ -21,3 +27,60 @@ class TrialRecord:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     feasible: bool = True
+
+
+def study_trials(study: str) -> list[TrialRecord]:
+    """The finished trials of a study, by number."""
+    condition = f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'trial'"
+    runs = search_runs(f"{condition} and attributes.status = 'FINISHED'")
+    return sorted((_record(run) for run in runs), key=lambda record: record.number)
+
+
+def _record(run: Run) -> TrialRecord:
+    tags = run.data.tags
+    return TrialRecord(
+        class_name=tags["adtrack.class"],
+        study=tags["adtrack.study"],
+        split_digest=tags["adtrack.split_digest"],
+        number=int(tags["adtrack.trial"]),
+        run_id=run.info.run_id,
+        params=run.data.params,
+        metrics=run.data.metrics,
+        feasible=tags.get("adtrack.feasible", "true") == "true",
+    )
+
+
+def adopt_trials(study: str, parent: str) -> None:
+    """Make ``parent`` the parent of all the study's trials.
+
+    Under ``mlflow run`` every call is a run of its own, so a study that went on has several: the newest one shows all
+    trials, and the others say where they went.
+    """
+    client = MlflowClient()
+    for run in search_runs(f"tags.`adtrack.study` = {quoted(study)}"):
+        role, run_id = run.data.tags.get("adtrack.role"), run.info.run_id
+        if role == "trial" and run.data.tags.get("mlflow.parentRunId") != parent:
+            client.set_tag(run_id, "mlflow.parentRunId", parent)
+        elif role == "study" and run_id != parent:
+            client.set_tag(run_id, "adtrack.role", "continued study")
+            client.set_tag(run_id, "adtrack.continued_in", parent)
+
+
+def study_parent(study: str) -> str | None:
+    """The run that is the parent of a study's trials, if the study has begun."""
+    runs = search_runs(f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'study'")
+    return runs[-1].info.run_id if runs else None
+
+
+def latest_studies(class_name: str | None) -> list[str]:
+    """The newest study of a class, or of every class that has one."""
+    condition = "tags.`adtrack.role` = 'study'"
+    if class_name is not None:
+        condition += f" and tags.`adtrack.class` = {quoted(class_name)}"
+    newest = {run.data.tags["adtrack.class"]: run.data.tags["adtrack.study"] for run in search_runs(condition)}
+    return [newest[name] for name in sorted(newest)]
+
+
+def joined_run() -> str | None:
+    """The run that ``mlflow run`` has made for this process."""
+    return os.environ.get("MLFLOW_RUN_ID") or None

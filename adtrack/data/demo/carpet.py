@@ -26,7 +26,7 @@ YARNS = 96  # more yarns than any view shows
 
 def draw(scene: np.random.Generator, defect: str | None = None, flaw: np.random.Generator | None = None) -> Array:
     """A picture of the carpet that ``scene`` describes, with the ``defect`` that ``flaw`` describes, if any."""
-    u, v = view(scene, turn=3, shift=12, zoom=0.02)
+    u, v = view(scene, turn=1, shift=12, zoom=0.005)
     light = lamp(scene)
     woven = _weave(u, v, scene, light)
     if defect is not None:
@@ -35,7 +35,7 @@ def draw(scene: np.random.Generator, defect: str | None = None, flaw: np.random.
 
 
 def _weave(u: Array, v: Array, scene: np.random.Generator, light: Array) -> Array:
-    u, v = u + 1.2 * smooth_noise(scene, 14), v + 1.2 * smooth_noise(scene, 14)
+    u, v = u + 0.35 * smooth_noise(scene, 18), v + 0.35 * smooth_noise(scene, 18)
     u, v = u / PITCH + scene.uniform(0, 2), v / PITCH + scene.uniform(0, 2)
     warp, weft = np.floor(u).astype(int), np.floor(v).astype(int)
     top_warp = _yarn(u - warp) + 0.55 * np.sin(np.pi * v) * (-1.0) ** warp
@@ -71,7 +71,7 @@ def _cut(woven: Array, u: Array, v: Array, flaw: np.random.Generator) -> Array:
     """A knife's slit that has opened a little; the cut fibres catch the light along its lips."""
     path = wandering_path(flaw, _place(flaw), flaw.uniform(0, np.pi), flaw.uniform(45, 85), 0.06)
     distance, progress = distance_to_path(u, v, path)
-    slit = distance - flaw.uniform(2, 4.2) * np.sin(np.pi * progress) ** 0.5 - 0.5 * smooth_noise(flaw, 1)
+    slit = distance - flaw.uniform(1.4, 4) * np.sin(np.pi * progress) ** 0.5 - 0.5 * smooth_noise(flaw, 1)
     woven = paint(woven, 0.5 * woven + 0.32, 0.5 * coverage(slit - 2, 4))
     return paint(woven, 0.22 * woven, coverage(slit, 1.5))
 
@@ -80,7 +80,7 @@ def _hole(woven: Array, u: Array, v: Array, flaw: np.random.Generator) -> Array:
     """A patch worn down to the dark backing, with a frayed edge."""
     centre = _place(flaw)
     ragged = 1.6 * smooth_noise(flaw, 5) + 0.9 * smooth_noise(flaw, 1.2)
-    edge = np.hypot(u - centre[0], v - centre[1]) - flaw.uniform(8, 15) + ragged
+    edge = np.hypot(u - centre[0], v - centre[1]) - flaw.uniform(6, 15) + ragged
     backing = rgb(0.20, 0.17, 0.15) * (1 + 0.2 * smooth_noise(flaw, 1))
     woven = paint(woven, 0.6 * woven, coverage(edge - 2, 6))
     return paint(woven, backing, coverage(edge, 2))
@@ -91,7 +91,7 @@ def _thread(woven: Array, u: Array, v: Array, flaw: np.random.Generator) -> Arra
     path = wandering_path(flaw, _place(flaw), flaw.uniform(0, np.pi), flaw.uniform(55, 100), 0.32)
     distance, progress = distance_to_path(u, v, path)
     shadow, _ = distance_to_path(u - 1.8, v - 2.2, path)
-    width = flaw.uniform(2, 3.2)
+    width = flaw.uniform(1.5, 3.1)
     twist = 0.8 + 0.2 * np.sin(progress * 150)
     body = np.sqrt(np.clip(1 - (distance / (width + 0.6)) ** 2, 0.1, 1)) * twist
     woven = paint(woven, 0.55 * woven, 0.8 * coverage(shadow - width, 3))

@@ -114,9 +114,9 @@ def highlight(normal: tuple[Array, Array, Array], light: Array, gloss: int) -> A
     return diffuse(normal, halfway / np.linalg.norm(halfway)) ** gloss
 
 
-def lamp(rng: np.random.Generator, spread: float = 0.06) -> Array:
+def lamp(rng: np.random.Generator) -> Array:
     """Direction to a lamp up and to the left that nobody puts in quite the same place twice."""
-    light = np.array([-0.45, -0.6, 0.9]) + rng.uniform(-spread, spread, 3)
+    light = np.array([-0.45, -0.6, 0.9]) + rng.uniform(-0.06, 0.06, 3)
     return light / np.linalg.norm(light)
 
 

@@ -98,10 +98,10 @@ def _place(flaw: np.random.Generator) -> Array:
 
 def _crack(shell: Array, u: Array, v: Array, flaw: np.random.Generator) -> Array:
     """A jagged split, wide in the middle, with a pale broken edge."""
-    path = wandering_path(flaw, _place(flaw), flaw.uniform(0, np.pi), flaw.uniform(55, 95), 0.2)
+    path = wandering_path(flaw, _place(flaw), flaw.uniform(0, np.pi), flaw.uniform(40, 95), 0.2)
     path += flaw.normal(0, 1.3, path.shape)
     distance, progress = distance_to_path(u, v, path)
-    split = distance - flaw.uniform(1.8, 4) * np.sin(np.pi * progress) ** 0.6 - 0.3 * smooth_noise(flaw, 1)
+    split = distance - flaw.uniform(1, 3.8) * np.sin(np.pi * progress) ** 0.6 - 0.3 * smooth_noise(flaw, 1)
     shell = paint(shell, 0.6 * shell + 0.25, 0.65 * coverage(split - 1.4, 2))
     return paint(shell, 0.13 * shell, coverage(split, 1.4))
 
@@ -109,7 +109,7 @@ def _crack(shell: Array, u: Array, v: Array, flaw: np.random.Generator) -> Array
 def _hole(shell: Array, u: Array, v: Array, flaw: np.random.Generator) -> Array:
     """The round hole a weevil leaves: black, with gnawed pale rim."""
     centre = _place(flaw)
-    edge = np.hypot(u - centre[0], v - centre[1]) - flaw.uniform(6.5, 11) + 0.5 * smooth_noise(flaw, 2)
+    edge = np.hypot(u - centre[0], v - centre[1]) - flaw.uniform(4.5, 11) + 0.5 * smooth_noise(flaw, 2)
     shell = paint(shell, 0.55 * shell + 0.27, 0.8 * coverage(edge - 2, 2.5))
     return paint(shell, 0.08 * shell, coverage(edge, 2))
 
@@ -125,5 +125,5 @@ def _print(shell: Array, u: Array, v: Array, flaw: np.random.Generator) -> Array
         corner = np.array([3.2 * (place - (len(word) - 1) / 2) - 1, -2])
         stroke, _ = distance_to_path(across, down, unit * (np.array(LETTERS[letter]) + corner))
         distance = np.minimum(distance, stroke)
-    ink = flaw.uniform(0.65, 0.95) * np.clip(0.85 + 0.25 * smooth_noise(flaw, 2), 0, 1)
+    ink = flaw.uniform(0.5, 0.95) * np.clip(0.85 + 0.25 * smooth_noise(flaw, 2), 0, 1)
     return paint(shell, rgb(0.90, 0.87, 0.80), ink * coverage(distance - 1.9, 1.3))

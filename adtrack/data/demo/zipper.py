@@ -104,7 +104,7 @@ def _teeth(
 
 def _break(lengths: Array, flaw: np.random.Generator) -> Array:
     """One to three neighbouring teeth of a row lose their heads, or nearly all they have."""
-    row, first, count = flaw.integers(2), ROWS // 2 + flaw.integers(-6, 5), flaw.integers(2, 5)
+    row, first, count = flaw.integers(2), ROWS // 2 + flaw.integers(-6, 5), flaw.integers(1, 5)
     broken = lengths.copy()
     broken[row, first : first + count] = -flaw.uniform(5, 18, count)
     return broken
@@ -112,13 +112,13 @@ def _break(lengths: Array, flaw: np.random.Generator) -> Array:
 
 def _split(v: Array, flaw: np.random.Generator) -> Array:
     """How far each row has moved outwards: a smooth bulge somewhere along the zipper."""
-    return flaw.uniform(5, 10) * np.exp(-(((v - flaw.uniform(-60, 60)) / flaw.uniform(18, 34)) ** 2))
+    return flaw.uniform(3.5, 9) * np.exp(-(((v - flaw.uniform(-60, 60)) / flaw.uniform(18, 34)) ** 2))
 
 
 def _tear(u: Array, v: Array, flaw: np.random.Generator) -> Array:
     """Signed distance to a spindle-shaped tear beside the seam, ragged at its edges."""
     centre = np.array([flaw.choice((-1, 1)) * flaw.uniform(58, 80), flaw.uniform(-70, 70)])
-    path = wandering_path(flaw, centre, np.pi / 2 + flaw.uniform(-0.6, 0.6), flaw.uniform(30, 58), 0.12)
+    path = wandering_path(flaw, centre, np.pi / 2 + flaw.uniform(-0.6, 0.6), flaw.uniform(24, 58), 0.12)
     distance, progress = distance_to_path(u, v, path)
-    width = flaw.uniform(3.2, 6.5) * np.sin(np.pi * progress) ** 0.7
+    width = flaw.uniform(2.0, 6.5) * np.sin(np.pi * progress) ** 0.7
     return distance - width - 0.9 * smooth_noise(flaw, 1.2)

@@ -1,0 +1,168 @@
+"""The figures of a study, drawn by Optuna from the trials that the tracking store remembers."""
+
+import html
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.importance import FanovaImportanceEvaluator
+from plotly.colors import sample_colorscale
+from plotly.graph_objects import Figure, Scatter
+
+from adtrack.errors import UserError
+from adtrack.tracking.trials import TrialRecord
+from adtrack.tuning.render import shell, write_text
+from adtrack.tuning.tables import objective, parameters
+
+MOST_LINES = 500  # above this, parallel coordinates are a smear that takes seconds to draw
+COLOURS = "Viridis_r"  # dark is good, and no line is as pale as the ground
+LABELS = {"patch_size": "Patch size", "layers": "Layers", "coreset_fraction": "Coreset fraction"}
+
+
+def study_figures(trials: Sequence[TrialRecord], objective_name: str = "Objective") -> dict[str, Figure]:
+    """The figures of one study by name: optimisation_history, parameter_importance, parallel_coordinates.
+
+    Trials without a finite objective have no place in a figure; the subtitle counts them. parameter_importance is
+    left out where there is nothing to explain: no parameter varies, or the objective never does.
+    """
+    shown = sorted((trial for trial in trials if math.isfinite(objective(trial))), key=lambda trial: trial.number)
+    if not shown:
+        raise UserError("a figure needs at least one trial with a finite objective, but there is none.")
+    subtitle = _subtitle(trials)
+    axis = html.escape(objective_name)
+    with _quiet():
+        figures = {"optimisation_history": _titled(_history(shown, axis), "Optimisation history", subtitle)}
+        varying = _varying(shown)
+        if varying and len({objective(trial) for trial in shown}) > 1:
+            importance = _importance(shown, varying)
+            figures["parameter_importance"] = _titled(importance, "Parameter importance", subtitle)
+        newest = f" · the newest {MOST_LINES} of them" if len(shown) > MOST_LINES else ""
+        lines = _parallel(shown[-MOST_LINES:])
+        figures["parallel_coordinates"] = _titled(lines, "Parallel coordinates", f"{subtitle}{newest} · {axis}")
+    return figures
+
+
+def write_figures(trials: Sequence[TrialRecord], folder: Path, objective_name: str = "Objective") -> list[Path]:
+    """Writes each figure as <name>.html: it holds all that it needs and opens without a network."""
+    written = []
+    for name, figure in study_figures(trials, objective_name).items():
+        body = figure.to_html(
+            include_plotlyjs=True,
+            full_html=False,
+            div_id=name,  # Plotly's own choice is random: the same study would give other bytes
+            default_height="90vh",
+            config={"displaylogo": False, "responsive": True},
+        )
+        title = f"{name.replace('_', ' ').capitalize()} of {trials[0].class_name}"
+        written.append(write_text(Path(folder) / f"{name}.html", shell(title, "", body)))
+    return written
+
+
+def _subtitle(trials: Sequence[TrialRecord]) -> str:
+    """Which study the figure shows, as the HTML that Plotly takes for text."""
+    studies = sorted({(trial.class_name, trial.study, trial.split_digest[:12]) for trial in trials})
+    if len(studies) != 1:
+        raise UserError(f"a figure shows the trials of one study, but got those of {len(studies)}.", "Choose one.")
+    class_name, study, split = studies[0]
+    undefined = sum(not math.isfinite(objective(trial)) for trial in trials)
+    left_out = f" · {undefined} without a finite objective left out" if undefined else ""
+    return html.escape(f"{class_name} · study {study} · split {split} · {len(trials)} trials{left_out}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna says "A new study created" and the like on stderr: nothing that a reader of figures could act on."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _varying(trials: Sequence[TrialRecord]) -> list[str]:
+    """The labels of the parameters of which the trials tried more than one value."""
+    values = {name: {parameters(trial).get(name) for trial in trials} for name in LABELS}
+    return [LABELS[name] for name, seen in values.items() if len(seen - {None}) > 1]
+
+
+def _study(trials: Sequence[TrialRecord]) -> optuna.Study:
+    """The trials, in the order given, as an Optuna study in memory."""
+    rows = [
+        {LABELS[name]: html.escape(value) if isinstance(value, str) else value for name, value in found.items()}
+        for found in map(parameters, trials)
+    ]
+    choices = {label: sorted({row[label] for row in rows if label in row}) for label in LABELS.values()}
+    spaces = {label: CategoricalDistribution(values) for label, values in choices.items() if values}
+    limited = not all(trial.feasible for trial in trials)
+    study = optuna.create_study(direction="maximize")
+    for trial, row in zip(trials, rows, strict=True):
+        study.add_trial(
+            optuna.trial.create_trial(
+                value=objective(trial),
+                params=row,
+                distributions={label: spaces[label] for label in row},
+                constraints={"bank size": 0.0 if trial.feasible else 1.0} if limited else None,
+            )
+        )
+    return study
+
+
+def _history(trials: Sequence[TrialRecord], axis: str) -> Figure:
+    figure = optuna.visualization.plot_optimization_history(_study(trials), target_name=axis)
+    # Optuna numbers the trials of a new study afresh.
+    for trace in figure.data:
+        seen = [trials[index] for index in trace.x]
+        trace.update(x=[trial.number for trial in seen], text=[_about(trial) for trial in seen])
+    figure.update_traces(marker={"size": 9}, hovertemplate="%{text}<br>%{y:.4f}", selector={"mode": "markers"})
+    figure.update_traces(name="Trial", selector={"name": axis})
+    figure.update_traces(name="Best so far", line={"shape": "hv"}, hoverinfo="skip", selector={"mode": "lines"})
+    limited = not all(trial.feasible for trial in trials)
+    figure.update_traces(name="Above the limit on the bank", showlegend=limited, selector={"name": "Infeasible Trial"})
+    return figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"})
+
+
+def _about(trial: TrialRecord) -> str:
+    values = [f"{LABELS[name].lower()} {value}" for name, value in parameters(trial).items()]
+    return html.escape(", ".join([f"Trial {trial.number}", *values]))
+
+
+def _importance(trials: Sequence[TrialRecord], varying: list[str]) -> Figure:
+    # Seeded fANOVA: with the some 20 trials of a study, Optuna's default would look at the best two alone.
+    evaluator = FanovaImportanceEvaluator(seed=0)
+    figure = optuna.visualization.plot_param_importances(_study(trials), evaluator, varying)
+    return figure.update_layout(
+        xaxis={"title": "Share of the objective's variance (fANOVA)", "rangemode": "tozero"}, yaxis={"title": ""}
+    )
+
+
+def _parallel(trials: Sequence[TrialRecord]) -> Figure:
+    # Optuna's axes list texts as they appear: sorted trials give sorted axes.
+    by_layers = sorted(trials, key=lambda trial: trial.params.get("layers", ""))
+    figure = optuna.visualization.plot_parallel_coordinate(_study(by_layers), target_name="Objective")
+    figure.data = sorted(figure.data, key=_height)  # the best trials on top
+    for trace in filter(_is_trial, figure.data):
+        trace.update(opacity=0.8, line={"color": sample_colorscale(COLOURS, trace.y[0])[0], "width": 2})
+    figure.update_traces(marker={"colorscale": COLOURS}, selector={"mode": "markers"})
+    figure.update_traces(name="Within the limit on the bank", selector={"name": "Feasible"})
+    figure.update_traces(name="Above it", selector={"name": "Infeasible"})
+    figure.update_annotations(bgcolor="rgba(255, 255, 255, 0.8)")
+    return figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": -0.08, "yanchor": "top"})
+
+
+def _is_trial(trace: Scatter) -> bool:
+    """Whether the trace is a trial's line, not an entry of the legend or the colour bar."""
+    return trace.customdata is not None
+
+
+def _height(trace: Scatter) -> float:
+    """Where a trial's line starts on the objective's axis, 0 (worst) to 1 (best); legends come after all trials."""
+    return trace.y[0] if _is_trial(trace) else 2.0
+
+
+def _titled(figure: Figure, title: str, subtitle: str) -> Figure:
+    text = {"text": title, "subtitle": {"text": subtitle}, "x": 0.02, "xanchor": "left", "y": 0.97, "yanchor": "top"}
+    return figure.update_layout(title=text | {"yref": "container"}, margin={"t": 110}, template="plotly_white")

@@ -1,0 +1,163 @@
+"""A table of plain text as Markdown, LaTeX and HTML: each function escapes what its language would obey."""
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adtrack.errors import UserError
+
+MISSING = "–"
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2430; --soft: #5b6573; --ground: #fff; --line: #d9dee5; --best: #e8f3ec; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e8ee; --soft: #9aa5b4; --ground: #14181e; --line: #323a45; --best: #1d3527; }
+}
+body { margin: 2rem; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+section { margin-bottom: 3rem; }
+h2 { font-size: 1.2rem; margin: 0 0 .7rem; overflow-wrap: anywhere; }
+div { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
+th { color: var(--soft); font-size: .85rem; line-height: 1.3; vertical-align: bottom; }
+.number { text-align: right; }
+.best td { background: var(--best); font-weight: 600; }
+p { max-width: 75ch; margin: .7rem 0 0; color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
+"""
+
+_LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "–": "--",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading, where ``\\n`` breaks the line, and whether it holds numbers (then it is right-aligned)."""
+
+    heading: str
+    number: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of plain text under a title, notes below; ``best`` are the indices of the rows to highlight."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: str
+    best: frozenset[int] = frozenset()
+
+
+def markdown(tables: Sequence[Table]) -> str:
+    """The tables as GitHub-flavoured Markdown."""
+    return "\n".join(_markdown_table(table) for table in tables)
+
+
+def _markdown_table(table: Table) -> str:
+    headings = [_markdown_text(column.heading) for column in table.columns]
+    rules = ["---:" if column.number else "---" for column in table.columns]
+    rows = [[_markdown_text(cell) for cell in row] for row in table.rows]
+    lines = [f"| {' | '.join(row)} |" for row in (headings, rules, *rows)]
+    return "\n".join([f"## {_markdown_text(table.title)}", "", *lines, "", _markdown_text(table.notes), ""])
+
+
+def _markdown_text(text: str) -> str:
+    # A bracket makes a link only before another bracket or a colon: intervals stay readable in the source.
+    return re.sub(r"([\\`*_<&|~$]|\](?=[\[(:]))", r"\\\1", _line(text))
+
+
+def latex(tables: Sequence[Table]) -> str:
+    """The tables as LaTeX floats, to be read by ``\\input``; they need the packages booktabs and graphicx."""
+    needs = "% \\usepackage{booktabs,graphicx}; with pdflatex also \\usepackage[T1]{fontenc}\n"
+    return "\n".join([needs, *(_latex_table(table, number) for number, table in enumerate(tables, start=1))])
+
+
+def _latex_table(table: Table, number: int) -> str:
+    headings = [_latex_heading(column.heading) for column in table.columns]
+    rows = [
+        [f"\\textbf{{{_latex_text(cell)}}}" if index in table.best else _latex_text(cell) for cell in row]
+        for index, row in enumerate(table.rows)
+    ]
+    lines = [" & ".join(row) + r" \\" for row in (headings, *rows)]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering\setlength{\tabcolsep}{4pt}",
+            f"\\caption{{{_latex_text(table.title)}. {_latex_text(table.notes)}}}",
+            f"\\label{{tab:best-trials-{number}}}",
+            r"\resizebox{\textwidth}{!}{%",
+            f"\\begin{{tabular}}{{{''.join('r' if column.number else 'l' for column in table.columns)}}}",
+            *(r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"),
+            r"\end{tabular}}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _latex_heading(heading: str) -> str:
+    return r"\shortstack{" + r"\\".join(_latex_text(line) for line in heading.split("\n")) + "}"
+
+
+def _latex_text(text: str) -> str:
+    escaped = "".join(_LATEX.get(character, character) for character in _line(text))
+    # After \\ and \midrule LaTeX would take [ and * at the start of a row for an argument.
+    return f"{{{escaped}}}" if escaped.startswith(("[", "*")) else escaped
+
+
+def page(tables: Sequence[Table], title: str) -> str:
+    """The tables as one HTML page that asks for no other file; light or dark as the reader's system is."""
+    sections = "".join(_html_section(table) for table in tables)
+    return shell(title, f"<style>{_STYLE}</style>\n", sections)
+
+
+def shell(title: str, head: str, body: str) -> str:
+    """A whole HTML page; ``title`` is plain text, ``head`` and ``body`` are HTML."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n{head}</head>\n<body>\n{body}</body>\n</html>\n"
+    )
+
+
+def _html_section(table: Table) -> str:
+    kinds = [' class="number"' if column.number else "" for column in table.columns]
+    headings = [html.escape(column.heading).replace("\n", "<br>") for column in table.columns]
+    head = "".join(f"<th{kind}>{heading}</th>" for kind, heading in zip(kinds, headings, strict=True))
+    rows = ""
+    for index, row in enumerate(table.rows):
+        cells = "".join(f"<td{kind}>{html.escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True))
+        kind = ' class="best"' if index in table.best else ""
+        rows += f"<tr{kind}>{cells}</tr>\n"
+    return (
+        f"<section>\n<h2>{html.escape(table.title)}</h2>\n<div><table>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{rows}</tbody>\n</table></div>\n<p>{html.escape(table.notes)}</p>\n</section>\n"
+    )
+
+
+def _line(text: str) -> str:
+    """``text`` on one line, as a cell must be."""
+    return " ".join(text.split())
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Writes ``text`` as UTF-8 with \\n line ends, making the folder; the same text gives the same bytes anywhere."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(
+            f"tables and figures need a folder that can be written, but {path.parent} is not ({error.strerror}).",
+            "Choose another folder.",
+        ) from error
+    return path

@@ -1,0 +1,188 @@
+"""The tables of a study: its trials from best to worst, as data (CSV) and for people (Markdown, LaTeX, HTML)."""
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path, PurePath
+
+import pandas as pd
+
+from adtrack.errors import UserError
+from adtrack.tracking.trials import TrialRecord
+from adtrack.tuning.render import MISSING, Column, Table, latex, markdown, page, write_text
+
+PARAMETERS = {"patch_size": int, "layers": str, "coreset_fraction": float}
+SPLITS = ("val_clean", "val_shift", "test_clean", "test_shift")
+METRICS = (
+    *("image_auroc", "image_auroc_low", "image_auroc_high", "image_auprc", "f1", "accuracy", "precision", "recall"),
+    *("threshold", "pixel_auroc", "pixel_aupro_030", "pixel_aupro_005"),
+)
+COSTS = ("cost/bank_rows", "cost/bank_mb", "cost/build_s", "cost/score_ms")
+_ORDER = {name: place for place, name in enumerate((*(f"{s}/{m}" for s in SPLITS for m in METRICS), *COSTS))}
+
+DEFINITIONS = (
+    "AUROC: of images, in brackets its bootstrap 95 % interval. AU-PRO: of pixels, up to a false-positive rate of "
+    "0.30, where there are masks. F1: at the threshold with the best F1 on Val-clean. "
+    "Only the best trial is evaluated on Test."
+)
+
+
+def parameters(trial: TrialRecord) -> dict[str, int | str | float]:
+    """The tuned parameters that the trial has, as numbers where they are numbers."""
+    return {name: kind(trial.params[name]) for name, kind in PARAMETERS.items() if name in trial.params}
+
+
+def objective(trial: TrialRecord) -> float:
+    """The trial's objective, NaN if it has none."""
+    return trial.metrics.get("objective", math.nan)
+
+
+def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials from best to worst, whatever order they come in.
+
+    Feasible ones first, then the higher objective, the smaller bank, the earlier trial; those without an objective
+    come last.
+    """
+
+    def key(trial: TrialRecord) -> tuple:
+        undefined = math.isnan(objective(trial))
+        bank_mb = trial.metrics.get("cost/bank_mb", math.inf)
+        return (undefined, not trial.feasible, 0.0 if undefined else -objective(trial), bank_mb, trial.number)
+
+    return sorted(trials, key=key)
+
+
+def _studies(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
+    """The ranked trials of each class, study and split digest: only those can be compared."""
+    if not trials:
+        raise UserError("a table needs at least one finished trial, but there is none.", "Run adtrack tune first.")
+
+    def key(trial: TrialRecord) -> tuple[str, str, str]:
+        return trial.class_name, trial.study, trial.split_digest
+
+    return [ranked(list(group)) for _, group in groupby(sorted(trials, key=key), key=key)]
+
+
+def best_trials(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    """One row a trial, ranked within its class and study, every metric under its name in the run.
+
+    Metrics that a trial does not have (Test, for all but the best; pixels, without masks) are NaN.
+    """
+    names = {name for trial in trials for name in trial.metrics} - {"objective"}
+    metrics = sorted(names, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+    rows = [
+        {"class": trial.class_name, "study": trial.study, "split_digest": trial.split_digest, "rank": rank}
+        | {"trial": trial.number}
+        | {name: parameters(trial).get(name) for name in PARAMETERS}
+        | {name: trial.params.get(name) for name in ("backbone", "weights")}
+        | {"feasible": trial.feasible, "objective": objective(trial)}
+        | {name: trial.metrics.get(name, math.nan) for name in metrics}
+        | {"run_id": trial.run_id}
+        for study in _studies(trials)
+        for rank, trial in enumerate(study, start=1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def write_tables(trials: Sequence[TrialRecord], folder: Path) -> list[Path]:
+    """Writes best_trials.csv (all metrics, full precision), .md, .tex and .html (rounded); the paths, in that order."""
+    csv = best_trials(trials).to_csv(index=False, lineterminator="\n")
+    studies = _studies(trials)
+    tables = [*_test_table(studies), *(_study_table(study) for study in studies)]
+    title = f"Best trials of {', '.join(dict.fromkeys(study[0].class_name for study in studies))}"
+    texts = {"csv": csv, "md": markdown(tables), "tex": latex(tables), "html": page(tables, title)}
+    return [write_text(Path(folder) / f"best_trials.{suffix}", text) for suffix, text in texts.items()]
+
+
+def _number(trial: TrialRecord, name: str, decimals: int = 3) -> str:
+    value = trial.metrics.get(name, math.nan)
+    return MISSING if math.isnan(value) else f"{value:.{decimals}f}"
+
+
+def _cost(trial: TrialRecord, name: str) -> str:
+    """A cost to about three significant digits."""
+    value = trial.metrics.get(name, math.nan)
+    return _number(trial, name, 0 if value >= 100 else 1 if value >= 10 else 2)
+
+
+def _interval(trial: TrialRecord, split: str) -> str:
+    auroc, low, high = (_number(trial, f"{split}/image_auroc{end}") for end in ("", "_low", "_high"))
+    return auroc if MISSING in (auroc, low, high) else f"{auroc} [{low}, {high}]"
+
+
+def _parameter_cells(trial: TrialRecord) -> dict[Column, str]:
+    values = parameters(trial)
+    return {
+        Column("Patch\nsize"): str(values.get("patch_size", MISSING)),
+        Column("Layers", number=False): str(values.get("layers", MISSING)),
+        Column("Coreset\nfraction"): f"{values['coreset_fraction']:g}" if "coreset_fraction" in values else MISSING,
+    }
+
+
+def _metric_cells(trial: TrialRecord, *splits: str) -> dict[Column, str]:
+    cells = {}
+    for split in splits:
+        heading = split.replace("_", "-").capitalize()
+        cells[Column(f"{heading}\nAUROC [95 %]")] = _interval(trial, split)
+        cells[Column(f"{heading}\nAU-PRO")] = _number(trial, f"{split}/pixel_aupro_030")
+        cells[Column(f"{heading}\nF1")] = _number(trial, f"{split}/f1")
+    return cells
+
+
+def _run_cell(trial: TrialRecord) -> dict[Column, str]:
+    return {Column("Run", number=False): trial.run_id[:8]}
+
+
+def _origin(study: list[TrialRecord]) -> str:
+    """Where the numbers of a study come from: its name, network, number of trials and split."""
+    first = study[0]
+    network = f", {first.params['backbone']}" if "backbone" in first.params else ""
+    weights = f" with {PurePath(first.params['weights']).name} weights" if "weights" in first.params else ""
+    count = f"{len(study)} trial{'s' if len(study) > 1 else ''}"
+    return f"study {first.study}{network}{weights}, {count}, split {first.split_digest[:12]}."
+
+
+def _study_table(study: list[TrialRecord]) -> Table:
+    """All trials of a study, with their Val metrics."""
+    limited = not all(trial.feasible for trial in study)
+    rows = [
+        {Column("Rank"): str(rank), Column("Trial"): str(trial.number)}
+        | _parameter_cells(trial)
+        | {Column("Objective"): _number(trial, "objective", 4)}
+        | _metric_cells(trial, "val_clean", "val_shift")
+        | ({Column("Within\nlimit", number=False): "yes" if trial.feasible else "no"} if limited else {})
+        | {Column("Bank\nMB"): _cost(trial, "cost/bank_mb"), Column("ms per\nimage"): _cost(trial, "cost/score_ms")}
+        | _run_cell(trial)
+        for rank, trial in enumerate(study, start=1)
+    ]
+    best = study[0]
+    highlight = frozenset({0}) if best.feasible and not math.isnan(objective(best)) else frozenset()
+    return _table(f"Best trials of {best.class_name}", rows, f"{best.class_name}: {_origin(study)}", highlight)
+
+
+def _test_table(studies: list[list[TrialRecord]]) -> list[Table]:
+    """The Test metrics, which only the best trial of each study has; no table where none has been evaluated yet."""
+    several = len({study[0].class_name for study in studies}) < len(studies)  # some class has more than one study
+    tested = [trial for study in studies for trial in study if any(name.startswith("test_") for name in trial.metrics)]
+    if not tested:
+        return []
+    rows = [
+        {Column("Class", number=False): trial.class_name}
+        | ({Column("Study", number=False): trial.study} if several else {})
+        | {Column("Trial"): str(trial.number)}
+        | _parameter_cells(trial)
+        | _metric_cells(trial, "test_clean", "test_shift")
+        | _run_cell(trial)
+        for trial in tested
+    ]
+    origins = " ".join(f"{study[0].class_name}: {_origin(study)}" for study in studies)
+    return [_table("Best trials on Test", rows, origins)]
+
+
+def _table(title: str, rows: list[dict[Column, str]], origins: str, best: frozenset[int] = frozenset()) -> Table:
+    """The table of ``rows``, without the AU-PRO columns where no row has masks to measure it on."""
+    columns = [
+        column for column in rows[0] if "AU-PRO" not in column.heading or any(row[column] != MISSING for row in rows)
+    ]
+    cells = tuple(tuple(row[column] for column in columns) for row in rows)
+    return Table(title, tuple(columns), cells, f"{origins} {DEFINITIONS}", best)

@@ -1,0 +1,26 @@
+"""cache: what lies on disk, and how to get rid of it."""
+
+import shutil
+
+from adtrack.cache import cache_folder
+from adtrack.features.store import LIMIT_VARIABLE, cache_limit
+
+# "workers" and "locks" belong to processes that may be at work; they are empty files.
+ROOMS = {"features": "backbone outputs", "orders": "coreset orders", "trunks": "backbone weights", "demo": "demo data"}
+
+
+def describe_cache() -> str:
+    """Folder, size of every room and the limit on features."""
+    lines = [f"{cache_folder()}"]
+    for room, what in ROOMS.items():
+        size = sum(file.stat().st_size for file in cache_folder(room).rglob("*") if file.is_file())
+        lines.append(f"  {room:9} {size / 1e6:10.1f} MB   {what}")
+    lines.append(f"Features may take {cache_limit() / 1e9:g} GB ({LIMIT_VARIABLE}). adtrack cache --clear empties all.")
+    return "\n".join(lines)
+
+
+def clear_cache() -> str:
+    """Remove every room."""
+    for room in ROOMS:
+        shutil.rmtree(cache_folder(room), ignore_errors=True)
+    return f"Emptied {cache_folder()}; what is needed will be made again."

@@ -1,0 +1,42 @@
+"""export: the tables and figures of studies as files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from adtrack.errors import UserError
+from adtrack.tracking.store import open_store
+from adtrack.tracking.trials import TrialRecord, latest_studies, study_trials
+from adtrack.tuning.plots import write_figures
+from adtrack.tuning.tables import write_tables
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written, of which studies."""
+
+    studies: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+def export(class_name: str | None, study: str | None, out: Path) -> ExportReport:
+    """Write the tables of the newest study of a class (of every class without one) or of ``study``, and its figures."""
+    open_store()
+    studies = [study] if study else latest_studies(class_name)
+    by_study = {name: study_trials(name) for name in studies}
+    trials = [trial for records in by_study.values() for trial in records]
+    if not trials:
+        asked = f"study {study}" if study else f"class {class_name}" if class_name else "the store"
+        raise UserError(f"there must be finished trials to export, but {asked} has none.", "run adtrack tune first.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        files = write_tables(trials, out)
+        for records in by_study.values():
+            files += write_figures(records, _figure_folder(out, records, len(by_study)))
+    except OSError as error:
+        raise UserError(f"out must be a writable folder, but {out} is not ({error.strerror}).") from error
+    return ExportReport(tuple(by_study), tuple(files))
+
+
+def _figure_folder(out: Path, records: list[TrialRecord], studies: int) -> Path:
+    """A folder a class where there are several; its name was checked when the class was read from disk."""
+    return out / "plots" / Path(records[0].class_name).name if studies > 1 and records else out / "plots"

@@ -1,0 +1,94 @@
+"""What the user reads at the end of a verb: the figures, where things are, and what to type next."""
+
+from collections.abc import Callable, Mapping
+
+from adtrack.tuning.finish import StudyResult
+from adtrack.verbs.build import BankReport
+from adtrack.verbs.export import ExportReport
+from adtrack.verbs.score import ScoreReport
+
+Say = Callable[[str], None]
+_COLUMNS = (
+    ("image AUROC", "image_auroc"),
+    ("AUPRC", "image_auprc"),
+    ("F1", "f1"),
+    ("pixel AUROC", "pixel_auroc"),
+    ("AU-PRO 0.30", "pixel_aupro_030"),
+)
+
+
+def print_bank(report: BankReport, say: Say) -> None:
+    """A built or evaluated bank."""
+    say("")
+    _print_metrics({found.name: found.metrics for found in report.evaluations}, say)
+    say("")
+    if report.costs:
+        say(
+            f"Bank: {report.costs['bank_rows']:.0f} patches, {report.costs['bank_mb']:.2f} MB, built in "
+            f"{report.costs['build_s']:.1f} s, {report.costs['score_ms']:.0f} ms an image"
+        )
+    say(f"Run:   {report.run_id}   (mlflow ui shows it)")
+    say(f"Model: {report.model}")
+    if report.registered:
+        name, _, version = report.registered.partition("/")
+        say(f"Registered as {name} version {version}: candidate{' and champion' if report.champion else ''}")
+    say("")
+    say(f"Score your images with it:  adtrack score --model {report.model} photos/ --out scored/")
+
+
+def print_study(result: StudyResult, say: Say) -> None:
+    """A finished study."""
+    best = result.best
+    say("")
+    say(
+        f"Best of {result.trials} trials: trial {best.number} with {best.params['layers']}, patch "
+        f"{best.params['patch_size']}, fraction {best.params['coreset_fraction']}; "
+        f"bank {best.metrics['cost/bank_mb']:.2f} MB, {best.metrics['cost/score_ms']:.0f} ms an image"
+    )
+    sets: dict[str, dict[str, float]] = {}
+    for name, value in best.metrics.items():
+        group, slash, metric = name.partition("/")
+        if slash and group != "cost":
+            sets.setdefault(group, {})[metric] = value
+    _print_metrics({name: sets[name] for name in ("val_clean", "val_shift", "test_clean", "test_shift")}, say)
+    registered = result.registered
+    say("")
+    say(
+        f"Registered as {registered.name} version {registered.version}"
+        + (", champion." if registered.champion else ": candidate (another version is champion).")
+    )
+    say(f"Tables and figures: {result.tables.removeprefix('file://')}")
+    if result.failed:
+        say(f"{result.failed} trials failed; their runs hold error.txt.")
+    alias = "champion" if registered.champion else "candidate"
+    say("")
+    say("Next:")
+    say("  mlflow ui                                         compare the trials")
+    say(f"  adtrack score --model models:/{registered.name}@{alias} photos/ --out scored/")
+    say(f"  adtrack export --class {best.class_name} --out tables/")
+
+
+def print_scores(report: ScoreReport, say: Say) -> None:
+    """Scored images."""
+    say(f"Model {report.model}: {report.anomalous} of {report.scored} images are anomalous.")
+    if report.failed:
+        say(
+            f"{len(report.failed)} could not be scored: {', '.join(report.failed[:3])}{' …' * (len(report.failed) > 3)}"
+        )
+    say(f"Scores: {report.table}   Heatmaps: {report.table.with_name('overlays')}")
+
+
+def print_export(report: ExportReport, say: Say) -> None:
+    """Written tables and figures."""
+    say(f"Studies: {', '.join(report.studies)}")
+    for file in report.files:
+        say(f"  {file}")
+
+
+def _print_metrics(sets: Mapping[str, Mapping[str, float]], say: Say) -> None:
+    columns = [column for column in _COLUMNS if any(column[1] in metrics for metrics in sets.values())]
+    say(f"  {'':12}" + "".join(f"{title:>13}" for title, _ in columns))
+    for name, metrics in sets.items():
+        interval = f"[{metrics['image_auroc_low']:.3f}, {metrics['image_auroc_high']:.3f}]"
+        cells = "".join(f"{metrics[key]:13.3f}" if key in metrics else f"{'–':>13}" for _, key in columns)
+        say(f"  {name:12}{cells}   image AUROC 95 % {interval}")
