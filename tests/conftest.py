@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adtrack.data.classes import read_class
+from adtrack.data.splits import Splits, make_splits
+
 # The networks and banks here are so small that threads would only wait for each other; commands run by tests inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -70,3 +73,12 @@ def write_part() -> Callable[..., Path]:
 def tiny_data(tmp_path_factory: pytest.TempPathFactory, write_part: Callable[..., Path]) -> Path:
     """A data root with the class "part": 22 images of 64 × 64 with masks. For reading only."""
     return write_part(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny_splits(tiny_data: Path) -> Splits:
+    """The splits of the class "part": 8 images in Train, 4 in Val, 10 in Test."""
+    from adtrack.data.loading import check_images  # imports torch, which reads OMP_NUM_THREADS when it is loaded
+
+    images = read_class(tiny_data, "part")
+    return make_splits(images, 42, check_images(tiny_data, images.train + images.test))

@@ -51,8 +51,8 @@ def write_pictures(evaluation: Evaluation, display: Display, calibration: Calibr
 
 def _caption(evaluation: Evaluation, index: int) -> str:
     score, threshold = evaluation.scored.scores.image[index], evaluation.threshold
-    relation = "≥" if score >= threshold else "<"
-    return f"{evaluation.scored.images.kinds[index]}: score {score:.3f} {relation} {threshold:.3f}"
+    called = "anomalous" if score >= threshold else "passed"
+    return f"{evaluation.scored.images.kinds[index]}: score {score:.3f}, threshold {threshold:.3f}, {called}"
 
 
 def _sheet(evaluation: Evaluation, display: Display, colours: ColourRange) -> np.ndarray:

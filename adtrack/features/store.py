@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from .backbone import Backbone
 from .grids import Grid
 
 LIMIT_VARIABLE = "ADTRACK_CACHE_GB"
+FILE = "features.npy"
 _DEFAULT_LIMIT = 20.0
 _ABANDONED_AFTER = 24 * 3600.0  # seconds: no pass over an image set takes a day
 
@@ -67,67 +69,83 @@ class FeatureStore:
             "device": backbone.device.type,
         }
         keys = {layer: digest({**source, "layer": layer}) for layer in backbone.layers}
+        limit = cache_limit()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / f"{digest(source)[:32]}.lock"):
-                missing = [layer for layer, key in keys.items() if not self._complete(key)]
-                if missing:
-                    self._compute(images, backbone, spec, {layer: keys[layer] for layer in missing})
+                known = {layer: self._read(key) for layer, key in keys.items()}
+                missing = {layer: keys[layer] for layer, array in known.items() if array is None}
+                made = self._compute(images, backbone, spec, missing) if missing else {}
+            self._shrink(limit, keep=set(keys.values()))
         except OSError as error:
             raise UserError(
                 f"the feature cache must be writable, but {self.folder} is not ({error.strerror or error}).",
                 "point ADTRACK_CACHE to a folder with room, or empty this one: adtrack cache --clear.",
             ) from error
-        layers = {layer: self._read(key) for layer, key in keys.items()}
-        self._shrink(keep=set(keys.values()))
-        return FeatureSet(digest(source), layers, backbone.grids, backbone.device)
+        return FeatureSet(digest(source), {**known, **made}, backbone.grids, backbone.device)
 
-    def _complete(self, key: str) -> bool:
-        return (self.folder / key / "features.npy").is_file()
+    def _read(self, key: str) -> np.ndarray | None:
+        """The entry, or None if there is none. Once open it stays readable, even if another process removes it."""
+        try:
+            os.utime(self.folder / key)  # the least recently used entries give way first
+            return _open(self.folder / key)
+        except FileNotFoundError:
+            return None
 
-    def _read(self, key: str) -> np.ndarray:
-        os.utime(self.folder / key)  # the least recently used entries give way first
-        return np.load(self.folder / key / "features.npy", mmap_mode="r", allow_pickle=False)
-
-    def _compute(self, images: ImageSet, backbone: Backbone, spec: ImageSpec, keys: Mapping[str, str]) -> None:
+    def _compute(
+        self, images: ImageSet, backbone: Backbone, spec: ImageSpec, keys: Mapping[str, str]
+    ) -> dict[str, np.ndarray]:
         with ExitStack() as cleanup:
-            folders = {layer: self.folder / f"tmp-{uuid.uuid4().hex}" for layer in keys}
-            for folder in folders.values():
+            files = {}
+            for layer in keys:
+                folder = self.folder / f"tmp-{uuid.uuid4().hex}"
                 folder.mkdir()
                 cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-            files: dict[str, np.memmap] = {}
+                files[layer] = cleanup.enter_context((folder / FILE).open("wb"))
             passed = backbone_pass(images, backbone, spec)
             for at, outputs in track(passed, f"Backbone over {images.name}", len(images)):
-                for layer, folder in folders.items():
+                for layer, file in files.items():
                     output = outputs[layer].cpu().numpy()
-                    if layer not in files:
-                        shape = (len(images), *output.shape[1:])
-                        files[layer] = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, shape)
-                    files[layer][at : at + len(output)] = output
-            for layer, file in files.items():
-                file.flush()
-                shutil.rmtree(self.folder / keys[layer], ignore_errors=True)
-                folders[layer].rename(self.folder / keys[layer])
+                    if at == 0:
+                        _write_header(file, (len(images), *output.shape[1:]))
+                    file.write(output.tobytes())
+            return {layer: self._finish(Path(file.name).parent, file, keys[layer]) for layer, file in files.items()}
 
-    def _shrink(self, keep: set[str]) -> None:
-        """Remove what crashes left behind and, beyond the limit, the entries that were used longest ago."""
+    def _finish(self, folder: Path, file: BinaryIO, key: str) -> np.ndarray:
+        """Give a complete entry its name."""
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut could leave the name without the content
+        array = _open(folder)
+        shutil.rmtree(self.folder / key, ignore_errors=True)
+        folder.rename(self.folder / key)
+        return array
+
+    def _shrink(self, limit: float, keep: set[str]) -> None:
+        """Remove what crashes left behind and, beyond ``limit`` bytes, the entries that were used longest ago."""
         entries = []
         for folder in (path for path in self.folder.iterdir() if path.is_dir()):
             try:
-                used, size = folder.stat().st_mtime, (folder / "features.npy").stat().st_size
+                used, size = folder.stat().st_mtime, sum(file.stat().st_size for file in folder.iterdir())
             except FileNotFoundError:  # another process was faster
-                used, size = time.time(), 0
-            if folder.name.startswith("tmp-") and time.time() - used > _ABANDONED_AFTER:
-                shutil.rmtree(folder, ignore_errors=True)
-            elif folder.name not in keep and not folder.name.startswith("tmp-"):
+                continue
+            if not folder.name.startswith("tmp-"):
                 entries.append((used, size, folder))
-        kept = sum((self.folder / key / "features.npy").stat().st_size for key in keep)
-        excess = kept + sum(size for _, size, _ in entries) - cache_limit()
+            elif time.time() - used > _ABANDONED_AFTER:
+                shutil.rmtree(folder, ignore_errors=True)
+        excess = sum(size for _, size, _ in entries) - limit
         for _, size, folder in sorted(entries):
-            if excess <= 0:
-                break
-            shutil.rmtree(folder, ignore_errors=True)
-            excess -= size
+            if excess > 0 and folder.name not in keep:
+                shutil.rmtree(folder, ignore_errors=True)
+                excess -= size
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    # Written piece by piece, not through a memory map: on a full disk that would kill the process without a word.
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+
+
+def _open(folder: Path) -> np.ndarray:
+    return np.load(folder / FILE, mmap_mode="r", allow_pickle=False)
 
 
 def cache_limit() -> float:

@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -89,7 +90,7 @@ def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
     if spec.weights == IMAGENET:
         try:
             tensors, origin = _imagenet(spec.name)
-        except OSError as error:
+        except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: not the bytes that the hash promises
             if data != DEMO:
                 raise UserError(
                     f"weights imagenet must be downloadable or in torch's cache, but {spec.name} is not ({error}).",
@@ -126,7 +127,8 @@ def _random(spec: BackboneSpec) -> tuple[dict[str, Tensor], str]:
 
 
 def _imagenet(network: str) -> tuple[dict[str, Tensor], str]:
-    """torchvision's V1 weights; it downloads them once and checks the hash in their name. OSError if it can't."""
+    """torchvision's V1 weights; it downloads them once and checks the hash in their name. OSError, HTTPException
+    or RuntimeError if it can't."""
     known = {weights.name: weights for weights in torchvision.models.get_model_weights(network)}
     if "IMAGENET1K_V1" not in known:
         raise UserError(f"weights imagenet must exist as torchvision's V1, but {network} has {', '.join(known)}.")

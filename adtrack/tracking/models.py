@@ -1,5 +1,6 @@
 """A bank as an MLflow model: logged with a trial, made whole for the registry, loaded again."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import shutil
@@ -112,7 +113,11 @@ def register(class_name: str, model_uri: str, tags: dict[str, str]) -> tuple[str
     Returns the registered name, the version and whether it became champion.
     """
     client, name = MlflowClient(), f"adtrack-{class_name}"
-    version = int(mlflow.register_model(model_uri, name, tags=tags).version)
+    with contextlib.suppress(MlflowException):  # it exists
+        client.create_registered_model(name)
+    model_id = model_uri.removeprefix("models:/")
+    run_id = client.get_logged_model(model_id).source_run_id
+    version = int(client.create_model_version(name, model_uri, run_id, tags, model_id=model_id).version)
     client.set_registered_model_alias(name, "candidate", str(version))
     first = "champion" not in client.get_registered_model(name).aliases
     if first:

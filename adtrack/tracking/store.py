@@ -67,7 +67,7 @@ def without_password(uri: str) -> str:
 
 def _quieten() -> None:
     """Keep back what libraries say and a user can't act on."""
-    os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.models", "mlflow.utils", "mlflow.pyfunc"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"mlflow\.")

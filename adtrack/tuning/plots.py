@@ -19,24 +19,26 @@ from adtrack.tuning.tables import objective, parameters
 
 MOST_LINES = 500  # above this, parallel coordinates are a smear that takes seconds to draw
 COLOURS = "Viridis_r"  # dark is good, and no line is as pale as the ground
+LEAST_SPREAD = 1e-6  # of the objective; the trees of fANOVA take less for rounding and find no variance
 LABELS = {"patch_size": "Patch size", "layers": "Layers", "coreset_fraction": "Coreset fraction"}
 
 
 def study_figures(trials: Sequence[TrialRecord], objective_name: str = "Objective") -> dict[str, Figure]:
     """The figures of one study by name: optimisation_history, parameter_importance, parallel_coordinates.
 
-    Trials without a finite objective have no place in a figure; the subtitle counts them. parameter_importance is
-    left out where there is nothing to explain: no parameter varies, or the objective never does.
+    Trials without a finite objective have no place in a figure: the subtitle counts them, and without other trials
+    there are no figures. parameter_importance is left out where no parameter varies or the objective never does.
     """
     shown = sorted((trial for trial in trials if math.isfinite(objective(trial))), key=lambda trial: trial.number)
     if not shown:
-        raise UserError("a figure needs at least one trial with a finite objective, but there is none.")
+        return {}
     subtitle = _subtitle(trials)
     axis = html.escape(objective_name)
     with _quiet():
         figures = {"optimisation_history": _titled(_history(shown, axis), "Optimisation history", subtitle)}
         varying = _varying(shown)
-        if varying and len({objective(trial) for trial in shown}) > 1:
+        spread = objective(max(shown, key=objective)) - objective(min(shown, key=objective))
+        if varying and spread > LEAST_SPREAD:
             importance = _importance(shown, varying)
             figures["parameter_importance"] = _titled(importance, "Parameter importance", subtitle)
         newest = f" · the newest {MOST_LINES} of them" if len(shown) > MOST_LINES else ""

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adtrack.errors import UserError
-
 MISSING = "–"
 
 _STYLE = """
@@ -152,12 +150,6 @@ def _line(text: str) -> str:
 
 def write_text(path: Path, text: str) -> Path:
     """Writes ``text`` as UTF-8 with \\n line ends, making the folder; the same text gives the same bytes anywhere."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UserError(
-            f"tables and figures need a folder that can be written, but {path.parent} is not ({error.strerror}).",
-            "Choose another folder.",
-        ) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
     return path

@@ -26,7 +26,9 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 def features(count: int, dimensions: int, seed: int = 0) -> Tensor:
     """Non-negative vectors with a few strong directions, as a network's features have."""
-    strong = normal(count, 12, seed=seed) @ normal(12, dimensions, seed=9) + 0.2 * normal(count, dimensions, seed=seed + 1)
+    strong = normal(count, 12, seed=seed) @ normal(12, dimensions, seed=9) + 0.2 * normal(
+        count, dimensions, seed=seed + 1
+    )
     return strong.clamp(min=0)
 
 

@@ -58,9 +58,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("small_rounds", [False, True])
-def test_order_is_that_of_the_plain_loop(
-    name: str, small_rounds: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_order_is_that_of_the_plain_loop(name: str, small_rounds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if small_rounds:  # many rounds, tiles and blocks although the features are few
         for constant, value in {"_ROUND_LEAST": 20, "_ROWS": 16, "_COLUMNS": 12, "_BLOCK": 5}.items():
             monkeypatch.setattr(coreset, constant, value)
@@ -137,7 +135,7 @@ def test_projection_keeps_distances_approximately() -> None:
     matrix = projection_matrix(512, 128, seed=0)
     ratio = torch.pdist(features @ matrix) / torch.pdist(features)
     assert 0.97 < float(ratio.mean()) < 1.03 and float(ratio.std()) < 0.1
-    assert 0.7 < float(ratio.min()) and float(ratio.max()) < 1.3
+    assert float(ratio.min()) > 0.7 and float(ratio.max()) < 1.3
 
 
 @pytest.mark.parametrize(("dimensions", "projection"), [(64, None), (64, 64), (64, 128)])
@@ -193,7 +191,9 @@ def test_features_must_be_finite(value: float, projection: int | None) -> None:
         greedy_order(features, 2, projection=projection)
 
 
-@pytest.mark.parametrize(("fraction", "patches", "count"), [(0.1, 1000, 100), (1.0, 7, 7), (0.015, 100, 2), (0.6, 1, 1)])
+@pytest.mark.parametrize(
+    ("fraction", "patches", "count"), [(0.1, 1000, 100), (1.0, 7, 7), (0.015, 100, 2), (0.6, 1, 1)]
+)
 def test_a_fraction_keeps_a_rounded_count(fraction: float, patches: int, count: int) -> None:
     assert coreset_count(fraction, patches) == count
 

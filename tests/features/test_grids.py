@@ -77,7 +77,7 @@ def test_a_cell_sees_as_far_to_the_left_as_to_the_right_of_its_centre(network: s
         output = cut(views)[layer].sum(dim=(1, 2))
     cell = output.shape[1] // 2
     seen = (output[:-1, cell] != output[-1, cell]).nonzero().squeeze(1)
-    assert 0 < seen[0] and seen[-1] < width - 1  # else the sides of the view would pretend a centre
+    assert seen[0] > 0 and seen[-1] < width - 1  # else the sides of the view would pretend a centre
     assert float(seen[0] + seen[-1]) / 2 == grid.centres(cell + 1)[cell]
 
 

@@ -9,7 +9,9 @@ from adtrack.features.networks import blank_network, build_network, cut_network,
 
 @pytest.mark.parametrize("name", ["resnet999", "", "get_model", "fcn_resnet50", "quantized_resnet18", "resnet18; rm"])
 def test_an_unknown_backbone_is_named(name: str) -> None:
-    with pytest.raises(UserError, match=r"convolutional torchvision classification network, but got .*resnet50, resnet18"):
+    with pytest.raises(
+        UserError, match=r"convolutional torchvision classification network, but got .*resnet50, resnet18"
+    ):
         build_network(name)
 
 
@@ -21,7 +23,9 @@ def test_transformers_have_no_grid_of_patches(name: str) -> None:
 
 @pytest.mark.parametrize("layer", ["layer9", "", "layer2.", "conv1 "])
 def test_an_unknown_layer_is_answered_with_the_layers(layer: str) -> None:
-    with pytest.raises(UserError, match=r"layer must be one of conv1, bn1, .*layer1, layer2, layer3, layer4, .*but got"):
+    with pytest.raises(
+        UserError, match=r"layer must be one of conv1, bn1, .*layer1, layer2, layer3, layer4, .*but got"
+    ):
         blank_network("resnet18", ["layer1", layer])
 
 
@@ -56,6 +60,8 @@ def test_a_blank_network_has_no_values_and_no_deeper_layers() -> None:
 @pytest.mark.parametrize(
     ("name", "layer"), [("regnet_y_400mf", "trunk_output"), ("googlenet", "inception4a"), ("inception_v3", "Mixed_5b")]
 )
-def test_networks_with_habits_of_their_own_can_be_built(name: str, layer: str, recwarn: pytest.WarningsRecorder) -> None:
+def test_networks_with_habits_of_their_own_can_be_built(
+    name: str, layer: str, recwarn: pytest.WarningsRecorder
+) -> None:
     assert cut_shapes(name, [layer])
     assert not [warning for warning in recwarn if "init" in str(warning.message)]

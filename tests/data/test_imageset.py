@@ -1,0 +1,111 @@
+"""Image sets: a split in a domain; images and masks shifted together, and what the digest depends on."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adtrack.data.classes import read_class
+from adtrack.data.imageset import ImageSet, image_set
+from adtrack.data.loading import check_images
+from adtrack.data.shift import draw_shift, shift_image, shift_mask
+from adtrack.data.splits import Splits, make_splits
+
+
+def pixels(file: Path) -> np.ndarray:
+    return np.asarray(Image.open(file))
+
+
+def test_a_split_in_its_domain(tiny_splits: Splits, tiny_data: Path) -> None:
+    images = image_set(tiny_splits, tiny_data, "val", "shift")
+    assert images.name == "val_shift" and len(images) == 4
+    assert images.labels.dtype == np.int64 and images.labels.tolist() == [1, 1, 0, 0]
+    assert images.kinds == ["scratch", "spot", "good", "good"]
+    assert [len(image_set(tiny_splits, tiny_data, name, "clean")) for name in ("train", "test")] == [8, 10]
+
+
+def test_clean_images_are_the_files(tiny_splits: Splits, tiny_data: Path) -> None:
+    images = image_set(tiny_splits, tiny_data, "test", "clean")
+    for index, record in enumerate(images.records):
+        image = images.image(index)
+        assert image.dtype == np.uint8 and images.size(index) == (64, 64)
+        np.testing.assert_array_equal(image, pixels(tiny_data / record.path))
+
+
+def test_shifted_images_are_the_files_through_their_own_shift(tiny_splits: Splits, tiny_data: Path) -> None:
+    images = image_set(tiny_splits, tiny_data, "test", "shift")
+    for index, record in enumerate(images.records):
+        expected = shift_image(pixels(tiny_data / record.path), draw_shift(record.path, 42))
+        np.testing.assert_array_equal(images.image(index), expected)
+        assert images.size(index) == expected.shape[:2]
+
+
+def test_a_mask_moves_with_its_image(tiny_splits: Splits, tiny_data: Path) -> None:
+    clean, shifted = (image_set(tiny_splits, tiny_data, "test", domain) for domain in ("clean", "shift"))
+    for index in np.flatnonzero(clean.labels):
+        record = clean.records[index]
+        drawn = pixels(tiny_data / record.mask) > 0
+        mask = clean.mask(index)
+        assert mask.dtype == bool and mask.any()
+        np.testing.assert_array_equal(mask, drawn)
+        np.testing.assert_array_equal(shifted.mask(index), shift_mask(drawn, draw_shift(record.path, 42)))
+    # And that is where the image shows it: spots are far brighter than the part around them.
+    for index in (index for index, kind in enumerate(shifted.kinds) if kind == "spot"):
+        image, mask = shifted.image(index).mean(axis=2), shifted.mask(index)
+        assert image[mask].mean() > image[~mask].mean() + 30
+
+
+@pytest.mark.parametrize("domain", ["clean", "shift"])
+def test_a_normal_image_has_an_empty_mask_of_its_size(
+    tmp_path: Path, write_part: Callable[..., Path], domain: str
+) -> None:
+    root = write_part(tmp_path)
+    Image.new("L", (50, 31)).save(root / "part" / "test" / "good" / "wide.png")
+    images = part(root, "test", domain)
+    for index in np.flatnonzero(images.labels == 0):
+        mask = images.mask(index)
+        assert mask.dtype == bool and not mask.any() and mask.shape == images.image(index).shape[:2]
+    assert (31, 50) in {images.size(index) for index in range(len(images))}
+
+
+def test_without_masks_only_normal_images_have_one(tmp_path: Path, write_part: Callable[..., Path]) -> None:
+    images = part(write_part(tmp_path, masks=False), "test", "clean")
+    masks = [images.mask(index) for index in range(len(images))]
+    assert [mask is None for mask in masks] == images.labels.astype(bool).tolist()
+
+
+def part(root: Path, split: str, domain: str) -> ImageSet:
+    images = read_class(root, "part")
+    return image_set(make_splits(images, 42, check_images(root, images.train + images.test)), root, split, domain)
+
+
+def test_the_digest_names_the_content_and_not_the_folder(
+    tmp_path: Path, write_part: Callable[..., Path], tiny_splits: Splits, tiny_data: Path
+) -> None:
+    here = image_set(tiny_splits, tiny_data, "train", "clean")
+    root = write_part(tmp_path)
+    assert part(root, "train", "clean").digest == here.digest
+    changed = root / here.records[0].path
+    Image.fromarray(pixels(changed) ^ np.uint8(1)).save(changed)
+    assert hashlib.sha256(changed.read_bytes()).hexdigest() != here.contents[here.records[0].path]
+    assert part(root, "train", "clean").digest != here.digest
+    assert part(root, "test", "clean").digest == image_set(tiny_splits, tiny_data, "test", "clean").digest
+
+
+def test_the_digest_depends_on_the_shift_seed_only_where_it_is_used(tiny_splits: Splits, tiny_data: Path) -> None:
+    def digests(domain: str) -> list[str]:
+        images = image_set(tiny_splits, tiny_data, "train", domain)
+        return [dataclasses.replace(images, shift_seed=seed).digest for seed in (42, 43)]
+
+    clean, shifted = digests("clean"), digests("shift")
+    assert clean[0] == clean[1] and shifted[0] != shifted[1] and clean[0] not in shifted
+
+
+def test_the_digest_depends_on_which_images_and_their_order(tiny_splits: Splits, tiny_data: Path) -> None:
+    images = image_set(tiny_splits, tiny_data, "train", "clean")
+    fewer, turned = (dataclasses.replace(images, records=r) for r in (images.records[1:], images.records[::-1]))
+    assert len({images.digest, fewer.digest, turned.digest}) == 3

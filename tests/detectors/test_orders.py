@@ -1,0 +1,95 @@
+"""Orders on disk: read, cut, continued; damaged files are made again; the time that an order takes is remembered."""
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from adtrack.detectors.orders import Compute, OrderStore
+
+KEY = "a" * 64
+
+
+def computing(total: int, asked: list[int], pause: float = 0.0) -> Compute:
+    """Computes 0, 1, 2, … ``total`` − 1 and notes how many were known already."""
+
+    def compute(prefix: Tensor | None, watch) -> Tensor:
+        asked.append(0 if prefix is None else len(prefix))
+        for found in range(asked[-1], total, 10):
+            time.sleep(pause)
+            watch(found)
+        return torch.arange(total)
+
+    return compute
+
+
+def test_an_order_is_computed_once_and_cut(tmp_path: Path) -> None:
+    asked: list[int] = []
+    assert OrderStore(tmp_path).order(KEY, 50, computing(50, asked)).tolist() == list(range(50))
+    assert OrderStore(tmp_path).order(KEY, 50, computing(50, asked)).tolist() == list(range(50))
+    assert OrderStore(tmp_path).order(KEY, 7, computing(50, asked)).tolist() == list(range(7))
+    assert asked == [0]
+
+
+def test_a_longer_order_continues_the_known_one(tmp_path: Path) -> None:
+    asked: list[int] = []
+    store = OrderStore(tmp_path)
+    store.order(KEY, 20, computing(20, asked))
+    assert store.order(KEY, 60, computing(60, asked)).tolist() == list(range(60))
+    store.order(KEY, 40, computing(40, asked))
+    assert asked == [0, 20]
+
+
+def test_orders_of_different_keys_stay_apart(tmp_path: Path) -> None:
+    asked: list[int] = []
+    for key in (KEY, "b" * 64):
+        OrderStore(tmp_path).order(key, 10, computing(10, asked))
+    assert asked == [0, 0]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 50, None])
+def test_a_damaged_order_is_made_again(tmp_path: Path, content: bytes | None) -> None:
+    asked: list[int] = []
+    store = OrderStore(tmp_path)
+    store.order(KEY, 30, computing(30, asked))
+    file = tmp_path / f"{KEY}.safetensors"
+    file.write_bytes(file.read_bytes()[:-9] if content is None else content)
+    assert store.order(KEY, 30, computing(30, asked)).tolist() == list(range(30))
+    store.order(KEY, 30, computing(30, asked))
+    assert asked == [0, 0]
+
+
+def test_an_interrupted_order_leaves_the_known_one(tmp_path: Path) -> None:
+    asked: list[int] = []
+    store = OrderStore(tmp_path)
+    store.order(KEY, 30, computing(30, asked))
+
+    def interrupted(prefix: Tensor | None, watch) -> Tensor:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.order(KEY, 60, interrupted)
+    assert store.order(KEY, 30, computing(30, asked)).tolist() == list(range(30)) and asked == [0]
+    store.order(KEY, 60, computing(60, asked))
+    assert asked == [0, 30] and not list(tmp_path.glob("*.partial"))
+
+
+def test_the_seconds_are_those_of_the_computation(tmp_path: Path) -> None:
+    store = OrderStore(tmp_path)
+    store.order(KEY, 50, computing(50, [], pause=0.02))
+    whole = store.seconds
+    assert 0.1 <= whole < 2
+    again = OrderStore(tmp_path)
+    again.order(KEY, 50, computing(50, []))
+    assert again.seconds == whole
+    again.order(KEY, 25, computing(50, []))
+    assert 0.02 < again.seconds < whole  # a part of it
+    again.order(KEY, 100, computing(100, [], pause=0.02))
+    assert again.seconds >= whole + 0.1  # what was known took time as well
+
+
+def test_the_default_folder_is_in_the_cache(own_cache: Path) -> None:
+    OrderStore().order(KEY, 5, computing(5, []))
+    assert (own_cache / "orders" / f"{KEY}.safetensors").is_file()

@@ -1,0 +1,235 @@
+"""PatchCore: equations 6 and 7 against a literal implementation, how a bank is built, what is kept on disk."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from adtrack.config import BankSpec
+from adtrack.detectors.bank import MemoryBank
+from adtrack.detectors.coreset import greedy_order, projection_matrix
+from adtrack.detectors.orders import OrderStore
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.errors import UserError
+from adtrack.features.grids import Grid
+from adtrack.features.patches import merge_layers
+from adtrack.features.store import FeatureSet
+
+CPU = torch.device("cpu")
+GRID = {"a": Grid(0, 8)}
+Synthetic = Callable[..., FeatureSet]
+
+
+def spec(**fields: object) -> BankSpec:
+    return BankSpec(**{"layers": ("a", "b"), "coreset_fraction": 0.25, **fields})
+
+
+def literal(patches: np.ndarray, bank: np.ndarray, b: int) -> tuple[float, np.ndarray]:
+    """Equations 6 and 7 as they are printed, for one image's patches (P, D), in float64; exp in decimals, which do not
+    overflow."""
+    distances = np.sqrt(((patches[:, None] - bank[None]) ** 2).sum(axis=2))
+    nearest = distances.min(axis=1)
+    p = int(nearest.argmax())
+    m = int(distances[p].argmin())
+    around = np.argsort(np.sqrt(((bank - bank[m]) ** 2).sum(axis=1)), kind="stable")[:b]
+    total = sum(Decimal(float(distances[p, row])).exp() for row in around)
+    weight = 1 - float(Decimal(float(distances[p, m])).exp() / total)
+    return (weight if b > 1 else 1.0) * float(nearest[p]), nearest
+
+
+def random_case(scale: float, dimensions: int = 12) -> tuple[Tensor, Tensor]:
+    draws = torch.Generator().manual_seed(3)
+    outputs = scale * torch.randn(5, dimensions, 4, 3, generator=draws)
+    return outputs, scale * torch.randn(70, dimensions, generator=draws)
+
+
+# Distances are about 3 scales: 0.3, 3, 90, 1000.
+@pytest.mark.parametrize("scale", [0.1, 1.0, 30.0, 333.0])
+@pytest.mark.parametrize("b", [1, 2, 9, 70, 500])
+def test_scores_are_the_equations(scale: float, b: int) -> None:
+    outputs, rows = random_case(scale)
+    detector = PatchCore(spec(layers=("a",), patch_size=1, reweight_neighbours=b), MemoryBank(rows), GRID)
+    scores = detector.score({"a": outputs})
+    assert scores.image.dtype == np.float64 and scores.patches.dtype == np.float32
+    assert scores.image.shape == (5,) and scores.patches.shape == (5, 4, 3)
+    for image, patches in enumerate(outputs.permute(0, 2, 3, 1).reshape(5, 12, -1).double().numpy()):
+        score, nearest = literal(patches, rows.double().numpy(), b)
+        np.testing.assert_allclose(scores.patches[image].ravel(), nearest, rtol=1e-6)
+        assert scores.image[image] == pytest.approx(score, rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 300.0])
+@pytest.mark.parametrize("b", [2, 3, 9])
+def test_the_weight_is_bounded(scale: float, b: int) -> None:
+    outputs, rows = random_case(scale)
+    detector = PatchCore(spec(layers=("a",), patch_size=1, reweight_neighbours=b), MemoryBank(rows), GRID)
+    scores = detector.score({"a": outputs})
+    ratio = scores.image / scores.patches.max(axis=(1, 2))
+    # m* is the nearest row, so its exponential is the smallest of the b.
+    assert (ratio >= 1 - 1 / b - 1e-9).all() and (ratio <= 1).all()
+
+
+def test_one_neighbour_means_the_plain_maximum() -> None:
+    outputs, rows = random_case(1.0)
+    scores = PatchCore(spec(layers=("a",), patch_size=1, reweight_neighbours=1), MemoryBank(rows), GRID).score(
+        {"a": outputs}
+    )
+    np.testing.assert_array_equal(scores.image, scores.patches.max(axis=(1, 2)))
+
+
+@pytest.mark.parametrize("b", [1, 9])
+def test_an_image_of_bank_patches_scores_zero(b: int) -> None:
+    _, rows = random_case(1.0)
+    known = rows[:12].T.reshape(1, 12, 4, 3)
+    twins = MemoryBank(rows[:1].repeat(9, 1))
+    assert PatchCore(spec(layers=("a",), patch_size=1, reweight_neighbours=b), MemoryBank(rows), GRID).score(
+        {"a": known}
+    ).image.tolist() == [0]
+    constant = rows[:1].T.reshape(1, 12, 1, 1).expand(1, 12, 4, 3)
+    scores = PatchCore(spec(layers=("a",), patch_size=1, reweight_neighbours=b), twins, GRID).score({"a": constant})
+    assert scores.image.tolist() == [0] and not scores.patches.any()
+
+
+@pytest.mark.parametrize("scale", [1.0, 300.0])
+def test_a_batch_has_the_bits_of_its_images(synthetic: Synthetic, tmp_path: Path, scale: float) -> None:
+    detector = PatchCore.fit(synthetic(scale=scale), spec(), OrderStore(tmp_path))
+    test = synthetic(9, seed=1, scale=scale)
+    whole = detector.score(test.chunk(0, 9, ("a", "b")))
+    for at in range(9):
+        one = detector.score(test.chunk(at, at + 1, ("a", "b")))
+        assert one.image[0] == whole.image[at] and np.array_equal(one.patches[0], whole.patches[at])
+    again = detector.score({name: layer.flip(0) for name, layer in test.chunk(0, 9, ("a", "b")).items()})
+    np.testing.assert_array_equal(again.image[::-1], whole.image)
+
+
+def all_patches(features: FeatureSet, of: BankSpec) -> Tensor:
+    merged = merge_layers(features.chunk(0, len(features), of.layers), of.layers, features.grids, of.patch_size)
+    return merged.flatten(0, 2)
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.25, 1.0])
+@pytest.mark.parametrize("layers", [("a", "b"), ("b", "a"), ("b",)])
+def test_the_bank_is_the_greedy_order_of_the_patches(
+    synthetic: Synthetic, tmp_path: Path, fraction: float, layers: tuple[str, ...]
+) -> None:
+    features = synthetic(8)
+    of = spec(coreset_fraction=fraction, projection=None, layers=layers)
+    patches = all_patches(features, of)
+    count = round(fraction * len(patches))
+    order = greedy_order(patches, count, seed=of.seed, projection=None)
+    detector = PatchCore.fit(features, of, OrderStore(tmp_path))
+    assert detector.rows == count and detector.bank.patches.equal(patches[order])
+    assert detector.grid == features.grids["a" if "a" in layers else "b"]
+    assert detector.megabytes == pytest.approx(count * patches.shape[1] * 4 / 1e6)
+
+
+def test_the_order_is_found_in_projected_features_and_the_bank_holds_whole_ones(
+    synthetic: Synthetic, tmp_path: Path
+) -> None:
+    features, of = synthetic(8), spec(projection=4)
+    patches = all_patches(features, of)
+    matrix = projection_matrix(12, 4, of.seed)
+    projected = torch.cat([part @ matrix for part in patches.split(36)])  # image by image, as the features come
+    order = greedy_order(projected, 72, seed=of.seed, projection=None)
+    detector = PatchCore.fit(features, of, OrderStore(tmp_path))
+    assert detector.bank.patches.equal(patches[order]) and detector.bank.patches.shape == (72, 12)
+
+
+def test_two_fits_are_bit_equal_and_another_seed_is_not(synthetic: Synthetic, tmp_path: Path) -> None:
+    first, again, other = (
+        PatchCore.fit(synthetic(), spec(projection=4, seed=seed), OrderStore(tmp_path / name)).bank.patches
+        for name, seed in (("first", 1), ("again", 1), ("other", 2))
+    )
+    assert first.equal(again) and not first.equal(other)
+
+
+def test_a_kept_order_gives_the_same_bank(synthetic: Synthetic, tmp_path: Path) -> None:
+    """In any sequence of fractions: read whole, cut, or continued."""
+    features = synthetic(12)
+    fresh = {
+        fraction: PatchCore.fit(features, spec(coreset_fraction=fraction), OrderStore(tmp_path / str(fraction)))
+        for fraction in (0.05, 0.3, 0.6)
+    }
+    shared = OrderStore(tmp_path / "shared")
+    for fraction in (0.3, 0.3, 0.05, 0.6, 0.3):
+        detector = PatchCore.fit(features, spec(coreset_fraction=fraction), shared)
+        assert detector.bank.patches.equal(fresh[fraction].bank.patches)
+    assert len(list((tmp_path / "shared").glob("*.safetensors"))) == 1
+
+
+def test_whatever_changes_the_order_has_an_order_of_its_own(synthetic: Synthetic, tmp_path: Path) -> None:
+    store = OrderStore(tmp_path)
+    for of in (
+        spec(),
+        spec(patch_size=1),
+        spec(layers=("a",)),
+        spec(projection=4),
+        spec(projection=None),
+        spec(seed=1),
+    ):
+        fresh = PatchCore.fit(synthetic(), of, OrderStore(tmp_path / "fresh" / of.layers_text / str(hash(of))))
+        assert PatchCore.fit(synthetic(), of, store).bank.patches.equal(fresh.bank.patches)
+    PatchCore.fit(synthetic(seed=1), spec(), store)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 7
+    PatchCore.fit(synthetic(), spec(reweight_neighbours=1, coreset_fraction=0.1), store)  # these two do not
+    assert len(list(tmp_path.glob("*.safetensors"))) == 7
+
+
+def test_a_fraction_that_selects_no_patch_is_refused(synthetic: Synthetic, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"at least one patch, but 0\.001 of 216 patches is 0\. Hint: 0\.0046 keeps one"
+    ):
+        PatchCore.fit(synthetic(), spec(coreset_fraction=0.001), OrderStore(tmp_path))
+
+
+def test_a_saved_detector_scores_the_same(synthetic: Synthetic, tmp_path: Path) -> None:
+    detector = PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path / "orders"))
+    detector.save(tmp_path / "model")
+    read = PatchCore.load(tmp_path / "model", CPU)
+    assert read.spec == detector.spec and read.grids == detector.grids and read.layers == ("a", "b")
+    outputs = synthetic(4, seed=1).chunk(0, 4, ("a", "b"))
+    one, other = read.score(outputs), detector.score(outputs)
+    assert np.array_equal(one.image, other.image) and np.array_equal(one.patches, other.patches)
+    assert {file.suffix for file in (tmp_path / "model").iterdir()} == {".json", ".safetensors"}
+
+
+def damaged(change: Callable[[dict], object]) -> str:
+    of = dataclasses.asdict(spec())
+    fields = {"spec": of, "grids": {"a": {"offset": 0, "stride": 8}, "b": {"offset": 0, "stride": 16}}}
+    change(fields)
+    return json.dumps(fields)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[1, 2]",
+        "null",
+        damaged(lambda fields: fields.pop("grids")),
+        damaged(lambda fields: fields["grids"].pop("b")),
+        damaged(lambda fields: fields["grids"].update(a=None)),
+        damaged(lambda fields: fields["spec"].update(patch_size=2)),
+        damaged(lambda fields: fields["spec"].update(unheard_of=1)),
+        damaged(lambda fields: fields["spec"].update(coreset_fraction="half")),
+    ],
+)
+def test_a_damaged_specification_is_refused(synthetic: Synthetic, tmp_path: Path, text: str) -> None:
+    PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path / "orders")).save(tmp_path)
+    assert PatchCore.load(tmp_path, CPU).rows == 54
+    (tmp_path / "detector.json").write_text(text)
+    with pytest.raises(UserError, match="PatchCore model must hold bank and specification"):
+        PatchCore.load(tmp_path, CPU)
+
+
+def test_a_missing_bank_is_refused(synthetic: Synthetic, tmp_path: Path) -> None:
+    PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path / "orders")).save(tmp_path)
+    (tmp_path / "bank.safetensors").unlink()
+    with pytest.raises(UserError, match="bank"):
+        PatchCore.load(tmp_path, CPU)

@@ -1,0 +1,136 @@
+import csv
+import itertools
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from adtrack.errors import UserError
+from adtrack.tracking.trials import TrialRecord
+from adtrack.tuning.tables import best_trials, ranked, write_tables
+
+
+def record(number: int, objective: float = 0.5, bank_mb: float = 1.0, **changes) -> TrialRecord:
+    """A trial with plausible metrics; ``metrics`` are added to them."""
+    metrics = {"objective": objective, "cost/bank_mb": bank_mb, "cost/score_ms": 41.26, "cost/bank_rows": 2000.0}
+    for split, auroc in (("val_clean", 2 / 3), ("val_shift", 0.1 + 0.2)):
+        metrics |= {f"{split}/image_auroc": auroc, f"{split}/f1": 0.75, f"{split}/threshold": 1e-17}
+        metrics |= {f"{split}/image_auroc_low": auroc - 0.05, f"{split}/image_auroc_high": auroc + 0.05}
+    fields = {
+        "class_name": "zipper",
+        "study": "zipper-a1",
+        "split_digest": "0123456789abcdef" * 4,
+        "run_id": f"{number:08x}" + "f" * 24,
+        "params": {"patch_size": "3", "layers": "layer2+layer3", "coreset_fraction": "0.025"}
+        | {"backbone": "resnet18", "weights": "random"},
+    } | changes
+    return TrialRecord(number=number, **(fields | {"metrics": metrics | fields.get("metrics", {})}))
+
+
+def on_test(number: int, **changes) -> TrialRecord:
+    """A trial that has been evaluated on Test."""
+    metrics = {"test_clean/image_auroc": 0.9876, "test_shift/image_auroc": 0.8765} | changes.pop("metrics", {})
+    return record(number, 0.99, metrics=metrics, **changes)
+
+
+def texts(trials: list[TrialRecord], folder: Path) -> dict[str, str]:
+    return {path.suffix[1:]: path.read_text(encoding="utf-8") for path in write_tables(trials, folder)}
+
+
+def test_ranked_from_best_to_worst_in_any_order():
+    expected = [
+        record(7, 0.9, 5.0),
+        record(5, 0.8, 1.0),  # the smaller bank
+        record(2, 0.8, 2.0),  # the earlier trial
+        record(6, 0.8, 2.0),
+        record(0, 0.99, 9.0, feasible=False),
+        record(1, math.nan),
+    ]
+    for order in itertools.permutations(expected):
+        assert ranked(order) == expected
+
+
+def test_infinite_objectives_are_ranked_too():
+    assert [trial.number for trial in ranked([record(0, -math.inf), record(1, 0.1), record(2, math.nan)])] == [1, 0, 2]
+
+
+def test_rows_are_ranked_within_class_study_and_split():
+    trials = [record(0, 0.1), record(1, 0.2), record(0, 0.3, class_name="carpet"), record(2, 0.15, split_digest="b")]
+    frame = best_trials(trials)
+    rows = list(zip(frame["class"], frame["split_digest"].str[:1], frame["rank"], frame["trial"], strict=True))
+    assert rows == [("carpet", "0", 1, 0), ("zipper", "0", 1, 1), ("zipper", "0", 2, 0), ("zipper", "b", 1, 2)]
+
+
+def test_columns_keep_the_order_of_the_protocol():
+    frame = best_trials([record(0, metrics={"zeta": 1.0}), on_test(1)])
+    names = [name for name in frame.columns if "/" in name or name == "zeta"]
+    assert names[:3] == ["val_clean/image_auroc", "val_clean/image_auroc_low", "val_clean/image_auroc_high"]
+    assert names[-6:] == [
+        *("test_clean/image_auroc", "test_shift/image_auroc"),
+        *("cost/bank_rows", "cost/bank_mb", "cost/score_ms", "zeta"),
+    ]
+    assert math.isnan(frame["test_clean/image_auroc"][1]) and frame["test_clean/image_auroc"][0] == 0.9876
+
+
+def test_csv_round_trips_to_the_last_bit(tmp_path):
+    trials = [record(0, 1 / 3), on_test(1), record(2, math.nan, class_name='a "b", c\n=1')]
+    write_tables(trials, tmp_path)
+    with (tmp_path / "best_trials.csv").open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    expected = best_trials(trials).to_dict("records")
+    assert [list(row) for row in read] == [list(row) for row in expected]
+    for texts_read, values in zip(read, expected, strict=True):
+        for name, value in values.items():
+            same = float if isinstance(value, float) and not math.isnan(value) else str
+            assert same(texts_read[name]) == ("" if pd.isna(value) else same(value)), name
+    assert b"\r" not in (tmp_path / "best_trials.csv").read_bytes()
+
+
+def test_the_same_trials_give_the_same_bytes_in_any_order(tmp_path):
+    trials = [record(0, 0.1), on_test(1), record(0, 0.3, class_name="carpet")]
+    assert texts(trials, tmp_path / "a") == texts(trials[::-1], tmp_path / "b")
+
+
+def test_people_read_rounded_numbers_with_intervals(tmp_path):
+    trials = [
+        record(0, 0.41, 12.345),
+        on_test(1, bank_mb=0.012, params={"layers": "layer1", "backbone": "resnet18", "weights": "random"}),
+    ]
+    tables = texts(trials, tmp_path)["md"].split("## ")
+    assert "| 1 | 1 | – | layer1 | – | 0.9900 | 0.667 [0.617, 0.717] | 0.750 | 0.300 [0.250, 0.350] |" in tables[2]
+    assert "| 0.01 | 41.3 | 00000001 |" in tables[2] and "| 12.3 | 41.3 | 00000000 |" in tables[2]
+    assert "study zipper-a1, resnet18 with random weights, 2 trials, split 0123456789ab." in tables[2].replace("\\", "")
+    assert tables[1].startswith("Best trials on Test") and "| 0.988 |" in tables[1] and "| 0.876 |" in tables[1]
+    assert "Only the best trial is evaluated on Test" in tables[2]
+
+
+def test_aupro_has_a_column_only_where_there_are_masks(tmp_path):
+    plain = texts([record(0)], tmp_path / "plain")["md"]
+    masked = texts([record(0, metrics={"val_clean/pixel_aupro_030": 0.71234}), record(1)], tmp_path / "masked")["md"]
+    assert "Val-clean AU-PRO" not in plain and "Val-clean AU-PRO" in masked
+    assert "| 0.712 |" in masked and "| – |" in masked
+
+
+def test_a_limit_shows_only_where_a_trial_breaks_it(tmp_path):
+    assert "Within" not in texts([record(0)], tmp_path / "a")["md"]
+    limited = texts([record(0), record(1, feasible=False)], tmp_path / "b")
+    assert "Within limit" in limited["md"]
+    assert limited["html"].count('<tr class="best">') == 1
+
+
+def test_no_row_is_best_where_none_is_feasible(tmp_path):
+    assert '<tr class="best">' not in texts([record(0, feasible=False)], tmp_path)["html"]
+
+
+def test_two_studies_of_a_class_are_told_apart_on_test(tmp_path):
+    one = texts([on_test(0)], tmp_path / "one")["md"]
+    two = texts([on_test(0), on_test(0, study="zipper-b2")], tmp_path / "two")["md"]
+    assert "| Class | Trial |" in one and "| Class | Study | Trial |" in two
+
+
+def test_no_trials_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="at least one finished trial"):
+        best_trials([])
+    with pytest.raises(UserError, match="at least one finished trial"):
+        write_tables([], tmp_path)
