@@ -210,7 +210,10 @@ def demo_data(out: Path | None) -> None:
     """Write the generated demo data set: zipper, carpet and hazelnut in MVTec layout."""
     from adtrack.data.demo import demo_root, make_demo
 
-    click.echo(f"The demo data set is in {demo_root() if out is None else make_demo(out)}")
+    try:
+        click.echo(f"The demo data set is in {demo_root() if out is None else make_demo(out)}")
+    except OSError as error:
+        raise UserError(f"out must be a folder that can be written to, but {out} is not ({error}).") from error
 
 
 @cli.command("cache")

@@ -1,7 +1,15 @@
-"""Fixtures that several rooms share: a cache of their own, a miniature data set, the real data where it is."""
+"""Fixtures that several rooms share: a cache of their own, a miniature data set, the real data where it is, a tracking
+store of their own, the command line, and a finished study."""
 
+import contextlib
+import io
 import os
-from collections.abc import Callable
+import shutil
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +19,7 @@ from PIL import Image
 from adtrack.data.classes import read_class
 from adtrack.data.splits import Splits, make_splits
 
-# The networks and banks here are so small that threads would only wait for each other; commands run by tests inherit it.
+# Networks and banks in tests are so small that threads only wait for each other; commands run by tests inherit this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -82,3 +90,157 @@ def tiny_splits(tiny_data: Path) -> Splits:
 
     images = read_class(tiny_data, "part")
     return make_splits(images, 42, check_images(tiny_data, images.train + images.test))
+
+
+MLFLOW_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID")
+
+
+def _as_in_a_new_process() -> None:
+    """Let MLflow forget the store, the experiment and the runs that this process has used."""
+    import mlflow
+    from mlflow.tracking import fluent
+
+    while mlflow.active_run():
+        mlflow.end_run()
+    mlflow.set_tracking_uri(None)
+    fluent._active_experiment_id = None  # there is no public way back
+    for name in MLFLOW_VARIABLES:
+        os.environ.pop(name, None)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb left: its exit code, stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+def _run_verb(*arguments: object, **variables: str) -> Outcome:
+    """``adtrack arguments`` in this process as if it were a new one, with environment ``variables``.
+
+    MLflow still points at the store that the verb used when it returns.
+    """
+    from adtrack.cli import main
+
+    _as_in_a_new_process()
+    out, err = io.StringIO(), io.StringIO()
+    handler, given = signal.getsignal(signal.SIGTERM), sys.argv
+    try:
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            sys.argv = ["adtrack", *map(str, arguments)]
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
+                main()
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        sys.argv = given
+    return Outcome(end.value.code or 0, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def adtrack() -> Callable[..., Outcome]:
+    """Runs a verb in the working directory: ``adtrack("tune", "--class", "part").code``."""
+    return _run_verb
+
+
+@pytest.fixture(scope="session")
+def blank_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new ``mlflow.db``: MLflow takes seconds to lay one out, so tests copy it."""
+    from mlflow import MlflowClient
+
+    folder = tmp_path_factory.mktemp("blank")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+    return folder / "mlflow.db"
+
+
+@contextlib.contextmanager
+def _at_work_in(folder: Path, cache: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("ADTRACK_CACHE", str(cache))
+        _as_in_a_new_process()
+        try:
+            yield
+        finally:
+            _as_in_a_new_process()
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, own_cache: Path, blank_store: Path) -> Iterator[Path]:
+    """The working directory of a test, with a tracking store of its own that holds nothing yet."""
+    folder = tmp_path / "workplace"
+    folder.mkdir()
+    shutil.copy(blank_store, folder)
+    with _at_work_in(folder, own_cache):
+        yield folder
+
+
+@pytest.fixture
+def opened_store(workplace: Path) -> str:
+    """The workplace's store, opened: its URI."""
+    from adtrack.tracking.store import open_store
+
+    return open_store()
+
+
+@pytest.fixture(scope="session")
+def part(tiny_data: Path) -> tuple[str, ...]:
+    """Options that name the class "part" behind the smallest network."""
+    view = ("--resize", "64", "--crop", "0", "--backbone", "resnet18", "--weights", "random", "--device", "cpu")
+    return ("--class", "part", "--data", str(tiny_data), *view)
+
+
+@pytest.fixture(scope="session")
+def space() -> tuple[str, ...]:
+    """Options that narrow the search to 8 cells."""
+    sizes = ("--space-patch-size", "1,3", "--space-coreset-fraction", "0.1,0.25")
+    return ("--space-layers", "layer2,layer3", *sizes)
+
+
+@dataclass(frozen=True)
+class FinishedStudy:
+    """A study of 4 trials in a folder of its own: what its command said, its cache and its runs' ids."""
+
+    folder: Path
+    cache: Path
+    outcome: Outcome
+    name: str
+    parent: str
+    children: tuple[str, ...]
+    best: str
+
+
+@pytest.fixture(scope="session")
+def _finished_study(
+    tmp_path_factory: pytest.TempPathFactory, blank_store: Path, part: tuple[str, ...], space: tuple[str, ...]
+) -> FinishedStudy:
+    from adtrack.tracking.store import search_runs
+
+    folder, cache = tmp_path_factory.mktemp("study"), tmp_path_factory.mktemp("study-cache")
+    shutil.copy(blank_store, folder)
+    with _at_work_in(folder, cache):
+        outcome = _run_verb("tune", *part, *space, "--trials", 4)
+        assert outcome.code == 0, outcome.err
+        runs = search_runs("")
+        parent = next(run for run in runs if run.data.tags["adtrack.role"] == "study")
+        trials = sorted((int(run.data.tags["adtrack.trial"]), run.info.run_id) for run in runs if run != parent)
+    tags = parent.data.tags
+    ids = tuple(run_id for _, run_id in trials)
+    return FinishedStudy(
+        folder, cache, outcome, tags["adtrack.study"], parent.info.run_id, ids, tags["adtrack.best_run"]
+    )
+
+
+@pytest.fixture
+def study(_finished_study: FinishedStudy) -> Iterator[FinishedStudy]:
+    """The finished study, its folder being the working directory and its store opened. For reading only."""
+    from adtrack.tracking.store import open_store
+
+    with _at_work_in(_finished_study.folder, _finished_study.cache):
+        open_store()
+        yield _finished_study

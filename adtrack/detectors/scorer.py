@@ -1,6 +1,7 @@
 """A bank ready for use: image in, score, label and anomaly map out; on disk a folder without pickle."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -123,14 +124,16 @@ def read_scorer(folder: Path) -> dict:
         text = json.loads(file.read_text(encoding="utf-8"))
         version, method = text["format"], text["method"]
         ImageSpec(**text["image"])
-        Calibration(**{name: float(value) for name, value in text["calibration"].items()})
-        complete = all(isinstance(text["trunk"][name], str) for name in ("network", "sha256", "origin"))
-        complete = complete and isinstance(text["facts"], dict)
+        Calibration(**text["calibration"])
+        if not all(isinstance(value, float) and math.isfinite(value) for value in text["calibration"].values()):
+            raise ValueError("its calibration is not of finite numbers")
+        words = [method, *(text["trunk"][name] for name in ("network", "sha256", "origin"))]
+        complete = all(isinstance(word, str) for word in words) and isinstance(text["facts"], dict)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"an adtrack model must have a readable scorer.json, but {folder} has none ({error})."
         ) from error
-    if version != FORMAT or method not in DETECTORS or not complete:
+    if version != FORMAT or not complete or method not in DETECTORS:
         raise UserError(
             f"an adtrack model must have format {FORMAT} and a known method, but {folder} has {version!r}, {method!r}.",
             "it may come from a newer adtrack.",

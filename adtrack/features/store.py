@@ -67,6 +67,8 @@ class FeatureStore:
             "trunk": backbone.trunk.sha256,
             "torch": torch.__version__,
             "device": backbone.device.type,
+            # Convolutions on the CPU split some of their sums by the number of threads, which shows in the last bits.
+            "threads": torch.get_num_threads() if backbone.device.type == "cpu" else None,
         }
         keys = {layer: digest({**source, "layer": layer}) for layer in backbone.layers}
         limit = cache_limit()

@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,19 +108,43 @@ def _fetch(run_id: str, path: str) -> str:
     return mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)
 
 
-def register(class_name: str, model_uri: str, tags: dict[str, str]) -> tuple[str, int, bool]:
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry, and whether it is the champion."""
+
+    name: str
+    version: int
+    champion: bool
+
+    @property
+    def text(self) -> str:
+        """``adtrack-zipper/3``, as the tag ``adtrack.registered`` of its run says it."""
+        return f"{self.name}/{self.version}"
+
+
+def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registered:
     """A new version of ``adtrack-<class>``, alias ``candidate``; ``champion`` as well if there is none.
 
-    Returns the registered name, the version and whether it became champion.
+    ``origin`` says where it came from; it becomes the version's tags ``adtrack.…``.
     """
     client, name = MlflowClient(), f"adtrack-{class_name}"
     with contextlib.suppress(MlflowException):  # it exists
         client.create_registered_model(name)
     model_id = model_uri.removeprefix("models:/")
     run_id = client.get_logged_model(model_id).source_run_id
-    version = int(client.create_model_version(name, model_uri, run_id, tags, model_id=model_id).version)
-    client.set_registered_model_alias(name, "candidate", str(version))
+    tags = {f"adtrack.{key}": value for key, value in origin.items()}
+    version = client.create_model_version(name, model_uri, run_id, tags, model_id=model_id).version
+    client.set_registered_model_alias(name, "candidate", version)
     first = "champion" not in client.get_registered_model(name).aliases
     if first:
-        client.set_registered_model_alias(name, "champion", str(version))
-    return name, version, first
+        client.set_registered_model_alias(name, "champion", version)
+    return Registered(name, int(version), first)
+
+
+def registered_as(tags: Mapping[str, str]) -> Registered | None:
+    """The version that a run with these tags was registered as."""
+    name, _, version = tags.get("adtrack.registered", "").rpartition("/")
+    if not name:
+        return None
+    champion = MlflowClient().get_registered_model(name).aliases.get("champion")
+    return Registered(name, int(version), str(champion) == version)

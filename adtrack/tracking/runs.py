@@ -65,11 +65,12 @@ def tracked_run(
     ``run_id`` opens an existing run again; without it a run that ``mlflow run`` has made is joined, else a new one
     is made. Yields the run's id.
     """
-    run = mlflow.start_run(run_id=run_id, run_name=name if nested else None, nested=nested)
+    texts = {**tags.texts(), WORKER_TAG: worker.name, **(extra or {})}
+    if name and not run_id:
+        texts["mlflow.runName"] = name
+    # The tags come with the run: killed at any moment, it can be found and ended.
+    run = mlflow.start_run(run_id=run_id, nested=nested, tags=texts)
     try:
-        if name and not nested and not run_id:
-            mlflow.set_tag("mlflow.runName", name)
-        mlflow.set_tags({**tags.texts(), WORKER_TAG: worker.name, **(extra or {})})
         yield run.info.run_id
     except KeyboardInterrupt:
         mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
@@ -80,6 +81,16 @@ def tracked_run(
         mlflow.end_run(RunStatus.to_string(RunStatus.FAILED))
         raise
     mlflow.end_run()
+
+
+@contextlib.contextmanager
+def reopened_run(run_id: str) -> Iterator[None]:
+    """A finished run to which more is logged: whatever happens meanwhile, what it held is still finished."""
+    mlflow.start_run(run_id=run_id, nested=True)
+    try:
+        yield
+    finally:
+        mlflow.end_run()
 
 
 def bank_params(bench: Workbench, spec: BankSpec) -> dict[str, str]:
@@ -122,6 +133,27 @@ def set_tags(tags: Mapping[str, str]) -> None:
     MlflowClient().log_batch(mlflow.active_run().info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
 
 
+def run_tags(run_id: str) -> dict[str, str]:
+    """The tags of a run."""
+    return MlflowClient().get_run(run_id).data.tags
+
+
+def log_folder(folder: Path) -> None:
+    """Log everything in ``folder`` to the active run, in one call."""
+    mlflow.log_artifacts(str(folder))
+
+
+def keep_file(run_id: str, file: Path, place: str) -> None:
+    """Keep a file among the run's artifacts, if it is not there yet."""
+    if f"{place}/{file.name}" not in {item.path for item in MlflowClient().list_artifacts(run_id, place)}:
+        MlflowClient().log_artifact(run_id, str(file), place)
+
+
+def artifact_place(path: str) -> str:
+    """Where the active run keeps ``path``: a folder if the store is on this machine, else a URI."""
+    return mlflow.get_artifact_uri(path).removeprefix("file://")
+
+
 def log_surroundings(bench: Workbench) -> None:
     """Versions, device and platform, and whether the weights are a makeshift."""
     packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "mlflow")
@@ -161,7 +193,7 @@ def log_evaluations(bench: Workbench, scorer: Scorer, evaluations: Sequence[Eval
             write_scores(evaluation, folder / "scores" / f"{name}.csv")
         (folder / "splits.json").write_text(json.dumps(bench.splits.manifest(), indent=1), encoding="utf-8")
         (folder / "spec.json").write_text(spec_text(bench, scorer.detector.spec), encoding="utf-8")
-        mlflow.log_artifacts(scratch)
+        log_folder(folder)
 
 
 def write_scores(evaluation: Evaluation, file: Path) -> None:

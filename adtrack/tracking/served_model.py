@@ -26,7 +26,8 @@ class BankModel(PythonModel):
         device = self._code.features.backbone.choose_device("auto")
         self._scorer = scorer.Scorer.load(folder, device, _fetch)
 
-    def predict(self, context, model_input, params=None):
+    # MLflow warns of every model whose input has no type hint; this one it accepts, and it checks nothing by it.
+    def predict(self, context, model_input: np.ndarray, params=None):
         """A row an image: score, threshold, label (1 = anomalous) and, with ``return_map``, the anomaly map."""
         with_map = bool((params or {}).get("return_map", False))
         rows = []
@@ -41,10 +42,12 @@ class BankModel(PythonModel):
 
     def _images(self, model_input):
         if isinstance(model_input, pd.DataFrame):
+            if model_input.shape[1] == 0:
+                raise ValueError("a table of images must have a column with paths, encoded bytes or base64.")
             model_input = model_input.iloc[:, 0].tolist()
         if isinstance(model_input, list) and all(isinstance(item, str | bytes) for item in model_input):
             return (self._decoded(item, f"row {row}") for row, item in enumerate(model_input))
-        batch = np.asarray(model_input)
+        batch = _array(model_input)
         if batch.ndim != 4 or batch.shape[3] != 3 or batch.dtype.kind not in "ui":
             raise ValueError(f"images must be a uint8 batch (n, H, W, 3), but got {batch.dtype} {batch.shape}.")
         if batch.size and (batch.min() < 0 or batch.max() > 255):
@@ -55,7 +58,7 @@ class BankModel(PythonModel):
         decode = self._code.data.loading.decode
         if isinstance(item, bytes):
             return decode(item, name)
-        if len(item) < 4096 and Path(item).is_file():
+        if _is_file(item):
             return decode(Path(item), item)
         try:
             return decode(base64.b64decode(item.removeprefix("data:").rpartition("base64,")[2], validate=True), name)
@@ -63,6 +66,21 @@ class BankModel(PythonModel):
             if isinstance(error, self._code.errors.UserError):
                 raise
             raise ValueError(f"an image must be a file or base64, but {name} is {item[:60]!r}.") from error
+
+
+def _array(model_input):
+    """As an array; what has no common shape becomes one of objects, which is no batch."""
+    try:
+        return np.asarray(model_input)
+    except ValueError:
+        return np.empty(0, dtype=object)
+
+
+def _is_file(text):
+    try:
+        return Path(text).is_file()
+    except OSError:  # too long for a path, as base64 is
+        return False
 
 
 def _import_code(folder):

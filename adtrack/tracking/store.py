@@ -37,6 +37,8 @@ def open_store() -> str:
                 mlflow.set_experiment(EXPERIMENT)
             else:
                 MlflowClient().search_experiments(max_results=1)
+    except UserError:
+        raise
     except Exception as error:  # SQLAlchemy, HTTP and file errors alike: the store is not to be had
         raise UserError(
             f"the tracking store must be reachable and writable, but {without_password(uri)} is not ({error}).",
@@ -53,10 +55,19 @@ def _experiment_is_given() -> bool:
 @contextlib.contextmanager
 def one_at_a_time(uri: str) -> Iterator[None]:
     """Let one process of this machine at a time into the ``with`` block for this URI."""
-    locks = cache_folder("locks")
-    locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"):
+    with FileLock(_writable("locks") / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"):
         yield
+
+
+def _writable(room: str) -> Path:
+    folder = cache_folder(room)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"adtrack's cache must be writable, but {folder} is not ({error.strerror}).", "ADTRACK_CACHE moves it."
+        ) from error
+    return folder
 
 
 def without_password(uri: str) -> str:
@@ -77,9 +88,7 @@ class Worker:
     """This process, while it works on runs: a lock that the system releases however the process ends."""
 
     def __init__(self) -> None:
-        folder = cache_folder("workers")
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(folder / f"{uuid.uuid4().hex}.lock")
+        self._lock = FileLock(_writable("workers") / f"{uuid.uuid4().hex}.lock")
         self._lock.acquire()
         self.name = f"{socket.gethostname()}|{self._lock.lock_file}"
 
@@ -104,16 +113,21 @@ def is_gone(worker: str | None) -> bool:
 
 
 def end_left_behind(study: str) -> list[str]:
-    """End the study's runs that are RUNNING although their process has gone; returns their ids."""
+    """End the study's runs that are RUNNING although their process has gone; returns their ids.
+
+    A trial that has its objective had done its work, or had been opened again to be tested: it is FINISHED.
+    """
     client = MlflowClient()
     left = [
-        run.info.run_id
+        run
         for run in search_runs(f"tags.`adtrack.study` = {quoted(study)} and attributes.status = 'RUNNING'")
         if is_gone(run.data.tags.get(WORKER_TAG))
     ]
-    for run_id in left:
-        client.set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
-    return left
+    for run in left:
+        done = run.data.tags.get("adtrack.role") == "trial" and "objective" in run.data.metrics
+        status = RunStatus.FINISHED if done else RunStatus.KILLED
+        client.set_terminated(run.info.run_id, RunStatus.to_string(status))
+    return [run.info.run_id for run in left]
 
 
 def search_runs(condition: str, order_by: tuple[str, ...] = ("attributes.start_time ASC",)) -> list:

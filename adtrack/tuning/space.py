@@ -10,7 +10,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from adtrack.config import BankSpec, parse_layers
 from adtrack.errors import UserError
@@ -72,8 +72,8 @@ class WithoutRepeats(BaseSampler):
     """Grid order, random choice or TPE over the cells that no trial has taken yet.
 
     A study has few cells and a trial's outcome is certain, so to try a cell again is to learn nothing. The choice
-    depends only on the seed, the trial's number and the trials before it: a resumed study goes on as if it had never
-    stopped.
+    depends only on the seed, the trials before it and their number, of which interrupted ones do not count: a resumed
+    study goes on as if it had never stopped.
     """
 
     def __init__(self, space: Space, strategy: str, seed: int) -> None:
@@ -92,7 +92,8 @@ class WithoutRepeats(BaseSampler):
             free = self._space.cells()
         if self._strategy == "grid":
             return free[0]
-        seed = int.from_bytes(hashlib.sha256(f"{self._seed}:{trial.number}".encode()).digest()[:4], "big")
+        turn = trial.number - sum(interrupted(other) for other in study.get_trials(deepcopy=False))
+        seed = int.from_bytes(hashlib.sha256(f"{self._seed}:{turn}".encode()).digest()[:4], "big")
         if self._strategy == "tpe":
             tpe = TPESampler(seed=seed, n_startup_trials=_STARTUP)
             for _ in range(10):  # TPE draws anew each time
@@ -107,10 +108,20 @@ class WithoutRepeats(BaseSampler):
         return RandomSampler(seed=self._seed).sample_independent(study, trial, param_name, param_distribution)
 
 
+def cell_of(trial: FrozenTrial) -> dict[str, Any]:
+    """The trial's cell, or the one it is queued for."""
+    return trial.params or trial.system_attrs.get("fixed_params", {})
+
+
+def interrupted(trial: FrozenTrial) -> bool:
+    """Whether the trial's process was stopped in the middle of it; one that failed by itself holds its error."""
+    return trial.state == TrialState.FAIL and "error" not in trial.user_attrs
+
+
 def free_cells(study: Study, space: Space, besides: int | None = None) -> list[dict[str, Any]]:
     """The cells that no trial has finished, failed at, is at work on or is queued for."""
     taken = []
     for trial in study.get_trials(deepcopy=False):
         if trial.number != besides:
-            taken.append(trial.params or trial.system_attrs.get("fixed_params"))
+            taken.append(cell_of(trial))
     return [cell for cell in space.cells() if cell not in taken]

@@ -1,5 +1,6 @@
 """Optuna's storage of a study: opened, checked against data and specification, and put in order after a crash."""
 
+import datetime
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,9 +12,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from adtrack.errors import UserError
 from adtrack.tracking.store import is_gone, one_at_a_time, without_password
-from adtrack.tuning.space import WithoutRepeats
+from adtrack.tuning.space import WithoutRepeats, cell_of, interrupted
 
 _HEARTBEAT, _GRACE = 60, 300  # seconds: how a worker on another machine shows that it lives
+_NAMELESS = 10  # seconds: a trial gets its worker's name at once, unless it was killed in this very moment
 
 
 def default_storage(tracking_uri: str) -> str:
@@ -65,7 +67,7 @@ def put_in_order(study: Study, recover: Callable[[FrozenTrial], Sequence[float] 
     ``recover(trial)`` gives the values of a trial that had finished its work before the process died, else None.
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if is_gone(trial.user_attrs.get("worker")):
+        if _is_abandoned(trial):
             values = recover(trial)
             if values is None:
                 study.tell(trial.number, state=TrialState.FAIL)
@@ -75,6 +77,11 @@ def put_in_order(study: Study, recover: Callable[[FrozenTrial], Sequence[float] 
     trials = study.get_trials(deepcopy=False)
     retried = {trial.user_attrs.get("retry_of") for trial in trials}
     for trial in trials:
-        interrupted = trial.state == TrialState.FAIL and "error" not in trial.user_attrs and trial.params
-        if interrupted and trial.number not in retried:
-            study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
+        if interrupted(trial) and cell_of(trial) and trial.number not in retried:
+            study.enqueue_trial(cell_of(trial), user_attrs={"retry_of": trial.number})
+
+
+def _is_abandoned(trial: FrozenTrial) -> bool:
+    if "worker" in trial.user_attrs:
+        return is_gone(trial.user_attrs["worker"])
+    return (datetime.datetime.now() - trial.datetime_start).total_seconds() > _NAMELESS

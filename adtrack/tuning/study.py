@@ -5,17 +5,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-import mlflow
 import torch
-from mlflow import MlflowClient
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from adtrack.config import BankSpec, digest
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
-from adtrack.features.weights import cached_trunk, keep_trunk
-from adtrack.tracking.runs import RunTags, log_bank, log_metrics, set_tags, tracked_run
+from adtrack.features.weights import keep_trunk
+from adtrack.tracking.runs import RunTags, keep_file, log_bank, log_metrics, set_tags, tracked_run
 from adtrack.tracking.store import Worker, end_left_behind
 from adtrack.tracking.trials import TrialRecord, adopt_trials, study_trials
 from adtrack.tuning.space import Space, WithoutRepeats, free_cells
@@ -67,10 +65,7 @@ class Trials:
         end_left_behind(self.name)
         adopt_trials(self.name, run_id)
         put_in_order(self.study, self._recover)
-        keep_trunk(self.bench.trunk)
-        file = cached_trunk(self.bench.trunk.sha256)
-        if file.name not in {item.path.rpartition("/")[2] for item in MlflowClient().list_artifacts(run_id, "trunk")}:
-            mlflow.log_artifact(str(file), "trunk")
+        keep_file(run_id, keep_trunk(self.bench.trunk), "trunk")
 
     def run(self) -> None:
         """Run trials until ``spec.trials`` are finished or every cell of the space has been tried."""
@@ -176,5 +171,8 @@ def best_of(name: str) -> TrialRecord:
     """The best finished trial of a study. UserError if none has finished."""
     trials = ranked(study_trials(name))
     if not trials:
-        raise UserError(f"study {name} must have a finished trial, but all of them failed.", "--debug shows why.")
+        raise UserError(
+            f"study {name} must have a finished trial in this tracking store, but has none.",
+            "a failed trial's run holds error.txt; a study that began in another store needs a new --storage here.",
+        )
     return trials[0]

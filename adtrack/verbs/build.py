@@ -8,7 +8,7 @@ from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
-from adtrack.tracking.models import LoadedModel, load_model, register
+from adtrack.tracking.models import LoadedModel, Registered, load_model, register
 from adtrack.tracking.runs import (
     NO_STUDY,
     RunTags,
@@ -35,8 +35,7 @@ class BankReport:
     model: str
     evaluations: tuple[Evaluation, ...]
     costs: dict[str, float]
-    registered: str = ""
-    champion: bool = False
+    registered: Registered | None = None
 
 
 def build_bank(spec: BuildSpec, device: str, do_register: bool, warn: Say) -> BankReport:
@@ -51,7 +50,7 @@ def evaluate_bank(spec: BuildSpec, device: str, model: str | None, warn: Say) ->
     open_store()
     loaded = load_model(model, choose_device(device))
     bench = _bench_of(loaded, spec, device, warn)
-    return _evaluate_model(bench, loaded, warn)
+    return _evaluate_model(bench, loaded)
 
 
 def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str], role: str, warn: Say) -> BankReport:
@@ -65,14 +64,11 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         built = bench.build(spec.bank, sets)
         uri = log_bank(bench, built, with_trunk=True)
         set_tags({"adtrack.model": uri})
-        report = BankReport(run_id, uri, built.evaluations, built.costs)
-        if not do_register:
-            return report
-        registered, version, champion = register(
-            spec.data.class_name, uri, {"adtrack.split_digest": bench.digest, "adtrack.run_id": run_id}
-        )
-        set_tags({"adtrack.registered": f"{registered}/{version}"})
-        return BankReport(run_id, uri, built.evaluations, built.costs, f"{registered}/{version}", champion)
+        registered = None
+        if do_register:
+            registered = register(spec.data.class_name, uri, {"split_digest": bench.digest, "run_id": run_id})
+            set_tags({"adtrack.registered": registered.text})
+    return BankReport(run_id, uri, built.evaluations, built.costs, registered)
 
 
 def _bench_of(loaded: LoadedModel, spec: BuildSpec, device: str, warn: Say) -> Workbench:
@@ -93,7 +89,7 @@ def _bench_of(loaded: LoadedModel, spec: BuildSpec, device: str, warn: Say) -> W
     return bench
 
 
-def _evaluate_model(bench: Workbench, loaded: LoadedModel, warn: Say) -> BankReport:
+def _evaluate_model(bench: Workbench, loaded: LoadedModel) -> BankReport:
     scorer, spec = loaded.scorer, loaded.scorer.detector.spec
     tags = RunTags(bench.data.class_name, spec.method, NO_STUDY, bench.digest)
     name = f"evaluation: {loaded.resolved.removeprefix('models:/')}"

@@ -30,8 +30,8 @@ def print_bank(report: BankReport, say: Say) -> None:
     say(f"Run:   {report.run_id}   (mlflow ui shows it)")
     say(f"Model: {report.model}")
     if report.registered:
-        name, _, version = report.registered.partition("/")
-        say(f"Registered as {name} version {version}: candidate{' and champion' if report.champion else ''}")
+        found = report.registered
+        say(f"Registered as {found.name} version {found.version}: candidate{' and champion' if found.champion else ''}")
     say("")
     say(f"Score your images with it:  adtrack score --model {report.model} photos/ --out scored/")
 
@@ -57,7 +57,7 @@ def print_study(result: StudyResult, say: Say) -> None:
         f"Registered as {registered.name} version {registered.version}"
         + (", champion." if registered.champion else ": candidate (another version is champion).")
     )
-    say(f"Tables and figures: {result.tables.removeprefix('file://')}")
+    say(f"Tables and figures: {result.tables}")
     if result.failed:
         say(f"{result.failed} trials failed; their runs hold error.txt.")
     alias = "champion" if registered.champion else "candidate"

@@ -107,8 +107,9 @@ def find_images(sources: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
 
 def _below(folder: Path, out: Path) -> Iterator[Path]:
     """Images below ``folder`` in path order, but not the overlays of an earlier call."""
+    avoided = (out.resolve(), (out / "overlays").resolve())  # ``folder`` itself may be ``out``
     for base, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if (Path(base) / name).resolve() != out.resolve())
+        folders[:] = sorted(name for name in folders if (Path(base) / name).resolve() not in avoided)
         for name in sorted(files):
             if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
                 yield Path(base) / name

@@ -48,10 +48,14 @@ def fit(backbone: Backbone, height: int, width: int, folder: Path) -> PatchCore:
 
 
 @pytest.mark.parametrize(
-    ("network", "layers"),
-    [("resnet18", ("layer2", "layer3")), ("squeezenet1_1", ("features.6",)), ("convnext_tiny", ("features.1",))],
+    ("network", "layers", "height", "width"),
+    [
+        ("resnet18", ("layer2", "layer3"), 256, 256),
+        ("resnet18", ("layer2", "layer3"), 300, 200),
+        ("squeezenet1_1", ("features.6",), 300, 200),
+        ("convnext_tiny", ("features.1",), 200, 300),
+    ],
 )
-@pytest.mark.parametrize(("height", "width"), [(256, 256), (300, 200)])
 def test_a_spot_is_hottest_where_it_is(
     network: str, layers: tuple[str, ...], height: int, width: int, tmp_path: Path
 ) -> None:

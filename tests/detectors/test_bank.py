@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from adtrack.detectors import bank as bank_module
+from adtrack.detectors import search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.errors import UserError
 
@@ -110,17 +111,21 @@ def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyP
     assert all(part.equal(known[:5]) for part, known in zip(bank.nearest(queries[:5], k), whole, strict=True))
 
 
-@pytest.mark.parametrize("filter_dimensions", [4, 32, 1000])
-def test_the_filter_does_not_show(filter_dimensions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("constant", ["_DIMENSIONS", "_SAMPLE", "_BLOCK"])
+@pytest.mark.parametrize("value", [4, 32, 1000])
+@pytest.mark.parametrize("k", [1, 5])
+def test_how_rows_are_ruled_out_does_not_show(
+    constant: str, value: int, k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     patches, queries = features(600, 320), features(200, 320, seed=3)
-    usual = MemoryBank(patches).nearest(queries, 5)
-    monkeypatch.setattr(bank_module, "_FILTER_DIMENSIONS", filter_dimensions)
-    other = MemoryBank(patches).nearest(queries, 5)
+    usual = MemoryBank(patches).nearest(queries, k)
+    monkeypatch.setattr(search, constant, value)
+    other = MemoryBank(patches).nearest(queries, k)
     assert other[0].equal(usual[0]) and other[1].equal(usual[1])
 
 
 def test_threads_do_not_show() -> None:
-    patches, queries = features(3000, 320), features(1500, 320, seed=3)
+    patches, queries = features(1200, 320), features(300, 320, seed=3)
     before = torch.get_num_threads()
     try:
         found = []

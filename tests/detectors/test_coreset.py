@@ -151,6 +151,17 @@ def test_covering_radius_shrinks_and_beats_random_samples() -> None:
     assert greedy[-1] < 0.5 * min(radii(features, sample)[-1] for sample in samples)
 
 
+def test_threads_do_not_show() -> None:
+    features, before, orders = clusters(5000, 48), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            orders.append(greedy_order(features, 200, seed=0, projection=32))
+    finally:
+        torch.set_num_threads(before)
+    assert orders[0].equal(orders[1])
+
+
 def test_progress_is_told_after_every_round() -> None:
     told: list[int] = []
     greedy_order(clusters(12_000, 4), 600, seed=0, on_progress=told.append)

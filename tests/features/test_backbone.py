@@ -84,5 +84,5 @@ def test_devices() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_cuda_without_a_gpu_is_refused() -> None:
-    with pytest.raises(UserError, match="needs a CUDA GPU.*device=auto"):
+    with pytest.raises(UserError, match=r"needs a CUDA GPU.*device=auto"):
         choose_device("cuda")

@@ -111,6 +111,21 @@ def test_whatever_changes_the_features_has_an_entry_of_its_own(
     assert len(keys) == len(asked) and len(entries(tmp_path)) == 2 * len(asked)
 
 
+def test_features_of_other_thread_counts_are_not_mixed(tmp_path: Path, train: ImageSet, backbone: Counting) -> None:
+    """The last bits of a convolution depend on the number of threads: a warm cache must give what a cold one would."""
+    before, store = torch.get_num_threads(), FeatureStore(tmp_path)
+    train = dataclasses.replace(train, records=train.records[:2])
+    try:
+        for threads in (1, 2, 1):
+            torch.set_num_threads(threads)
+            expected = backbone(torch.stack([view(train.image(index), VIEW) for index in range(2)]))
+            features = store.features(train, backbone, VIEW)
+            assert all(torch.from_numpy(np.array(features.layers[layer])).equal(expected[layer]) for layer in expected)
+    finally:
+        torch.set_num_threads(before)
+    assert len(entries(tmp_path)) == 4
+
+
 SCRIPT = """
 import sys, time, os, hashlib
 from pathlib import Path

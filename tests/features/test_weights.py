@@ -84,7 +84,7 @@ def test_a_saved_trunk_is_the_same_and_another_is_refused(tmp_path: Path) -> Non
     trunk.save(tmp_path / "trunk.safetensors")
     read = Trunk.load(tmp_path / "trunk.safetensors", "resnet18", trunk.sha256, trunk.origin)
     assert read.sha256 == trunk.sha256 and read.tensors.keys() == trunk.tensors.keys()
-    with pytest.raises(UserError, match="trunk must have SHA-256 aaaaaaaaaaaa…, but .*trunk.safetensors has"):
+    with pytest.raises(UserError, match=r"trunk must have SHA-256 aaaaaaaaaaaa…, but .*trunk\.safetensors has"):
         Trunk.load(tmp_path / "trunk.safetensors", "resnet18", "a" * 64, trunk.origin)
     with pytest.raises(UserError, match="trunk must have SHA-256"):  # the name of the network is part of it
         Trunk.load(tmp_path / "trunk.safetensors", "resnet34", trunk.sha256, trunk.origin)

@@ -1,0 +1,206 @@
+"""A bank ready for use: saved and loaded with and without its trunk, without pickle, the same judgements to the bit."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adtrack.config import BackboneSpec, BankSpec, ImageSpec
+from adtrack.data.imageset import image_set
+from adtrack.data.splits import Splits
+from adtrack.detectors.base import Detector
+from adtrack.detectors.maps import anomaly_map
+from adtrack.detectors.orders import OrderStore
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.scorer import Calibration, Scorer, read_scorer
+from adtrack.errors import UserError
+from adtrack.features.backbone import Backbone
+from adtrack.features.store import FeatureStore
+from adtrack.features.weights import Trunk, keep_trunk, load_trunk
+
+CPU = torch.device("cpu")
+VIEW = ImageSpec(72, 64)
+LAYERS = ("layer1", "layer2")
+
+
+@pytest.fixture(scope="module")
+def scorer(tiny_splits: Splits, tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    folder = tmp_path_factory.mktemp("caches")
+    backbone = Backbone(load_trunk(BackboneSpec("resnet18", "random", 1), LAYERS, "demo"), LAYERS, CPU)
+    images = image_set(tiny_splits, tiny_data, "train", "clean")
+    features = FeatureStore(folder / "features").features(images, backbone, VIEW)
+    detector = PatchCore.fit(features, BankSpec(LAYERS), OrderStore(folder / "orders"))
+    return Scorer(backbone, detector, VIEW, Calibration(2.5, 0.25, 4.0), {"class": "part", "trunk_run": "r" * 32})
+
+
+@pytest.fixture
+def picture(tiny_data: Path) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+
+
+def no_fetch(run: str, path: str) -> str:
+    raise AssertionError(f"fetched {path} of {run}")
+
+
+def same_judgement(one: Scorer, other: Scorer, picture: np.ndarray) -> bool:
+    a, b = one.judge(picture), other.judge(picture)
+    return (a.score, a.threshold, a.anomalous) == (b.score, b.threshold, b.anomalous) and np.array_equal(
+        one.map(a, 50, 70), other.map(b, 50, 70), equal_nan=True
+    )
+
+
+def test_a_judgement_is_score_threshold_and_map(scorer: Scorer, picture: np.ndarray) -> None:
+    judgement = scorer.judge(picture)
+    assert judgement.threshold == 2.5 and judgement.anomalous is (judgement.score >= 2.5)
+    assert judgement.patches.shape == (16, 16)
+    result = scorer.map(judgement, 50, 70)
+    expected = anomaly_map(judgement.patches, scorer.detector.grid, VIEW, 50, 70)
+    assert result.shape == (50, 70) and np.isnan(result[0, 0])
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("away", [0.0, -1e-9, 1e-9])
+def test_an_alarm_is_a_score_at_or_above_the_threshold(scorer: Scorer, picture: np.ndarray, away: float) -> None:
+    threshold = scorer.judge(picture).score * (1 + away)
+    strict = Scorer(scorer.backbone, scorer.detector, VIEW, Calibration(threshold, 0.0, 1.0), {})
+    assert strict.judge(picture).anomalous is (away <= 0)
+
+
+def test_a_whole_model_judges_the_same(scorer: Scorer, picture: np.ndarray, tmp_path: Path, own_cache: Path) -> None:
+    scorer.save(tmp_path / "model", with_trunk=True)
+    read = Scorer.load(tmp_path / "model", CPU, no_fetch)
+    assert same_judgement(read, scorer, picture)
+    assert read.facts == scorer.facts and read.calibration == scorer.calibration and read.image == VIEW
+    assert read.backbone.trunk.sha256 == scorer.backbone.trunk.sha256
+    assert read.backbone.trunk.origin == "random (seed 1)"
+
+
+def test_a_model_without_its_trunk_finds_it_in_the_cache_or_on_the_run(
+    scorer: Scorer, picture: np.ndarray, tmp_path: Path
+) -> None:
+    scorer.save(tmp_path / "model", with_trunk=False)
+    assert not (tmp_path / "model" / "trunk.safetensors").exists()
+    asked = []
+
+    def fetch(run: str, path: str) -> str:
+        asked.append((run, path))
+        scorer.backbone.trunk.save(tmp_path / "fetched.safetensors")
+        return str(tmp_path / "fetched.safetensors")
+
+    assert same_judgement(Scorer.load(tmp_path / "model", CPU, fetch), scorer, picture)
+    assert asked == [("r" * 32, f"trunk/{scorer.backbone.trunk.sha256}.safetensors")]
+    keep_trunk(scorer.backbone.trunk)
+    assert same_judgement(Scorer.load(tmp_path / "model", CPU, no_fetch), scorer, picture)
+
+
+def test_a_trunk_that_cannot_be_had_is_named(scorer: Scorer, tmp_path: Path) -> None:
+    scorer.save(tmp_path, with_trunk=False)
+
+    def fetch(run: str, path: str) -> str:
+        raise OSError("no such run")
+
+    with pytest.raises(UserError, match=r"needs its study's trunk.*neither in the cache nor on its run"):
+        Scorer.load(tmp_path, CPU, fetch)
+
+
+def test_another_trunk_is_refused(scorer: Scorer, tmp_path: Path) -> None:
+    scorer.save(tmp_path, with_trunk=True)
+    other = load_trunk(BackboneSpec("resnet18", "random", 2), LAYERS, "demo")
+    other.save(tmp_path / "trunk.safetensors")
+    with pytest.raises(UserError, match="trunk must have SHA-256"):
+        Scorer.load(tmp_path, CPU, no_fetch)
+    tensors = dict(scorer.backbone.trunk.tensors)
+    tensors["conv1.weight"] = tensors["conv1.weight"] + 1e-6  # nearly the same
+    Trunk("resnet18", tensors, "").save(tmp_path / "trunk.safetensors")
+    with pytest.raises(UserError, match="trunk must have SHA-256"):
+        Scorer.load(tmp_path, CPU, no_fetch)
+
+
+def test_nothing_in_a_model_is_pickle(scorer: Scorer, tmp_path: Path) -> None:
+    scorer.save(tmp_path, with_trunk=True)
+    files = {file.name for file in tmp_path.rglob("*")}
+    assert files == {"scorer.json", "detector.json", "bank.safetensors", "trunk.safetensors"}
+    for file in tmp_path.glob("*.json"):
+        json.loads(file.read_text(encoding="utf-8"))
+    for file in tmp_path.glob("*.safetensors"):  # eight bytes of length, then a header in JSON
+        raw = file.read_bytes()
+        assert json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+
+
+def test_two_saves_are_the_same_bytes(scorer: Scorer, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        scorer.save(tmp_path / name, with_trunk=True)
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "other" / file.name).read_bytes()
+
+
+def change(folder: Path, edit: Callable[[dict], object]) -> None:
+    text = json.loads((folder / "scorer.json").read_text())
+    edit(text)
+    (folder / "scorer.json").write_text(json.dumps(text))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.pop("format"),
+        lambda text: text.pop("trunk"),
+        lambda text: text["trunk"].pop("sha256"),
+        lambda text: text.update(image={"resize": 64, "crop": 65}),
+        lambda text: text.update(image={"side": 64}),
+        lambda text: text["calibration"].update(threshold="2.5"),
+        lambda text: text["calibration"].update(threshold=float("nan")),
+        lambda text: text["calibration"].update(threshold=None),
+        lambda text: text["calibration"].update(unheard_of=1.0),
+        lambda text: text["calibration"].pop("colour_low"),
+    ],
+)
+def test_a_damaged_description_is_refused(scorer: Scorer, tmp_path: Path, edit: Callable[[dict], object]) -> None:
+    scorer.save(tmp_path, with_trunk=True)
+    change(tmp_path, edit)
+    with pytest.raises(UserError, match=r"must have a readable scorer\.json"):
+        Scorer.load(tmp_path, CPU, no_fetch)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", None])
+def test_an_unreadable_description_is_refused(scorer: Scorer, tmp_path: Path, content: bytes | None) -> None:
+    scorer.save(tmp_path, with_trunk=True)
+    if content is None:
+        (tmp_path / "scorer.json").unlink()
+    else:
+        (tmp_path / "scorer.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"must have a readable scorer\.json"):
+        read_scorer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.update(format=2),
+        lambda text: text.update(method="padim"),
+        lambda text: text.update(method=["patchcore"]),
+        lambda text: text["trunk"].update(sha256=7),
+        lambda text: text.update(facts=[]),
+    ],
+)
+def test_a_newer_format_is_refused(scorer: Scorer, tmp_path: Path, edit: Callable[[dict], object]) -> None:
+    scorer.save(tmp_path, with_trunk=True)
+    change(tmp_path, edit)
+    with pytest.raises(UserError, match=r"format 1 and a known method.*newer adtrack"):
+        read_scorer(tmp_path)
+
+
+def test_a_trunk_named_by_a_path_is_refused(scorer: Scorer, tmp_path: Path) -> None:
+    scorer.save(tmp_path, with_trunk=False)
+    change(tmp_path, lambda text: text["trunk"].update(sha256="../../../secret"))
+    with pytest.raises(UserError, match="must be named by a SHA-256"):
+        Scorer.load(tmp_path, CPU, no_fetch)
+
+
+def test_patchcore_keeps_the_contract_of_detectors(scorer: Scorer) -> None:
+    promised = {name for name in vars(Detector) if not name.startswith("_")} | set(Detector.__annotations__)
+    assert {"score", "save", "grid", "rows", "megabytes", "layers", "spec"} <= promised
+    assert not [name for name in promised if not hasattr(scorer.detector, name)]

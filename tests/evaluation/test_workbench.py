@@ -1,0 +1,178 @@
+"""The workbench: build, calibrate and evaluate a bank, end to end; Test stays unread, the same inputs give the same
+bits."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adtrack.config import BackboneSpec, BankSpec, DataSpec, ImageSpec
+from adtrack.data import imageset
+from adtrack.detectors.scorer import Scorer
+from adtrack.errors import UserError
+from adtrack.evaluation.evaluate import PIXEL_METRICS
+from adtrack.evaluation.workbench import Built, Workbench
+from adtrack.features.backbone import Backbone
+
+LAYERS = ("layer1", "layer2")
+SETS = ("val_clean", "val_shift", "test_clean", "test_shift")
+METRICS = {
+    *("image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "threshold"),
+    *("image_auroc_low", "image_auroc_high", "pixel_auroc", "pixel_aupro_030", "pixel_aupro_005"),
+}
+
+
+def workbench(root: Path, view: ImageSpec = ImageSpec(72, 64)) -> Workbench:  # noqa: B008 - frozen
+    return Workbench.open(DataSpec("part", str(root)), view, BackboneSpec("resnet18", "random", 1), LAYERS, "cpu")
+
+
+def bank(fraction: float = 0.1, **fields: object) -> BankSpec:
+    return BankSpec(**{"layers": LAYERS, "coreset_fraction": fraction, **fields})
+
+
+def same(one: Built, other: Built) -> bool:
+    pairs = list(zip(one.evaluations, other.evaluations, strict=True))
+    return one.scorer.calibration == other.scorer.calibration and all(
+        a.metrics == b.metrics
+        and np.array_equal(a.scored.scores.image, b.scored.scores.image)
+        and all(np.array_equal(*maps, equal_nan=True) for maps in zip(a.scored.maps, b.scored.maps, strict=True))
+        for a, b in pairs
+    )
+
+
+def test_a_bank_from_end_to_end(tiny_data: Path) -> None:
+    bench = workbench(tiny_data)
+    built = bench.build(bank(), SETS)
+    assert [evaluation.name for evaluation in built.evaluations] == list(SETS)
+    for evaluation in built.evaluations:
+        assert set(evaluation.metrics) == METRICS and np.isfinite(list(evaluation.metrics.values())).all()
+        assert evaluation.threshold == evaluation.metrics["threshold"] == built.scorer.calibration.threshold
+        for at, plane in enumerate(evaluation.scored.maps):
+            assert plane.shape == evaluation.scored.images.size(at) and np.isnan(plane[0, 0])
+    assert built.evaluations[0].metrics["image_auroc"] == 1.0  # spots and scratches are obvious
+    assert built.evaluations[2].metrics["pixel_auroc"] > 0.9
+    rows = round(0.1 * 8 * 16 * 16)
+    assert built.costs["bank_rows"] == rows and built.costs["bank_mb"] == rows * 192 * 4 / 1e6
+    assert built.costs["build_s"] > 0 and built.costs["score_ms"] > 0
+    assert built.scorer.facts["class"] == "part" and built.scorer.facts["split_digest"] == bench.digest
+
+
+def test_the_scorer_says_what_was_measured(tiny_data: Path) -> None:
+    """One image through the scorer has the bits of the set's scores and maps."""
+    built = workbench(tiny_data).build(bank(), ("val_shift",))
+    scored = built.evaluations[0].scored
+    for at in range(len(scored.images)):
+        image = scored.images.image(at)
+        judgement = built.scorer.judge(image)
+        assert judgement.score == scored.scores.image[at]
+        np.testing.assert_array_equal(built.scorer.map(judgement, *image.shape[:2]), scored.maps[at])
+
+
+def test_building_and_tuning_never_read_a_test_image(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = workbench(tiny_data)  # opening checks every file and takes its digest
+    read: set[str] = set()
+    for name in ("decode", "decode_mask"):
+        whole = getattr(imageset, name)
+
+        def watched(file: Path, *arguments: object, whole: Callable = whole) -> np.ndarray:
+            read.add(Path(file).relative_to(tiny_data).as_posix())
+            return whole(file, *arguments)
+
+        monkeypatch.setattr(imageset, name, watched)
+    bench.build(bank())
+    bench.build(bank(0.2))
+    splits = bench.splits
+    test = {path for record in splits.test.records for path in (record.path, record.mask) if path}
+    assert len(test) == 16 and not read & test
+    assert read >= {record.path for part in (splits.train, splits.val) for record in part.records}
+    bench.build(bank(), ("test_clean",))
+    assert read >= test  # the watch sees them when they are read
+
+
+def test_the_threshold_is_val_cleans_whatever_is_evaluated(tiny_data: Path) -> None:
+    bench = workbench(tiny_data)
+    usual = bench.build(bank())
+    other = bench.build(bank(), ("val_shift", "test_clean"))
+    assert other.scorer.calibration == usual.scorer.calibration
+    assert {evaluation.threshold for evaluation in other.evaluations} == {usual.scorer.calibration.threshold}
+
+
+def test_without_masks_there_are_no_pixel_metrics(tmp_path: Path, write_part: Callable[..., Path]) -> None:
+    built = workbench(write_part(tmp_path, masks=False)).build(bank(), SETS)
+    for evaluation in built.evaluations:
+        assert set(evaluation.metrics) == METRICS - set(PIXEL_METRICS)
+
+
+def test_images_of_different_sizes(tmp_path: Path, write_part: Callable[..., Path]) -> None:
+    root = write_part(tmp_path)
+    for file in (root / "part" / "test" / "spot" / "002.png", root / "part" / "ground_truth" / "spot" / "002_mask.png"):
+        Image.open(file).resize((90, 48)).save(file)
+    (evaluation,) = workbench(root).build(bank(), ("test_clean",)).evaluations
+    assert (48, 90) in {plane.shape for plane in evaluation.scored.maps}
+    assert np.isfinite(evaluation.metrics["pixel_aupro_030"])
+
+
+def test_separate_caches_give_the_same_bits(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+    for name in ("one", "other"):
+        monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path / name))
+        built.append(workbench(tiny_data).build(bank(), SETS))
+    built.append(workbench(tiny_data).build(bank(), SETS))  # and so does a warm one
+    assert same(built[0], built[1]) and same(built[1], built[2])
+
+
+def test_banks_built_before_do_not_show(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    specs = [bank(0.3, patch_size=1), bank(0.05), bank(0.2), bank(0.2, reweight_neighbours=1)]
+    monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path / "shared"))
+    bench = workbench(tiny_data)
+    after_others = [bench.build(spec) for spec in specs][2]
+    monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path / "alone"))
+    assert same(after_others, workbench(tiny_data).build(specs[2]))
+
+
+def test_a_set_scored_in_pieces_has_the_same_scores(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = workbench(tiny_data)
+    whole = bench.build(bank(), SETS)
+    monkeypatch.setattr("adtrack.evaluation.workbench._CHUNK_BYTES", 1)
+    assert same(bench.build(bank(), SETS), whole)
+
+
+def test_a_saved_scorer_scores_the_sets_alike(tiny_data: Path, tmp_path: Path) -> None:
+    bench = workbench(tiny_data)
+    built = bench.build(bank(), ("test_clean",))
+    built.scorer.save(tmp_path, with_trunk=True)
+    read = Scorer.load(tmp_path, torch.device("cpu"), lambda run, path: "")
+    other = Workbench(bench.data, bench.image, Backbone(read.backbone.trunk, LAYERS, torch.device("cpu")))
+    scored = other.score(read.detector, "test_clean")
+    np.testing.assert_array_equal(scored.scores.image, built.evaluations[0].scored.scores.image)
+
+
+def test_displays_are_small_and_remembered(tmp_path: Path, write_part: Callable[..., Path]) -> None:
+    bench = workbench(write_part(tmp_path, size=400))
+    image, mask = bench.display("val_clean", 0)
+    assert image.dtype == np.uint8 and image.shape == (*mask.shape, 3) and max(mask.shape) < 400
+    assert mask.dtype == bool and mask.any() and bench.display("val_clean", 0)[0] is image
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"class_name": "nut"}, "class must be one of part"),
+        ({"root": "/nowhere/at/all"}, "does not exist"),
+    ],
+)
+def test_what_is_not_there_is_named(tiny_data: Path, fields: dict, message: str) -> None:
+    data = DataSpec(**{"class_name": "part", "root": str(tiny_data), **fields})
+    with pytest.raises(UserError, match=message):
+        Workbench.open(data, ImageSpec(64, 0), BackboneSpec("resnet18", "random"), LAYERS, "cpu")
+
+
+def test_a_corrupt_image_is_named_before_the_work(tmp_path: Path, write_part: Callable[..., Path]) -> None:
+    root = write_part(tmp_path)
+    file = root / "part" / "test" / "good" / "001.png"
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(UserError, match=r"part/test/good/001\.png is corrupt or truncated"):
+        workbench(root)

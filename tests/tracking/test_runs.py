@@ -1,0 +1,216 @@
+"""Runs: how they end, and what the runs of a finished study hold."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from PIL import Image
+
+from adtrack.tracking.runs import RunTags, log_params, reopened_run, tracked_run
+from adtrack.tracking.store import WORKER_TAG, working
+
+IMAGE_METRICS = {"image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "threshold"}
+INTERVAL = {"image_auroc_low", "image_auroc_high"}
+PIXEL_METRICS = {"pixel_auroc", "pixel_aupro_030", "pixel_aupro_005"}
+COSTS = {"cost/bank_rows", "cost/bank_mb", "cost/build_s", "cost/score_ms"}
+TAGS = RunTags("part", "patchcore", "a study", "0123abcd")
+
+
+def run_of(run_id: str) -> Run:
+    return MlflowClient().get_run(run_id)
+
+
+def artifacts(run_id: str, folder: str = "") -> set[str]:
+    """Every file below ``folder``."""
+    found = set()
+    for item in MlflowClient().list_artifacts(run_id, folder):
+        found |= artifacts(run_id, item.path) if item.is_dir else {item.path}
+    return found
+
+
+def fetched(run_id: str, path: str) -> Path:
+    return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path))
+
+
+def names(*splits: str) -> set[str]:
+    metrics = IMAGE_METRICS | INTERVAL | PIXEL_METRICS
+    return {f"{split}/{metric}" for split in splits for metric in metrics}
+
+
+def test_a_run_that_ends_well_is_finished_and_can_be_found(opened_store):
+    with working() as worker, tracked_run(worker, TAGS, name="one", extra={"adtrack.role": "bank"}) as run_id:
+        during = run_of(run_id)
+        assert during.info.status == "RUNNING" and during.data.tags[WORKER_TAG] == worker.name
+    run = run_of(run_id)
+    assert run.info.status == "FINISHED" and run.info.run_name == "one"
+    assert run.data.tags["adtrack.class"] == "part" and run.data.tags["adtrack.method"] == "patchcore"
+    assert run.data.tags["adtrack.study"] == "a study" and run.data.tags["adtrack.split_digest"] == "0123abcd"
+    assert run.data.tags["adtrack.role"] == "bank"
+    assert mlflow.active_run() is None
+
+
+def test_an_error_fails_the_run_and_leaves_its_traceback(opened_store):
+    with working() as worker, pytest.raises(RuntimeError), tracked_run(worker, TAGS) as run_id:
+        raise RuntimeError("the lamp went out")
+    assert run_of(run_id).info.status == "FAILED"
+    assert "the lamp went out" in fetched(run_id, "error.txt").read_text()
+    assert mlflow.active_run() is None
+
+
+def test_ctrl_c_kills_the_run_and_the_one_around_it(opened_store):
+    with working() as worker, pytest.raises(KeyboardInterrupt), tracked_run(worker, TAGS) as parent:  # noqa: SIM117
+        with tracked_run(worker, TAGS, name="child", nested=True) as child:
+            raise KeyboardInterrupt
+    assert run_of(parent).info.status == run_of(child).info.status == "KILLED"
+    assert run_of(child).data.tags["mlflow.parentRunId"] == parent
+    assert not artifacts(child)
+    assert mlflow.active_run() is None
+
+
+def test_a_run_is_opened_again_under_its_id_with_its_old_name(opened_store):
+    with working() as worker:
+        with tracked_run(worker, TAGS, name="first") as run_id:
+            pass
+        with tracked_run(worker, TAGS, name="second", run_id=run_id) as again:
+            assert again == run_id and run_of(run_id).info.status == "RUNNING"
+    assert run_of(run_id).info.status == "FINISHED" and run_of(run_id).info.run_name == "first"
+
+
+def test_the_run_that_mlflow_run_made_is_joined(opened_store, monkeypatch):
+    client = MlflowClient()
+    made = client.create_run(client.get_experiment_by_name("adtrack").experiment_id, run_name="dashing-fox-7")
+    monkeypatch.setenv("MLFLOW_RUN_ID", made.info.run_id)
+    with working() as worker, tracked_run(worker, TAGS, name="study a") as run_id:
+        assert run_id == made.info.run_id
+    joined = run_of(run_id)
+    assert joined.info.status == "FINISHED" and joined.info.run_name == "study a"
+    assert joined.data.tags["adtrack.study"] == "a study"
+
+
+@pytest.mark.parametrize("trouble", [RuntimeError, KeyboardInterrupt])
+def test_what_was_finished_stays_finished_when_more_is_logged_to_it(opened_store, trouble):
+    with working() as worker, tracked_run(worker, TAGS) as run_id:
+        pass
+    with pytest.raises(trouble), reopened_run(run_id):
+        raise trouble
+    assert run_of(run_id).info.status == "FINISHED"
+
+
+def test_parameters_that_the_run_has_already_are_left_as_they_are(opened_store):
+    with mlflow.start_run() as run:
+        mlflow.log_param("seed", "42.0")
+        log_params({"seed": "42", "layers": "layer2"})
+    assert run_of(run.info.run_id).data.params == {"seed": "42.0", "layers": "layer2"}
+
+
+def test_parent_and_children_carry_the_tags_and_have_finished(study):
+    digests = set()
+    for run_id in (study.parent, *study.children):
+        run = run_of(run_id)
+        tags = run.data.tags
+        assert run.info.status == "FINISHED"
+        assert (tags["adtrack.class"], tags["adtrack.method"]) == ("part", "patchcore")
+        assert tags["adtrack.study"] == study.name
+        assert tags["adtrack.version.torch"] and tags["adtrack.device"].startswith("cpu")
+        assert tags["adtrack.weights_fell_back"] == "false"
+        digests.add(tags["adtrack.split_digest"])
+    assert len(digests) == 1 and re.fullmatch("[0-9a-f]{64}", digests.pop())
+    assert [run_of(child).data.tags["mlflow.parentRunId"] for child in study.children] == [study.parent] * 4
+    assert [run_of(child).data.tags["adtrack.trial"] for child in study.children] == ["0", "1", "2", "3"]
+
+
+def test_a_trial_holds_every_choice_as_a_parameter(study):
+    for child in study.children:
+        params = run_of(child).data.params
+        assert params["class"] == "part" and params["method"] == "patchcore" and params["backbone"] == "resnet18"
+        assert params["weights"] == "random (seed 42)" and re.fullmatch("[0-9a-f]{64}", params["weights_sha256"])
+        assert params["layers"] in ("layer2", "layer3") and params["patch_size"] in ("1", "3")
+        assert params["coreset_fraction"] in ("0.1", "0.25") and params["reweight_neighbours"] == "9"
+        assert (params["resize"], params["crop"], params["seed"]) == ("64", "0", "42")
+        assert params["projection"] == "128"
+
+
+def test_metrics_have_the_promised_names_and_only_the_best_trial_is_tested(study):
+    for child in study.children:
+        expected = names("val_clean", "val_shift") | COSTS | {"objective"}
+        if child == study.best:
+            expected |= names("test_clean", "test_shift")
+        metrics = run_of(child).data.metrics
+        assert set(metrics) == expected
+        assert np.isfinite(list(metrics.values())).all()
+        thresholds = {value for name, value in metrics.items() if name.endswith("/threshold")}
+        assert len(thresholds) == 1  # Val-clean's, applied as it is
+    assert run_of(study.parent).data.metrics == run_of(study.best).data.metrics
+
+
+@pytest.mark.parametrize("which", ["trial", "best"])
+def test_pictures_show_worst_median_and_best_of_every_kind_and_a_sheet_of_all(study, which):
+    run_id = study.best if which == "best" else next(child for child in study.children if child != study.best)
+    splits = {"val_clean", "val_shift"} | ({"test_clean", "test_shift"} if which == "best" else set())
+    files = artifacts(run_id, "heatmaps")
+    kinds = {f"{kind}-{word}" for kind in ("good", "scratch", "spot") for word in ("worst", "median", "best")}
+    for split in splits:
+        shown = {Path(file).name for file in files if file.startswith(f"heatmaps/{split}/")}
+        assert {re.fullmatch(r"(\w+-\w+)-\d{3}\.png", name)[1] for name in shown} == kinds
+        assert f"heatmaps/{split}.png" in files
+    assert {Path(file).parts[1].removesuffix(".png") for file in files} == splits
+    folder = fetched(run_id, "heatmaps")
+    for file in folder.rglob("*.png"):
+        with Image.open(file) as picture:
+            picture.load()
+            assert min(picture.size) >= 64
+
+
+def test_scores_are_a_row_an_image_and_splits_and_spec_say_where_they_come_from(study, tiny_splits):
+    tags = run_of(study.best).data.tags
+    for split, records in (("val", tiny_splits.val.records), ("test", tiny_splits.test.records)):
+        for domain in ("clean", "shift"):
+            with fetched(study.best, f"scores/{split}_{domain}.csv").open(newline="") as stream:
+                rows = list(csv.DictReader(stream))
+            assert list(rows[0]) == ["path", "kind", "label", "score", "threshold", "predicted"]
+            expected = [(record.path, record.kind, str(record.label)) for record in records]
+            assert [(row["path"], row["kind"], row["label"]) for row in rows] == expected
+            assert all(int(row["predicted"]) == (float(row["score"]) >= float(row["threshold"])) for row in rows)
+    assert json.loads(fetched(study.best, "splits.json").read_text()) == tiny_splits.manifest()
+    assert tags["adtrack.split_digest"] == tiny_splits.digest
+    spec = json.loads(fetched(study.best, "spec.json").read_text())
+    params = run_of(study.best).data.params
+    assert spec["split_digest"] == tiny_splits.digest and spec["data"]["class_name"] == "part"
+    assert spec["image"] == {"resize": 64, "crop": 0}
+    assert spec["backbone"]["sha256"] == params["weights_sha256"]
+    assert "+".join(spec["bank"]["layers"]) == params["layers"]
+    assert spec["bank"]["coreset_fraction"] == float(params["coreset_fraction"])
+
+
+def test_data_sets_are_logged_by_digest_and_role(study):
+    seen = {}
+    for child in study.children:
+        inputs = run_of(child).inputs.dataset_inputs
+        context = {item.tags[0].value: item.dataset for item in inputs}
+        assert set(context) == {"train_clean", "val_clean", "val_shift"}
+        assert {name: data.name for name, data in context.items()} == {name: f"part/{name}" for name in context}
+        seen[child] = {name: data.digest for name, data in context.items()}
+    assert all(digests == seen[study.best] for digests in seen.values())
+    assert len(set(seen[study.best].values())) == 3 and all(seen[study.best].values())
+
+
+def test_the_trunk_lies_once_on_the_parent(study):
+    sha256 = run_of(study.best).data.params["weights_sha256"]
+    assert artifacts(study.parent, "trunk") == {f"trunk/{sha256}.safetensors"}
+    assert not any("trunk" in file for child in study.children for file in artifacts(child))
+
+
+def test_tables_and_figures_are_on_the_parent(study):
+    files = artifacts(study.parent)
+    assert {f"tables/best_trials.{suffix}" for suffix in ("csv", "md", "tex", "html")} <= files
+    assert {"plots/optimisation_history.html", "plots/parallel_coordinates.html"} <= files
+    with fetched(study.parent, "tables/best_trials.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["run_id"] for row in rows} == set(study.children) and rows[0]["run_id"] == study.best
+    assert rows[0]["test_clean/image_auroc"] and not any(row["test_clean/image_auroc"] for row in rows[1:])

@@ -1,0 +1,158 @@
+"""The registered model as MLflow serves it: same scores as adtrack's own, any kind of input, no adtrack, no network."""
+
+import base64
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from adtrack.tracking.models import load_model
+
+CHAMPION = "models:/adtrack-part@champion"
+
+
+@pytest.fixture
+def served(study):
+    return mlflow.pyfunc.load_model(CHAMPION)
+
+
+@pytest.fixture(scope="module")
+def photos(tiny_data) -> list[Path]:
+    return sorted((tiny_data / "part/test").rglob("*.png"))[:6]
+
+
+@pytest.fixture(scope="module")
+def batch(photos) -> np.ndarray:
+    """uint8 (6, 64, 64, 3)."""
+    return np.stack([np.asarray(Image.open(photo)) for photo in photos])
+
+
+@pytest.fixture
+def expected(study, batch) -> pd.DataFrame:
+    """What the same bank says through adtrack itself."""
+    scorer = load_model(CHAMPION, torch.device("cpu")).scorer
+    found = [scorer.judge(image) for image in batch]
+    rows = [(one.score, one.threshold, int(one.anomalous)) for one in found]
+    return pd.DataFrame(rows, columns=["score", "threshold", "label"])
+
+
+def test_a_batch_gets_the_same_bits_as_in_adtrack(served, batch, expected):
+    pd.testing.assert_frame_equal(served.predict(batch), expected, check_exact=True)
+    assert 0 < expected["label"].sum() < len(expected)
+    pd.testing.assert_frame_equal(served.predict(batch.astype(np.int64).tolist()), expected, check_exact=True)
+
+
+def test_scores_are_those_of_the_score_verb(study, served, photos, batch, adtrack, tmp_path):
+    done = adtrack("score", *photos, "--model", CHAMPION, "--out", tmp_path / "out", "--device", "cpu")
+    assert done.code == 0, done.err
+    table = pd.read_csv(tmp_path / "out/scores.csv", float_precision="round_trip")
+    found = served.predict(batch)
+    for column in ("score", "threshold", "label"):
+        assert table[column].tolist() == found[column].tolist()
+
+
+@pytest.mark.parametrize("column", ["paths", "bytes", "base64", "data URL"])
+def test_a_column_of_images_gets_the_same_bits(served, photos, expected, column):
+    encoded = [base64.b64encode(photo.read_bytes()).decode() for photo in photos]
+    items = {
+        "paths": [str(photo) for photo in photos],
+        "bytes": [photo.read_bytes() for photo in photos],
+        "base64": encoded,
+        "data URL": [f"data:image/png;base64,{text}" for text in encoded],
+    }[column]
+    pd.testing.assert_frame_equal(served.predict(pd.DataFrame({"image": items})), expected, check_exact=True)
+
+
+def test_base64_of_a_very_small_picture_is_not_taken_for_a_path(served, tmp_path):
+    Image.new("RGB", (10, 7), (90, 120, 30)).save(tmp_path / "small.png")
+    text = base64.b64encode((tmp_path / "small.png").read_bytes()).decode()
+    assert len(text) < 4096
+    long = base64.b64encode((tmp_path / "small.png").read_bytes() + b"\xb6" * 900).decode()  # no "/" for 255 characters
+    both = served.predict(pd.DataFrame({"image": [text, long, str(tmp_path / "small.png")]}))
+    assert both["score"].nunique() == 1
+
+
+def test_the_map_comes_on_request(served, batch, study):
+    found = served.predict(batch[:2], params={"return_map": True})
+    assert list(found) == ["score", "threshold", "label", "anomaly_map"]
+    scorer = load_model(CHAMPION, torch.device("cpu")).scorer
+    for image, rows in zip(batch, found["anomaly_map"], strict=False):
+        assert np.array_equal(np.array(rows, np.float32), scorer.map(scorer.judge(image), 64, 64))
+    assert "anomaly_map" not in served.predict(batch[:1], params={"return_map": False})
+
+
+def test_nothing_in_nothing_out(served):
+    assert served.predict(np.zeros((0, 64, 64, 3), np.uint8)).empty
+    assert served.predict(pd.DataFrame({"image": []})).empty
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (np.zeros((1, 64, 64, 3), np.float32), "uint8 batch"),
+        (np.zeros((64, 64, 3), np.uint8), "uint8 batch"),
+        (np.zeros((1, 64, 64, 4), np.uint8), "uint8 batch"),
+        (np.full((1, 8, 8, 3), 300), "0 … 255"),
+        (np.full((1, 8, 8, 3), -1), "0 … 255"),
+        ([np.zeros((8, 8, 3), np.uint8), np.zeros((9, 8, 3), np.uint8)], "uint8 batch"),
+        (pd.DataFrame({"image": ["no/such/file.png"]}), "must be a file or base64"),
+        (pd.DataFrame({"image": ["x" * 9000 + "!"]}), "must be a file or base64"),
+        (pd.DataFrame({"image": [b"garbage"]}), "image must be PNG"),
+        (pd.DataFrame({"image": [base64.b64encode(b"garbage").decode()]}), "image must be PNG"),
+        (pd.DataFrame({"image": [None]}), "uint8 batch"),
+        (pd.DataFrame({"image": [1.5, 2.5]}), "uint8 batch"),
+        (pd.DataFrame(), "must have a column"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_a_sentence(served, bad, said):
+    with pytest.raises(ValueError, match=said):
+        served.predict(bad)
+
+
+ALONE = """
+import importlib.util, os, socket, sys
+assert importlib.util.find_spec("adtrack") is None
+
+def refused(*_):
+    raise OSError("no network here")
+
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refused
+import mlflow, numpy
+model = mlflow.pyfunc.load_model(sys.argv[1])
+found = model.predict(numpy.load(sys.argv[2], allow_pickle=False))
+assert "adtrack" not in sys.modules
+print([value.hex() for value in found["score"]], found["label"].tolist())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("uri", [CHAMPION, "folder"])
+def test_it_scores_alike_where_there_is_neither_adtrack_nor_a_network(study, batch, expected, tmp_path, uri):
+    """In the base interpreter, which finds the same packages but not adtrack's link among them; no cache, no pickle."""
+    if uri == "folder":
+        uri = mlflow.artifacts.download_artifacts(CHAMPION, dst_path=str(tmp_path / "copy"))
+    np.save(tmp_path / "batch.npy", batch)
+    variables = {
+        "PYTHONPATH": sysconfig.get_path("purelib"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{study.folder}/mlflow.db",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "ADTRACK_CACHE": str(tmp_path / "no-cache"),
+    }
+    base = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+    done = subprocess.run(
+        [base, "-c", ALONE, uri, str(tmp_path / "batch.npy")],
+        **{"cwd": tmp_path, "env": os.environ | variables, "capture_output": True, "text": True},
+    )
+    assert done.returncode == 0, done.stderr
+    scores = [value.hex() for value in expected["score"]]
+    assert done.stdout.strip().splitlines()[-1] == f"{scores} {expected['label'].tolist()}"
+    assert not (tmp_path / "no-cache").exists()

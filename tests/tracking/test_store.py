@@ -1,0 +1,153 @@
+"""The tracking store: which one is opened, who works in it, and what a dead worker leaves behind."""
+
+import os
+import shutil
+import signal
+import socket
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from adtrack.errors import UserError
+from adtrack.tracking import store
+from adtrack.tracking.store import WORKER_TAG, Worker, end_left_behind, is_gone, open_store, quoted, search_runs
+
+NOBODY = f"{socket.gethostname()}|/no/such/place/worker.lock"
+
+
+def make_run(study: str, worker: str, role: str = "trial", **metrics: float) -> str:
+    """A run that is RUNNING; its id."""
+    client = MlflowClient()
+    tags = {"adtrack.study": study, "adtrack.role": role, WORKER_TAG: worker}
+    run_id = client.create_run(client.get_experiment_by_name("adtrack").experiment_id, tags=tags).info.run_id
+    for name, value in metrics.items():
+        client.log_metric(run_id, name, value)
+    return run_id
+
+
+def status(run_id: str) -> str:
+    return MlflowClient().get_run(run_id).info.status
+
+
+def test_without_a_word_the_store_is_a_file_in_the_working_directory(tmp_path, workplace, monkeypatch):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    assert open_store() == f"sqlite:///{empty}/mlflow.db"
+    assert (empty / "mlflow.db").is_file()
+    with mlflow.start_run() as run:
+        mlflow.log_text("here", "note.txt")
+    assert (empty / "mlruns" / run.info.experiment_id / run.info.run_id / "artifacts" / "note.txt").is_file()
+    assert MlflowClient().get_experiment_by_name("adtrack").experiment_id == run.info.experiment_id
+
+
+def test_the_variable_decides_which_store_it_is(tmp_path, workplace, blank_store, monkeypatch):
+    elsewhere = shutil.copy(blank_store, tmp_path / "elsewhere.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{elsewhere}")
+    assert open_store() == f"sqlite:///{elsewhere}" == mlflow.get_tracking_uri()
+    assert MlflowClient(f"sqlite:///{elsewhere}").get_experiment_by_name("adtrack")
+    assert MlflowClient(f"sqlite:///{workplace}/mlflow.db").get_experiment_by_name("adtrack") is None
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"])
+def test_an_experiment_that_was_chosen_outside_is_kept(workplace, monkeypatch, name):
+    client = MlflowClient(f"sqlite:///{workplace}/mlflow.db")
+    chosen = client.create_experiment("line 7")
+    monkeypatch.setenv(name, chosen if name.endswith("ID") else "line 7")
+    open_store()
+    with mlflow.start_run() as run:
+        assert run.info.experiment_id == chosen
+    assert client.get_experiment_by_name("adtrack") is None
+
+
+def test_a_store_that_cannot_be_had_is_named_without_its_password(workplace, monkeypatch):
+    file = workplace / "file"
+    file.touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{file}/below/mlflow.db")
+    with pytest.raises(UserError, match="tracking store must be reachable and writable"):
+        open_store()
+    assert store.without_password("postgresql://anna:se@cret@host/db") == "postgresql://host/db"
+    assert store.without_password("sqlite:////a/b.db") == "sqlite:////a/b.db"
+    assert store.without_password("mlruns") == "mlruns"
+
+
+def test_a_cache_that_cannot_be_written_is_named(workplace, monkeypatch):
+    (workplace / "file").touch()
+    monkeypatch.setenv("ADTRACK_CACHE", str(workplace / "file"))
+    with pytest.raises(UserError, match=r"adtrack's cache must be writable.*ADTRACK_CACHE"):
+        open_store()
+
+
+def test_a_worker_is_gone_once_it_has_closed():
+    worker = Worker()
+    assert not is_gone(worker.name)
+    worker.close()
+    assert is_gone(worker.name)
+
+
+def test_a_worker_is_gone_once_its_process_was_killed():
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        worker = Worker()
+        os.write(writing, worker.name.encode())
+        signal.pause()
+        os._exit(0)
+    name = os.read(reading, 4096).decode()
+    try:
+        assert not is_gone(name)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(reading)
+        os.close(writing)
+    assert is_gone(name)
+
+
+def test_nothing_is_said_of_workers_that_this_machine_does_not_know():
+    assert not is_gone(None)
+    assert not is_gone("somebody")
+    assert not is_gone("another-host|/no/such/place/worker.lock")
+
+
+def test_runs_of_dead_workers_are_ended_and_no_others(opened_store):
+    alive = Worker()
+    dead, living = make_run("a", NOBODY), make_run("a", alive.name)
+    parent, other = make_run("a", NOBODY, role="study", objective=0.5), make_run("b", NOBODY)
+    assert set(end_left_behind("a")) == {dead, parent}
+    assert status(dead) == status(parent) == "KILLED"
+    assert status(living) == status(other) == "RUNNING"
+    alive.close()
+    assert end_left_behind("a") == [living]
+
+
+def test_a_trial_that_had_done_its_work_is_finished(opened_store):
+    done = make_run("a", NOBODY, objective=0.5)
+    assert end_left_behind("a") == [done] and status(done) == "FINISHED"
+
+
+def test_a_search_goes_through_all_pages_and_experiments(opened_store, monkeypatch):
+    client = MlflowClient()
+    elsewhere = client.create_experiment("elsewhere")
+    made = [make_run("a", NOBODY) for _ in range(4)] + [client.create_run(elsewhere).info.run_id]
+    real = MlflowClient.search_runs
+
+    def in_small_pages(self: MlflowClient, *arguments: object, **options: object) -> list[Run]:
+        return real(self, *arguments, **(options | {"max_results": 2}))
+
+    monkeypatch.setattr(MlflowClient, "search_runs", in_small_pages)
+    assert {run.info.run_id for run in search_runs("")} == set(made)
+
+
+@pytest.mark.parametrize("name", ["plain", "Anna's", 'the "new" one', "100 % [x]"])
+def test_studies_are_found_by_any_name(opened_store, name):
+    made = make_run(name, NOBODY)
+    make_run("other", NOBODY)
+    assert [run.info.run_id for run in search_runs(f"tags.`adtrack.study` = {quoted(name)}")] == [made]
+
+
+def test_a_name_with_both_quotes_is_refused():
+    with pytest.raises(UserError, match="both kinds of quotes"):
+        quoted("'\"")
