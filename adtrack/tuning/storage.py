@@ -29,7 +29,7 @@ def open_study(
     url: str, name: str, sampler: WithoutRepeats, directions: Sequence[str], digests: dict[str, str]
 ) -> Study:
     """The study ``name``, made if need be; ``digests`` (of data and specification) must be those it was made with."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # at WARNING, Ctrl-C prints a traceback
     optuna.logging.disable_propagation()
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from adtrack.errors import UserError
-from adtrack.tracking.models import load_model, register, requirements
+from adtrack.tracking.models import Registered, load_model, register, registered_as, requirements
 
 CPU = torch.device("cpu")
 
@@ -28,6 +28,11 @@ def folder_of(uri: str) -> Path:
 
 def files(folder: Path) -> set[str]:
     return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+
+
+def aliases(name: str) -> dict[str, str]:
+    """Alias → version; stores differ in whether a version is a text or a number."""
+    return {alias: str(version) for alias, version in MlflowClient().get_registered_model(name).aliases.items()}
 
 
 def image(tiny_data: Path) -> np.ndarray:
@@ -49,7 +54,8 @@ def test_no_model_holds_a_pickle(study):
     for uri in (model_of(study.children[0]), "models:/adtrack-part@champion"):
         folder = folder_of(uri)
         assert {Path(file).suffix for file in files(folder)} <= suffixes
-        assert {name for name in files(folder) if not Path(name).suffix} <= {"MLmodel", "artifacts/bank/code/DIGEST"}
+        texts = {"MLmodel", "registered_model_meta", "artifacts/bank/code/DIGEST"}
+        assert {name for name in files(folder) if not Path(name).suffix} <= texts
         for file in folder.rglob("*"):
             assert not file.is_file() or not file.read_bytes()[:1] == b"\x80"  # how every pickle begins
 
@@ -92,7 +98,7 @@ def test_a_model_is_loaded_by_every_kind_of_address(study, tiny_data):
     ],
 )
 def test_a_model_that_is_not_there_is_a_sentence(study, uri):
-    with pytest.raises(UserError, match="model must be"):
+    with pytest.raises(UserError, match="model must"):
         load_model(uri, CPU)
 
 
@@ -117,13 +123,16 @@ def test_candidate_moves_on_and_champion_stays(workplace, adtrack, part):
         done = adtrack("build-bank", *part, "--layers", "layer2", "--register")
         assert done.code == 0, done.err
     client = MlflowClient()
-    assert client.get_registered_model("adtrack-part").aliases == {"champion": "1", "candidate": "2"}
+    assert aliases("adtrack-part") == {"champion": "1", "candidate": "2"}
     uri = client.get_model_version("adtrack-part", "2").source
-    assert register("part", uri, {"adtrack.note": "third"}) == ("adtrack-part", 3, False)
-    assert client.get_registered_model("adtrack-part").aliases == {"champion": "1", "candidate": "3"}
+    assert register("part", uri, {"note": "third"}) == Registered("adtrack-part", 3, champion=False)
+    assert aliases("adtrack-part") == {"champion": "1", "candidate": "3"}
     third = client.get_model_version("adtrack-part", "3")
     assert third.tags["adtrack.note"] == "third" and third.run_id
-    assert register("nut", uri, {}) == ("adtrack-nut", 1, True)
+    assert register("nut", uri, {}) == Registered("adtrack-nut", 1, champion=True)
+    assert registered_as({"adtrack.registered": "adtrack-part/1"}) == Registered("adtrack-part", 1, champion=True)
+    assert registered_as({"adtrack.registered": "adtrack-part/3"}) == Registered("adtrack-part", 3, champion=False)
+    assert registered_as({}) is None
 
 
 def test_a_version_says_where_it_comes_from(study):

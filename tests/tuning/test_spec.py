@@ -1,0 +1,51 @@
+"""What a study is asked to do: the objectives, and what is refused."""
+
+import pytest
+
+from adtrack.errors import UserError
+from adtrack.tuning.spec import StudySpec
+
+METRICS = {
+    **{"val_clean/image_auroc": 0.75, "val_shift/image_auroc": 0.5},
+    **{"val_clean/f1": 0.25, "val_shift/f1": 1.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("objective", "metric", "values", "one"),
+    [
+        ("both", "image_auroc", (0.625,), 0.625),
+        ("clean", "image_auroc", (0.75,), 0.75),
+        ("shift", "image_auroc", (0.5,), 0.5),
+        ("worst", "image_auroc", (0.5,), 0.5),
+        ("worst", "f1", (0.25,), 0.25),
+        ("pareto", "f1", (0.25, 1.0), 0.625),
+    ],
+)
+def test_objectives(objective, metric, values, one):
+    spec = StudySpec(objective=objective, metric=metric)
+    assert spec.values(METRICS) == values and spec.objective_value(METRICS) == one
+    assert spec.directions == ["maximize"] * len(values)
+
+
+def test_objectives_have_names_for_people():
+    assert StudySpec().objective_name == "mean image AUROC of Val-clean and Val-shift"
+    assert StudySpec(objective="shift", metric="f1").objective_name == "f1 on Val-shift"
+    names = {StudySpec(objective=name).objective_name for name in ("both", "clean", "shift", "worst", "pareto")}
+    assert len(names) == 5
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"trials": 0}, "trials must be at least 1, but got 0"),
+        ({"sampler": "bayes"}, "sampler must be one of tpe, random, grid, but got 'bayes'"),
+        ({"metric": "auroc"}, "metric must be one of image_auroc, .*pixel_aupro_030.*, but got 'auroc'"),
+        ({"objective": "best"}, "objective must be one of both, clean, shift, worst, pareto, but got 'best'"),
+        ({"max_bank_mb": -1.0}, "max_bank_mb must be 0"),
+        ({"max_bank_mb": float("nan")}, "max_bank_mb must be 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(fields, said):
+    with pytest.raises(UserError, match=said):
+        StudySpec(**fields)

@@ -1,0 +1,148 @@
+"""Optuna's storage: opened and checked, and put in order after a crash."""
+
+import datetime
+import socket
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from adtrack.errors import UserError
+from adtrack.tracking.store import Worker
+from adtrack.tuning import storage
+from adtrack.tuning.space import Space, WithoutRepeats
+from adtrack.tuning.storage import default_storage, open_study, put_in_order
+
+SPACE = Space(patch_size=(1, 3), layers=("layer2",), coreset_fraction=(0.1, 0.25))
+DIGESTS = {"data_digest": "a" * 64, "spec_digest": "b" * 64}
+NOBODY = f"{socket.gethostname()}|/no/such/place/worker.lock"
+
+
+def opened(folder: Path, name: str = "s", **digests: str) -> optuna.Study:
+    sampler = WithoutRepeats(SPACE, "grid", 0)
+    return open_study(f"sqlite:///{folder}/optuna.db", name, sampler, ["maximize"], DIGESTS | digests)
+
+
+def begin(study: optuna.Study, worker: str | None) -> int:
+    """A trial that is at work on the next cell; its number."""
+    trial = study.ask()
+    if worker:
+        trial.set_user_attr("worker", worker)
+    SPACE.suggest(trial)
+    return trial.number
+
+
+def states(study: optuna.Study) -> list[str]:
+    return [trial.state.name for trial in study.trials]
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # "ask" stands for a process at work
+
+
+def nothing_done(_: object) -> None:
+    return None
+
+
+def test_the_default_lies_beside_the_tracking_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert default_storage("sqlite:////data/mlflow.db") == "sqlite:////data/optuna.db"
+    assert default_storage("sqlite:///mlflow.db") == "sqlite:///optuna.db"
+    assert default_storage("http://server:5000") == f"sqlite:///{tmp_path}/optuna.db"
+
+
+def test_a_study_is_made_once_and_found_again(tmp_path):
+    study = opened(tmp_path)
+    number = begin(study, None)
+    study.tell(number, 0.5)
+    again = opened(tmp_path)
+    assert [trial.value for trial in again.trials] == [0.5] and again.user_attrs == DIGESTS
+    assert opened(tmp_path, "other").trials == []
+
+
+@pytest.mark.parametrize("key", ["data_digest", "spec_digest"])
+def test_another_digest_is_refused_with_both(tmp_path, key):
+    opened(tmp_path)
+    with pytest.raises(UserError) as refusal:
+        opened(tmp_path, **{key: "c" * 64})
+    words = key.replace("_", " ")
+    assert f"study s must go on with the {words} it began with, {DIGESTS[key][:12]}, but got {'c' * 12}." in str(
+        refusal.value
+    )
+    assert opened(tmp_path).user_attrs == DIGESTS
+
+
+def test_a_study_of_somebody_else_is_not_taken_over(tmp_path):
+    optuna.create_study(storage=f"sqlite:///{tmp_path}/optuna.db", study_name="s")
+    with pytest.raises(UserError, match="it began with, none"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "sqlite:////no/such/folder/o.db", "postgresql://anna:secret@nowhere/x"])
+def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url):
+    with pytest.raises(UserError, match="storage must be a database URL") as refusal:
+        open_study(url, "s", WithoutRepeats(SPACE, "grid", 0), ["maximize"], DIGESTS)
+    assert "secret" not in str(refusal.value)
+
+
+def test_only_trials_of_dead_workers_are_settled_and_queued_again(tmp_path):
+    study = opened(tmp_path)
+    worker = Worker()
+    dead, living = begin(study, NOBODY), begin(study, worker.name)
+    put_in_order(study, nothing_done)
+    assert states(study) == ["FAIL", "RUNNING", "WAITING"]
+    again = study.ask()
+    assert again.number == 2 and SPACE.suggest(again) == study.trials[dead].params
+    assert study.trials[2].user_attrs["retry_of"] == dead
+    study.tell(again, 0.5)
+    worker.close()
+    put_in_order(study, nothing_done)
+    assert states(study) == ["FAIL", "FAIL", "COMPLETE", "WAITING"]
+    assert study.trials[3].user_attrs["retry_of"] == living
+
+
+def test_a_second_call_queues_nothing_twice(tmp_path):
+    study = opened(tmp_path)
+    begin(study, NOBODY)
+    for _ in range(3):
+        put_in_order(opened(tmp_path), nothing_done)
+    assert states(study) == ["FAIL", "WAITING"]
+
+
+def test_a_retry_that_was_killed_too_comes_again(tmp_path):
+    study = opened(tmp_path)
+    first = begin(study, NOBODY)
+    put_in_order(study, nothing_done)
+    retry = study.ask()  # killed before it has suggested anything
+    retry.set_user_attr("worker", NOBODY)
+    put_in_order(study, nothing_done)
+    assert states(study) == ["FAIL", "FAIL", "WAITING"]
+    assert SPACE.suggest(study.ask()) == study.trials[first].params
+
+
+def test_a_trial_that_failed_by_itself_is_not_tried_again(tmp_path):
+    study = opened(tmp_path)
+    trial = study.ask()
+    SPACE.suggest(trial)
+    trial.set_user_attr("error", "MemoryError")
+    study.tell(trial, state=TrialState.FAIL)
+    put_in_order(study, nothing_done)
+    assert states(study) == ["FAIL"]
+
+
+def test_a_trial_that_had_done_its_work_keeps_its_value(tmp_path):
+    study = opened(tmp_path)
+    number = begin(study, NOBODY)
+    put_in_order(study, lambda trial: (0.75,) if trial.number == number else None)
+    assert states(study) == ["COMPLETE"] and study.trials[0].value == 0.75
+
+
+def test_a_trial_killed_before_it_got_its_workers_name_is_settled_after_a_moment(tmp_path):
+    study = opened(tmp_path)
+    started = datetime.datetime.now() - datetime.timedelta(seconds=storage._NAMELESS + 1)
+    for at in (started, datetime.datetime.now()):
+        trial = create_trial(state=TrialState.RUNNING)
+        trial.datetime_start = at
+        study.add_trial(trial)
+    put_in_order(study, nothing_done)
+    assert states(study) == ["FAIL", "RUNNING"]

@@ -1,0 +1,291 @@
+"""Studies: from the first trial to the registered bank, gone on with, limited, and alike wherever they run."""
+
+import os
+import re
+import signal
+
+import mlflow
+import optuna
+import pytest
+from mlflow import MlflowClient
+from optuna.trial import TrialState
+
+from adtrack.evaluation.workbench import Workbench
+from adtrack.tracking.store import search_runs
+from adtrack.tracking.trials import study_trials
+from adtrack.tuning import finish
+from adtrack.tuning.study import best_of, default_name, duration
+
+VALUES = ("val_clean/image_auroc", "val_shift/image_auroc", "val_clean/threshold", "objective")
+
+
+def runs(role: str = "") -> list:
+    found = search_runs("")
+    return [run for run in found if not role or run.data.tags["adtrack.role"] == role]
+
+
+def statuses() -> set[str]:
+    return {run.info.status for run in runs()}
+
+
+def versions() -> list[str]:
+    return sorted(str(found.version) for found in MlflowClient().search_model_versions("name = 'adtrack-part'"))
+
+
+def outcome_of(records: list) -> list:
+    """Cells and numbers of finished trials, in their order."""
+    cell = ("patch_size", "layers", "coreset_fraction")
+    return [
+        [*(record.params[name] for name in cell), *(record.metrics[name] for name in VALUES)] for record in records
+    ]
+
+
+def scores_of(records: list) -> list[str]:
+    return [
+        mlflow.artifacts.load_text(f"runs:/{record.run_id}/scores/{split}.csv")
+        for record in records
+        for split in ("val_clean", "val_shift")
+    ]
+
+
+def optuna_trials(name: str) -> list:
+    return optuna.load_study(study_name=name, storage="sqlite:///optuna.db").trials
+
+
+def stop_after(monkeypatch, calls: int, trouble) -> None:
+    """From the call after ``calls`` on, building a bank raises or does ``trouble``."""
+    real, count = Workbench.build, iter(range(1000))
+
+    def build(self, *arguments):
+        if next(count) >= calls:
+            if isinstance(trouble, signal.Signals):
+                os.kill(os.getpid(), trouble)
+            else:
+                raise trouble
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Workbench, "build", build)
+
+
+def test_what_the_user_reads(study):
+    said = study.outcome.out
+    assert len(re.findall(r"^Trial \d/4  0\.\d{4}  \(best 0\.\d{4}\)  layer\d, patch \d, fraction 0\.\d", said, re.M)) == 4
+    best = best_of(study.name)
+    assert f"Best of 4 trials: trial {best.number} with {best.params['layers']}" in said
+    for split in ("val_clean", "val_shift", "test_clean", "test_shift"):
+        assert re.search(rf"^  {split} +\d\.\d{{3}}", said, re.M)
+    assert "Registered as adtrack-part version 1, champion." in said
+    tables = re.search("Tables and figures: (.*)", said)[1]
+    assert (study.folder / tables / "best_trials.csv").is_file()
+    assert "adtrack score --model models:/adtrack-part@champion" in said
+    assert "adtrack export --class part" in said
+    assert study.outcome.err == ""
+
+
+def test_trials_take_different_cells_and_the_best_wins(study):
+    records = study_trials(study.name)
+    cells = {(one.params["patch_size"], one.params["layers"], one.params["coreset_fraction"]) for one in records}
+    assert len(cells) == 4
+    key = {one.run_id: (-one.metrics["objective"], one.metrics["cost/bank_mb"], one.number) for one in records}
+    assert study.best == min(key, key=key.get) == best_of(study.name).run_id
+    for one in records:
+        clean, shift = (one.metrics[f"val_{domain}/image_auroc"] for domain in ("clean", "shift"))
+        assert one.metrics["objective"] == (clean + shift) / 2
+
+
+def test_the_default_name_holds_class_data_and_what_is_asked(study):
+    assert re.fullmatch("part-[0-9a-f]{8}-[0-9a-f]{8}", study.name)
+    digest = MlflowClient().get_run(study.parent).data.tags["adtrack.split_digest"]
+    assert study.name.split("-")[1] == digest[:8]
+    assert default_name("nut", {"a": "0123456789", "b": "abcdefghij"}) == "nut-01234567-abcdefgh"
+
+
+@pytest.mark.slow
+def test_a_finished_study_has_nothing_to_do_and_more_trials_go_on(workplace, adtrack, part, space):
+    command = ("tune", *part, *space, "--sampler", "grid")
+    first = adtrack(*command, "--trials", 2)
+    assert first.code == 0, first.err
+    before = {run.info.run_id: (run.info.status, run.data.metrics) for run in runs()}
+
+    again = adtrack(*command, "--trials", 2)
+    assert again.code == 0 and "goes on: 2 of 2 trials are finished" in again.out
+    assert "Registered as adtrack-part version 1, champion." in again.out
+    assert {run.info.run_id: (run.info.status, run.data.metrics) for run in runs()} == before
+    assert versions() == ["1"]
+
+    more = adtrack(*command, "--trials", 9)
+    assert more.code == 0 and "goes on: 2 of 9 trials are finished" in more.out
+    assert "Every one of the space's 8 cells has been tried." in more.out
+    name = runs("study")[0].data.tags["adtrack.study"]
+    records = study_trials(name)
+    assert [record.number for record in records] == list(range(8))
+    assert [record.params["layers"] for record in records] == ["layer2"] * 2 + ["layer3"] * 2 + ["layer2"] * 2 + [
+        "layer3"
+    ] * 2
+    assert len(runs("study")) == 1 and statuses() == {"FINISHED"}
+    assert before.keys() < {run.info.run_id for run in runs()}
+
+
+def test_the_same_study_elsewhere_has_the_same_bits(workplace, adtrack, part, space, request):
+    done = adtrack("tune", *part, *space, "--trials", 4)
+    assert done.code == 0, done.err
+    here = study_trials(runs("study")[0].data.tags["adtrack.study"])
+    found, scores = outcome_of(here), scores_of(here)
+    study = request.getfixturevalue("study")  # the other store, from here on
+    there = study_trials(study.name)
+    assert here[0].study == study.name and {one.run_id for one in here}.isdisjoint(one.run_id for one in there)
+    assert outcome_of(there) == found and scores_of(there) == scores
+
+
+def test_a_study_that_a_scheduler_stopped_leaves_nothing_running_and_goes_on_as_if_it_never_had(
+    workplace, adtrack, part, space, request, monkeypatch
+):
+    command = ("tune", *part, *space, "--trials", 4)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2, signal.SIGTERM)
+        stopped = adtrack(*command)
+    assert stopped.code == 130 and "Stopped." in stopped.err and "Traceback" not in stopped.err
+    assert sorted(run.info.status for run in runs()) == ["FINISHED", "FINISHED", "KILLED", "KILLED"]
+
+    done = adtrack(*command)
+    assert done.code == 0, done.err
+    records = study_trials(runs("study")[0].data.tags["adtrack.study"])
+    assert [record.number for record in records] == [0, 1, 3, 4]
+    trials = optuna_trials(records[0].study)
+    assert [trial.state for trial in trials].count(TrialState.COMPLETE) == 4
+    assert trials[3].params == trials[2].params and trials[3].user_attrs["retry_of"] == 2
+    found = outcome_of(records)
+    study = request.getfixturevalue("study")
+    assert outcome_of(study_trials(study.name)) == found
+
+
+def test_a_stop_while_the_best_is_tested_loses_nothing(workplace, adtrack, part, space, monkeypatch):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    command = ("tune", *part, *space, "--sampler", "grid", "--trials", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(finish, "register", stop)
+        assert adtrack(*command).code == 130
+    assert {run.data.tags["adtrack.role"]: run.info.status for run in runs()}["trial"] == "FINISHED"
+    done = adtrack(*command)
+    assert done.code == 0 and "goes on: 1 of 1 trials are finished" in done.out
+    assert len(runs("trial")) == 1 and statuses() == {"FINISHED"} and versions() == ["1"]
+
+
+def test_trials_that_run_out_of_memory_fail_and_the_study_goes_on(workplace, adtrack, part, space, monkeypatch):
+    real = Workbench.build
+
+    def build(self, bank, *arguments):
+        if bank.coreset_fraction == 0.25:
+            raise MemoryError("too large")
+        return real(self, bank, *arguments)
+
+    monkeypatch.setattr(Workbench, "build", build)
+    done = adtrack("tune", *part, *space, "--sampler", "grid", "--trials", 2)
+    assert done.code == 1
+    assert "Trial 1 failed: MemoryError: too large" in done.out and "1 trials failed" in done.out
+    by_status = {run.info.status: run.info.run_id for run in runs("trial")}
+    assert "MemoryError" in mlflow.artifacts.load_text(f"runs:/{by_status['FAILED']}/error.txt")
+    assert len(study_trials(runs("study")[0].data.tags["adtrack.study"])) == 2
+
+
+def test_a_study_of_failures_says_so(workplace, adtrack, part, space, monkeypatch):
+    stop_after(monkeypatch, 0, MemoryError("too large"))
+    done = adtrack("tune", *part, *space, "--sampler", "grid", "--trials", 1, "--space-patch-size", "1")
+    assert done.code == 2 and "must have a finished trial" in done.err
+    assert "RUNNING" not in statuses()
+
+
+def test_any_other_error_ends_the_study_and_is_not_hidden(workplace, adtrack, part, space, monkeypatch):
+    stop_after(monkeypatch, 1, RuntimeError("a bug"))
+    with pytest.raises(RuntimeError, match="a bug"):
+        adtrack("tune", *part, *space, "--sampler", "grid", "--trials", 3)
+    assert sorted(run.info.status for run in runs()) == ["FAILED", "FAILED", "FINISHED"]
+
+
+def test_a_bank_above_the_limit_does_not_win(workplace, adtrack, part, space):
+    done = adtrack("tune", *part, *space, "--sampler", "grid", "--trials", 3, "--max-bank-mb", "0.02")
+    assert done.code == 0, done.err
+    records = study_trials(runs("study")[0].data.tags["adtrack.study"])
+    assert [record.feasible for record in records] == [False, False, True]
+    assert [record.metrics["cost/bank_mb"] <= 0.02 for record in records] == [False, False, True]
+    assert records[0].metrics["objective"] > records[2].metrics["objective"]
+    assert best_of(records[0].study).number == 2 and "Best of 3 trials: trial 2" in done.out
+    tested = [record.number for record in records if "test_clean/image_auroc" in record.metrics]
+    assert tested == [2]
+
+
+def test_of_equals_the_smaller_bank_wins_and_then_the_earlier_trial(workplace, adtrack, part):
+    cells = ("--space-layers", "layer3", "--space-patch-size", "3,1", "--space-coreset-fraction", "0.25,0.1")
+    done = adtrack("tune", *part, *cells, "--sampler", "grid", "--objective", "clean")
+    assert re.findall(r"^Trial \d/20  (\S+)", done.out, re.M) == ["1.0000"] * 4
+    assert "Best of 4 trials: trial 1 with layer3, patch 3, fraction 0.1;" in done.out  # trial 3 is as small
+
+
+def test_a_pareto_study_has_two_values_and_one_ranking(workplace, adtrack, part, space):
+    done = adtrack("tune", *part, *space, "--objective", "pareto", "--metric", "pixel_auroc", "--trials", 2)
+    assert done.code == 0, done.err
+    records = study_trials(runs("study")[0].data.tags["adtrack.study"])
+    trials = optuna_trials(records[0].study)
+    for record, trial in zip(records, trials, strict=True):
+        clean, shift = (record.metrics[f"val_{domain}/pixel_auroc"] for domain in ("clean", "shift"))
+        assert trial.values == [clean, shift] and record.metrics["objective"] == (clean + shift) / 2
+
+
+def test_a_name_goes_with_one_data_set_and_one_question(workplace, adtrack, part, space, write_part, tmp_path):
+    named = ("--study", "Anna's", "--trials", 1, "--sampler", "grid")
+    assert adtrack("tune", *part, *space, *named).code == 0
+    other = write_part(tmp_path / "other", size=66)
+    other_data = [str(other) if before == "--data" else text for before, text in zip(("", *part), part, strict=False)]
+    for options, word in ((other_data, "data"), ((*part, "--reweight-neighbours", "1"), "spec")):
+        refused = adtrack("tune", *options, *space, *named)
+        assert refused.code == 2
+        said = re.search(rf"study Anna's must go on with the {word} digest it began with, (\w{{12}}), but got (\w{{12}})\.", refused.err)
+        assert said and said[1] != said[2], refused.err
+    assert statuses() == {"FINISHED"} and len(runs()) == 2
+
+
+def test_a_metric_on_pixels_needs_masks(workplace, adtrack, part, space, write_part, tmp_path):
+    bare = write_part(tmp_path / "bare", masks=False)
+    options = [str(bare) if before == "--data" else text for before, text in zip(("", *part), part, strict=False)]
+    refused = adtrack("tune", *options, *space, "--metric", "pixel_auroc")
+    assert refused.code == 2 and "metric pixel_auroc needs masks, but class part has no ground_truth" in refused.err
+    assert runs() == []
+    done = adtrack("tune", *options, *space, "--trials", 1)
+    assert done.code == 0 and "Warning: Class part has no masks" in done.err
+    assert not any("pixel" in name for run in runs() for name in run.data.metrics)
+
+
+def test_under_mlflow_run_the_newest_parent_has_all_trials(workplace, adtrack, part, space):
+    client = MlflowClient(f"sqlite:///{workplace}/mlflow.db")
+    experiment = client.create_experiment("line 7")
+    parents = []
+    for trials in (1, 2):
+        made = client.create_run(experiment).info.run_id  # as "mlflow run" does, parameters in its own words
+        client.log_param(made, "seed", "42.0")
+        done = adtrack(
+            "tune", *part, *space, "--trials", trials, MLFLOW_RUN_ID=made, MLFLOW_EXPERIMENT_ID=experiment
+        )
+        assert done.code == 0, done.err
+        parents.append(made)
+    children = runs("trial")
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parents[1]} and len(children) == 2
+    first, second = (client.get_run(parent) for parent in parents)
+    assert first.data.tags["adtrack.continued_in"] == parents[1]
+    assert first.data.tags["adtrack.role"] == "continued study" and second.data.tags["adtrack.role"] == "study"
+    assert second.data.params["seed"] == "42.0" and second.data.params["class"] == "part"
+    assert {run.info.experiment_id for run in runs()} == {experiment} and statuses() == {"FINISHED"}
+
+
+def test_a_study_that_began_in_another_store_says_so(workplace, adtrack, part, space, blank_store):
+    command = ("tune", *part, *space, "--trials", 1)
+    assert adtrack(*command).code == 0
+    elsewhere = workplace / "elsewhere.db"
+    elsewhere.write_bytes(blank_store.read_bytes())
+    refused = adtrack(*command, MLFLOW_TRACKING_URI=f"sqlite:///{elsewhere}")
+    assert refused.code == 2 and "in this tracking store, but has none" in refused.err
+
+
+def test_durations_for_people():
+    assert [duration(seconds) for seconds in (3.2, 89, 200, 9000)] == ["3 s", "89 s", "3 min", "2.5 h"]
