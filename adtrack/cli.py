@@ -52,7 +52,7 @@ _bank_options = _together(
     click.option("--layers", default="layer2+layer3", help="Layers joined by +."),
     click.option("--patch-size", default=3, help="Side of the neighbourhood, odd."),
     click.option("--coreset-fraction", default=0.1, help="Share of the patches that the bank keeps."),
-    click.option("--method", default="patchcore", type=click.Choice(METHODS)),
+    click.option("--method", default="patchcore", type=click.Choice(METHODS), help="What detects anomalies."),
 )
 _study_options = _together(
     click.option("--trials", default=20, help="Finished trials that the study shall have in total."),

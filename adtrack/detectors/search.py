@@ -75,7 +75,7 @@ def _guess(bounds: Tensor, blocks: Tensor, lowest: Tensor, k: int) -> Tensor:
 def _main_directions(centred: Tensor) -> Tensor | None:
     """float64 (D, r), orthonormal; None if the vectors are too short to gain from it. Any such basis gives true
     bounds; the one of the largest variance gives tight ones."""
-    if centred.shape[1] < 2 * _DIMENSIONS:
+    if centred.shape[1] < 4 * _DIMENSIONS:
         return None
     sample = centred[:: max(1, len(centred) // _SAMPLE)][:_SAMPLE]
     _, vectors = torch.linalg.eigh(sample.T @ sample)

@@ -59,7 +59,10 @@ def print_study(result: StudyResult, say: Say) -> None:
     )
     say(f"Tables and figures: {result.tables}")
     if result.failed:
-        say(f"{result.failed} trials failed; their runs hold error.txt.")
+        several = result.failed > 1
+        say(
+            f"{result.failed} trial{'s' * several} failed; {'their runs hold' if several else 'its run holds'} error.txt."
+        )
     alias = "champion" if registered.champion else "candidate"
     say("")
     say("Next:")

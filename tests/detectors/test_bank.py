@@ -35,7 +35,7 @@ def features(count: int, dimensions: int, seed: int = 0) -> Tensor:
 
 CASES = {
     "8 dimensions": (normal(500, 8), normal(150, 8, seed=1)),
-    "300 dimensions": (normal(700, 300), normal(150, 300, seed=1)),
+    "600 dimensions": (normal(700, 300), normal(150, 300, seed=1)),
     "like features": (features(900, 320), features(150, 320, seed=5)),
     "queries from the bank": (features(400, 320), features(400, 320)[::3]),
     "duplicated rows": (features(60, 300).repeat(4, 1), features(50, 300, seed=5)),
@@ -117,7 +117,7 @@ def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyP
 def test_how_rows_are_ruled_out_does_not_show(
     constant: str, value: int, k: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patches, queries = features(600, 320), features(200, 320, seed=3)
+    patches, queries = features(600, 640), features(200, 640, seed=3)
     usual = MemoryBank(patches).nearest(queries, k)
     monkeypatch.setattr(search, constant, value)
     other = MemoryBank(patches).nearest(queries, k)

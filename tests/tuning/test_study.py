@@ -35,9 +35,7 @@ def versions() -> list[str]:
 def outcome_of(records: list) -> list:
     """Cells and numbers of finished trials, in their order."""
     cell = ("patch_size", "layers", "coreset_fraction")
-    return [
-        [*(record.params[name] for name in cell), *(record.metrics[name] for name in VALUES)] for record in records
-    ]
+    return [[*(record.params[name] for name in cell), *(record.metrics[name] for name in VALUES)] for record in records]
 
 
 def scores_of(records: list) -> list[str]:
@@ -69,7 +67,9 @@ def stop_after(monkeypatch, calls: int, trouble) -> None:
 
 def test_what_the_user_reads(study):
     said = study.outcome.out
-    assert len(re.findall(r"^Trial \d/4  0\.\d{4}  \(best 0\.\d{4}\)  layer\d, patch \d, fraction 0\.\d", said, re.M)) == 4
+    assert (
+        len(re.findall(r"^Trial \d/4  0\.\d{4}  \(best 0\.\d{4}\)  layer\d, patch \d, fraction 0\.\d", said, re.M)) == 4
+    )
     best = best_of(study.name)
     assert f"Best of 4 trials: trial {best.number} with {best.params['layers']}" in said
     for split in ("val_clean", "val_shift", "test_clean", "test_shift"):
@@ -184,7 +184,9 @@ def test_trials_that_run_out_of_memory_fail_and_the_study_goes_on(workplace, adt
     monkeypatch.setattr(Workbench, "build", build)
     done = adtrack("tune", *part, *space, "--sampler", "grid", "--trials", 2)
     assert done.code == 1
-    assert "Trial 1 failed: MemoryError: too large" in done.out and "1 trials failed" in done.out
+    assert (
+        "Trial 1 failed: MemoryError: too large" in done.out and "1 trial failed; its run holds error.txt" in done.out
+    )
     by_status = {run.info.status: run.info.run_id for run in runs("trial")}
     assert "MemoryError" in mlflow.artifacts.load_text(f"runs:/{by_status['FAILED']}/error.txt")
     assert len(study_trials(runs("study")[0].data.tags["adtrack.study"])) == 2
@@ -241,7 +243,10 @@ def test_a_name_goes_with_one_data_set_and_one_question(workplace, adtrack, part
     for options, word in ((other_data, "data"), ((*part, "--reweight-neighbours", "1"), "spec")):
         refused = adtrack("tune", *options, *space, *named)
         assert refused.code == 2
-        said = re.search(rf"study Anna's must go on with the {word} digest it began with, (\w{{12}}), but got (\w{{12}})\.", refused.err)
+        said = re.search(
+            rf"study Anna's must go on with the {word} digest it began with, (\w{{12}}), but got (\w{{12}})\.",
+            refused.err,
+        )
         assert said and said[1] != said[2], refused.err
     assert statuses() == {"FINISHED"} and len(runs()) == 2
 
@@ -264,9 +269,7 @@ def test_under_mlflow_run_the_newest_parent_has_all_trials(workplace, adtrack, p
     for trials in (1, 2):
         made = client.create_run(experiment).info.run_id  # as "mlflow run" does, parameters in its own words
         client.log_param(made, "seed", "42.0")
-        done = adtrack(
-            "tune", *part, *space, "--trials", trials, MLFLOW_RUN_ID=made, MLFLOW_EXPERIMENT_ID=experiment
-        )
+        done = adtrack("tune", *part, *space, "--trials", trials, MLFLOW_RUN_ID=made, MLFLOW_EXPERIMENT_ID=experiment)
         assert done.code == 0, done.err
         parents.append(made)
     children = runs("trial")

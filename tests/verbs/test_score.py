@@ -33,7 +33,12 @@ def photos(tmp_path) -> Path:
     folder = tmp_path / "photos"
     (folder / "left/inner").mkdir(parents=True)
     draws = np.random.default_rng(0)
-    for name, size in (("a.png", (64, 64)), ("left/a.PNG", (40, 90)), ("left/inner/b.jpg", (64, 64)), ("a.bmp", (8, 9))):
+    for name, size in (
+        ("a.png", (64, 64)),
+        ("left/a.PNG", (40, 90)),
+        ("left/inner/b.jpg", (64, 64)),
+        ("a.bmp", (8, 9)),
+    ):
         Image.fromarray(draws.integers(0, 255, (*size, 3), np.uint8)).save(folder / name)
     (folder / "notes.txt").write_text("not an image")
     (folder / ".hidden.png").write_bytes(b"not an image either")

@@ -1,0 +1,119 @@
+"""build-bank and evaluate: one bank, built or loaded, in a run of its own."""
+
+import re
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from adtrack.tracking.store import search_runs
+
+CHAMPION = "models:/adtrack-part@champion"
+BANK = ("--layers", "layer2", "--coreset-fraction", "0.25")
+
+
+def only_run():
+    runs = search_runs("")
+    assert len(runs) == 1
+    return runs[0]
+
+
+def splits_in(run) -> set[str]:
+    return {name.partition("/")[0] for name in run.data.metrics} - {"cost"}
+
+
+def changed(options: tuple[str, ...], name: str, value: object) -> list[str]:
+    """The options with another value behind ``name``."""
+    return [str(value) if before == name else text for before, text in zip(("", *options), options, strict=False)]
+
+
+def new_runs(known: set[str]) -> list:
+    return [run for run in search_runs("") if run.info.run_id not in known]
+
+
+def test_a_bank_is_measured_on_val_and_logged(workplace, adtrack, part):
+    done = adtrack("build-bank", *part, *BANK)
+    assert done.code == 0 and done.err == "", done.err
+    run = only_run()
+    assert run.info.status == "FINISHED" and run.data.tags["adtrack.role"] == "bank"
+    assert run.data.tags["adtrack.class"] == "part" and run.data.tags["adtrack.study"] == "none"
+    assert run.data.params["layers"] == "layer2" and run.data.params["coreset_fraction"] == "0.25"
+    assert splits_in(run) == {"val_clean", "val_shift"} and "cost/bank_mb" in run.data.metrics
+    assert run.info.run_id in done.out and run.data.tags["adtrack.model"] in done.out
+    rows = run.data.metrics["cost/bank_rows"]
+    assert f"Bank: {rows:.0f} patches" in done.out and rows == round(0.25 * 8 * 8 * 8)
+    assert MlflowClient().search_registered_models() == []
+    folder = mlflow.artifacts.download_artifacts(run.data.tags["adtrack.model"])
+    assert "trunk.safetensors" in {item.name for item in Path(folder).rglob("*")}
+
+
+@pytest.mark.parametrize(("options", "registered"), [(["--register"], True), (["--register", "false"], False)])
+def test_registering_is_asked_for(workplace, adtrack, part, options, registered):
+    done = adtrack("build-bank", *options, *part, *BANK)
+    assert done.code == 0, done.err
+    versions = MlflowClient().search_model_versions("name = 'adtrack-part'")
+    assert len(versions) == registered
+    assert ("Registered as adtrack-part version 1: candidate and champion" in done.out) == registered
+    if registered:
+        assert versions[0].run_id == only_run().info.run_id
+        assert only_run().data.tags["adtrack.registered"] == "adtrack-part/1"
+        scored = adtrack("score", part[3], "--model", CHAMPION, "--out", "scored")
+        assert scored.code == 0, scored.err
+
+
+def test_without_a_model_evaluate_builds_the_bank_and_tests_it(workplace, adtrack, part):
+    done = adtrack("evaluate", *part, *BANK)
+    assert done.code == 0, done.err
+    run = only_run()
+    assert run.data.tags["adtrack.role"] == "evaluation"
+    assert splits_in(run) == {"val_clean", "val_shift", "test_clean", "test_shift"}
+    assert len({value for name, value in run.data.metrics.items() if name.endswith("/threshold")}) == 1
+    shown = re.findall(r"^  (\w+_\w+) ", done.out, re.M)
+    assert shown == ["val_clean", "val_shift", "test_clean", "test_shift"]
+
+
+def test_a_model_is_tested_with_its_own_threshold_in_a_run_of_its_own(study, adtrack, part):
+    known = {run.info.run_id for run in search_runs("")}
+    best = MlflowClient().get_run(study.best)
+    try:
+        done = adtrack("evaluate", *part, "--model", CHAMPION, "--layers", "layer1", "--resize", "96")
+        assert done.code == 0 and "Warning" not in done.err, done.err
+        (run,) = new_runs(known)
+        expected = {name: value for name, value in best.data.metrics.items() if name.startswith("test_")}
+        assert run.data.metrics == expected  # layers, view and threshold are the model's
+        assert run.data.metrics["test_clean/threshold"] == best.data.metrics["val_clean/threshold"]
+        assert run.data.params["layers"] == best.data.params["layers"] and run.data.params["resize"] == "64"
+        assert run.data.tags["adtrack.model"] == "models:/adtrack-part/1" in done.out
+        assert {item.dataset.name for item in run.inputs.dataset_inputs} == {"part/test_clean", "part/test_shift"}
+        assert MlflowClient().get_run(study.best).data.metrics == best.data.metrics
+    finally:
+        for run in new_runs(known):
+            MlflowClient().delete_run(run.info.run_id)
+
+
+def test_a_model_of_another_class_or_none_is_refused(study, adtrack, part, tiny_data, tmp_path):
+    known = {run.info.run_id for run in search_runs("")}
+    (tmp_path / "nut").symlink_to(tiny_data / "part")
+    options = changed(changed(part, "--class", "nut"), "--data", tmp_path)
+    done = adtrack("evaluate", *options, "--model", CHAMPION)
+    assert (
+        done.code == 2 and "the model must be one of class nut, but models:/adtrack-part/1 is one of part" in done.err
+    )
+    done = adtrack("evaluate", *part, "--model", "models:/adtrack-part@nobody")
+    assert done.code == 2 and "models:/adtrack-part@nobody" in done.err and "Traceback" not in done.err
+    assert new_runs(known) == []
+
+
+def test_a_model_of_another_split_is_tested_with_a_warning(study, adtrack, part):
+    known = {run.info.run_id for run in search_runs("")}
+    try:
+        done = adtrack("evaluate", *changed(part, "--data", part[3]), "--seed", "7", "--model", CHAMPION)
+        assert done.code == 0, done.err
+        (run,) = new_runs(known)
+        here, there = run.data.tags["adtrack.split_digest"], MlflowClient().get_run(study.best).data.tags
+        assert here != there["adtrack.split_digest"]
+        assert f"digest {there['adtrack.split_digest'][:12]}, here {here[:12]}" in done.err
+    finally:
+        for run in new_runs(known):
+            MlflowClient().delete_run(run.info.run_id)
