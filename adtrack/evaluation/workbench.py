@@ -29,9 +29,9 @@ from adtrack.evaluation.sheets import fit, fit_mask
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.store import FeatureSet, FeatureStore
 from adtrack.features.weights import load_trunk
-from adtrack.progress import track
+from adtrack.progress import bar
 
-_CHUNK_BYTES = 2**28  # of merged patch features in memory while a set is scored
+_CHUNK_BYTES = 2**27  # of merged patch features in memory while a set is scored
 _TIMED_IMAGES = 5
 
 
@@ -162,9 +162,10 @@ def _in_chunks(detector: Detector, features: FeatureSet, what: str) -> Scores:
     dimensions = sum(features.layers[layer].shape[1] for layer in detector.layers)
     cells = max(int(np.prod(features.layers[layer].shape[2:])) for layer in detector.layers)
     step = max(1, _CHUNK_BYTES // (4 * dimensions * cells))
-    starts = range(0, len(features), step)
-    parts = [
-        detector.score(features.chunk(at, min(at + step, len(features)), detector.layers))
-        for at in track(starts, what, unit="chunk")
-    ]
+    parts = []
+    with bar(len(features), what) as progress:
+        for at in range(0, len(features), step):
+            chunk = features.chunk(at, min(at + step, len(features)), detector.layers)
+            parts.append(detector.score(chunk))
+            progress.update(len(parts[-1].image))
     return Scores(np.concatenate([part.image for part in parts]), np.concatenate([part.patches for part in parts]))

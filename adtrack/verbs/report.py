@@ -59,10 +59,7 @@ def print_study(result: StudyResult, say: Say) -> None:
     )
     say(f"Tables and figures: {result.tables}")
     if result.failed:
-        several = result.failed > 1
-        say(
-            f"{result.failed} trial{'s' * several} failed; {'their runs hold' if several else 'its run holds'} error.txt."
-        )
+        say(f"Failed trials: {result.failed}; each one's run holds error.txt.")
     alias = "champion" if registered.champion else "candidate"
     say("")
     say("Next:")
