@@ -204,7 +204,7 @@ def space() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class FinishedStudy:
-    """A study of 4 trials in a folder of its own: what its command said, its cache and its runs' ids."""
+    """A study of 3 trials in a folder of its own: what its command said, its cache and its runs' ids."""
 
     folder: Path
     cache: Path
@@ -224,7 +224,7 @@ def _finished_study(
     folder, cache = tmp_path_factory.mktemp("study"), tmp_path_factory.mktemp("study-cache")
     shutil.copy(blank_store, folder)
     with _at_work_in(folder, cache):
-        outcome = _run_verb("tune", *part, *space, "--trials", 4)
+        outcome = _run_verb("tune", *part, *space, "--trials", 3)
         assert outcome.code == 0, outcome.err
         runs = search_runs("")
         parent = next(run for run in runs if run.data.tags["adtrack.role"] == "study")

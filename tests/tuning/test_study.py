@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 
 import mlflow
@@ -68,10 +69,10 @@ def stop_after(monkeypatch, calls: int, trouble) -> None:
 def test_what_the_user_reads(study):
     said = study.outcome.out
     assert (
-        len(re.findall(r"^Trial \d/4  0\.\d{4}  \(best 0\.\d{4}\)  layer\d, patch \d, fraction 0\.\d", said, re.M)) == 4
+        len(re.findall(r"^Trial \d/3  0\.\d{4}  \(best 0\.\d{4}\)  layer\d, patch \d, fraction 0\.\d", said, re.M)) == 3
     )
     best = best_of(study.name)
-    assert f"Best of 4 trials: trial {best.number} with {best.params['layers']}" in said
+    assert f"Best of 3 trials: trial {best.number} with {best.params['layers']}" in said
     for split in ("val_clean", "val_shift", "test_clean", "test_shift"):
         assert re.search(rf"^  {split} +\d\.\d{{3}}", said, re.M)
     assert "Registered as adtrack-part version 1, champion." in said
@@ -85,7 +86,7 @@ def test_what_the_user_reads(study):
 def test_trials_take_different_cells_and_the_best_wins(study):
     records = study_trials(study.name)
     cells = {(one.params["patch_size"], one.params["layers"], one.params["coreset_fraction"]) for one in records}
-    assert len(cells) == 4
+    assert len(cells) == 3
     key = {one.run_id: (-one.metrics["objective"], one.metrics["cost/bank_mb"], one.number) for one in records}
     assert study.best == min(key, key=key.get) == best_of(study.name).run_id
     for one in records:
@@ -98,65 +99,6 @@ def test_the_default_name_holds_class_data_and_what_is_asked(study):
     digest = MlflowClient().get_run(study.parent).data.tags["adtrack.split_digest"]
     assert study.name.split("-")[1] == digest[:8]
     assert default_name("nut", {"a": "0123456789", "b": "abcdefghij"}) == "nut-01234567-abcdefgh"
-
-
-@pytest.mark.slow
-def test_a_finished_study_has_nothing_to_do_and_more_trials_go_on(workplace, adtrack, part, space):
-    command = ("tune", *part, *space, "--sampler", "grid")
-    first = adtrack(*command, "--trials", 2)
-    assert first.code == 0, first.err
-    before = {run.info.run_id: (run.info.status, run.data.metrics) for run in runs()}
-
-    again = adtrack(*command, "--trials", 2)
-    assert again.code == 0 and "goes on: 2 of 2 trials are finished" in again.out
-    assert "Registered as adtrack-part version 1, champion." in again.out
-    assert {run.info.run_id: (run.info.status, run.data.metrics) for run in runs()} == before
-    assert versions() == ["1"]
-
-    more = adtrack(*command, "--trials", 9)
-    assert more.code == 0 and "goes on: 2 of 9 trials are finished" in more.out
-    assert "Every one of the space's 8 cells has been tried." in more.out
-    name = runs("study")[0].data.tags["adtrack.study"]
-    records = study_trials(name)
-    assert [record.number for record in records] == list(range(8))
-    assert [record.params["layers"] for record in records] == ["layer2"] * 2 + ["layer3"] * 2 + ["layer2"] * 2 + [
-        "layer3"
-    ] * 2
-    assert len(runs("study")) == 1 and statuses() == {"FINISHED"}
-    assert before.keys() < {run.info.run_id for run in runs()}
-
-
-def test_the_same_study_elsewhere_has_the_same_bits(workplace, adtrack, part, space, request):
-    done = adtrack("tune", *part, *space, "--trials", 4)
-    assert done.code == 0, done.err
-    here = study_trials(runs("study")[0].data.tags["adtrack.study"])
-    found, scores = outcome_of(here), scores_of(here)
-    study = request.getfixturevalue("study")  # the other store, from here on
-    there = study_trials(study.name)
-    assert here[0].study == study.name and {one.run_id for one in here}.isdisjoint(one.run_id for one in there)
-    assert outcome_of(there) == found and scores_of(there) == scores
-
-
-def test_a_study_that_a_scheduler_stopped_leaves_nothing_running_and_goes_on_as_if_it_never_had(
-    workplace, adtrack, part, space, request, monkeypatch
-):
-    command = ("tune", *part, *space, "--trials", 4)
-    with monkeypatch.context() as patch:
-        stop_after(patch, 2, signal.SIGTERM)
-        stopped = adtrack(*command)
-    assert stopped.code == 130 and "Stopped." in stopped.err and "Traceback" not in stopped.err
-    assert sorted(run.info.status for run in runs()) == ["FINISHED", "FINISHED", "KILLED", "KILLED"]
-
-    done = adtrack(*command)
-    assert done.code == 0, done.err
-    records = study_trials(runs("study")[0].data.tags["adtrack.study"])
-    assert [record.number for record in records] == [0, 1, 3, 4]
-    trials = optuna_trials(records[0].study)
-    assert [trial.state for trial in trials].count(TrialState.COMPLETE) == 4
-    assert trials[3].params == trials[2].params and trials[3].user_attrs["retry_of"] == 2
-    found = outcome_of(records)
-    study = request.getfixturevalue("study")
-    assert outcome_of(study_trials(study.name)) == found
 
 
 def test_a_stop_while_the_best_is_tested_loses_nothing(workplace, adtrack, part, space, monkeypatch):
@@ -177,17 +119,17 @@ def test_trials_that_run_out_of_memory_fail_and_the_study_goes_on(workplace, adt
     real = Workbench.build
 
     def build(self, bank, *arguments):
-        if bank.coreset_fraction == 0.25:
+        if bank.coreset_fraction == 0.1:
             raise MemoryError("too large")
         return real(self, bank, *arguments)
 
     monkeypatch.setattr(Workbench, "build", build)
-    done = adtrack("tune", *part, *space, "--sampler", "grid", "--trials", 2)
+    done = adtrack("tune", *part, *space, "--sampler", "grid", "--trials", 1)
     assert done.code == 1
-    assert "Trial 1 failed: MemoryError: too large" in done.out and "Failed trials: 1" in done.out
+    assert "Trial 0 failed: MemoryError: too large" in done.out and "Failed trials: 1;" in done.out
     by_status = {run.info.status: run.info.run_id for run in runs("trial")}
     assert "MemoryError" in mlflow.artifacts.load_text(f"runs:/{by_status['FAILED']}/error.txt")
-    assert len(study_trials(runs("study")[0].data.tags["adtrack.study"])) == 2
+    assert [record.number for record in study_trials(runs("study")[0].data.tags["adtrack.study"])] == [1]
 
 
 def test_a_study_of_failures_says_so(workplace, adtrack, part, space, monkeypatch):
@@ -216,37 +158,14 @@ def test_a_bank_above_the_limit_does_not_win(workplace, adtrack, part, space):
     assert tested == [2]
 
 
-def test_of_equals_the_smaller_bank_wins_and_then_the_earlier_trial(workplace, adtrack, part):
-    cells = ("--space-layers", "layer3", "--space-patch-size", "3,1", "--space-coreset-fraction", "0.25,0.1")
-    done = adtrack("tune", *part, *cells, "--sampler", "grid", "--objective", "clean")
-    assert re.findall(r"^Trial \d/20  (\S+)", done.out, re.M) == ["1.0000"] * 4
-    assert "Best of 4 trials: trial 1 with layer3, patch 3, fraction 0.1;" in done.out  # trial 3 is as small
-
-
 def test_a_pareto_study_has_two_values_and_one_ranking(workplace, adtrack, part, space):
-    done = adtrack("tune", *part, *space, "--objective", "pareto", "--metric", "pixel_auroc", "--trials", 2)
+    done = adtrack("tune", *part, *space, "--objective", "pareto", "--metric", "pixel_auroc", "--trials", 1)
     assert done.code == 0, done.err
     records = study_trials(runs("study")[0].data.tags["adtrack.study"])
     trials = optuna_trials(records[0].study)
     for record, trial in zip(records, trials, strict=True):
         clean, shift = (record.metrics[f"val_{domain}/pixel_auroc"] for domain in ("clean", "shift"))
         assert trial.values == [clean, shift] and record.metrics["objective"] == (clean + shift) / 2
-
-
-def test_a_name_goes_with_one_data_set_and_one_question(workplace, adtrack, part, space, write_part, tmp_path):
-    named = ("--study", "Anna's", "--trials", 1, "--sampler", "grid")
-    assert adtrack("tune", *part, *space, *named).code == 0
-    other = write_part(tmp_path / "other", size=66)
-    other_data = [str(other) if before == "--data" else text for before, text in zip(("", *part), part, strict=False)]
-    for options, word in ((other_data, "data"), ((*part, "--reweight-neighbours", "1"), "spec")):
-        refused = adtrack("tune", *options, *space, *named)
-        assert refused.code == 2
-        said = re.search(
-            rf"study Anna's must go on with the {word} digest it began with, (\w{{12}}), but got (\w{{12}})\.",
-            refused.err,
-        )
-        assert said and said[1] != said[2], refused.err
-    assert statuses() == {"FINISHED"} and len(runs()) == 2
 
 
 def test_a_metric_on_pixels_needs_masks(workplace, adtrack, part, space, write_part, tmp_path):
@@ -279,14 +198,80 @@ def test_under_mlflow_run_the_newest_parent_has_all_trials(workplace, adtrack, p
     assert {run.info.experiment_id for run in runs()} == {experiment} and statuses() == {"FINISHED"}
 
 
-def test_a_study_that_began_in_another_store_says_so(workplace, adtrack, part, space, blank_store):
-    command = ("tune", *part, *space, "--trials", 1)
-    assert adtrack(*command).code == 0
-    elsewhere = workplace / "elsewhere.db"
-    elsewhere.write_bytes(blank_store.read_bytes())
-    refused = adtrack(*command, MLFLOW_TRACKING_URI=f"sqlite:///{elsewhere}")
-    assert refused.code == 2 and "in this tracking store, but has none" in refused.err
-
-
 def test_durations_for_people():
     assert [duration(seconds) for seconds in (3.2, 89, 200, 9000)] == ["3 s", "89 s", "3 min", "2.5 h"]
+
+
+def test_a_finished_study_has_nothing_to_do_and_more_trials_go_on(workplace, adtrack, part):
+    cells = ("--space-layers", "layer2,layer3", "--space-patch-size", "1", "--space-coreset-fraction", "0.1")
+    command = ("tune", *part, *cells, "--sampler", "grid")
+    first = adtrack(*command, "--trials", 1)
+    assert first.code == 0, first.err
+    before = {run.info.run_id: (run.info.status, run.data.metrics) for run in runs()}
+
+    again = adtrack(*command, "--trials", 1)
+    assert again.code == 0 and "goes on: 1 of 1 trials are finished" in again.out
+    assert "Registered as adtrack-part version 1, champion." in again.out
+    assert {run.info.run_id: (run.info.status, run.data.metrics) for run in runs()} == before
+    assert versions() == ["1"]
+
+    more = adtrack(*command, "--trials", 9)
+    assert more.code == 0 and "goes on: 1 of 9 trials are finished" in more.out
+    assert "Every one of the space's 2 cells has been tried." in more.out
+    records = study_trials(runs("study")[0].data.tags["adtrack.study"])
+    assert [(record.number, record.params["layers"]) for record in records] == [(0, "layer2"), (1, "layer3")]
+    assert (
+        len(runs("study")) == 1 and statuses() == {"FINISHED"} and before.keys() < {run.info.run_id for run in runs()}
+    )
+
+
+@pytest.mark.slow
+def test_a_study_that_a_scheduler_stopped_goes_on_to_the_same_bits_as_one_elsewhere_that_was_not(
+    workplace, adtrack, part, space, request, monkeypatch
+):
+    command = ("tune", *part, *space, "--trials", 3)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1, signal.SIGTERM)
+        stopped = adtrack(*command)
+    assert stopped.code == 130 and "Stopped." in stopped.err and "Traceback" not in stopped.err
+    assert sorted(run.info.status for run in runs()) == ["FINISHED", "KILLED", "KILLED"]
+
+    done = adtrack(*command)
+    assert done.code == 0, done.err
+    here = study_trials(runs("study")[0].data.tags["adtrack.study"])
+    assert [record.number for record in here] == [0, 2, 3]
+    trials = optuna_trials(here[0].study)
+    assert [trial.state for trial in trials].count(TrialState.COMPLETE) == 3
+    assert trials[2].params == trials[1].params and trials[2].user_attrs["retry_of"] == 1
+    found, scores = outcome_of(here), scores_of(here)
+    study = request.getfixturevalue("study")  # another store and another cache, from here on
+    there = study_trials(study.name)
+    assert here[0].study == study.name and {one.run_id for one in here}.isdisjoint(one.run_id for one in there)
+    assert outcome_of(there) == found and scores_of(there) == scores
+
+
+def test_of_equals_the_smaller_bank_wins(workplace, adtrack, part):
+    cells = ("--space-layers", "layer3", "--space-patch-size", "3", "--space-coreset-fraction", "0.25,0.1")
+    done = adtrack("tune", *part, *cells, "--sampler", "grid", "--objective", "clean")
+    assert re.findall(r"^Trial \d/20  (\S+)", done.out, re.M) == ["1.0000"] * 2
+    assert "Best of 2 trials: trial 1 with layer3, patch 3, fraction 0.1;" in done.out
+
+
+@pytest.mark.parametrize("what", ["data", "spec"])
+def test_a_name_goes_with_one_data_set_and_one_question(study, adtrack, part, space, write_part, tmp_path, what):
+    known = len(runs())
+    other = {"data": ("--data", write_part(tmp_path, size=66)), "spec": ("--reweight-neighbours", "1")}[what]
+    refused = adtrack("tune", *part, *other, *space, "--study", study.name)
+    assert refused.code == 2
+    said = re.search(r"must go on with the (\w+) digest it began with, (\w{12}), but got (\w{12})\.", refused.err)
+    assert said and said[1] == what and said[2] != said[3], refused.err
+    assert said[2].startswith(study.name.split("-")[1 if what == "data" else 2])
+    assert len(runs()) == known
+
+
+def test_a_study_that_began_in_another_store_says_so(study, adtrack, part, space, blank_store, tmp_path):
+    elsewhere = shutil.copy(blank_store, tmp_path / "elsewhere.db")
+    command = ("tune", *part, *space, "--trials", 3, "--storage", f"sqlite:///{study.folder}/optuna.db")
+    refused = adtrack(*command, MLFLOW_TRACKING_URI=f"sqlite:///{elsewhere}")
+    assert refused.code == 2 and "in this tracking store, but has none" in refused.err
+    assert statuses() == {"FAILED"}

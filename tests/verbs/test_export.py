@@ -1,10 +1,12 @@
 """export: tables and figures of one study, or of every class's newest."""
 
 import csv
-import shutil
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run
+
+from adtrack.tracking.store import open_store
 
 TABLES = {"best_trials.csv", "best_trials.md", "best_trials.tex", "best_trials.html"}
 
@@ -38,14 +40,29 @@ def test_export_writes_what_the_parent_run_holds(study, adtrack, tmp_path):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "tables" / name).read_bytes(), held
 
 
-def test_all_classes_in_one_table_with_figures_apart(workplace, adtrack, part, space, tiny_data, tmp_path):
-    for name in ("nut", "part"):
-        shutil.copytree(tiny_data / "part", tmp_path / "data" / name)
-        options = [*part[4:], "--class", name, "--data", tmp_path / "data", *space]
-        assert adtrack("tune", *options, "--trials", 1, "--sampler", "grid").code == 0
+def copied(run: Run, study: str, class_name: str) -> None:
+    """The run once more, in the store that is open now, as one of another class and study."""
+    tags = {name: text for name, text in run.data.tags.items() if name.startswith("adtrack.")}
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("adtrack").experiment_id
+    made = client.create_run(experiment, tags=tags | {"adtrack.class": class_name, "adtrack.study": study})
+    metrics = [Metric(name, value, 0, 0) for name, value in run.data.metrics.items()]
+    client.log_batch(made.info.run_id, metrics, [Param(*param) for param in run.data.params.items()])
+    client.set_terminated(made.info.run_id)
+
+
+def test_the_newest_studies_of_all_classes_in_one_table_with_figures_apart(study, adtrack, workplace, tmp_path):
+    there = MlflowClient(f"sqlite:///{study.folder}/mlflow.db")
+    runs = [there.get_run(run_id) for run_id in (study.parent, *study.children)]
+    open_store()
+    for name, class_name in (("old nuts", "nut"), ("parts", "part"), ("nuts", "nut")):
+        for run in runs:
+            copied(run, name, class_name)
     done = adtrack("export", "--out", tmp_path / "out")
-    assert done.code == 0, done.err
-    assert [row["class"] for row in rows(tmp_path / "out")] == ["nut", "part"]
+    assert done.code == 0 and "Studies: nuts, parts" in done.out, done.err
+    assert [(row["class"], row["study"]) for row in rows(tmp_path / "out")] == [("nut", "nuts")] * 3 + [
+        ("part", "parts")
+    ] * 3
     assert {"plots/nut/optimisation_history.html", "plots/part/optimisation_history.html"} <= files(tmp_path / "out")
 
 

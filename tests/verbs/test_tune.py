@@ -64,13 +64,13 @@ def statuses() -> list[str]:
 def stopped_trial(before: list, after: list) -> tuple:
     """The interrupted trial and the one that took its place, all others being what they were."""
     assert after[: len(before) - 1] == before[:-1]
-    assert [trial.state for trial in after].count(TrialState.COMPLETE) == 4
+    assert [trial.state for trial in after].count(TrialState.COMPLETE) == 3
     return after[len(before) - 1], after[len(before)]
 
 
 @pytest.mark.slow
 def test_a_killed_study_goes_on_as_if_it_had_never_stopped(workplace, part, space, request):
-    command = ("tune", *part, *space, "--trials", 4)
+    command = ("tune", *part, *space, "--trials", 3)
     process = start(*command)
     wait_until_it_is_in_the_middle(process)
     process.kill()
@@ -78,17 +78,17 @@ def test_a_killed_study_goes_on_as_if_it_had_never_stopped(workplace, part, spac
     assert process.returncode == -signal.SIGKILL
     before = optuna_trials()
     finished = len(before) - 1
-    assert 1 <= finished < 4 and before[-1].state == TrialState.RUNNING
+    assert 1 <= finished < 3 and before[-1].state == TrialState.RUNNING
     assert statuses() == ["FINISHED"] * finished + ["RUNNING"] * 2
 
     again = start(*command)
     out, err = again.communicate()
     assert again.returncode == 0, err
-    assert f"goes on: {finished} of 4 trials are finished" in out and err == ""
+    assert f"goes on: {finished} of 3 trials are finished" in out and err == ""
     interrupted, retry = stopped_trial(before, optuna_trials())
     assert interrupted.state == TrialState.FAIL and retry.state == TrialState.COMPLETE
     assert retry.params == interrupted.params and retry.user_attrs["retry_of"] == interrupted.number
-    assert statuses() == ["FINISHED"] * 5 + ["KILLED"]
+    assert statuses() == ["FINISHED"] * 4 + ["KILLED"]
     name = search_runs("")[0].data.tags["adtrack.study"]
     found = outcome_of(name)
     study = request.getfixturevalue("study")  # the same command, never stopped: from here on its store is open
@@ -97,7 +97,7 @@ def test_a_killed_study_goes_on_as_if_it_had_never_stopped(workplace, part, spac
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(workplace, adtrack, part, space):
-    command = ("tune", *part, *space, "--trials", 4)
+    command = ("tune", *part, *space, "--trials", 3)
     process = start(*command)
     wait_until_it_is_in_the_middle(process)
     process.send_signal(signal.SIGINT)
@@ -109,7 +109,7 @@ def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(workplace, a
     assert statuses() == ["FINISHED"] * (len(before) - 1) + ["KILLED"] * 2
     assert adtrack(*command).code == 0
     interrupted, retry = stopped_trial(before, optuna_trials())
-    assert retry.params == interrupted.params and statuses() == ["FINISHED"] * 5 + ["KILLED"]
+    assert retry.params == interrupted.params and statuses() == ["FINISHED"] * 4 + ["KILLED"]
 
 
 def test_a_worker_that_has_ended_removes_its_lock(study):
