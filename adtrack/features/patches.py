@@ -28,11 +28,14 @@ def merge_layers(
     rows, columns = grids[target].centres(height), grids[target].centres(width)
     merged = []
     for layer in layers:
-        cells = avg_pool2d(outputs[layer], patch_size, stride=1, padding=patch_size // 2, count_include_pad=False)
+        # Channels last: pooling and reading then work on whole vectors of channels, several times faster.
+        source = outputs[layer].contiguous(memory_format=torch.channels_last)
+        cells = avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2, count_include_pad=False)
+        cells = cells.permute(0, 2, 3, 1)
         if layer != target:
-            cells = _read_at(cells, 2, grids[layer].cells(rows))
-            cells = _read_at(cells, 3, grids[layer].cells(columns))
-        merged.append(cells.permute(0, 2, 3, 1))
+            cells = _read_at(cells, 1, grids[layer].cells(rows))
+            cells = _read_at(cells, 2, grids[layer].cells(columns))
+        merged.append(cells)
     return torch.cat(merged, dim=3)
 
 

@@ -1,6 +1,7 @@
 """tune as a process of its own: killed, stopped, and started again."""
 
 import contextlib
+import functools
 import signal
 import sqlite3
 import subprocess
@@ -20,7 +21,9 @@ VALUES = ("val_clean/image_auroc", "val_shift/image_auroc", "val_clean/threshold
 
 def start(*arguments: object) -> subprocess.Popen:
     command = [sys.executable, "-m", "adtrack", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell that runs the tests in the background has them ignore Ctrl-C, and what they start inherits that.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
 
 
 def look(file: str, query: str) -> int:
