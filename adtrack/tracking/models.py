@@ -122,12 +122,22 @@ class Registered:
         return f"{self.name}/{self.version}"
 
 
+def registry_name(class_name: str) -> str:
+    """The name of a class's registered model. UserError if the registry can't take it: before a study, not after."""
+    if set(class_name) & set(":/\"'"):
+        raise UserError(
+            f"a class that is registered must have a name without : / and quotes, but got {class_name!r}.",
+            "rename its folder.",
+        )
+    return f"adtrack-{class_name}"
+
+
 def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registered:
     """A new version of ``adtrack-<class>``, alias ``candidate``; ``champion`` as well if there is none.
 
     ``origin`` says where it came from; it becomes the version's tags ``adtrack.…``.
     """
-    client, name = MlflowClient(), f"adtrack-{class_name}"
+    client, name = MlflowClient(), registry_name(class_name)
     with contextlib.suppress(MlflowException):  # it exists
         client.create_registered_model(name)
     model_id = model_uri.removeprefix("models:/")

@@ -8,7 +8,7 @@ from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
-from adtrack.tracking.models import LoadedModel, Registered, load_model, register
+from adtrack.tracking.models import LoadedModel, Registered, load_model, register, registry_name
 from adtrack.tracking.runs import (
     NO_STUDY,
     RunTags,
@@ -54,6 +54,8 @@ def evaluate_bank(spec: BuildSpec, device: str, model: str | None, warn: Say) ->
 
 
 def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str], role: str, warn: Say) -> BankReport:
+    if do_register:
+        registry_name(spec.data.class_name)
     open_store()
     bench = open_bench(spec, spec.bank.layers, device, warn)
     tags = RunTags(spec.data.class_name, spec.bank.method, NO_STUDY, bench.digest)

@@ -1,6 +1,7 @@
 """tune: a study from its first trial to the registered bank."""
 
 from adtrack.config import BuildSpec
+from adtrack.tracking.models import registry_name
 from adtrack.tracking.runs import log_params, log_surroundings, tracked_run
 from adtrack.tracking.store import open_store, working
 from adtrack.tracking.trials import joined_run, study_parent
@@ -15,6 +16,7 @@ def tune(
     spec: BuildSpec, study: StudySpec, name: str | None, storage: str | None, device: str, say: Say, warn: Say
 ) -> StudyResult:
     """Run the study, or go on with it, then test, register and write up its best bank."""
+    registry_name(spec.data.class_name)
     tracking_uri = open_store()
     bench = open_bench(spec, study.space.all_layers, device, warn)
     with working() as worker:

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from adtrack.errors import UserError
-from adtrack.tracking.models import Registered, load_model, register, registered_as, requirements
+from adtrack.tracking.models import Registered, load_model, register, registered_as, registry_name, requirements
 
 CPU = torch.device("cpu")
 
@@ -143,3 +143,10 @@ def test_a_version_says_where_it_comes_from(study):
     assert version.tags["adtrack.split_digest"] == best.data.tags["adtrack.split_digest"]
     assert best.data.tags["adtrack.registered"] == f"adtrack-part/{version.version}"
     assert len(MlflowClient().search_model_versions("name = 'adtrack-part'")) == 1
+
+
+@pytest.mark.parametrize("name", ["a:b", "a/b", "it's"])
+def test_a_class_that_the_registry_cannot_name_is_refused(name):
+    with pytest.raises(UserError, match="without"):
+        registry_name(name)
+    assert registry_name("zipper") == "adtrack-zipper"
