@@ -32,7 +32,7 @@ from adtrack.features.weights import load_trunk
 from adtrack.progress import bar
 
 _CHUNK_BYTES = 2**27  # of merged patch features in memory while a set is scored
-_TIMED_IMAGES = 5
+_TIMED_IMAGES = 3
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ CLASSES = tuple(PRODUCTS)
 class Counts:
     """How many pictures a class has: normal ones for training and for test, and test pictures of each defect."""
 
-    train_good: int = 30
+    train_good: int = 25
     test_good: int = 16
     test_defect: int = 10
 
