@@ -66,15 +66,17 @@ class MemoryBank:
             return self._squares(queries, everyone, rows.reshape(-1), torch.float64).reshape(-1, k).amax(dim=1)
 
         query, row = self._bounds.candidates(queries, k, reach)
-        rough = self._squares(queries, query, row, torch.float32).double()
-        # No float32 sum is off by more than (D + 4) · 2⁻²⁴ of itself; the k-th smallest cannot be among the far ones.
-        error = (queries.shape[1] + 4) * 2.0**-24
-        nearest = rough.new_full((len(queries),), torch.inf)
         if k == 1:
-            nearest.scatter_reduce_(0, query, rough, reduce="amin")
-            sure = (rough * (1 - error) <= nearest[query] * (1 + error)).nonzero().squeeze(1)
-            query, row = query[sure], row[sure]
+            query, row = self._nearly_nearest(queries, query, row)
         return _first(k, len(queries), query, row, self._squares(queries, query, row, torch.float64))
+
+    def _nearly_nearest(self, queries: Tensor, query: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
+        """The pairs whose float32 distance may be their query's smallest: it is off by (D + 4) · 2⁻²⁴ of itself."""
+        rough = self._squares(queries, query, row, torch.float32).double()
+        error = (queries.shape[1] + 4) * 2.0**-24
+        nearest = rough.new_full((len(queries),), torch.inf).scatter_reduce_(0, query, rough, reduce="amin")
+        sure = (rough * (1 - error) <= nearest[query] * (1 + error)).nonzero().squeeze(1)
+        return query[sure], row[sure]
 
     def _squares(self, queries: Tensor, query: Tensor, row: Tensor, dtype: torch.dtype) -> Tensor:
         """Squared distances of pairs (query, row), summed in ``dtype``."""
