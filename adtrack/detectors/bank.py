@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import UserError
-from .search import LowerBounds
+from .search import Search
 
-_TILE = 16_000_000  # entries of a distance matrix held at once
+_QUERIES = 8192  # looked at at once
 _DIFFERENCES = 2**18  # numbers of full-length differences held at once: they fit the processor's cache
 
 
@@ -27,7 +27,7 @@ class MemoryBank:
         if not bool(torch.isfinite(patches).all()):
             raise UserError("bank must hold finite numbers, but some are NaN or infinite.")
         self.patches = patches.float().contiguous()
-        self._bounds: LowerBounds | None = None
+        self._search: Search | None = None
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -52,23 +52,20 @@ class MemoryBank:
             return queries.new_empty(0, k), torch.empty(0, k, dtype=torch.int64, device=queries.device)
         if not bool(torch.isfinite(queries).all()):
             raise UserError("queries must be finite numbers, but some are NaN or infinite.")
-        if self._bounds is None:
-            self._bounds = LowerBounds(self.patches)
-        step = max(16, _TILE // len(self))
-        found = [self._nearest(part, k) for part in queries.float().split(step)]
+        if self._search is None:
+            self._search = Search(self.patches)
+        found = [self._nearest(part, k) for part in queries.float().split(_QUERIES)]
         distances, rows = (torch.cat(parts) for parts in zip(*found, strict=True))
         return distances, rows
 
     def _nearest(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        everyone = torch.arange(len(queries), device=queries.device).repeat_interleave(k)
+        def exact(query: Tensor, row: Tensor) -> Tensor:
+            return self._squares(queries, query, row, torch.float64)
 
-        def reach(rows: Tensor) -> Tensor:
-            return self._squares(queries, everyone, rows.reshape(-1), torch.float64).reshape(-1, k).amax(dim=1)
-
-        query, row = self._bounds.candidates(queries, k, reach)
+        query, row = self._search.candidates(queries, k, exact)
         if k == 1:
             query, row = self._nearly_nearest(queries, query, row)
-        return _first(k, len(queries), query, row, self._squares(queries, query, row, torch.float64))
+        return _first(k, len(queries), query, row, exact(query, row))
 
     def _nearly_nearest(self, queries: Tensor, query: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         """The pairs whose float32 distance may be their query's smallest: it is off by (D + 4) · 2⁻²⁴ of itself."""

@@ -3,9 +3,9 @@
 The order is that of the plain loop "add the point that is farthest from all centres so far", in float64, ties to the
 lowest index; only the work differs. A point whose distance bound is below a threshold cannot be chosen before the
 covering radius has fallen to that threshold. So the loop runs in rounds: bring the few points above the threshold up
-to date with the centres added since each was last looked at (one matrix product), run the plain loop among them, lower
-the threshold. Matrix products only ever rule candidates out, by bounds on their rounding error; what is chosen is
-decided by exact differences.
+to date with the centres added since each was last looked at (matrix products), run the plain loop among them, lower the
+threshold. Matrix products only ever rule candidates out, by bounds on their error; what is chosen is decided by exact
+differences.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from .closeness import Table, close_pairs
 
 _ROUND_SHARE = 24  # a round looks at one in so many points (at least _ROUND_LEAST): measured best on ResNet features
 _ROUND_LEAST = 4096
-_ROWS, _COLUMNS, _BLOCK = 4096, 2048, 64  # tile of a distance matrix, and the columns whose minimum is kept
+_ROWS, _CENTRES = 4096, 16384  # points and centres that are compared at once
 
 
 def coreset_count(fraction: float, patches: int) -> int:
@@ -83,14 +84,9 @@ class _GreedySearch:
     """State of the rounds: every point's squared distance to the first ``seen`` centres, exact in float64."""
 
     def __init__(self, points: Tensor, count: int, chosen: Tensor) -> None:
-        total, dimensions = points.shape
+        total = len(points)
         self.points = points
-        self.centred = points - points.mean(dim=0)  # shorter vectors: tighter bounds on the products' rounding
-        self.squares = self.centred.double().square().sum(dim=1).float()
-        # |computed − true| squared distance ≤ (D/2 + 10) · 2⁻²⁴ · (‖x‖ + ‖c‖)²: the dot product's error bound, the
-        # sums around it and the centring.
-        reach = self.squares.sqrt()
-        self.slack = (dimensions / 2 + 10) * 2.0**-24 * (reach + reach.max()).square()
+        self.table = Table.of(points)
         self.order = torch.empty(count, dtype=torch.int64, device=points.device)
         self.order[: len(chosen)] = chosen
         self.found = len(chosen)
@@ -113,7 +109,12 @@ class _GreedySearch:
 
     def _choose_among(self, rows: Tensor, threshold: Tensor) -> None:
         """The plain greedy loop among ``rows``, whose distances are up to date, while one is ≥ ``threshold``."""
-        exact, points, squares, slack = self.distance[rows], self.centred[rows], self.squares[rows], self.slack[rows]
+        exact = self.distance[rows]
+        points = self.points[rows]
+        points = points - points.mean(dim=0)  # shorter vectors: tighter bounds on the rounding
+        # ‖x‖² − 2x·c + ‖c‖² is off by the dot product's rounding, that of the sums around it and of the centring, at
+        # most (D/2 + 10) · 2⁻²⁴ · (‖x‖ + ‖c‖)². Squares that are lowered by twice their share give lower bounds.
+        squares = (points.double().square().sum(dim=1) * (1 - (points.shape[1] + 20) * 2.0**-24)).float()
         steps = 0
         while self.found < len(self.order):
             best = int(exact.argmax())  # the first of equals, and rows ascend: the lowest index
@@ -121,7 +122,7 @@ class _GreedySearch:
                 break
             self.order[self.found] = rows[best]
             self.found += 1
-            rough = torch.addmv(squares, points, points[best], alpha=-2.0) + (squares[best] - slack)
+            rough = torch.addmv(squares, points, points[best], alpha=-2.0) + squares[best]
             nearer = (rough < exact).nonzero().squeeze(1)
             exact[nearer] = torch.minimum(exact[nearer], self._exact(rows[nearer], rows[best]))
             exact[best] = -1.0
@@ -131,7 +132,7 @@ class _GreedySearch:
                 if int(keep.sum()) < 0.7 * len(rows):
                     self._store(rows, exact)
                     rows, exact = rows[keep], exact[keep]
-                    points, squares, slack = points[keep], squares[keep], slack[keep]
+                    points, squares = points[keep], squares[keep]
         self._store(rows, exact)
 
     def _store(self, rows: Tensor, exact: Tensor) -> None:
@@ -147,24 +148,17 @@ class _GreedySearch:
         rows = rows[self.distance[rows] >= 0]
         rows = rows[torch.argsort(self.seen[rows], stable=True)]  # neighbours then miss the same centres
         for part in rows.split(_ROWS):
-            first = int(self.seen[part[0]])
-            for at in range(first, self.found, _COLUMNS):
-                self._compare(part, self.order[at : min(at + _COLUMNS, self.found)])
+            some = self.table[part]
+            for at in range(int(self.seen[part[0]]), self.found, _CENTRES):
+                self._compare(part, some, self.order[at : min(at + _CENTRES, self.found)])
         self.seen[rows] = self.found
 
-    def _compare(self, rows: Tensor, centres: Tensor) -> None:
+    def _compare(self, rows: Tensor, some: Table, centres: Tensor) -> None:
         """Lower ``distance`` of ``rows`` to the exact distance to the nearest of ``centres``, where that is nearer."""
-        rough = torch.addmm(self.squares[centres], self.centred[rows], self.centred[centres].T, alpha=-2.0)
-        rough += (self.squares[rows])[:, None]
-        padding = -len(centres) % _BLOCK
-        if padding:
-            rough = torch.nn.functional.pad(rough, (0, padding), value=torch.inf)
-        blocks = rough.view(len(rows), -1, _BLOCK)
-        lowest = blocks.amin(dim=2)
-        slack = self.slack[rows]
-        limit = torch.minimum(lowest.amin(dim=1) + 2 * slack, (self.distance[rows] + slack).float())
-        row, block = (lowest <= limit[:, None]).nonzero(as_tuple=True)
-        pair, column = (blocks[row, block] <= limit[row, None]).nonzero(as_tuple=True)
-        row, centre = row[pair], centres[block[pair] * _BLOCK + column]
-        exact = self._exact(rows[row], centre)
+
+        def distance(row: Tensor, centre: Tensor) -> Tensor:
+            return self._exact(rows[row], centres[centre]).sqrt()
+
+        row, centre = close_pairs(some, self.table[centres], self.distance[rows].sqrt(), distance)
+        exact = self._exact(rows[row], centres[centre])
         self.distance.scatter_reduce_(0, rows[row], exact, reduce="amin")

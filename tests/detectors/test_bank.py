@@ -1,6 +1,7 @@
 """The memory bank: exact nearest neighbours against brute force, the same bits however it is worked through, files."""
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from adtrack.detectors import bank as bank_module
-from adtrack.detectors import search
+from adtrack.detectors import closeness, encoding, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.errors import UserError
 
@@ -102,8 +103,10 @@ def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyP
     whole = bank.nearest(queries, k)
     one_by_one = [bank.nearest(query[None], k) for query in queries[:20]]
     assert all(torch.cat([found[part] for found in one_by_one]).equal(whole[part][:20]) for part in (0, 1))
-    for tile, differences in ((1, 2**18), (50_000, 3333)):
-        monkeypatch.setattr(bank_module, "_TILE", tile)
+    for some, tile, dense, differences in ((7, (3, 64), 1, 2**18), (120, (50, 256), 50_000, 3333)):
+        monkeypatch.setattr(bank_module, "_QUERIES", some)
+        monkeypatch.setattr(closeness, "_TILE", {"cpu": tile})
+        monkeypatch.setattr(search, "_DENSE", dense)
         monkeypatch.setattr(bank_module, "_DIFFERENCES", differences)
         again = bank.nearest(queries, k)
         assert again[0].equal(whole[0]) and again[1].equal(whole[1])
@@ -111,15 +114,17 @@ def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyP
     assert all(part.equal(known[:5]) for part, known in zip(bank.nearest(queries[:5], k), whole, strict=True))
 
 
-@pytest.mark.parametrize("constant", ["_DIMENSIONS", "_SAMPLE", "_BLOCK"])
-@pytest.mark.parametrize("value", [4, 32, 1000])
+@pytest.mark.parametrize(
+    ("room", "constant"), [(encoding, "_CHUNK"), (closeness, "_BLOCK"), (closeness, "_CROWD")], ids=str
+)
+@pytest.mark.parametrize("value", [4, 32, 1024])
 @pytest.mark.parametrize("k", [1, 5])
 def test_how_rows_are_ruled_out_does_not_show(
-    constant: str, value: int, k: int, monkeypatch: pytest.MonkeyPatch
+    room: ModuleType, constant: str, value: int, k: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patches, queries = features(600, 640), features(200, 640, seed=3)
     usual = MemoryBank(patches).nearest(queries, k)
-    monkeypatch.setattr(search, constant, value)
+    monkeypatch.setattr(room, constant, value)
     other = MemoryBank(patches).nearest(queries, k)
     assert other[0].equal(usual[0]) and other[1].equal(usual[1])
 

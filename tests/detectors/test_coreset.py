@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adtrack.detectors import coreset
+from adtrack.detectors import closeness, coreset
 from adtrack.detectors.coreset import coreset_count, greedy_order, projection_matrix
 from adtrack.errors import UserError
 
@@ -60,8 +60,10 @@ CASES = {
 @pytest.mark.parametrize("small_rounds", [False, True])
 def test_order_is_that_of_the_plain_loop(name: str, small_rounds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if small_rounds:  # many rounds, tiles and blocks although the features are few
-        for constant, value in {"_ROUND_LEAST": 20, "_ROWS": 16, "_COLUMNS": 12, "_BLOCK": 5}.items():
+        for constant, value in {"_ROUND_LEAST": 20, "_ROWS": 16, "_CENTRES": 12}.items():
             monkeypatch.setattr(coreset, constant, value)
+        monkeypatch.setattr(closeness, "_BLOCK", 3)
+        monkeypatch.setattr(closeness, "_TILE", {"cpu": (5, 6)})
     features = CASES[name]
     start = len(features) // 2
     order = greedy_order(features, len(features), start=start, projection=None)

@@ -1,0 +1,146 @@
+"""Vectors as numbers that multiply fast, and what their product says for certain about the distance of two vectors.
+
+For encoded x and c, c·c/2 − x·c orders the c by their distance from x. ``Codes`` holds
+whole numbers of eight bits: their products are exact and several times as fast, and what rounding to them has moved a
+vector by is measured, so the triangle inequality turns their distances into bounds of the true ones. ``Floats`` is the
+vectors themselves, off only by the rounding of a float32 sum: slower, but it tells neighbours apart where they are much
+closer to each other than the vectors are long.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+_UNIT = 2.0**-24  # by which a float32 result is off at most, relative to itself
+_EXACT = 2**24  # whole numbers up to it are float32 numbers
+_FAR = 2**30  # the half square of padding in codes, larger than any limit
+_CHUNK = 1024  # vectors encoded at once: they stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Encoded vectors: ``matrix`` (n, D), half of its rows' squares (n,), and what their product leaves uncertain."""
+
+    matrix: Tensor
+    halves: Tensor
+    uncertain: Tensor
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def __getitem__(self, rows: Tensor | slice) -> "Encoded":
+        return Encoded(self.matrix[rows], self.halves[rows], self.uncertain[rows])
+
+
+def padded(encoded: Encoded, multiple: int) -> Encoded:
+    """With vectors that are far from everything up to the next multiple of rows."""
+    more = -len(encoded) % multiple
+    if not more:
+        return encoded
+    far = _FAR if encoded.halves.dtype == torch.int32 else torch.inf
+    return Encoded(
+        torch.nn.functional.pad(encoded.matrix, (0, 0, 0, more)),
+        torch.nn.functional.pad(encoded.halves, (0, more), value=far),
+        torch.nn.functional.pad(encoded.uncertain, (0, more)),
+    )
+
+
+class Encoding(Protocol):
+    """A way to encode vectors."""
+
+    def encode(self, vectors: Tensor) -> Encoded:
+        """float32 (n, D) encoded."""
+        ...
+
+    def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
+        """What c·c/2 − x·c cannot exceed for vectors c within ``distance`` float64 (n,) of the x of ``left``, whose
+        own uncertainty is no larger than ``farthest``: in the products' type (n,)."""
+        ...
+
+
+class Floats:
+    """The vectors less ``centre``.
+
+    A float32 sum of n products is off by at most n units of the sum of their magnitudes, here no more than ‖x‖² + ‖c‖².
+    Half squares are lowered by that much, so that products err to one side only; twice that much, which also covers the
+    rounding of the squares, the centring and the limits.
+    """
+
+    def __init__(self, centre: Tensor) -> None:
+        self._centre = centre
+        self._rounding = 2 * (len(centre) + 8) * _UNIT
+
+    def encode(self, vectors: Tensor) -> Encoded:
+        centred = vectors - self._centre
+        squares = centred.double().square().sum(dim=1)
+        halves = (squares * (0.5 - self._rounding)).float()
+        return Encoded(centred, halves, torch.zeros_like(halves))
+
+    def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
+        return (distance.square() / 2 - left.halves).float()
+
+
+class Codes:
+    """The vectors, centred and rotated at random, as multiples of a step; uncertain is how far that moved them.
+
+    The rotation spreads a vector evenly over the dimensions, so that one step suits them all.
+    """
+
+    def __init__(self, centre: Tensor, step: float) -> None:
+        self._centre = centre
+        self._step = step
+        self._rotation = _rotation(len(centre)).to(centre.device)
+        self._top = _largest_code(len(centre))
+        self._type = torch.int8 if centre.device.type == "cpu" and _fast_bytes() else torch.float32
+
+    @classmethod
+    def of(cls, vectors: Tensor) -> "Codes":
+        """Codes whose range is that of the vectors float32 (n, D)."""
+        centre = vectors.mean(dim=0)
+        rotation = _rotation(len(centre)).to(centre.device)
+        reach = max(float(((part - centre) @ rotation).abs().max()) for part in vectors.split(_CHUNK))
+        return cls(centre, (reach or 1.0) / _largest_code(len(centre)))
+
+    def encode(self, vectors: Tensor) -> Encoded:
+        parts = [self._encode(part) for part in vectors.split(_CHUNK)]
+        return Encoded(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+    def _encode(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        centred = vectors - self._centre
+        turned = centred @ self._rotation
+        codes = (turned / self._step).round_().clamp_(-self._top, self._top)
+        halves = (codes.square().sum(dim=1) / 2).floor_()  # exact: see _largest_code
+        moved = torch.linalg.vector_norm(turned.sub_(codes, alpha=self._step), dim=1)
+        # Every coordinate of a rotated vector is a float32 sum of D products, off by D units of ‖x‖ at most; centring,
+        # rotation and what is computed from it are rounded too, by less than another D units.
+        dimensions = len(self._centre)
+        lengths = torch.linalg.vector_norm(centred, dim=1)
+        rounding = 2 * (dimensions + 8) * _UNIT * math.sqrt(dimensions) * lengths
+        return codes.to(self._type), halves.to(torch.int32) if self._type == torch.int8 else halves, moved + rounding
+
+    def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
+        apart = (distance + left.uncertain + farthest) / self._step
+        # A unit more for each half square that was rounded down, and far less for the rounding of this line.
+        limit = apart.square() * (1 + 2**-40) / 2 - left.halves + 2
+        return limit.clamp(max=_FAR // 2).floor().to(left.halves.dtype)
+
+
+@lru_cache(maxsize=8)
+def _rotation(dimensions: int) -> Tensor:
+    """A random orthonormal matrix float32 (D, D), always the same."""
+    generator = torch.Generator().manual_seed(dimensions)
+    return torch.linalg.qr(torch.randn(dimensions, dimensions, generator=generator, dtype=torch.float64))[0].float()
+
+
+def _largest_code(dimensions: int) -> int:
+    """Products of codes up to it are exact in float32 as well: their sum stays below 2²⁴."""
+    return min(127, math.isqrt(_EXACT // dimensions))
+
+
+def _fast_bytes() -> bool:
+    """Whether this processor multiplies bytes faster than float32."""
+    return hasattr(torch, "_int_mm") and torch.cpu._is_vnni_supported()
