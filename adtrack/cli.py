@@ -1,8 +1,6 @@
 """The command line: ``adtrack VERB``, also ``python -m adtrack VERB``."""
 
-import signal
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import click
 
 from adtrack import __version__
+from adtrack.command import run_command, warn
 from adtrack.config import (
     DEMO,
     METHODS,
@@ -17,7 +16,9 @@ from adtrack.config import (
     BankSpec,
     BuildSpec,
     DataSpec,
+    DetectorSpec,
     ImageSpec,
+    PadimSpec,
     parse_layers,
 )
 from adtrack.errors import UserError
@@ -46,13 +47,19 @@ _backbone_options = _together(
     click.option("--weights", default="imagenet", help="imagenet, random, or a .pth or .safetensors file."),
     click.option("--resize", default=256, help="Side in pixels that images are squeezed to."),
     click.option("--crop", default=224, help="Side of the central crop; 0 = the whole image."),
-    click.option("--reweight-neighbours", default=9, help="b of PatchCore's equation 7; 1 = off."),
+    click.option("--reweight-neighbours", default=9, help="PatchCore: b of its equation 7; 1 = off."),
 )
 _bank_options = _together(
     click.option("--layers", default="layer2+layer3", help="Layers joined by +."),
-    click.option("--patch-size", default=3, help="Side of the neighbourhood, odd."),
-    click.option("--coreset-fraction", default=0.1, help="Share of the patches that the bank keeps."),
-    click.option("--method", default="patchcore", type=click.Choice(METHODS), help="What detects anomalies."),
+    click.option("--patch-size", default=3, help="PatchCore: side of the neighbourhood, odd."),
+    click.option("--coreset-fraction", default=0.1, help="PatchCore: share of the patches that it keeps."),
+    click.option("--padim-dimensions", default=100, help="PaDiM: feature dimensions that it keeps, drawn at random."),
+    click.option(
+        "--method",
+        default="patchcore",
+        type=click.Choice(METHODS),
+        help="What detects anomalies; an option of the other method is ignored.",
+    ),
 )
 _study_options = _together(
     click.option("--trials", default=20, help="Finished trials that the study shall have in total."),
@@ -96,14 +103,14 @@ def cli(debug: bool) -> None:
     "--register", is_flag=False, flag_value=True, type=bool, default=False, help="Register it as adtrack-<class>."
 )
 def build_bank(register: bool, device: str, **options: Any) -> None:
-    """Build one memory bank, measure it on Val, log it as a run.
+    """Build one memory bank (or PaDiM's Gaussians), measure it on Val, log it as a run.
 
     \b
     adtrack build-bank --class zipper --layers layer2 --coreset-fraction 0.01 --register
     """
     from adtrack.verbs import build, report
 
-    result = build.build_bank(_build_spec(**options), device, register, _warn)
+    result = build.build_bank(_build_spec(**options), device, register, warn)
     report.print_bank(result, click.echo)
 
 
@@ -120,7 +127,7 @@ def evaluate(model: str, device: str, **options: Any) -> None:
     """
     from adtrack.verbs import build, report
 
-    result = build.evaluate_bank(_build_spec(**options), device, None if model == AUTO else model, _warn)
+    result = build.evaluate_bank(_build_spec(**options), device, None if model == AUTO else model, warn)
     report.print_bank(result, click.echo)
 
 
@@ -161,7 +168,7 @@ def tune(
     )
     asked = StudySpec(space, trials, sampler, metric, objective, max_bank_mb, options["seed"])
     name, url = (None if value == AUTO else value for value in (study, storage))
-    result = run_tune(_build_spec(**options), asked, name, url, device, click.echo, _warn)
+    result = run_tune(_build_spec(**options), asked, name, url, device, click.echo, warn)
     report.print_study(result, click.echo)
     if result.failed:
         sys.exit(1)
@@ -204,6 +211,24 @@ def export(class_name: str, study: str, out: Path) -> None:
     report.print_export(run_export(*chosen, out), click.echo)
 
 
+@cli.command("make-shift")
+@click.option("--class", "class_name", required=True, help="Product class: a folder of the data set.")
+@click.option("--data", default=DEMO, help="'demo', or a folder with classes in MVTec layout.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder that the class is written below.")
+@click.option("--severity", default=1.0, help="0 = no shift, 1 = the protocol's, 2 = double.")
+@click.option("--seed", default=42, help="Seeds the shift of every image.")
+def make_shift(class_name: str, data: str, out: Path, severity: float, seed: int) -> None:
+    """Write a class through MVTec-Shift: images and masks for any tool, all parameters, a page to look at.
+
+    \b
+    adtrack make-shift --class zipper --data mvtec/ --out mvtec-shift/
+    """
+    from adtrack.verbs import report
+    from adtrack.verbs.make_shift import make_shift as run_make_shift
+
+    report.print_shift(run_make_shift(DataSpec(class_name, data, seed), out, severity), click.echo)
+
+
 @cli.command("demo-data")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to; without it, adtrack's cache.")
 def demo_data(out: Path | None) -> None:
@@ -233,17 +258,22 @@ def _build_spec(
     weights: str,
     resize: int,
     crop: int,
-    reweight_neighbours: int,
-    **bank: Any,
+    **detector: Any,
 ) -> BuildSpec:
-    if "layers" in bank:
-        bank["layers"] = parse_layers(bank["layers"])
     return BuildSpec(
         DataSpec(class_name, data, seed),
         ImageSpec(resize, crop),
         BackboneSpec(backbone, weights, seed),
-        BankSpec(reweight_neighbours=reweight_neighbours, seed=seed, **bank),
+        _detector_spec(seed=seed, **detector),
     )
+
+
+def _detector_spec(
+    *, layers: str = "layer2+layer3", method: str = "patchcore", padim_dimensions: int = 100, seed: int, **bank: Any
+) -> DetectorSpec:
+    if method == "padim":
+        return PadimSpec(parse_layers(layers), padim_dimensions, seed)
+    return BankSpec(parse_layers(layers), seed=seed, **bank)
 
 
 def _values(text: str, kind: Callable, name: str) -> tuple:
@@ -253,30 +283,6 @@ def _values(text: str, kind: Callable, name: str) -> tuple:
         raise UserError(f"{name} must be values joined by commas, but got {text!r}.") from error
 
 
-def _warn(text: str) -> None:
-    click.echo(click.style("Warning: ", fg="yellow", bold=True) + text, err=True)
-
-
-def _stop(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Run a verb: 0 done, 1 done with failures, 2 wrong usage, 130 stopped."""
-    debug = "--debug" in sys.argv
-    signal.signal(signal.SIGTERM, _stop)  # a scheduler's stop ends runs as tidily as Ctrl-C does
-    if not debug:
-        warnings.simplefilter("ignore")
-    try:
-        sys.exit(cli.main(standalone_mode=False))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except UserError as error:
-        if debug:
-            raise
-        click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
-        sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\nStopped. What is finished is kept; the same command goes on from there.", err=True)
-        sys.exit(130)
+    run_command(cli, sys.argv[1:])

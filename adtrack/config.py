@@ -10,12 +10,17 @@ from .errors import UserError
 DEMO = "demo"
 IMAGENET = "imagenet"
 RANDOM = "random"
-METHODS = ("patchcore",)
+METHODS = ("patchcore", "padim")
 
 
 def _whole(name: str, value: object, least: int, hint: str = "") -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UserError(f"{name} must be a whole number of at least {least}, but got {value!r}.", hint)
+
+
+def _method(expected: str, value: object) -> None:
+    if value != expected:
+        raise UserError(f"method must be {expected} here, but got {value!r}.")
 
 
 def canonical(record: object) -> str:
@@ -73,16 +78,10 @@ class BackboneSpec:
 
 
 @dataclass(frozen=True)
-class BankSpec:
-    """How a memory bank is made from patch features and asked for scores."""
+class _LayersSpec:
+    """What every detector is asked for: the layers whose outputs it works on."""
 
     layers: tuple[str, ...] = ("layer2", "layer3")
-    patch_size: int = 3
-    coreset_fraction: float = 0.1
-    reweight_neighbours: int = 9
-    projection: int | None = 128
-    seed: int = 42
-    method: str = field(default="patchcore")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -91,6 +90,26 @@ class BankSpec:
                 f"layers must be different layer names joined by +, but got {'+'.join(self.layers)!r}.",
                 "layer2+layer3 is the default.",
             )
+
+    @property
+    def layers_text(self) -> str:
+        """The layers as the user types them: ``layer2+layer3``."""
+        return "+".join(self.layers)
+
+
+@dataclass(frozen=True)
+class BankSpec(_LayersSpec):
+    """How a memory bank is made from patch features and asked for scores."""
+
+    patch_size: int = 3
+    coreset_fraction: float = 0.1
+    reweight_neighbours: int = 9
+    projection: int | None = 128
+    seed: int = 42
+    method: str = field(default="patchcore")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         _whole("patch size", self.patch_size, 1)
         if self.patch_size % 2 == 0:
             raise UserError(
@@ -106,13 +125,38 @@ class BankSpec:
         if self.projection is not None:
             _whole("projection", self.projection, 1, "None keeps all dimensions.")
         _whole("seed", self.seed, 0)
-        if self.method not in METHODS:
-            raise UserError(f"method must be one of {', '.join(METHODS)}, but got {self.method!r}.")
+        _method("patchcore", self.method)
 
     @property
-    def layers_text(self) -> str:
-        """The layers as the user types them: ``layer2+layer3``."""
-        return "+".join(self.layers)
+    def title(self) -> str:
+        """What tells it from others of its method, in a word or two: ``layer2+layer3 p3 0.1``."""
+        return f"{self.layers_text} p{self.patch_size} {self.coreset_fraction:g}"
+
+
+@dataclass(frozen=True)
+class PadimSpec(_LayersSpec):
+    """How PaDiM's Gaussians are made: of ``dimensions`` of the layers' channels, drawn at random by ``seed``.
+
+    The paper (Defard et al., arXiv 2011.08785) keeps 100 of a ResNet-18's and 550 of a Wide ResNet-50-2's.
+    """
+
+    dimensions: int = 100
+    seed: int = 42
+    method: str = field(default="padim")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _whole("padim dimensions", self.dimensions, 1, "100 is the usual number.")
+        _whole("seed", self.seed, 0)
+        _method("padim", self.method)
+
+    @property
+    def title(self) -> str:
+        """What tells it from others of its method, in a word or two: ``layer2+layer3 d100``."""
+        return f"{self.layers_text} d{self.dimensions}"
+
+
+DetectorSpec = BankSpec | PadimSpec
 
 
 def parse_layers(text: str) -> tuple[str, ...]:
@@ -127,4 +171,4 @@ class BuildSpec:
     data: DataSpec
     image: ImageSpec = ImageSpec()
     backbone: BackboneSpec = BackboneSpec()
-    bank: BankSpec = BankSpec()
+    bank: DetectorSpec = BankSpec()

@@ -28,7 +28,7 @@ def options(verb: str) -> dict[str, click.Parameter]:
 
 
 def test_the_promised_entry_points_exist():
-    assert set(ENTRY_POINTS) == {"tune", "build-bank", "evaluate", "score", "export"}
+    assert set(ENTRY_POINTS) == {"tune", "build-bank", "evaluate", "score", "make-shift", "export"}
 
 
 @pytest.mark.parametrize("verb", ENTRY_POINTS)

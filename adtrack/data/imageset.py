@@ -1,5 +1,6 @@
 """A split in a domain: the images that a bank is built from or scored on."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,17 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from .. import config
+from ..errors import UserError
 from .classes import ImageRecord
 from .loading import decode, decode_mask
-from .shift import draw_shift, shift_image, shift_mask
+from .shift import Shift, check_severity, draw_shift
 from .splits import Splits
+from .transform import shift_image, shift_mask
 
 CLEAN, SHIFT = "clean", "shift"
+_NAME = re.compile(r"(train|val|test)_(clean|shift)(?:(?<=shift)@([0-9]+(?:\.[0-9]+)?))?")
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The images of ``split`` as they are ("clean") or through MVTec-Shift ("shift"), in path order."""
+    """The images of ``split`` as they are ("clean") or through MVTec-Shift ("shift") at ``severity``, in path order."""
 
     split: str
     domain: str
@@ -25,11 +29,17 @@ class ImageSet:
     records: tuple[ImageRecord, ...]
     shift_seed: int
     contents: Mapping[str, str] = field(repr=False)
+    severity: float = 1.0
 
     @property
     def name(self) -> str:
-        """``val_clean``, ``test_shift``, …"""
-        return f"{self.split}_{self.domain}"
+        """``val_clean``, ``test_shift``, ``test_shift@0.5``, …: what ``parse_name`` reads."""
+        name = f"{self.split}_{self.domain}"
+        return name if self._as_drawn else f"{name}@{np.format_float_positional(self.severity, trim='-')}"
+
+    @property
+    def _as_drawn(self) -> bool:
+        return self.domain == CLEAN or self.severity == 1
 
     def __len__(self) -> int:
         return len(self.records)
@@ -48,13 +58,17 @@ class ImageSet:
     def digest(self) -> str:
         """SHA-256 over the images' content and, in the shifted domain, what their shift depends on."""
         images = [[record.path, self.contents[record.path]] for record in self.records]
-        return config.digest({"images": images, "shift_seed": self.shift_seed if self.domain == SHIFT else None})
+        source = {"images": images, "shift_seed": self.shift_seed if self.domain == SHIFT else None}
+        return config.digest(source if self._as_drawn else {**source, "severity": self.severity})
+
+    def _shift(self, record: ImageRecord) -> Shift:
+        return draw_shift(record.path, self.shift_seed, self.severity)
 
     def image(self, index: int) -> np.ndarray:
         """uint8 (H, W, 3)."""
         record = self.records[index]
         image = decode(self.root / record.path, record.path)
-        return shift_image(image, draw_shift(record.path, self.shift_seed)) if self.domain == SHIFT else image
+        return shift_image(image, self._shift(record)) if self.domain == SHIFT else image
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image; a shift keeps them."""
@@ -67,9 +81,26 @@ class ImageSet:
         if record.mask is None:
             return None if record.label else np.zeros(self.size(index), dtype=bool)
         mask = decode_mask(self.root / record.mask, record.mask)
-        return shift_mask(mask, draw_shift(record.path, self.shift_seed)) if self.domain == SHIFT else mask
+        return shift_mask(mask, self._shift(record)) if self.domain == SHIFT else mask
 
 
-def image_set(splits: Splits, root: Path, split: str, domain: str) -> ImageSet:
+def parse_name(name: str) -> tuple[str, str, float]:
+    """Split, domain and severity of an image set called ``test_clean``, ``val_shift`` or ``test_shift@0.5``.
+
+    UserError: it is called otherwise, or the severity is not in [0, 2].
+    """
+    found = _NAME.fullmatch(name)
+    if not found:
+        raise UserError(
+            f"an image set must be called train, val or test with _clean or _shift, but got {name!r}.",
+            "a severity follows the shift: test_shift@0.5.",
+        )
+    split, domain, written = found.groups()
+    severity = float(written or 1)
+    check_severity(severity)
+    return split, domain, severity
+
+
+def image_set(splits: Splits, root: Path, split: str, domain: str, severity: float = 1.0) -> ImageSet:
     """The images of ``split`` ("train", "val", "test") in ``domain``; shifts are seeded like the splits."""
-    return ImageSet(split, domain, root, getattr(splits, split).records, splits.seed, splits.contents)
+    return ImageSet(split, domain, root, getattr(splits, split).records, splits.seed, splits.contents, float(severity))

@@ -1,17 +1,16 @@
-"""MVTec-Shift: a seeded change of viewpoint, exposure and light that depends on nothing but seed and path.
+"""MVTec-Shift: a seeded change of viewpoint, exposure and light that depends on nothing but seed, path and severity.
 
-The steps, in this order: one affine map (rotation, resized crop and translation together, so that the image is
-resampled once); brightness, contrast, saturation; illumination; blur; noise. Light changes before the lens blurs
-and the sensor adds noise, and so the noise keeps the σ that was drawn.
+What happens to an image is drawn here; ``transform.py`` does it.
 """
 
+import dataclasses
 import hashlib
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
-from scipy.special import ndtr, ndtri
+
+from ..errors import UserError
 
 RANGES = {
     "angle": (-10.0, 10.0),  # degrees
@@ -28,32 +27,34 @@ BLUR_KERNELS = (3, 5)
 ILLUMINATED_SHARE = 0.5
 LINEAR = ("left", "right", "top", "bottom")
 RADIAL = ("centre", "edge")
-TRANSITION = 80 / 1024  # σ of the light's smooth transition, as a share of the side
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+MAX_SEVERITY = 2.0
+DEEPEST = 0.95  # of illumination at any severity: some light must remain at the dark end
+
+_UNSCALED = ("noise_seed", "illumination", "blur_kernel")  # the kernel is scaled by itself: it stays odd
 
 
 @dataclass(frozen=True)
 class Shift:
-    """The transform of one image. Lengths are shares of the image's side, so one Shift fits any size.
+    """The transform of one image; by default none. Lengths are shares of the image's side, so one Shift fits any size.
 
     ``illumination`` names the dark end: "none", "left", "right", "top", "bottom", "centre" or "edge".
     """
 
-    angle: float
-    crop_top: float
-    crop_left: float
-    crop_height: float
-    crop_width: float
-    translate_y: float
-    translate_x: float
-    brightness: float
-    contrast: float
-    saturation: float
-    blur_kernel: int
-    noise_sigma: float
-    noise_seed: int
-    illumination: str
-    illumination_depth: float
+    angle: float = 0.0
+    crop_top: float = 0.0
+    crop_left: float = 0.0
+    crop_height: float = 1.0
+    crop_width: float = 1.0
+    translate_y: float = 0.0
+    translate_x: float = 0.0
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    blur_kernel: int = 1
+    noise_sigma: float = 0.0
+    noise_seed: int = 0
+    illumination: str = "none"
+    illumination_depth: float = 0.0
 
 
 class _Draws:
@@ -76,9 +77,26 @@ class _Draws:
         return options[int(self.unit() * len(options))]
 
 
-def draw_shift(path: str, seed: int) -> Shift:
-    """The transform of the image at ``path`` (relative to the data root): the same in any split, order or process."""
-    draws = _Draws(seed, path)
+def draw_shift(path: str, seed: int, severity: float = 1.0) -> Shift:
+    """The transform of the image at ``path`` (relative to the data root): the same in any split, order or process.
+
+    ``severity`` scales how far each parameter is from no transform: 0 none, 1 the protocol's, 2 double. The draws stay
+    the same. UserError: it is not in [0, 2].
+    """
+    check_severity(severity)
+    return _scaled(_draw(_Draws(seed, path)), severity)
+
+
+def check_severity(severity: float) -> None:
+    """Refuse a severity for which the transform is not defined."""
+    if not 0 <= severity <= MAX_SEVERITY:
+        raise UserError(
+            f"severity must be between 0 and {MAX_SEVERITY:g}, but got {severity}.",
+            "0 is no shift, 1 the protocol's, 2 double.",
+        )
+
+
+def _draw(draws: _Draws) -> Shift:
     scale = draws.between(*RANGES["scale"])
     # Within the aspects at which a crop of this area still fits into the image: both sides at most 1.
     aspect = draws.between(max(RANGES["aspect"][0], scale), min(RANGES["aspect"][1], 1 / scale))
@@ -104,107 +122,19 @@ def draw_shift(path: str, seed: int) -> Shift:
     )
 
 
-def _affine(shift: Shift, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The map output pixel (row, column) → source pixel as a 2 × 2 matrix and an offset.
+def _scaled(shift: Shift, severity: float) -> Shift:
+    """The shift with every parameter's distance from none times ``severity``; at 1 the very same numbers.
 
-    The image is turned counter-clockwise about its centre, cropped and resized to its own size, then moved down and
-    to the right; this is the inverse of that, between pixel centres at half-integers.
+    Of the crop it is what is cut off each side that is scaled, so that it still lies inside the image. At severity 2
+    the factors of brightness, contrast and saturation are within 0.4 … 1.6 and never negative.
     """
-    sides = np.array([height, width], dtype=np.float64)
-    resize = np.diag([shift.crop_height, shift.crop_width])
-    corner = np.array([shift.crop_top, shift.crop_left]) * sides
-    move = np.array([shift.translate_y, shift.translate_x]) * sides
-    cosine, sine = math.cos(math.radians(shift.angle)), math.sin(math.radians(shift.angle))
-    turn = np.array([[cosine, sine], [-sine, cosine]])
-    # source + ½ = turn · (corner + resize · (output + ½ − move) − centre) + centre
-    return turn @ resize, turn @ (corner + resize @ (0.5 - move) - sides / 2) + sides / 2 - 0.5
-
-
-def _resample(plane: np.ndarray, shift: Shift, order: int) -> np.ndarray:
-    """One channel (H, W) at the map's source points; outside, (d c b a | a b c d | d c b a), edge pixel repeated."""
-    matrix, offset = _affine(shift, *plane.shape)
-    return ndimage.affine_transform(plane, matrix, offset, order=order, mode="reflect", prefilter=False)
-
-
-def _grey(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) → (H, W, 1); written out because the bits of a matrix product depend on the machine's BLAS."""
-    red, green, blue = (image[:, :, channel] * LUMA[channel] for channel in range(3))
-    return (red + green + blue)[:, :, None]
-
-
-def _photometric(image: np.ndarray, shift: Shift) -> np.ndarray:
-    """Brightness, contrast about the mean of the grey image, saturation about each pixel's grey; clipped each time."""
-    image = np.clip(image * np.float32(shift.brightness), 0, 1)
-    mean = np.float32(_grey(image).mean(dtype=np.float64))
-    image = np.clip(mean + (image - mean) * np.float32(shift.contrast), 0, 1)
-    grey = _grey(image)
-    return np.clip(grey + (image - grey) * np.float32(shift.saturation), 0, 1)
-
-
-def _ramp(t: np.ndarray, sigma: float) -> np.ndarray:
-    """The ramp min(|t|, 1) convolved with a Gaussian of ``sigma`` and rescaled so that 0 → 0 and 1 → 1.
-
-    A Gaussian makes σ φ(t/σ) + t Φ(t/σ) of max(t, 0), and the ramp is max(t, 0) + max(-t, 0) - max(t - 1, 0) for
-    t ≥ -1. The result is flat at the dark end, straight in between and flat again where the full light begins.
-    """
-
-    def smooth(x: np.ndarray) -> np.ndarray:
-        z = x / sigma
-        return sigma * np.exp(-z * z / 2) / math.sqrt(2 * math.pi) + x * ndtr(z)
-
-    def level(x: np.ndarray) -> np.ndarray:
-        return smooth(x) + smooth(-x) - smooth(x - 1)
-
-    dark, bright = level(np.array([0.0, 1.0]))
-    return (level(t) - dark) / (bright - dark)
-
-
-def _light(shift: Shift, height: int, width: int) -> np.ndarray:
-    """The factor of each pixel, float32 (H, W): 1 - depth at the dark end, 1 at the bright end.
-
-    Linear: along one side. Radial: with the distance from the centre, each axis measured in its own side, 1 in the
-    corners; that distance is half a diagonal long, hence the σ of √2 on the same scale.
-    """
-    y, x = np.ix_((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width)
-    linear = {"left": x, "right": 1 - x, "top": y, "bottom": 1 - y}
-    if shift.illumination in linear:
-        light = _ramp(linear[shift.illumination], TRANSITION)
-    else:
-        light = _ramp(np.hypot(2 * y - 1, 2 * x - 1) / math.sqrt(2), TRANSITION * math.sqrt(2))
-        light = 1 - light if shift.illumination == "edge" else light
-    return np.broadcast_to(1 - shift.illumination_depth * (1 - light), (height, width)).astype(np.float32)
-
-
-def _blur(image: np.ndarray, kernel: int) -> np.ndarray:
-    """Gaussian of ``kernel`` taps with OpenCV's σ = 0.3 ((k - 1) / 2 - 1) + 0.8, mirrored at the border."""
-    sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
-    taps = np.exp(-((np.arange(kernel) - kernel // 2) ** 2) / (2 * sigma**2))
-    taps /= taps.sum()
-    return ndimage.correlate1d(ndimage.correlate1d(image, taps, axis=0), taps, axis=1)
-
-
-def _noise(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Standard normal noise, float32: the Gaussian's 65 536 quantiles, drawn by 16-bit numbers from raw words.
-
-    Unlike a library's normal generator this is fixed for good; it ends at ±4.3 σ, of no moment in 8-bit pixels.
-    """
-    quantiles = ndtri((np.arange(65536) + 0.5) / 65536).astype(np.float32)
-    size = math.prod(shape)
-    words = np.random.PCG64(seed).random_raw(-(-size // 4)).astype("<u8")
-    return quantiles[words.view("<u2")[:size]].reshape(shape)
-
-
-def shift_image(image: np.ndarray, shift: Shift) -> np.ndarray:
-    """The shifted image: uint8 (H, W, 3) → uint8 (H, W, 3), computed in float32 on [0, 1]."""
-    scaled = image.astype(np.float32) / np.float32(255)
-    moved = np.stack([_resample(scaled[:, :, channel], shift, order=1) for channel in range(3)], axis=2)
-    lit = _photometric(moved, shift)
-    if shift.illumination != "none":
-        lit = lit * _light(shift, *image.shape[:2])[:, :, None]
-    seen = _blur(lit, shift.blur_kernel) + np.float32(shift.noise_sigma) * _noise(image.shape, shift.noise_seed)
-    return np.rint(np.clip(seen, 0, 1) * 255).astype(np.uint8)
-
-
-def shift_mask(mask: np.ndarray, shift: Shift) -> np.ndarray:
-    """The mask, bool (H, W), moved with its image: same map, nearest neighbour, same reflection at the border."""
-    return _resample(mask.astype(np.uint8), shift, order=0).astype(bool)
+    none = Shift()
+    values = {}
+    for name in (field.name for field in dataclasses.fields(Shift) if field.name not in _UNSCALED):
+        neutral = getattr(none, name)
+        values[name] = neutral + severity * (getattr(shift, name) - neutral)
+    values["illumination_depth"] = min(values["illumination_depth"], DEEPEST)
+    values["illumination"] = shift.illumination if values["illumination_depth"] else none.illumination
+    radius = (shift.blur_kernel - 1) // 2
+    values["blur_kernel"] = 1 + 2 * math.floor(severity * radius + 0.5)
+    return dataclasses.replace(shift, **values)

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from ..config import BankSpec
+from ..config import DetectorSpec
 from ..features.grids import Grid
+from ..features.store import FeatureSet
+from .orders import OrderStore
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,18 @@ class Scores:
 class Detector(Protocol):
     """A fitted detector."""
 
-    spec: BankSpec
+    spec: DetectorSpec
     layers: tuple[str, ...]
+
+    @classmethod
+    def prepare(cls) -> None:
+        """Load the libraries that only this detector needs, so that no time measured later holds that."""
+        ...
+
+    @classmethod
+    def fit(cls, features: FeatureSet, spec: DetectorSpec, orders: OrderStore) -> Self:
+        """Learn from the features of good images; greedy orders that it computes are kept in ``orders``."""
+        ...
 
     @property
     def grid(self) -> Grid:
@@ -37,7 +50,7 @@ class Detector(Protocol):
 
     @property
     def rows(self) -> int:
-        """How many patches of good parts it remembers."""
+        """How many rows it remembers of good parts: PatchCore's patches, PaDiM's Gaussians (one a grid position)."""
         ...
 
     @property
@@ -51,4 +64,9 @@ class Detector(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the detector into ``folder`` without pickle."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device) -> Self:
+        """Read what ``save`` wrote: the same scores to the bit. UserError if it is damaged."""
         ...

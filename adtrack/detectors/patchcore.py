@@ -1,15 +1,13 @@
 """PatchCore (Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022, arXiv 2106.08265)."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ..config import BankSpec, canonical, digest
-from ..errors import UserError
+from ..config import BankSpec, digest
 from ..features.grids import Grid
 from ..features.patches import finest, merge_layers
 from ..features.store import FeatureSet
@@ -17,17 +15,26 @@ from ..progress import bar
 from .bank import MemoryBank
 from .base import Scores
 from .coreset import coreset_count, greedy_order, projection_matrix
+from .description import load_description, save_description
 from .orders import OrderStore
 
 
 class PatchCore:
     """A memory bank of patch features; an image is as anomalous as its least familiar patch."""
 
-    def __init__(self, spec: BankSpec, bank: MemoryBank, grids: Mapping[str, Grid]) -> None:
+    def __init__(
+        self, spec: BankSpec, bank: MemoryBank, grids: Mapping[str, Grid], origins: np.ndarray | None = None
+    ) -> None:
+        """``origins`` int64 (rows,) is the place of each row's training image; a bank that was loaded has none."""
         self.spec = spec
         self.bank = bank
+        self.origins = origins
         self.layers = spec.layers
         self.grids = {layer: grids[layer] for layer in spec.layers}
+
+    @classmethod
+    def prepare(cls) -> None:
+        """Nothing: all that it needs is loaded."""
 
     @classmethod
     def fit(cls, features: FeatureSet, spec: BankSpec, orders: OrderStore) -> "PatchCore":
@@ -42,7 +49,8 @@ class PatchCore:
         found_with = {"layers": spec.layers, "patch": spec.patch_size, "projection": spec.projection, "seed": spec.seed}
         key = digest({"features": features.key, **found_with})
         order = orders.order(key, count, lambda prefix, watch: _greedy(features, spec, count, prefix, watch))
-        return cls(spec, MemoryBank(_chosen(features, spec, order)), features.grids)
+        origins = (order // (total // len(features))).numpy()
+        return cls(spec, MemoryBank(_chosen(features, spec, order)), features.grids, origins)
 
     @property
     def grid(self) -> Grid:
@@ -58,14 +66,23 @@ class PatchCore:
 
     def score(self, outputs: Mapping[str, Tensor]) -> Scores:
         """Distance of every patch to its nearest bank patch, and the image scores (equations 6 and 7)."""
-        patches = merge_layers(outputs, self.layers, self.grids, self.spec.patch_size)
-        images, height, width, dimensions = patches.shape
-        patches = patches.reshape(images, height * width, dimensions)
-        distances, rows = (found.reshape(images, -1) for found in self.bank.nearest(patches.flatten(0, 1)))
+        patches, distances, rows = self._nearest(outputs)
+        images, height, width, _ = patches.shape
+        patches, distances, rows = patches.flatten(1, 2), distances.flatten(1), rows.flatten(1)
         worst = distances.argmax(dim=1)  # the first of equals
         every = torch.arange(images, device=worst.device)
         image = self._reweighted(patches[every, worst], rows[every, worst], distances[every, worst])
         return Scores(image.cpu().numpy(), distances.reshape(images, height, width).cpu().numpy())
+
+    def nearest_rows(self, outputs: Mapping[str, Tensor]) -> np.ndarray:
+        """The bank row that is nearest to every patch: int64 (n, h, w)."""
+        return self._nearest(outputs)[2].cpu().numpy()
+
+    def _nearest(self, outputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Patches (n, h, w, D), and distance and row (n, h, w) of each one's nearest bank patch."""
+        patches = merge_layers(outputs, self.layers, self.grids, self.spec.patch_size)
+        distances, rows = self.bank.nearest(patches.flatten(0, 2))
+        return patches, distances.reshape(patches.shape[:3]), rows.reshape(patches.shape[:3])
 
     def _reweighted(self, patches: Tensor, rows: Tensor, distances: Tensor) -> Tensor:
         """Equation 7 for each image's worst patch p (n, D), its nearest bank row m* (n,) and their distance s* (n,).
@@ -84,24 +101,13 @@ class PatchCore:
     def save(self, folder: Path) -> None:
         """Write ``bank.safetensors`` and ``detector.json``."""
         self.bank.save(folder)
-        grids = {layer: asdict(grid) for layer, grid in self.grids.items()}
-        text = canonical({"spec": asdict(self.spec), "grids": grids})
-        (folder / "detector.json").write_text(text, encoding="utf-8")
+        save_description(folder, self.spec, self.grids)
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> "PatchCore":
         """Read what ``save`` wrote. UserError if it is damaged."""
-        try:
-            fields = json.loads((folder / "detector.json").read_text(encoding="utf-8"))
-            spec = BankSpec(**fields["spec"])
-            grids = {
-                layer: Grid(float(grid["offset"]), float(grid["stride"])) for layer, grid in fields["grids"].items()
-            }
-            return cls(spec, MemoryBank.load(folder).to(device), {layer: grids[layer] for layer in spec.layers})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"a PatchCore model must hold bank and specification, but {folder} does not ({error})."
-            ) from error
+        spec, grids, _ = load_description(folder, BankSpec)
+        return cls(spec, MemoryBank.load(folder).to(device), grids)
 
 
 def _merged(features: FeatureSet, spec: BankSpec) -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""A bank ready for use: image in, score, label and anomaly map out; on disk a folder without pickle."""
+"""A detector ready for use: image in, score, label and anomaly map out; on disk a folder without pickle."""
 
 import json
 import math
@@ -17,9 +17,10 @@ from ..features.backbone import Backbone
 from ..features.weights import Trunk, cached_trunk
 from .base import Detector, Scores
 from .maps import anomaly_map
+from .padim import Padim
 from .patchcore import PatchCore
 
-DETECTORS = {"patchcore": PatchCore}
+DETECTORS: dict[str, type[Detector]] = {"patchcore": PatchCore, "padim": Padim}
 FORMAT = 1
 
 
@@ -35,7 +36,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What Val-clean settled: the threshold on image scores, and the patch distances at both ends of the colours."""
+    """What a Val set settled: the threshold on image scores, and the patch distances at both ends of the colours."""
 
     threshold: float
     colour_low: float

@@ -43,12 +43,12 @@ class Evaluation:
         return self.scored.images.name
 
 
-def calibrate(val_clean: Scored) -> Calibration:
-    """The threshold of best F1 and the heatmaps' colour range, both from Val-clean."""
-    labels = val_clean.images.labels
-    good = [anomaly_map for anomaly_map, label in zip(val_clean.maps, labels, strict=True) if not label]
-    colours = colour_range(good, val_clean.maps)
-    return Calibration(f1_threshold(val_clean.scores.image, labels), colours.low, colours.high)
+def calibrate(val: Scored) -> Calibration:
+    """The threshold of best F1 and the heatmaps' colour range, both from a Val set."""
+    labels = val.images.labels
+    good = [anomaly_map for anomaly_map, label in zip(val.maps, labels, strict=True) if not label]
+    colours = colour_range(good, val.maps)
+    return Calibration(f1_threshold(val.scores.image, labels), colours.low, colours.high)
 
 
 def evaluate(scored: Scored, masks: Sequence[np.ndarray] | None, view: ImageSpec, threshold: float) -> Evaluation:

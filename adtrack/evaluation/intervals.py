@@ -1,49 +1,113 @@
-"""How sure a metric of a small test set is: bootstrap intervals."""
+"""How sure a metric of a small test set is: bootstrap intervals, paired where two rows share their images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from adtrack.errors import UserError
-from adtrack.evaluation.metrics import labelled_scores
+from adtrack.evaluation.resampling import RESAMPLES, Sample, class_draws, resampled, stratified_draws
+
+ROUNDING = 1e-12  # means of differences that cancel are not exactly 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval; all three are NaN where it is undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
+def interval(rows: Mapping[str, Sample], metric: str, *, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """``metric`` of one row: of its class, or the unweighted (macro) mean over its classes, as {class name: sample}.
+
+    The interval holds 95 % of the (macro mean) metrics of the resamples (percentile bootstrap), classes being
+    drawn independently. Undefined in one class is undefined: a mean over fewer classes is another quantity.
+    """
+    classes = _classes(rows)
+    values = [_value(rows[name], metric) for name in classes]
+    draws = [class_draws(name, rows[name].labels, resamples, seed) for name in classes]
+    return _macro(values, [resampled(rows[name], metric, drawn) for name, drawn in zip(classes, draws, strict=True)])
+
+
+def difference(
+    rows_a: Mapping[str, Sample],
+    rows_b: Mapping[str, Sample],
+    metric: str,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """``metric`` of row a minus that of row b on the same images in the same order, as in ``interval``.
+
+    Each resample draws the same images for both rows (paired bootstrap). Raises UserError where classes or labels
+    differ.
+    """
+    values, differences = [], []
+    for name in _paired(rows_a, rows_b):
+        a, b = rows_a[name], rows_b[name]
+        draws = class_draws(name, a.labels, resamples, seed)
+        values.append(_value(a, metric) - _value(b, metric))
+        differences.append(resampled(a, metric, draws) - resampled(b, metric, draws))
+    return _macro(values, differences)
+
+
+def in_words(found: Estimate) -> str:
+    """What the interval of a difference says about 0; one that ends at 0 holds it."""
+    if np.isnan(found.value):
+        return "undefined"
+    if found.low > ROUNDING:
+        return "the interval lies above 0"
+    return "the interval lies below 0" if found.high < -ROUNDING else "the interval holds 0"
 
 
 def auroc_interval(
-    scores: Sequence[float], labels: Sequence[int], *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+    scores: Sequence[float], labels: Sequence[int], *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the image AUROC of N scores and labels (1 = anomalous).
 
-    Normal and anomalous images are resampled separately, so that each resample keeps both numbers
-    (Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13). (NaN, NaN) where only one class
-    is present. The same images in the same order and the same seed give the same bits.
+    (NaN, NaN) where only one class is present. The same images in the same order and the same seed give the same bits.
     """
     if resamples < 1 or not 0 < level < 1:
         raise UserError(f"resamples must be at least 1 and level in (0, 1), but got {resamples} and {level}.")
-    scores, labels = labelled_scores(scores, labels)
-    if labels.all() or not labels.any():
-        return float("nan"), float("nan")
-    # Drawn before any score is looked at: two models on the same images see the same resamples.
-    rng = np.random.default_rng(seed)
-    normal_draws = _draws(np.count_nonzero(~labels), resamples, rng)
-    anomalous_draws = _draws(np.count_nonzero(labels), resamples, rng)
-    aurocs = _resampled_auroc(scores[~labels], scores[labels], normal_draws, anomalous_draws)
-    low, high = np.quantile(aurocs, [(1 - level) / 2, (1 + level) / 2])
+    sample = Sample(scores, labels, threshold=0.0)
+    low, high = _ends(resampled(sample, "image_auroc", stratified_draws(sample.labels, resamples, seed)), level)
     return float(low), float(high)
 
 
-def _draws(images: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each image is drawn with replacement in each resample: int64 (resamples, images)."""
-    drawn = rng.integers(images, size=(resamples, images)) + images * np.arange(resamples)[:, None]
-    return np.bincount(drawn.ravel(), minlength=resamples * images).reshape(resamples, images)
+def _value(sample: Sample, metric: str) -> float:
+    once_each = np.ones((1, len(sample.labels)), dtype=np.int64)
+    return float(resampled(sample, metric, once_each)[0])
 
 
-def _resampled_auroc(
-    normal: np.ndarray, anomalous: np.ndarray, normal_draws: np.ndarray, anomalous_draws: np.ndarray
-) -> np.ndarray:
-    """AUROC of each resample (resamples,): the share of pairs in the right order, ties one half."""
-    order = np.argsort(normal, kind="stable")
-    below = np.pad(np.cumsum(normal_draws[:, order], axis=1), ((0, 0), (1, 0)))  # column i: drawn among the lowest i
-    lower = below[:, np.searchsorted(normal, anomalous, side="left", sorter=order)]
-    lower_or_equal = below[:, np.searchsorted(normal, anomalous, side="right", sorter=order)]
-    twice_won = np.einsum("ri,ri->r", anomalous_draws, lower + lower_or_equal)
-    return twice_won / (2 * len(normal) * len(anomalous))
+def _macro(values: list[float], resamples: list[np.ndarray]) -> Estimate:
+    """The means over classes of the values and of each resample."""
+    low, high = _ends(np.mean(resamples, axis=0), 0.95)
+    return Estimate(float(np.mean(values)), float(low), float(high))
+
+
+def _ends(resamples: np.ndarray, level: float) -> np.ndarray:
+    """The middle ``level`` of the resamples; NaN if one is: they all are, since all keep both numbers of images."""
+    return np.quantile(resamples, [(1 - level) / 2, (1 + level) / 2])
+
+
+def _classes(rows: Mapping[str, Sample]) -> list[str]:
+    """In one order, whatever the mapping's: sums of floats depend on it."""
+    if not rows:
+        raise UserError("a row needs at least one class, but got none.")
+    return sorted(rows)
+
+
+def _paired(rows_a: Mapping[str, Sample], rows_b: Mapping[str, Sample]) -> list[str]:
+    classes, others = _classes(rows_a), _classes(rows_b)
+    if classes != others:
+        raise UserError(f"paired rows must have the same classes, but got {classes} and {others}.")
+    for name in classes:
+        if not np.array_equal(rows_a[name].labels, rows_b[name].labels):
+            raise UserError(
+                f"paired rows must be of the same images in the same order, but the labels of {name} differ.",
+                "Compare rows of one test set, clean or shifted.",
+            )
+    return classes

@@ -26,14 +26,15 @@ VERDICTS = {
 
 
 @lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font, the same on every machine: Latin letters, but no minus sign, arrow or Greek."""
     return ImageFont.load_default(size=size)
 
 
-def _fitted(text: str, width: int, size: int) -> str:
+def fitted(text: str, width: int, size: int) -> str:
     """The text, shortened in the middle if it is wider than ``width`` pixels: both ends of a path tell something."""
     kept, short = len(text), text
-    while kept > 2 and _font(size).getlength(short) > width:
+    while kept > 2 and font(size).getlength(short) > width:
         kept -= 1
         short = text[: ceil(kept / 2)] + "…" + text[len(text) - kept // 2 :]
     return short
@@ -63,8 +64,8 @@ def _scale(colours: ColourRange, height: int) -> Image.Image:
     ramp = np.repeat(RAMP[np.linspace(255, 0, height).astype(int)][:, None], 8, axis=1)
     bar.paste(Image.fromarray(ramp), (0, 0))
     draw = ImageDraw.Draw(bar)
-    draw.text((11, 0), f"{colours.high:.3g}", INK, _font(10), anchor="lt")
-    draw.text((11, height - 1), f"{colours.low:.3g}", INK, _font(10), anchor="lb")
+    draw.text((11, 0), f"{colours.high:.3g}", INK, font(10), anchor="lt")
+    draw.text((11, height - 1), f"{colours.low:.3g}", INK, font(10), anchor="lb")
     return bar
 
 
@@ -90,14 +91,14 @@ def panel(
     legend = _scale(colours, height)
     strip = 24
     row = GAP + len(pictures) * (width + GAP) + legend.width
-    words = ceil(_font(13).getlength(caption)) + 2 * GAP
+    words = ceil(font(13).getlength(caption)) + 2 * GAP
     total = max(row, min(words, 3 * side))  # tall pictures alone would leave too little room for the caption
     sheet = Image.new("RGB", (total, strip + height + GAP), PAPER)
     for column, picture in enumerate(pictures):
         sheet.paste(Image.fromarray(picture), (GAP + column * (width + GAP), strip))
     sheet.paste(legend, (row - legend.width, strip))
-    text = _fitted(caption, total - 2 * GAP, 13)
-    ImageDraw.Draw(sheet).text((GAP, strip // 2), text, INK, _font(13), anchor="lm")
+    text = fitted(caption, total - 2 * GAP, 13)
+    ImageDraw.Draw(sheet).text((GAP, strip // 2), text, INK, font(13), anchor="lm")
     return np.asarray(sheet)
 
 
@@ -132,8 +133,8 @@ def contact_sheet(tiles: Sequence[Tile], columns: int | None = None) -> np.ndarr
         draw.rectangle((left, top, left + box - 1, top + box - 1), fill=(244, 244, 244), outline=colour, width=FRAME)
         picture = Image.fromarray(fit(tile.picture, THUMB))
         sheet.paste(picture, (left + (box - picture.width) // 2, top + (box - picture.height) // 2))
-        draw.text((left, top + box + 3), word, INK if word != "passed" else FAINT, _font(10))
-        draw.text((left, top + box + 15), _fitted(tile.caption, box, 10), FAINT, _font(10))
+        draw.text((left, top + box + 3), word, INK if word != "passed" else FAINT, font(10))
+        draw.text((left, top + box + 15), fitted(tile.caption, box, 10), FAINT, font(10))
     return np.asarray(sheet)
 
 

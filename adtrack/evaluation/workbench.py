@@ -12,17 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from adtrack.config import DEMO, BackboneSpec, BankSpec, DataSpec, ImageSpec
+from adtrack.config import DEMO, BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.data.classes import read_class
 from adtrack.data.demo import demo_root
-from adtrack.data.imageset import ImageSet, image_set
+from adtrack.data.imageset import ImageSet, image_set, parse_name
 from adtrack.data.loading import check_images
 from adtrack.data.splits import make_splits
 from adtrack.detectors.base import Detector, Scores
 from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.orders import OrderStore
-from adtrack.detectors.patchcore import PatchCore
-from adtrack.detectors.scorer import Calibration, Scorer
+from adtrack.detectors.scorer import DETECTORS, Calibration, Scorer
 from adtrack.evaluation.evaluate import Evaluation, Scored, calibrate, evaluate
 from adtrack.evaluation.pictures import SIDE as DISPLAY_SIDE
 from adtrack.evaluation.sheets import fit, fit_mask
@@ -85,30 +84,39 @@ class Workbench:
         return self.splits.digest
 
     def images(self, name: str) -> ImageSet:
-        """The images called ``train_clean``, ``val_shift``, …"""
-        split, domain = name.split("_")
-        return image_set(self.splits, self.root, split, domain)
+        """The images called ``train_clean``, ``val_shift``, ``test_shift@0.5``, …"""
+        return image_set(self.splits, self.root, *parse_name(name))
 
     def features(self, name: str) -> FeatureSet:
         """The backbone's outputs for an image set, computed at most once."""
         return self.store.features(self.images(name), self.backbone, self.image)
 
-    def build(self, spec: BankSpec, evaluate_on: Sequence[str] = ("val_clean", "val_shift")) -> Built:
-        """Build a bank from Train-clean, calibrate it on Val-clean and evaluate it on the sets named."""
-        train = self.features("train_clean")
+    def build(
+        self,
+        spec: DetectorSpec,
+        evaluate_on: Sequence[str] = ("val_clean", "val_shift"),
+        *,
+        train: str = "train_clean",
+        calibrate_on: str = "val_clean",
+    ) -> Built:
+        """Build a detector from ``train``, calibrate it on ``calibrate_on`` and evaluate it on the sets named."""
+        features, kind = self.features(train), DETECTORS[spec.method]
+        kind.prepare()
+        self.orders.seconds = 0.0  # else a detector without an order would be charged for the last one's
         started = time.perf_counter()
-        detector = PatchCore.fit(train, spec, self.orders)
+        detector = kind.fit(features, spec, self.orders)
         # An order read back costs nothing now but did cost something: report what building the bank takes.
         build_s = max(time.perf_counter() - started, self.orders.seconds)
-        scored = {name: self.score(detector, name) for name in dict.fromkeys(("val_clean", *evaluate_on))}
-        calibration = calibrate(scored["val_clean"])
-        scorer = Scorer(self.backbone, detector, self.image, calibration, self._facts())
+        scored = {name: self.score(detector, name) for name in dict.fromkeys((calibrate_on, *evaluate_on))}
+        calibration = calibrate(scored[calibrate_on])
+        scorer = Scorer(self.backbone, detector, self.image, calibration, self._facts(train, calibrate_on))
         evaluations = tuple(self.evaluate(scored[name], calibration) for name in evaluate_on)
         return Built(scorer, evaluations, build_s, self._milliseconds(scorer))
 
-    def _facts(self) -> dict[str, str]:
+    def _facts(self, train: str, calibrate_on: str) -> dict[str, str]:
         """What a model says of where it comes from."""
-        return {"class": self.data.class_name, "seed": str(self.data.seed), "split_digest": self.digest}
+        data = {"class": self.data.class_name, "seed": str(self.data.seed), "split_digest": self.digest}
+        return {**data, "trained_on": train, "calibrated_on": calibrate_on}
 
     def score(self, detector: Detector, name: str) -> Scored:
         """Scores and anomaly maps of an image set."""

@@ -38,12 +38,16 @@ _ABANDONED_AFTER = 24 * 3600.0  # seconds: no pass over an image set takes a day
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Layer outputs of an image set: {layer: float32 (n, C, h, w)} on disk, read in pieces."""
+    """Layer outputs of an image set: {layer: float32 (n, C, h, w)} on disk, read in pieces.
+
+    ``view`` is the side in pixels of the square views that they come from.
+    """
 
     key: str
     layers: Mapping[str, np.ndarray]
     grids: Mapping[str, Grid]
     device: torch.device
+    view: int
 
     def __len__(self) -> int:
         return len(next(iter(self.layers.values())))
@@ -51,6 +55,29 @@ class FeatureSet:
     def chunk(self, start: int, stop: int, layers: Sequence[str]) -> dict[str, Tensor]:
         """Outputs of the images from ``start`` up to ``stop`` on the feature set's device."""
         return {layer: torch.from_numpy(np.array(self.layers[layer][start:stop])).to(self.device) for layer in layers}
+
+
+class PooledFeatures:
+    """Layer outputs of several image sets, one after the other, as those of one."""
+
+    def __init__(self, parts: Sequence[FeatureSet]) -> None:
+        self.parts = tuple(parts)
+        self.key = digest([part.key for part in parts])
+        self.grids, self.device, self.view = parts[0].grids, parts[0].device, parts[0].view
+        self._ends = np.cumsum([len(part) for part in parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def chunk(self, start: int, stop: int, layers: Sequence[str]) -> dict[str, Tensor]:
+        """As ``FeatureSet.chunk``."""
+        pieces = []
+        for part, end in zip(self.parts, self._ends, strict=True):
+            first = int(end) - len(part)
+            low, high = max(start, first) - first, min(stop, int(end)) - first
+            if low < high:
+                pieces.append(part.chunk(low, high, layers))
+        return {layer: torch.cat([piece[layer] for piece in pieces]) for layer in layers}
 
 
 class FeatureStore:
@@ -84,7 +111,7 @@ class FeatureStore:
                 f"the feature cache must be writable, but {self.folder} is not ({error.strerror or error}).",
                 "point ADTRACK_CACHE to a folder with room, or empty this one: adtrack cache --clear.",
             ) from error
-        return FeatureSet(digest(source), {**known, **made}, backbone.grids, backbone.device)
+        return FeatureSet(digest(source), {**known, **made}, backbone.grids, backbone.device, spec.size)
 
     def _read(self, key: str) -> np.ndarray | None:
         """The entry, or None if there is none. Once open it stays readable, even if another process removes it."""

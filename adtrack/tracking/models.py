@@ -25,6 +25,7 @@ _SCORING_ROOMS = ("data", "features", "detectors")
 _SCORING_FILES = ("__init__.py", "config.py", "errors.py", "cache.py", "progress.py")
 _NEEDED = ("mlflow", "numpy", "pandas", "pillow", "scipy", "safetensors", "torch", "torchvision")
 _NEEDED += ("filelock", "platformdirs", "tqdm")
+_NEEDED_BY = {"patchcore": (), "padim": ("anomalib",)}
 # Images come as a batch of pixels or as a column of files, and MLflow's schemas know only one of the two: the model
 # checks its input itself and declares its output and its option.
 SIGNATURE = ModelSignature(
@@ -53,16 +54,17 @@ def log_scorer(scorer: Scorer, name: str, *, with_trunk: bool) -> str:
             name=name,
             python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={ARTIFACT: str(folder)},
-            pip_requirements=requirements(),
+            pip_requirements=requirements(scorer.detector.spec.method),
             signature=SIGNATURE,
             metadata={"adtrack": adtrack.__version__, **scorer.facts},
         )
     return info.model_uri
 
 
-def requirements() -> list[str]:
-    """What the model needs where it is served, at the versions that it was logged with."""
-    versions = {package: importlib.metadata.version(package).partition("+")[0] for package in _NEEDED}
+def requirements(method: str) -> list[str]:
+    """What a model of this method needs where it is served, at the versions that it was logged with."""
+    needed = (*_NEEDED, *_NEEDED_BY[method])
+    versions = {package: importlib.metadata.version(package).partition("+")[0] for package in needed}
     return [f"{package}=={version}" for package, version in versions.items()]
 
 

@@ -6,7 +6,7 @@ import json
 import platform
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.utils.time import get_current_time_millis
 
 import adtrack
-from adtrack.config import BankSpec, canonical
+from adtrack.config import BankSpec, DetectorSpec, canonical
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.pictures import write_pictures
@@ -93,8 +93,8 @@ def reopened_run(run_id: str) -> Iterator[None]:
         mlflow.end_run()
 
 
-def bank_params(bench: Workbench, spec: BankSpec) -> dict[str, str]:
-    """Every choice that the bank's numbers depend on, as parameters of its run."""
+def bank_params(bench: Workbench, spec: DetectorSpec) -> dict[str, str]:
+    """Every choice that the detector's numbers depend on, as parameters of its run, named as on the command line."""
     return {
         "class": bench.data.class_name,
         "method": spec.method,
@@ -102,14 +102,19 @@ def bank_params(bench: Workbench, spec: BankSpec) -> dict[str, str]:
         "weights": bench.trunk.origin,
         "weights_sha256": bench.trunk.sha256,
         "layers": spec.layers_text,
-        "patch_size": str(spec.patch_size),
-        "coreset_fraction": str(spec.coreset_fraction),
-        "reweight_neighbours": str(spec.reweight_neighbours),
-        "projection": str(spec.projection),
+        **_own_params(spec),
         "resize": str(bench.image.resize),
         "crop": str(bench.image.crop),
         "seed": str(spec.seed),
     }
+
+
+def _own_params(spec: DetectorSpec) -> dict[str, str]:
+    """The parameters that only this method has."""
+    if isinstance(spec, BankSpec):
+        names = ("patch_size", "coreset_fraction", "reweight_neighbours", "projection")
+        return {name: str(getattr(spec, name)) for name in names}
+    return {"padim_dimensions": str(spec.dimensions)}
 
 
 def log_params(params: Mapping[str, str]) -> None:
@@ -138,6 +143,16 @@ def run_tags(run_id: str) -> dict[str, str]:
     return MlflowClient().get_run(run_id).data.tags
 
 
+def run_metrics(run_id: str) -> dict[str, float]:
+    """The metrics of a run."""
+    return MlflowClient().get_run(run_id).data.metrics
+
+
+def run_file(run_id: str, path: str) -> Path:
+    """A file among a run's artifacts, fetched if the store is elsewhere."""
+    return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path))
+
+
 def log_folder(folder: Path) -> None:
     """Log everything in ``folder`` to the active run, in one call."""
     mlflow.log_artifacts(str(folder))
@@ -156,7 +171,7 @@ def artifact_place(path: str) -> str:
 
 def log_surroundings(bench: Workbench) -> None:
     """Versions, device and platform, and whether the weights are a makeshift."""
-    packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "mlflow")
+    packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "anomalib", "mlflow")
     tags = {f"adtrack.version.{package}": version(package) for package in packages}
     tags |= {"adtrack.version": adtrack.__version__, "adtrack.device": device_name(bench.device)}
     tags["adtrack.weights_fell_back"] = str(bench.trunk.fell_back).lower()
@@ -170,7 +185,7 @@ def device_name(device: torch.device) -> str:
     return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
 
 
-def log_data(bench: Workbench, names: Sequence[str]) -> None:
+def log_data(bench: Workbench, names: Iterable[str]) -> None:
     """Log the image sets as MLflow data sets with their digests; only names and digests, never pixels."""
     for name in names:
         images = bench.images(name)
@@ -207,8 +222,8 @@ def write_scores(evaluation: Evaluation, file: Path) -> None:
             writer.writerow([record.path, record.kind, record.label, repr(float(score)), evaluation.threshold, called])
 
 
-def spec_text(bench: Workbench, spec: BankSpec) -> str:
-    """The bank's full specification as JSON: enough to build it again."""
+def spec_text(bench: Workbench, spec: DetectorSpec) -> str:
+    """The detector's full specification as JSON: enough to build it again."""
     facts = {
         "data": bench.data.__dict__,
         "image": bench.image.__dict__,
@@ -224,6 +239,7 @@ def log_bank(bench: Workbench, built: Built, *, with_trunk: bool) -> str:
     log_params(bank_params(bench, built.scorer.detector.spec))
     log_surroundings(bench)
     log_metrics({f"cost/{key}": value for key, value in built.costs.items()})
-    log_data(bench, ("train_clean", *(evaluation.name for evaluation in built.evaluations)))
+    seen = (built.scorer.facts["trained_on"], built.scorer.facts["calibrated_on"])
+    log_data(bench, dict.fromkeys((*seen, *(evaluation.name for evaluation in built.evaluations))))
     log_evaluations(bench, built.scorer, built.evaluations)
     return log_scorer(built.scorer, "bank", with_trunk=with_trunk)

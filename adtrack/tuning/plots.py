@@ -13,8 +13,8 @@ from plotly.colors import sample_colorscale
 from plotly.graph_objects import Figure, Scatter
 
 from adtrack.errors import UserError
+from adtrack.reporting.figures import titled, write_figure
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.render import shell, write_text
 from adtrack.tuning.tables import objective, parameters
 
 MOST_LINES = 500  # above this, parallel coordinates are a smear that takes seconds to draw
@@ -35,15 +35,15 @@ def study_figures(trials: Sequence[TrialRecord], objective_name: str = "Objectiv
     subtitle = _subtitle(trials)
     axis = html.escape(objective_name)
     with _quiet():
-        figures = {"optimisation_history": _titled(_history(shown, axis), "Optimisation history", subtitle)}
+        figures = {"optimisation_history": titled(_history(shown, axis), "Optimisation history", subtitle)}
         varying = _varying(shown)
         spread = objective(max(shown, key=objective)) - objective(min(shown, key=objective))
         if varying and spread > LEAST_SPREAD:
             importance = _importance(shown, varying)
-            figures["parameter_importance"] = _titled(importance, "Parameter importance", subtitle)
+            figures["parameter_importance"] = titled(importance, "Parameter importance", subtitle)
         newest = f" · the newest {MOST_LINES} of them" if len(shown) > MOST_LINES else ""
         lines = _parallel(shown[-MOST_LINES:])
-        figures["parallel_coordinates"] = _titled(lines, "Parallel coordinates", f"{subtitle}{newest} · {axis}")
+        figures["parallel_coordinates"] = titled(lines, "Parallel coordinates", f"{subtitle}{newest} · {axis}")
     return figures
 
 
@@ -51,15 +51,8 @@ def write_figures(trials: Sequence[TrialRecord], folder: Path, objective_name: s
     """Writes each figure as <name>.html: it holds all that it needs and opens without a network."""
     written = []
     for name, figure in study_figures(trials, objective_name).items():
-        body = figure.to_html(
-            include_plotlyjs=True,
-            full_html=False,
-            div_id=name,  # Plotly's own choice is random: the same study would give other bytes
-            default_height="90vh",
-            config={"displaylogo": False, "responsive": True},
-        )
         title = f"{name.replace('_', ' ').capitalize()} of {trials[0].class_name}"
-        written.append(write_text(Path(folder) / f"{name}.html", shell(title, "", body)))
+        written.append(write_figure(figure, Path(folder) / f"{name}.html", title))
     return written
 
 
@@ -163,8 +156,3 @@ def _is_trial(trace: Scatter) -> bool:
 def _height(trace: Scatter) -> float:
     """Where a trial's line starts on the objective's axis, 0 (worst) to 1 (best); legends come after all trials."""
     return trace.y[0] if _is_trial(trace) else 2.0
-
-
-def _titled(figure: Figure, title: str, subtitle: str) -> Figure:
-    text = {"text": title, "subtitle": {"text": subtitle}, "x": 0.02, "xanchor": "left", "y": 0.97, "yanchor": "top"}
-    return figure.update_layout(title=text | {"yref": "container"}, margin={"t": 110}, template="plotly_white")

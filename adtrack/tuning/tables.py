@@ -8,8 +8,9 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from adtrack.errors import UserError
+from adtrack.reporting.render import MISSING, Column, Table
+from adtrack.reporting.tables import write_report
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.render import MISSING, Column, Table, latex, markdown, page, write_text
 
 PARAMETERS = {"patch_size": int, "layers": str, "coreset_fraction": float}
 SPLITS = ("val_clean", "val_shift", "test_clean", "test_shift")
@@ -86,12 +87,10 @@ def best_trials(trials: Sequence[TrialRecord]) -> pd.DataFrame:
 
 def write_tables(trials: Sequence[TrialRecord], folder: Path) -> list[Path]:
     """Writes best_trials.csv (all metrics, full precision), .md, .tex and .html (rounded); the paths, in that order."""
-    csv = best_trials(trials).to_csv(index=False, lineterminator="\n")
     studies = _studies(trials)
     tables = [*_test_table(studies), *(_study_table(study) for study in studies)]
     title = f"Best trials of {', '.join(dict.fromkeys(study[0].class_name for study in studies))}"
-    texts = {"csv": csv, "md": markdown(tables), "tex": latex(tables), "html": page(tables, title)}
-    return [write_text(Path(folder) / f"best_trials.{suffix}", text) for suffix, text in texts.items()]
+    return write_report("best_trials", best_trials(trials), tables, folder, title=title)
 
 
 def _number(trial: TrialRecord, name: str, decimals: int = 3) -> str:

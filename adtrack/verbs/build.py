@@ -29,9 +29,10 @@ VAL_SETS, TEST_SETS = ("val_clean", "val_shift"), ("test_clean", "test_shift")
 
 @dataclass(frozen=True)
 class BankReport:
-    """What the user is told of a bank: its run, its model, how it did, and its place in the registry."""
+    """What the user is told of a bank: its run, its method and model, how it did, and its place in the registry."""
 
     run_id: str
+    method: str
     model: str
     evaluations: tuple[Evaluation, ...]
     costs: dict[str, float]
@@ -39,7 +40,7 @@ class BankReport:
 
 
 def build_bank(spec: BuildSpec, device: str, do_register: bool, warn: Say) -> BankReport:
-    """Build a bank from Train-clean, measure it on Val-clean and Val-shift, log it and maybe register it."""
+    """Build a detector from Train-clean, measure it on Val-clean and Val-shift, log it and maybe register it."""
     return _build(spec, device, do_register, VAL_SETS, "bank", warn)
 
 
@@ -59,9 +60,8 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     open_store()
     bench = open_bench(spec, spec.bank.layers, device, warn)
     tags = RunTags(spec.data.class_name, spec.bank.method, NO_STUDY, bench.digest)
-    name = (
-        f"{role}: {spec.data.class_name} {spec.bank.layers_text} p{spec.bank.patch_size} {spec.bank.coreset_fraction:g}"
-    )
+    method = "" if spec.bank.method == "patchcore" else f"{spec.bank.method} "
+    name = f"{role}: {spec.data.class_name} {method}{spec.bank.title}"
     with working() as worker, tracked_run(worker, tags, name=name, extra={"adtrack.role": role}) as run_id:
         built = bench.build(spec.bank, sets)
         uri = log_bank(bench, built, with_trunk=True)
@@ -70,7 +70,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         if do_register:
             registered = register(spec.data.class_name, uri, {"split_digest": bench.digest, "run_id": run_id})
             set_tags({"adtrack.registered": registered.text})
-    return BankReport(run_id, uri, built.evaluations, built.costs, registered)
+    return BankReport(run_id, spec.bank.method, uri, built.evaluations, built.costs, registered)
 
 
 def _bench_of(loaded: LoadedModel, spec: BuildSpec, device: str, warn: Say) -> Workbench:
@@ -104,4 +104,4 @@ def _evaluate_model(bench: Workbench, loaded: LoadedModel) -> BankReport:
         )
         log_data(bench, TEST_SETS)
         log_evaluations(bench, scorer, evaluations)
-    return BankReport(run_id, loaded.resolved, evaluations, {})
+    return BankReport(run_id, spec.method, loaded.resolved, evaluations, {})

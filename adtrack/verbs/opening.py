@@ -11,11 +11,16 @@ Say = Callable[[str], None]
 def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say) -> Workbench:
     """The class of ``spec`` behind its backbone, with what the user should know about it said."""
     bench = Workbench.open(spec.data, spec.image, spec.backbone, layers, device)
+    warn_of(bench, warn)
+    return bench
+
+
+def warn_of(bench: Workbench, warn: Say) -> None:
+    """Say what a reader of the bench's numbers should know."""
     if bench.trunk.fell_back:
         warn(
-            f"ImageNet weights of {spec.backbone.name} could not be downloaded: the demo goes on with random ones "
-            f"(seed {spec.backbone.seed}). Its numbers show how adtrack works, not how well PatchCore does."
+            f"ImageNet weights of {bench.trunk.network} could not be downloaded: the demo goes on with random ones. "
+            "Its numbers show how adtrack works, not how well its methods do."
         )
     if not bench.splits.has_masks:
-        warn(f"Class {spec.data.class_name} has no masks (ground_truth): there will be no pixel metrics.")
-    return bench
+        warn(f"Class {bench.data.class_name} has no masks (ground_truth): there will be no pixel metrics.")

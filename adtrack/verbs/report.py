@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from adtrack.tuning.finish import StudyResult
 from adtrack.verbs.build import BankReport
 from adtrack.verbs.export import ExportReport
+from adtrack.verbs.make_shift import ShiftReport
 from adtrack.verbs.score import ScoreReport
 
 Say = Callable[[str], None]
+_ROWS = {"patchcore": "Bank: {:.0f} patches", "padim": "PaDiM: {:.0f} Gaussians"}
 _COLUMNS = (
     ("image AUROC", "image_auroc"),
     ("AUPRC", "image_auprc"),
@@ -24,7 +26,7 @@ def print_bank(report: BankReport, say: Say) -> None:
     say("")
     if report.costs:
         say(
-            f"Bank: {report.costs['bank_rows']:.0f} patches, {report.costs['bank_mb']:.2f} MB, built in "
+            f"{_ROWS[report.method].format(report.costs['bank_rows'])}, {report.costs['bank_mb']:.2f} MB, built in "
             f"{report.costs['build_s']:.1f} s, {report.costs['score_ms']:.0f} ms an image"
         )
     say(f"Run:   {report.run_id}   (mlflow ui shows it)")
@@ -83,6 +85,21 @@ def print_export(report: ExportReport, say: Say) -> None:
     say(f"Studies: {', '.join(report.studies)}")
     for file in report.files:
         say(f"  {file}")
+
+
+def print_shift(report: ShiftReport, say: Say) -> None:
+    """A shifted class."""
+    name = report.data.class_name
+    there = f" ({report.kept} were there)" if report.kept else ""
+    say(
+        f"Class {name} at severity {report.severity:g}, seed {report.data.seed}: {report.images} images{there}, "
+        f"{report.masks} masks in {report.manifest.parent}"
+    )
+    say(f"Parameters of every image: {report.manifest}")
+    say(f"Before and after:          {report.page} and {report.sheet}")
+    say("")
+    say("Next, with these images as the clean ones:")
+    say(f"  adtrack build-bank --class {name} --data {report.out}")
 
 
 def _print_metrics(sets: Mapping[str, Mapping[str, float]], say: Say) -> None:

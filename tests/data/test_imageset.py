@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adtrack import config
 from adtrack.data.classes import read_class
-from adtrack.data.imageset import ImageSet, image_set
+from adtrack.data.imageset import ImageSet, image_set, parse_name
 from adtrack.data.loading import check_images
-from adtrack.data.shift import draw_shift, shift_image, shift_mask
+from adtrack.data.shift import draw_shift
 from adtrack.data.splits import Splits, make_splits
+from adtrack.data.transform import shift_image, shift_mask
+from adtrack.errors import UserError
 
 
 def pixels(file: Path) -> np.ndarray:
@@ -109,3 +112,71 @@ def test_the_digest_depends_on_which_images_and_their_order(tiny_splits: Splits,
     images = image_set(tiny_splits, tiny_data, "train", "clean")
     fewer, turned = (dataclasses.replace(images, records=r) for r in (images.records[1:], images.records[::-1]))
     assert len({images.digest, fewer.digest, turned.digest}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("train_clean", ("train", "clean", 1.0)),
+        ("val_shift", ("val", "shift", 1.0)),
+        ("test_shift@0.5", ("test", "shift", 0.5)),
+        ("test_shift@0", ("test", "shift", 0.0)),
+        ("test_shift@2", ("test", "shift", 2.0)),
+        ("test_shift@0.00001", ("test", "shift", 0.00001)),
+    ],
+)
+def test_a_name_says_split_domain_and_severity_and_comes_back(
+    tiny_splits: Splits, tiny_data: Path, name: str, parts: tuple[str, str, float]
+) -> None:
+    assert parse_name(name) == parts
+    assert image_set(tiny_splits, tiny_data, *parts).name == name
+
+
+@pytest.mark.parametrize(("name", "short"), [("test_shift@1.0", "test_shift"), ("val_shift@0.50", "val_shift@0.5")])
+def test_a_severity_has_one_name(tiny_splits: Splits, tiny_data: Path, name: str, short: str) -> None:
+    assert image_set(tiny_splits, tiny_data, *parse_name(name)).name == short
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "test", "clean", "test_", "test-shift", "Test_shift", "all_clean", "test_dark", "test_shift_clean"),
+        *("test_clean@1", "test_shift@", "test_shift@x", "test_shift@-1", "test_shift@nan", "test_shift@1e-1"),
+        *("test_shift@.5", "test_shift@0_5", " test_shift", "test_shift\n", "test_shift@0.5\n", "test_shift@٠"),
+    ],
+)
+def test_nonsense_is_no_name(name: str) -> None:
+    with pytest.raises(UserError, match="an image set must be called train, val or test with _clean or _shift"):
+        parse_name(name)
+
+
+def test_a_name_with_too_much_severity_is_refused() -> None:
+    with pytest.raises(UserError, match=r"severity must be between 0 and 2, but got 2\.5"):
+        parse_name("test_shift@2.5")
+
+
+def test_images_and_masks_have_the_severity_of_their_set(tiny_splits: Splits, tiny_data: Path) -> None:
+    clean, none, half, once, twice = (
+        image_set(tiny_splits, tiny_data, *parse_name(f"test_{domain}"))
+        for domain in ("clean", "shift@0", "shift@0.5", "shift", "shift@2")
+    )
+    for index, record in enumerate(clean.records):
+        image, mask = clean.image(index), clean.mask(index)
+        np.testing.assert_array_equal(none.image(index), image)
+        np.testing.assert_array_equal(none.mask(index), mask)
+        for images, severity in ((half, 0.5), (once, 1), (twice, 2)):
+            shift = draw_shift(record.path, 42, severity)
+            np.testing.assert_array_equal(images.image(index), shift_image(image, shift))
+            np.testing.assert_array_equal(images.mask(index), shift_mask(mask, shift))
+
+
+def test_the_digest_depends_on_the_severity_unless_it_is_1(tiny_splits: Splits, tiny_data: Path) -> None:
+    def found(domain: str, severity: float) -> str:
+        return image_set(tiny_splits, tiny_data, "test", domain, severity).digest
+
+    assert len({found("shift", severity) for severity in (0, 0.5, 1, 2)} | {found("clean", 1)}) == 5
+    assert found("clean", 0.5) == found("clean", 1) and found("shift", 2) == found("shift", 2.0)
+    images = [[r.path, tiny_splits.contents[r.path]] for r in tiny_splits.test.records]
+    # As it was before there was a severity: features in caches stay valid.
+    assert found("shift", 1) == config.digest({"images": images, "shift_seed": 42})
+    assert found("clean", 1) == config.digest({"images": images, "shift_seed": None})

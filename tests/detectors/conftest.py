@@ -9,6 +9,8 @@ import torch
 from adtrack.features.grids import Grid
 from adtrack.features.store import FeatureSet
 
+CPU = torch.device("cpu")
+
 
 @pytest.fixture(scope="session")
 def synthetic() -> Callable[..., FeatureSet]:
@@ -19,7 +21,7 @@ def synthetic() -> Callable[..., FeatureSet]:
         shapes = {"a": (count, 5, 6, 6), "b": (count, 7, 3, 3)}
         layers = {name: (scale * draws.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()}
         return FeatureSet(
-            f"synthetic {count} {seed} {scale}", layers, {"a": Grid(0, 8), "b": Grid(0, 16)}, torch.device("cpu")
+            f"synthetic {count} {seed} {scale}", layers, {"a": Grid(0.0, 8.0), "b": Grid(0.0, 16.0)}, CPU, 48
         )
 
     return make

@@ -43,7 +43,7 @@ def mirrored(trunk: Trunk) -> Trunk:
 def fit(backbone: Backbone, height: int, width: int, folder: Path) -> PatchCore:
     views = torch.stack([view(picture(height, width, seed), VIEW) for seed in range(5)])
     layers = {layer: output.numpy() for layer, output in backbone(views).items()}
-    features = FeatureSet("plain", layers, backbone.grids, backbone.device)
+    features = FeatureSet("plain", layers, backbone.grids, backbone.device, VIEW.size)
     return PatchCore.fit(features, BankSpec(backbone.layers, 3, coreset_fraction=0.05), OrderStore(folder))
 
 

@@ -224,7 +224,7 @@ def test_a_damaged_specification_is_refused(synthetic: Synthetic, tmp_path: Path
     PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path / "orders")).save(tmp_path)
     assert PatchCore.load(tmp_path, CPU).rows == 54
     (tmp_path / "detector.json").write_text(text)
-    with pytest.raises(UserError, match="PatchCore model must hold bank and specification"):
+    with pytest.raises(UserError, match=r"detector must have a readable detector\.json"):
         PatchCore.load(tmp_path, CPU)
 
 

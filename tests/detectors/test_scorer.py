@@ -11,7 +11,6 @@ import torch
 from adtrack.config import BackboneSpec, BankSpec, ImageSpec
 from adtrack.data.imageset import image_set
 from adtrack.data.splits import Splits
-from adtrack.detectors.base import Detector
 from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.orders import OrderStore
 from adtrack.detectors.patchcore import PatchCore
@@ -180,7 +179,7 @@ def test_an_unreadable_description_is_refused(scorer: Scorer, tmp_path: Path, co
     "edit",
     [
         lambda text: text.update(format=2),
-        lambda text: text.update(method="padim"),
+        lambda text: text.update(method="magic"),
         lambda text: text.update(method=["patchcore"]),
         lambda text: text["trunk"].update(sha256=7),
         lambda text: text.update(facts=[]),
@@ -198,9 +197,3 @@ def test_a_trunk_named_by_a_path_is_refused(scorer: Scorer, tmp_path: Path) -> N
     change(tmp_path, lambda text: text["trunk"].update(sha256="../../../secret"))
     with pytest.raises(UserError, match="must be named by a SHA-256"):
         Scorer.load(tmp_path, CPU, no_fetch)
-
-
-def test_patchcore_keeps_the_contract_of_detectors(scorer: Scorer) -> None:
-    promised = {name for name in vars(Detector) if not name.startswith("_")} | set(Detector.__annotations__)
-    assert {"score", "save", "grid", "rows", "megabytes", "layers", "spec"} <= promised
-    assert not [name for name in promised if not hasattr(scorer.detector, name)]

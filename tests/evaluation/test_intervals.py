@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from adtrack.errors import UserError
-from adtrack.evaluation.intervals import auroc_interval
+from adtrack.evaluation.intervals import Estimate, auroc_interval, difference, in_words, interval
+from adtrack.evaluation.metrics import image_metrics
+from adtrack.evaluation.resampling import METRICS, Sample, class_draws
 
 
 def random_case(seed: int, normal: int = 30, anomalous: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -79,3 +82,120 @@ def test_bad_settings_are_refused(wrong: dict):
         auroc_interval([1.0, 2.0], [0, 1], **wrong)
     with pytest.raises(UserError, match="finite"):
         auroc_interval([1.0, np.nan], [0, 1])
+
+
+def row(seed: int, **classes: tuple[int, int]) -> dict[str, Sample]:
+    """A row with (normal, anomalous) images in each class."""
+    return {name: Sample(*random_case(seed, *counts), 0.7) for name, counts in classes.items()}
+
+
+def slow_metric(sample: Sample, metric: str, times: np.ndarray) -> float:
+    """A metric of the images repeated as often as they were drawn."""
+    scores, labels = np.repeat(sample.scores, times), np.repeat(sample.labels, times)
+    return image_metrics(scores, labels, sample.threshold)[metric]
+
+
+@pytest.mark.parametrize("metric", ["image_auroc", "f1"])
+def test_interval_equals_a_plain_loop_over_resamples_and_classes(metric: str):
+    rows = row(0, zipper=(20, 30), carpet=(12, 9))
+    draws = {name: class_draws(name, sample.labels, 40, seed=5) for name, sample in rows.items()}
+    means = [
+        np.mean([slow_metric(sample, metric, draws[name][index]) for name, sample in rows.items()])
+        for index in range(40)
+    ]
+    found = interval(rows, metric, resamples=40, seed=5)
+    whole = [image_metrics(sample.scores, sample.labels, sample.threshold)[metric] for sample in rows.values()]
+    assert found.value == pytest.approx(np.mean(whole), abs=1e-12)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=1e-12)
+
+
+def test_difference_equals_a_plain_loop_over_the_same_images():
+    a = row(0, zipper=(20, 30), carpet=(12, 9))
+    b = {name: Sample(sample.scores[::-1], sample.labels, 0.2) for name, sample in a.items()}
+    draws = {name: class_draws(name, sample.labels, 40, seed=5) for name, sample in a.items()}
+    means = [
+        np.mean([slow_metric(a[name], "f1", times) - slow_metric(b[name], "f1", times) for name, times in drawn])
+        for drawn in ([(name, draws[name][index]) for name in a] for index in range(40))
+    ]
+    found = difference(a, b, "f1", resamples=40, seed=5)
+    assert found.value == pytest.approx(interval(a, "f1").value - interval(b, "f1").value)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_identical_rows_differ_by_exactly_nothing(metric: str):
+    a, b = (row(3, zipper=(20, 30), carpet=(12, 9)) for _ in range(2))
+    assert difference(a, b, metric) == Estimate(0.0, 0.0, 0.0)
+
+
+def test_pairing_narrows_the_difference_of_rows_that_err_on_the_same_images():
+    a = row(0, zipper=(40, 40))["zipper"]
+    close = {"zipper": Sample(a.scores + np.random.default_rng(1).normal(0, 0.05, 80), a.labels, 0.7)}
+    paired, alone = difference({"zipper": a}, close, "image_auroc"), interval({"zipper": a}, "image_auroc")
+    assert paired.high - paired.low < (alone.high - alone.low) / 3
+    assert in_words(paired) == "the interval holds 0"
+
+
+def test_difference_is_signed_and_its_opposite_mirrors():
+    a = row(0, zipper=(40, 40))
+    b = {"zipper": Sample(np.random.default_rng(1).normal(size=80), a["zipper"].labels, 0.7)}
+    there, back = difference(a, b, "image_auroc"), difference(b, a, "image_auroc")
+    assert there.low > 0 and in_words(there) == "the interval lies above 0"
+    assert in_words(back) == "the interval lies below 0"
+    assert (back.value, back.low, back.high) == pytest.approx((-there.value, -there.high, -there.low))
+
+
+def test_differences_cover_the_truth_about_as_often_as_they_say():
+    # Each row adds noise of its own to scores that both share: a is N(1.2, 2) above N(0, 2), b N(0.6, 2).
+    truth = norm.cdf(1.2 / 2) - norm.cdf(0.6 / 2)
+    labels, hits = np.repeat([0, 1], 50), 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        shared = rng.normal(size=100)
+        a, b = (Sample(shared + rng.normal(size=100) + gain * labels, labels, 0.0) for gain in (1.2, 0.6))
+        found = difference({"part": a}, {"part": b}, "image_auroc", resamples=300)
+        hits += found.low <= truth <= found.high
+    assert 0.89 <= hits / 200 <= 0.99
+
+
+def test_the_order_of_classes_changes_no_bit():
+    rows = row(1, a=(7, 9), b=(11, 13), c=(5, 8))
+    backwards = dict(reversed(rows.items()))
+    assert interval(rows, "accuracy") == interval(backwards, "accuracy")
+    assert difference(rows, backwards, "accuracy") == Estimate(0.0, 0.0, 0.0)
+
+
+def test_the_mean_of_classes_is_surer_than_one_of_them():
+    rows = row(2, **{f"class{number}": (20, 20) for number in range(9)})
+    one, mean = interval({"class0": rows["class0"]}, "image_auroc"), interval(rows, "image_auroc")
+    assert mean.high - mean.low < 0.5 * (one.high - one.low)
+    assert interval({"class0": rows["class0"]}, "image_auroc").value == pytest.approx(
+        roc_auc_score(rows["class0"].labels, rows["class0"].scores)
+    )
+
+
+def test_undefined_in_one_class_is_undefined_without_a_warning(recwarn: pytest.WarningsRecorder):
+    rows = row(0, zipper=(20, 30)) | {"carpet": Sample([1.0, 2.0], [1, 1], 1.5)}
+    for found in (interval(rows, "image_auroc"), difference(rows, rows, "false_alarm_rate")):
+        assert np.isnan([found.value, found.low, found.high]).all()
+        assert in_words(found) == "undefined"
+    assert interval(rows, "recall").low > 0
+    assert not recwarn.list
+
+
+def test_an_interval_that_ends_at_zero_holds_it():
+    assert in_words(Estimate(0.1, 0.0, 0.2)) == "the interval holds 0"
+    assert in_words(Estimate(-0.1, -0.2, -1e-17)) == "the interval holds 0"
+    assert in_words(Estimate(0.1, 1e-3, 0.2)) == "the interval lies above 0"
+
+
+def test_what_cannot_be_paired_is_refused():
+    a = row(0, zipper=(20, 30))
+    with pytest.raises(UserError, match="same classes"):
+        difference(a, row(0, zipper=(20, 30), carpet=(12, 9)), "f1")
+    with pytest.raises(UserError, match="labels of zipper differ"):
+        difference(a, row(1, zipper=(20, 30)), "f1")
+    with pytest.raises(UserError, match="labels of zipper differ"):
+        difference(a, row(0, zipper=(20, 31)), "f1")
+    with pytest.raises(UserError, match="at least one class"):
+        interval({}, "f1")

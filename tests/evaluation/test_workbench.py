@@ -9,11 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from adtrack.config import BackboneSpec, BankSpec, DataSpec, ImageSpec
+from adtrack.config import BackboneSpec, BankSpec, DataSpec, ImageSpec, PadimSpec
 from adtrack.data import imageset
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import PIXEL_METRICS
+from adtrack.evaluation.pictures import SIDE
+from adtrack.evaluation.sheets import fit, fit_mask
+from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Built, Workbench
 from adtrack.features.backbone import Backbone
 
@@ -100,6 +103,40 @@ def test_the_threshold_is_val_cleans_whatever_is_evaluated(tiny_data: Path) -> N
     assert {evaluation.threshold for evaluation in other.evaluations} == {usual.scorer.calibration.threshold}
 
 
+def test_bank_and_threshold_come_from_the_sets_named(tiny_data: Path) -> None:
+    bench, of = workbench(tiny_data), bank(patch_size=1)
+    sets = ("test_shift", "val_shift")
+    usual, moved = bench.build(of, sets), bench.build(of, sets, calibrate_on="val_shift")
+    adapted = bench.build(of, sets, train="train_shift", calibrate_on="val_shift")
+    scores = [built.evaluations[0].scored.scores.image for built in (usual, moved, adapted)]
+    assert np.array_equal(scores[0], scores[1]) and not np.array_equal(scores[1], scores[2])
+    auroc, f1 = ([built.evaluations[0].metrics[name] for built in (usual, moved)] for name in ("image_auroc", "f1"))
+    assert auroc[0] == auroc[1] and usual.scorer.calibration != moved.scorer.calibration and f1[0] != f1[1]
+    for built in (moved, adapted):
+        val = built.evaluations[1].scored
+        assert built.scorer.calibration.threshold == f1_threshold(val.scores.image, val.images.labels)
+    expected = [("train_clean", "val_clean"), ("train_clean", "val_shift"), ("train_shift", "val_shift")]
+    facts = [built.scorer.facts for built in (usual, moved, adapted)]
+    assert [(found["trained_on"], found["calibrated_on"]) for found in facts] == expected
+
+
+def test_padim_goes_the_same_way(tiny_data: Path) -> None:
+    bench = workbench(tiny_data)
+    bench.build(bank(0.9))  # its order took longer than PaDiM's Gaussians would be charged
+    charged = bench.orders.seconds
+    built = bench.build(PadimSpec(LAYERS, 20), SETS)
+    assert bench.orders.seconds == 0.0 < charged
+    for evaluation in built.evaluations:
+        assert set(evaluation.metrics) == METRICS and np.isfinite(list(evaluation.metrics.values())).all()
+        assert evaluation.threshold == built.scorer.calibration.threshold
+    assert built.evaluations[0].metrics["image_auroc"] > 0.9
+    assert built.costs["bank_rows"] == 16 * 16 and built.costs["bank_mb"] > 16 * 16 * 20 * 20 * 4 / 1e6
+    assert same(bench.build(PadimSpec(LAYERS, 20), SETS), built)
+    scored = built.evaluations[1].scored
+    judgement = built.scorer.judge(scored.images.image(0))
+    assert judgement.score == scored.scores.image[0]
+
+
 def test_without_masks_there_are_no_pixel_metrics(tmp_path: Path, write_part: Callable[..., Path]) -> None:
     built = workbench(write_part(tmp_path, masks=False)).build(bank(), SETS)
     for evaluation in built.evaluations:
@@ -176,3 +213,20 @@ def test_a_corrupt_image_is_named_before_the_work(tmp_path: Path, write_part: Ca
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(UserError, match=r"part/test/good/001\.png is corrupt or truncated"):
         workbench(root)
+
+
+def test_sets_of_several_severities_are_kept_apart(tiny_data: Path) -> None:
+    bench = workbench(tiny_data)
+    names = ("test_clean", "test_shift@0", "test_shift", "test_shift@1.0", "test_shift@2")
+    clean, none, once, again, twice = bench.build(bank(), names).evaluations
+    assert [found.name for found in (none, once, again, twice)] == [
+        *("test_shift@0", "test_shift", "test_shift", "test_shift@2")
+    ]
+    assert none.metrics == clean.metrics and again.metrics == once.metrics
+    assert len({found.metrics["pixel_auroc"] for found in (clean, once, twice)}) == 3
+    for name in names:
+        images = bench.images(name)
+        index = int(np.flatnonzero(images.labels)[0])
+        picture, mask = bench.display(name, index)
+        np.testing.assert_array_equal(picture, fit(images.image(index), SIDE))
+        np.testing.assert_array_equal(mask, fit_mask(images.mask(index), SIDE))

@@ -1,9 +1,12 @@
 """build-bank and evaluate: one bank, built or loaded, in a run of its own."""
 
+import csv
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
@@ -60,6 +63,38 @@ def test_registering_is_asked_for(workplace, adtrack, part, options, registered)
         assert only_run().data.tags["adtrack.registered"] == "adtrack-part/1"
         scored = adtrack("score", part[3], "--model", CHAMPION, "--out", "scored")
         assert scored.code == 0, scored.err
+
+
+@pytest.mark.slow
+def test_padim_is_built_registered_tested_and_scores(workplace, adtrack, part, tiny_data):
+    padim = ("--method", "padim", "--layers", "layer2+layer3", "--padim-dimensions", "20")
+    done = adtrack("build-bank", *part, *padim, "--register")
+    assert done.code == 0 and done.err == "", done.err
+    built = only_run()
+    assert built.info.run_name == "bank: part padim layer2+layer3 d20"
+    assert built.data.tags["adtrack.method"] == built.data.params["method"] == "padim"
+    assert built.data.params["padim_dimensions"] == "20" and "patch_size" not in built.data.params
+    assert "PaDiM: 64 Gaussians" in done.out and "Registered as adtrack-part version 1" in done.out
+    folder = Path(mlflow.artifacts.download_artifacts(built.data.tags["adtrack.model"]))
+    assert f"anomalib=={version('anomalib')}" in (folder / "requirements.txt").read_text().split()
+    suffixes = {".safetensors", ".json", ".py", ".txt", ".yaml", ".yml", ""}
+    assert {file.suffix for file in folder.rglob("*") if file.is_file()} <= suffixes
+    assert not any(file.is_file() and file.read_bytes()[:1] == b"\x80" for file in folder.rglob("*"))
+    assert {path.name for path in workplace.iterdir()} <= {"mlflow.db", "mlruns"}  # no folder of Lightning's
+
+    done = adtrack("evaluate", *part, "--model", CHAMPION)
+    assert done.code == 0 and "Warning" not in done.err, done.err
+    (run,) = new_runs({built.info.run_id})
+    assert run.data.params["padim_dimensions"] == "20" and splits_in(run) == {"test_clean", "test_shift"}
+    assert run.data.metrics["test_clean/threshold"] == built.data.metrics["val_clean/threshold"]
+
+    photo = tiny_data / "part/test/spot/000.png"
+    done = adtrack("score", photo, "--model", CHAMPION, "--out", "scored", "--device", "cpu")
+    assert done.code == 0, done.err
+    with (workplace / "scored/scores.csv").open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    served = mlflow.pyfunc.load_model(CHAMPION).predict(pd.DataFrame({"image": [str(photo)]}))
+    assert served["score"].tolist() == [float(row["score"])] and served["label"].tolist() == [int(row["label"])]
 
 
 def test_without_a_model_evaluate_builds_the_bank_and_tests_it(workplace, adtrack, part):

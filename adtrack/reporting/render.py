@@ -34,6 +34,11 @@ _LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
     "–": "--",
+    "−": "$-$",
+    "×": r"$\times$",
+    "≥": r"$\geq$",
+    "→": r"$\to$",
+    "σ": r"$\sigma$",
 }
 
 
@@ -74,13 +79,18 @@ def _markdown_text(text: str) -> str:
     return re.sub(r"([\\`*_<&|~$]|\](?=[\[(:]))", r"\\\1", _line(text))
 
 
-def latex(tables: Sequence[Table]) -> str:
-    """The tables as LaTeX floats, to be read by ``\\input``; they need the packages booktabs and graphicx."""
+def latex(tables: Sequence[Table], label: str) -> str:
+    """The tables as LaTeX floats, to be read by ``\\input``, labelled ``tab:<label>-1`` and so on.
+
+    They need the packages booktabs and graphicx.
+    """
     needs = "% \\usepackage{booktabs,graphicx}; with pdflatex also \\usepackage[T1]{fontenc}\n"
-    return "\n".join([needs, *(_latex_table(table, number) for number, table in enumerate(tables, start=1))])
+    return "\n".join(
+        [needs, *(_latex_table(table, f"{label}-{number}") for number, table in enumerate(tables, start=1))]
+    )
 
 
-def _latex_table(table: Table, number: int) -> str:
+def _latex_table(table: Table, label: str) -> str:
     headings = [_latex_heading(column.heading) for column in table.columns]
     rows = [
         [f"\\textbf{{{_latex_text(cell)}}}" if index in table.best else _latex_text(cell) for cell in row]
@@ -92,7 +102,7 @@ def _latex_table(table: Table, number: int) -> str:
             r"\begin{table}",
             r"\centering\setlength{\tabcolsep}{4pt}",
             f"\\caption{{{_latex_text(table.title)}. {_latex_text(table.notes)}}}",
-            f"\\label{{tab:best-trials-{number}}}",
+            f"\\label{{tab:{label}}}",
             r"\resizebox{\textwidth}{!}{%",
             f"\\begin{{tabular}}{{{''.join('r' if column.number else 'l' for column in table.columns)}}}",
             *(r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"),

@@ -5,14 +5,14 @@ from html.parser import HTMLParser
 
 import pytest
 
-from adtrack.tuning.render import Column, Table, latex, markdown, page, write_text
+from adtrack.reporting.render import Column, Table, latex, markdown, page, write_text
 
 HOSTILE = '<script src="http://evil">x</script> a_b & 50 % #1 {c} $x^2$ \\input{/etc/passwd} ~ | `d` "e"\n[f](g) *'
 COLUMNS = (Column("Class", number=False), Column("Val-clean\nAUROC [95 %]"), Column("F1"))
 TABLE = Table(
     title=HOSTILE,
     columns=COLUMNS,
-    rows=(("[1ex] best", "0.912 [0.881, 0.948]", "–"), ("* second", "0.5", "1"), (HOSTILE, "0.25", "0")),
+    rows=(("[1ex] best", "0.912 [0.881, 0.948]", "–"), ("* second", "−0.5 × 2 ≥ σ", "→ 1"), (HOSTILE, "0.25", "0")),
     notes=HOSTILE,
     best=frozenset({0}),
 )
@@ -23,7 +23,7 @@ def body_rows(text: str) -> list[str]:
 
 
 def test_latex_is_balanced_and_every_row_has_every_cell():
-    text = latex([TABLE, TABLE])
+    text = latex([TABLE, TABLE], "best-trials")
     for environment in ("table", "tabular"):
         assert text.count(f"\\begin{{{environment}}}") == text.count(f"\\end{{{environment}}}") == 2
     bare = re.sub(r"\\[{}]", "", text)
@@ -35,7 +35,7 @@ def test_latex_is_balanced_and_every_row_has_every_cell():
 
 
 def test_latex_obeys_no_cell():
-    text = latex([TABLE])
+    text = latex([TABLE], "x")
     assert r"a\_b \& 50 \% \#1 \{c\} \$x\textasciicircum{}2\$ \textbackslash{}input\{/etc/passwd\}" in text
     assert r"\input{" not in text
     heads, best, second, _ = body_rows(text)
@@ -50,7 +50,7 @@ def test_latex_compiles(tmp_path):
         r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,graphicx}"
         r"\begin{document}\input{tables.tex}\end{document}"
     )
-    write_text(tmp_path / "tables.tex", latex([TABLE, TABLE]))
+    write_text(tmp_path / "tables.tex", latex([TABLE, TABLE], "x"))
     write_text(tmp_path / "document.tex", document)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)

@@ -1,0 +1,40 @@
+"""How every command of adtrack runs: a user's mistake is a sentence, and the exit code says what happened."""
+
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+
+import click
+
+from adtrack.errors import UserError
+
+
+def run_command(command: click.Command, arguments: Sequence[str]) -> None:
+    """Run a command: exit code 0 done, 1 done with failures, 2 wrong usage, 130 stopped. ``--debug`` for tracebacks."""
+    debug = "--debug" in arguments
+    signal.signal(signal.SIGTERM, _stop)  # a scheduler's stop ends runs as tidily as Ctrl-C does
+    if not debug:
+        warnings.simplefilter("ignore")
+    try:
+        sys.exit(command.main(list(arguments), standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except UserError as error:
+        if debug:
+            raise
+        click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nStopped. What is finished is kept; the same command goes on from there.", err=True)
+        sys.exit(130)
+
+
+def warn(text: str) -> None:
+    """Tell the user what to watch out for."""
+    click.echo(click.style("Warning: ", fg="yellow", bold=True) + text, err=True)
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt

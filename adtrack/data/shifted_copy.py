@@ -1,0 +1,186 @@
+"""A class through MVTec-Shift as files in MVTec layout, with a manifest that says what was done to every image."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from .. import __version__
+from ..errors import UserError
+from ..progress import track
+from .classes import ImageClass, ImageRecord
+from .loading import check_images, decode, decode_mask
+from .shift import Shift, draw_shift
+from .transform import shift_image, shift_mask
+
+MANIFEST = "shift.json"
+_ELSEWHERE = "choose another --out."
+
+
+@dataclass(frozen=True)
+class ShiftedCopy:
+    """A class written to ``folder``: the shift of every source image, and how many were there from an earlier call."""
+
+    folder: Path
+    shifts: Mapping[ImageRecord, Shift]
+    kept: int
+
+
+@dataclass(frozen=True)
+class _Job:
+    """An image, what happens to it, and its row of the manifest."""
+
+    record: ImageRecord
+    shift: Shift
+    row: dict
+
+
+def write_shifted(images: ImageClass, out: Path, seed: int, severity: float = 1.0) -> ShiftedCopy:
+    """Write every image and mask, shifted, as PNG below ``out``/<class>, and ``shift.json`` with all parameters.
+
+    Same bytes for the same source and the same Pillow. The same call goes on after an interruption and mends files
+    that were lost or changed. UserError: ``out`` holds the class from elsewhere or shifted in another way, or two
+    images would get one name.
+    """
+    folder = out / images.name
+    if folder.resolve() == (images.root / images.name).resolve():
+        raise UserError(f"out must be another folder than data, but both hold {folder}.", _ELSEWHERE)
+    records = images.train + images.test
+    shifts = {record: draw_shift(record.path, seed, severity) for record in records}
+    _check_names(records)
+    contents = check_images(images.root, records)
+    jobs = [_Job(record, shift, _row(record, shift, contents)) for record, shift in shifts.items()]
+    head = {"class": images.name, "seed": seed, "severity": float(severity), "adtrack": __version__}
+    try:
+        known = _begin(folder, {**head, "images": [job.row for job in jobs]})
+        finished = _finish_all(jobs, partial(_finish, images.root, out, known))
+        _write_manifest(folder, {**head, "images": [row for row, _ in finished]})
+    except OSError as error:
+        raise UserError(
+            f"out must be a folder that can be written to, but {out} is not ({error.strerror or error}).", _ELSEWHERE
+        ) from error
+    return ShiftedCopy(folder, shifts, sum(kept for _, kept in finished))
+
+
+def _target(record: ImageRecord) -> PurePosixPath:
+    return PurePosixPath(record.path).with_suffix(".png")
+
+
+def _check_names(records: tuple[ImageRecord, ...]) -> None:
+    """Refuse images that would get one name as PNG."""
+    taken: dict[PurePosixPath, str] = {}
+    for record in records:
+        other = taken.setdefault(_target(record), record.path)
+        if other != record.path:
+            raise UserError(
+                f"images must have different names without their suffix, but {other} and {record.path} would both "
+                f"become {_target(record)}.",
+                "rename one of them, and its mask.",
+            )
+
+
+def _row(record: ImageRecord, shift: Shift, contents: Mapping[str, str]) -> dict:
+    """An image's row of the manifest; the digests of what is yet to be written are None."""
+    target = _target(record)
+    return {
+        "path": target.as_posix(),
+        "sha256": None,
+        "mask": record.mask and f"{target.parts[0]}/ground_truth/{record.kind}/{target.stem}_mask.png",
+        "mask_sha256": None,
+        "source": record.path,
+        "source_sha256": contents[record.path],
+        "source_mask": record.mask,
+        "source_mask_sha256": record.mask and contents[record.mask],
+        "shift": dataclasses.asdict(shift),
+    }
+
+
+def _begin(folder: Path, plan: dict) -> dict[str, str | None]:
+    """Path → digest of the files of an earlier call with this plan: all None if it was interrupted, none if there is
+    no such call."""
+    file = folder / MANIFEST
+    if file.exists():
+        return _known(file, plan)
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(
+            f"out must not hold the class yet, but {folder} is there and is none of make-shift's.", _ELSEWHERE
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_manifest(folder, plan)
+    return {}
+
+
+def _known(file: Path, plan: dict) -> dict[str, str | None]:
+    try:
+        found = json.loads(file.read_bytes())
+        planned = found | {"images": [row | {"sha256": None, "mask_sha256": None} for row in found["images"]]}
+        other = ", ".join(name for name in plan if planned.get(name) != plan[name])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UserError(f"{MANIFEST} must be one of make-shift's, but {file} is not.", _ELSEWHERE) from error
+    if other:
+        raise UserError(
+            f"out must not hold the class shifted in another way, but {file} differs in {other}.",
+            "choose another --out, or remove that folder.",
+        )
+    rows = found["images"]
+    return {row["path"]: row["sha256"] for row in rows} | {row["mask"]: row["mask_sha256"] for row in rows}
+
+
+def _finish_all(jobs: Sequence[_Job], finish: Callable[[_Job], tuple[dict, bool]]) -> list[tuple[dict, bool]]:
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    try:
+        return list(track(pool.map(finish, jobs), "Shifting images", len(jobs)))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _finish(root: Path, out: Path, known: Mapping[str, str | None], job: _Job) -> tuple[dict, bool]:
+    """The image's row with the digests of its files, and whether they were there already."""
+    record, row = job.record, job.row
+
+    def image() -> np.ndarray:
+        return shift_image(decode(root / record.path, record.path), job.shift)
+
+    def mask() -> np.ndarray:
+        return np.uint8(255) * shift_mask(decode_mask(root / record.mask, record.mask), job.shift)
+
+    made = {"sha256": _file(out, row["path"], known, image)}
+    if row["mask"]:
+        made["mask_sha256"] = _file(out, row["mask"], known, mask)
+    return row | {name: digest for name, (digest, _) in made.items()}, all(kept for _, kept in made.values())
+
+
+def _file(out: Path, path: str, known: Mapping[str, str | None], make: Callable[[], np.ndarray]) -> tuple[str, bool]:
+    """SHA-256 of the file at ``path``, made if it isn't there as known, and whether it was.
+
+    Files get their names when they are complete: one of an interrupted call, whose digest is not known, is whole.
+    """
+    file = out / path
+    if path in known and file.is_file():
+        there = hashlib.sha256(file.read_bytes()).hexdigest()
+        if known[path] in (None, there):
+            return there, True
+    stream = io.BytesIO()
+    Image.fromarray(make()).save(stream, format="PNG", compress_level=3)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _replace(file, stream.getvalue())
+    return hashlib.sha256(stream.getvalue()).hexdigest(), False
+
+
+def _replace(file: Path, data: bytes) -> None:
+    unfinished = file.with_name(f".{file.name}.unfinished")  # hidden: nobody takes it for an image
+    unfinished.write_bytes(data)
+    unfinished.replace(file)
+
+
+def _write_manifest(folder: Path, manifest: dict) -> None:
+    _replace(folder / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())

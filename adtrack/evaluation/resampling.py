@@ -1,0 +1,143 @@
+"""Metrics of bootstrap resamples of an image set: integer weights say how often each image was drawn."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from adtrack.errors import UserError
+from adtrack.evaluation.metrics import labelled_scores
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One row of a table on one class: float64 scores (n,), labels (n,) as bool, True = anomalous, and the threshold.
+
+    Labels may be given as 0 and 1. Raises UserError where ``image_metrics`` does.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    threshold: float
+
+    def __post_init__(self) -> None:
+        scores, labels = labelled_scores(self.scores, self.labels)
+        if np.isnan(self.threshold):
+            raise UserError(f"threshold must be a number, but got {self.threshold}.")
+        object.__setattr__(self, "scores", scores)
+        object.__setattr__(self, "labels", labels)
+
+
+def stratified_draws(labels: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """How often each of n images is drawn with replacement in each resample: int64 (resamples, n).
+
+    Normal and anomalous images are drawn separately, so that each resample keeps both numbers (Efron & Tibshirani,
+    *An Introduction to the Bootstrap*, 1993, chapter 13). No score is looked at: rows on the same images see the
+    same resamples.
+    """
+    labels = np.asarray(labels, dtype=bool)
+    rng = np.random.default_rng(seed)
+    draws = np.zeros((resamples, len(labels)), dtype=np.int64)
+    for stratum in (np.flatnonzero(~labels), np.flatnonzero(labels)):
+        if len(stratum):
+            draws[:, stratum] = _draws(len(stratum), resamples, rng)
+    return draws
+
+
+def class_draws(class_name: str, labels: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """``stratified_draws`` by a seed of the class's own, so that classes vary independently in a macro mean."""
+    digest = hashlib.sha256(f"{seed}/{class_name}".encode()).digest()
+    return stratified_draws(labels, resamples, int.from_bytes(digest))
+
+
+def resampled(sample: Sample, metric: str, draws: np.ndarray) -> np.ndarray:
+    """The metric of each resample, float64 (resamples,), for ``stratified_draws`` of the sample's labels.
+
+    Defined, and undefined, as in ``image_metrics``; false_alarm_rate is the share of normal images at or above the
+    threshold, NaN without any.
+    """
+    return _METRICS[metric](sample, draws)
+
+
+def _draws(images: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    drawn = rng.integers(images, size=(resamples, images)) + images * np.arange(resamples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=resamples * images).reshape(resamples, images)
+
+
+def _auroc(sample: Sample, draws: np.ndarray) -> np.ndarray:
+    """The share of pairs in the right order, ties one half."""
+    labels = sample.labels
+    if labels.all() or not labels.any():
+        return np.full(len(draws), np.nan)
+    normal, anomalous = sample.scores[~labels], sample.scores[labels]
+    order = np.argsort(normal, kind="stable")
+    # Column i: how many were drawn among the lowest i.
+    below = np.pad(np.cumsum(draws[:, ~labels][:, order], axis=1), ((0, 0), (1, 0)))
+    lower = below[:, np.searchsorted(normal, anomalous, side="left", sorter=order)]
+    lower_or_equal = below[:, np.searchsorted(normal, anomalous, side="right", sorter=order)]
+    twice_won = np.einsum("ri,ri->r", draws[:, labels], lower + lower_or_equal)
+    return twice_won / (2 * len(normal) * len(anomalous))
+
+
+def _auprc(sample: Sample, draws: np.ndarray) -> np.ndarray:
+    """Average precision: the precision at each distinct score, weighted by the anomalous images that it adds."""
+    if sample.labels.all() or not sample.labels.any():
+        return np.full(len(draws), np.nan)
+    order = np.argsort(sample.scores, kind="stable")[::-1]
+    last = np.flatnonzero(np.append(np.diff(sample.scores[order]) != 0, True))  # of the images with equal scores
+    called = np.cumsum(draws[:, order], axis=1)[:, last]
+    found = np.cumsum((draws * sample.labels)[:, order], axis=1)[:, last]
+    added = np.diff(found, axis=1, prepend=0)
+    return np.einsum("ri,ri->r", added, found / np.maximum(called, 1)) / np.count_nonzero(sample.labels)
+
+
+def _alarms(sample: Sample, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Right and false alarms of each resample, int64 (resamples,)."""
+    alarms = sample.scores >= sample.threshold
+    return draws @ (alarms & sample.labels), draws @ (alarms & ~sample.labels)
+
+
+def _f1(sample: Sample, draws: np.ndarray) -> np.ndarray:
+    hits, false = _alarms(sample, draws)
+    return _share(2 * hits, hits + false + np.count_nonzero(sample.labels))
+
+
+def _accuracy(sample: Sample, draws: np.ndarray) -> np.ndarray:
+    hits, false = _alarms(sample, draws)
+    return (hits + np.count_nonzero(~sample.labels) - false) / len(sample.labels)
+
+
+def _precision(sample: Sample, draws: np.ndarray) -> np.ndarray:
+    hits, false = _alarms(sample, draws)
+    return _share(hits, hits + false)
+
+
+def _recall(sample: Sample, draws: np.ndarray) -> np.ndarray:
+    hits, _ = _alarms(sample, draws)
+    return _share(hits, np.full_like(hits, np.count_nonzero(sample.labels)))
+
+
+def _false_alarm_rate(sample: Sample, draws: np.ndarray) -> np.ndarray:
+    _, false = _alarms(sample, draws)
+    normal = np.count_nonzero(~sample.labels)
+    return false / normal if normal else np.full(len(draws), np.nan)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """0 where ``whole`` is 0."""
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+
+
+_METRICS: dict[str, Callable[[Sample, np.ndarray], np.ndarray]] = {
+    "image_auroc": _auroc,
+    "image_auprc": _auprc,
+    "f1": _f1,
+    "accuracy": _accuracy,
+    "precision": _precision,
+    "recall": _recall,
+    "false_alarm_rate": _false_alarm_rate,
+}
+METRICS = tuple(_METRICS)

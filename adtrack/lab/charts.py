@@ -1,0 +1,52 @@
+"""Charts of an experiment's lines: what a person looks at before any table."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from adtrack.lab.rows import MACRO, Line
+from adtrack.lab.tables import HEADINGS
+from adtrack.reporting.charts import Chart, Lines, Matrix, Points, Scatter, Spot
+
+
+def shown(found: Sequence[Line]) -> list[Line]:
+    """The lines that stand for all classes: the macro mean, or the only class."""
+    return [line for line in found if line.class_name == found[-1].class_name]
+
+
+def points_chart(found: Sequence[Line], metric: str, along: str, by: str, title: str) -> Chart:
+    """A metric with its intervals in the categories ``along``, a series for each value of ``by``."""
+    some = shown(found)
+    categories = list(dict.fromkeys(line.names[along] for line in some))
+    series = {
+        name: [line.metrics[metric] for line in some if line.names[by] == name]
+        for name in dict.fromkeys(line.names[by] for line in some)
+    }
+    return Chart(f"{title} ({_of(some)})", along, HEADINGS[metric], Points(categories, series))
+
+
+def curves_chart(found: Sequence[Line], metric: str, along: str, by: str, title: str) -> Chart:
+    """A metric along a number, with bands."""
+    some = shown(found)
+    x = [float(value) for value in dict.fromkeys(line.names[along] for line in some)]
+    series = {
+        name: [line.metrics[metric] for line in some if line.names[by] == name]
+        for name in dict.fromkeys(line.names[by] for line in some)
+    }
+    return Chart(f"{title} ({_of(some)})", along, HEADINGS[metric], Lines(x, series))
+
+
+def scatter_chart(
+    title: str, x: str, y: str, series: Mapping[str, Sequence[Spot]], *, diagonal: bool = False, log_x: bool = False
+) -> Chart:
+    """Spots by series."""
+    return Chart(title, x, y, Scatter(series, diagonal, log_x))
+
+
+def matrix_chart(title: str, x: str, y: str, names: Sequence[str], values: np.ndarray) -> Chart:
+    """A square matrix of shares with the same names on both sides."""
+    return Chart(title, x, y, Matrix(names, names, values.tolist()))
+
+
+def _of(some: Sequence[Line]) -> str:
+    return some[0].class_name if some[0].class_name != MACRO else "macro mean over classes"

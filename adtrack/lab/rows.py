@@ -1,0 +1,74 @@
+"""Rows of an experiment's tables: per class and macro mean, with bootstrap intervals and differences to a reference."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from adtrack.evaluation.evaluate import PIXEL_METRICS
+from adtrack.evaluation.intervals import Estimate, difference, interval
+from adtrack.evaluation.resampling import Sample
+
+MACRO = "macro mean"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row before it is split by class: what it is called, its Test scores by class, the row that it is compared
+    with (on the same images), and its pixel metrics by class."""
+
+    names: Mapping[str, str]
+    samples: Mapping[str, Sample]
+    reference: Mapping[str, Sample] | None = None
+    pixel: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row for one class, or for their unweighted mean."""
+
+    class_name: str
+    names: Mapping[str, str]
+    metrics: Mapping[str, Estimate]
+    differences: Mapping[str, Estimate]
+    pixel: Mapping[str, float]
+
+
+def lines(rows: Sequence[Row], metrics: Sequence[str]) -> list[Line]:
+    """Every row for every class, and for their macro mean if there are several."""
+    classes = list(rows[0].samples)
+    groups = [(name, (name,)) for name in classes] + ([(MACRO, tuple(classes))] if len(classes) > 1 else [])
+    return [_line(row, name, members, metrics) for name, members in groups for row in rows]
+
+
+def _line(row: Row, name: str, members: Sequence[str], metrics: Sequence[str]) -> Line:
+    samples = {member: row.samples[member] for member in members}
+    compared = {} if row.reference is None else {member: row.reference[member] for member in members}
+    return Line(
+        name,
+        row.names,
+        {metric: interval(samples, metric) for metric in metrics},
+        {metric: difference(samples, compared, metric) for metric in metrics} if compared else {},
+        {
+            metric: float(np.mean([row.pixel.get(member, {}).get(metric, np.nan) for member in members]))
+            for metric in PIXEL_METRICS
+        },
+    )
+
+
+def frame(found: Sequence[Line]) -> pd.DataFrame:
+    """Everything about the lines in full precision: each metric with _low and _high, and as difference _diff…"""
+    records = []
+    for line in found:
+        record: dict[str, object] = {"class": line.class_name, **line.names}
+        for metric, estimate in line.metrics.items():
+            record |= _columns(metric, estimate)
+        for metric, estimate in line.differences.items():
+            record |= _columns(f"{metric}_diff", estimate)
+        records.append(record | dict(line.pixel))
+    return pd.DataFrame(records)
+
+
+def _columns(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

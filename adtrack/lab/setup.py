@@ -1,0 +1,55 @@
+"""What an experiment is asked to look at: classes, methods and everything that their cells have in common."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
+from adtrack.evaluation.workbench import Workbench
+from adtrack.features.backbone import Backbone, choose_device
+from adtrack.features.weights import load_trunk
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The classes of one data set, the methods by name, one backbone and one view for all of them."""
+
+    classes: tuple[str, ...]
+    data: str
+    detectors: tuple[DetectorSpec, ...]
+    image: ImageSpec
+    backbone: BackboneSpec
+    device: str = "auto"
+    seed: int = 42
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """``patchcore``, ``padim``."""
+        return tuple(spec.method for spec in self.detectors)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """All layers that some method uses."""
+        return tuple(dict.fromkeys(layer for spec in self.detectors for layer in spec.layers))
+
+    def bench(self, class_name: str) -> Workbench:
+        """The workbench of one class."""
+        return Workbench(DataSpec(class_name, self.data, self.seed), self.image, _backbone(self))
+
+    def cells(self) -> Iterator[tuple[Workbench, DetectorSpec]]:
+        """Every class with every method."""
+        for class_name in self.classes:
+            bench = self.bench(class_name)
+            for spec in self.detectors:
+                yield bench, spec
+
+    def only(self, method: str) -> "Setup":
+        """The same with one method."""
+        return replace(self, detectors=tuple(spec for spec in self.detectors if spec.method == method))
+
+
+@lru_cache(maxsize=1)
+def _backbone(setup: Setup) -> Backbone:
+    """The one backbone of all classes, loaded once."""
+    trunk = load_trunk(setup.backbone, setup.layers, setup.data)
+    return Backbone(trunk, setup.layers, choose_device(setup.device))

@@ -1,0 +1,134 @@
+"""One bank for all classes: unified models, what they cost against a bank a class, and two diagnostics.
+
+An image's class is used only where the setting allows it: the bank is asked without it in all settings; model-unified
+chooses the threshold by it, absolute-unified never.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from adtrack.config import DetectorSpec
+from adtrack.detectors.base import Detector
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.scorer import DETECTORS
+from adtrack.evaluation.evaluate import Evaluation, calibrate
+from adtrack.evaluation.resampling import Sample
+from adtrack.evaluation.thresholds import f1_threshold
+from adtrack.evaluation.workbench import Workbench
+from adtrack.features.store import PooledFeatures
+from adtrack.lab.cells import Cell, Cells, Found
+from adtrack.lab.regimes import bank_cell, judged
+from adtrack.lab.setup import Setup
+
+SETTINGS = ("per class", "model-unified", "absolute-unified")
+VAL, TEST = "val_clean", "test_clean"
+
+
+@dataclass(frozen=True)
+class Unified:
+    """One setting with one method: every class's Test-clean scores at the threshold that the setting allows."""
+
+    method: str
+    setting: str
+    samples: Mapping[str, Sample]
+    pixel: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """The identical shortcut of a pooled bank.
+
+    ``alarms[a, b]`` is the share of class a's normal Test images that are anomalous at class b's threshold;
+    ``foreign[a]`` the share of class a's Test patches whose nearest bank patch comes from another class (NaN where a
+    method has no bank of patches).
+    """
+
+    method: str
+    classes: tuple[str, ...]
+    alarms: np.ndarray
+    foreign: np.ndarray
+
+
+def measure_unified(cells: Cells, setup: Setup) -> tuple[list[Unified], list[Shortcut]]:
+    """All settings of all methods, and the diagnostics of the pooled banks."""
+    benches = {name: setup.bench(name) for name in setup.classes}
+    settings, shortcuts = [], []
+    for spec in setup.detectors:
+        own = {name: bank_cell(cells, bench, spec, "clean") for name, bench in benches.items()}
+        pool = pooled_cell(cells, list(benches.values()), spec)
+        shared = dict.fromkeys(setup.classes, pool)
+        settings += [
+            _setting(spec, SETTINGS[0], own, {name: judged(own[name], name, VAL, TEST) for name in own}),
+            _setting(spec, SETTINGS[1], shared, model_unified(pool, setup.classes)),
+            _setting(spec, SETTINGS[2], shared, absolute_unified(pool, setup.classes)),
+        ]
+        shortcuts.append(shortcut(spec.method, pool, setup.classes))
+    return settings, shortcuts
+
+
+def _setting(spec: DetectorSpec, setting: str, cells: Mapping[str, Cell], samples: Mapping[str, Sample]) -> Unified:
+    return Unified(spec.method, setting, samples, {name: cell.pixel(name, TEST) for name, cell in cells.items()})
+
+
+def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) -> Cell:
+    """One bank from the Train-clean of all classes, with its scores of each class's Val-clean and Test-clean."""
+
+    def compute() -> Found:
+        train = [bench.features("train_clean") for bench in benches]
+        detector = DETECTORS[spec.method].fit(PooledFeatures(train), spec, benches[0].orders)
+        evaluations = [found for bench in benches for found in _evaluate(bench, detector)]
+        numbers = {"cost/bank_rows": float(detector.rows), "cost/bank_mb": detector.megabytes}
+        if isinstance(detector, PatchCore):
+            owners = np.repeat(np.arange(len(train)), [len(features) for features in train])
+            shares = foreign_shares(benches, detector, owners[detector.origins])
+            numbers |= {f"foreign/{bench.data.class_name}": share for bench, share in zip(benches, shares, strict=True)}
+        return Found(evaluations, numbers)
+
+    name = f"{spec.method} from the pooled train_clean of {', '.join(bench.data.class_name for bench in benches)}"
+    what = {"method": spec.method, "detector": asdict(spec), "train": "pooled train_clean", "sets": [VAL, TEST]}
+    return cells.cell(name, benches, what, compute)
+
+
+def _evaluate(bench: Workbench, detector: Detector) -> list[tuple[str, Evaluation]]:
+    val = bench.score(detector, VAL)
+    calibration = calibrate(val)
+    scored = [val, bench.score(detector, TEST)]
+    return [(bench.data.class_name, bench.evaluate(found, calibration)) for found in scored]
+
+
+def model_unified(pool: Cell, classes: Sequence[str]) -> dict[str, Sample]:
+    """Each class's Test at the threshold of its own Val."""
+    return {name: judged(pool, name, VAL, TEST) for name in classes}
+
+
+def absolute_unified(pool: Cell, classes: Sequence[str]) -> dict[str, Sample]:
+    """Each class's Test at the one threshold of all classes' Val together."""
+    val = [pool.scores(name, VAL) for name in classes]
+    threshold = f1_threshold(
+        np.concatenate([found.scores for found in val]), np.concatenate([found.labels for found in val])
+    )
+    return {name: pool.scores(name, TEST).at(threshold) for name in classes}
+
+
+def shortcut(method: str, pool: Cell, classes: Sequence[str]) -> Shortcut:
+    """The diagnostics of a pooled bank."""
+    thresholds = [pool.scores(name, VAL).threshold for name in classes]
+    normal = [pool.scores(name, TEST) for name in classes]
+    alarms = np.array(
+        [[float((found.scores[found.labels == 0] >= one).mean()) for one in thresholds] for found in normal]
+    )
+    foreign = np.array([pool.metrics.get(f"foreign/{name}", np.nan) for name in classes])
+    return Shortcut(method, tuple(classes), alarms, foreign)
+
+
+def foreign_shares(benches: Sequence[Workbench], detector: PatchCore, owners: np.ndarray) -> list[float]:
+    """Of each class's Test patches, the share whose nearest bank row belongs to another class; ``owners`` (rows,)
+    gives each row's class as its place in ``benches``."""
+    shares = []
+    for place, bench in enumerate(benches):
+        features = bench.features(TEST)
+        nearest = [detector.nearest_rows(features.chunk(at, at + 1, detector.layers)) for at in range(len(features))]
+        shares.append(float(np.mean([(owners[rows] != place).mean() for rows in nearest])))
+    return shares

@@ -1,0 +1,14 @@
+"""Charts as files: an interactive page and a picture that show the same."""
+
+from pathlib import Path
+
+from adtrack.reporting.description import Chart, Lines, Matrix, Points, Scatter, Spot
+from adtrack.reporting.interactive import write_html
+from adtrack.reporting.picture import write_png
+
+__all__ = ["Chart", "Lines", "Matrix", "Points", "Scatter", "Spot", "write_chart"]
+
+
+def write_chart(chart: Chart, folder: Path, name: str) -> list[Path]:
+    """Writes <name>.html, which holds all that it needs, and <name>.png; the same chart gives the same bytes."""
+    return [write_html(chart, Path(folder), name), write_png(chart, Path(folder), name)]

@@ -1,0 +1,200 @@
+"""Charts as HTML pages, drawn by Plotly; light or dark as the reader's system is."""
+
+import html
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from plotly.colors import hex_to_rgb
+from plotly.graph_objects import Figure, Heatmap
+from plotly.graph_objects import Scatter as Trace
+
+from adtrack.reporting.description import Chart, Lines, Matrix, Points, Scatter
+from adtrack.reporting.figures import titled, write_figure
+from adtrack.reporting.layout import (
+    dodged,
+    error_bars,
+    estimates_range,
+    label_sides,
+    line_ends,
+    log_ticks,
+    scatter_ranges,
+    wrapped,
+)
+from adtrack.reporting.palette import (
+    DARK_GRID,
+    DARK_GROUND,
+    DARK_INK,
+    GRID,
+    GROUND,
+    INK,
+    SHADES,
+    SOFT,
+    cell_ink,
+    cell_text,
+    colour,
+)
+from adtrack.reporting.tables import estimate_text
+
+SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
+DASHES = ("solid", "dash", "dot")
+SIDES = {"right": "middle right", "left": "middle left", "top": "top center", "bottom": "bottom center"}
+TITLE_WIDTH, NOTE_WIDTH = 68, 110  # characters
+FONT = {"family": "system-ui, sans-serif", "size": 15}
+HEAD = f"""<style>
+:root {{ color-scheme: light dark; }}
+body {{ margin: 0 auto; max-width: 1100px; padding: 0 1rem; background: {GROUND}; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: {DARK_GROUND}; }} }}
+</style>
+"""
+
+
+def _theme(ink: str, grid: str, ground: str) -> dict[str, str]:
+    lines = {f"{axis}axis.{line}": grid for axis in "xy" for line in ("gridcolor", "linecolor")}
+    return lines | {"font.color": ink, "paper_bgcolor": ground, "plot_bgcolor": ground}
+
+
+SCRIPT = f"""
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const themes = {json.dumps([_theme(INK, GRID, GROUND), _theme(DARK_INK, DARK_GRID, DARK_GROUND)])};
+const paint = () => Plotly.relayout("{{plot_id}}", themes[Number(dark.matches)]);
+dark.addEventListener("change", paint);
+paint();
+"""
+
+
+def write_html(chart: Chart, folder: Path, name: str) -> Path:
+    """Writes <name>.html, making the folder."""
+    return write_figure(
+        figure_of(chart), folder / f"{name}.html", chart.title, head=HEAD, script=SCRIPT, height="620px"
+    )
+
+
+def figure_of(chart: Chart) -> Figure:
+    """The chart as a Plotly figure in Plotly's own theme; the page's script puts on the light or the dark one."""
+    figure = Figure()
+    figure.update_layout(font=FONT, xaxis_title=_text(chart.x_label), yaxis_title=_text(chart.y_label))
+    DRAW[type(chart.kind)](figure, chart.kind)
+    titled(figure, f"<b>{_text(chart.title, TITLE_WIDTH)}</b>", _text(chart.note, NOTE_WIDTH))
+    lines = len(wrapped(chart.title, TITLE_WIDTH)) + len(wrapped(chart.note, NOTE_WIDTH))
+    return figure.update_layout(margin={"l": 70, "b": 70, "t": 60 + 22 * lines}, title_y=0.96)
+
+
+def _text(text: str, width: int = 90) -> str:
+    """Plain text as the HTML that Plotly takes for text, in lines of ``width`` characters."""
+    return "<br>".join(html.escape(line) for line in wrapped(text, width))
+
+
+def _points(figure: Figure, kind: Points) -> None:
+    names = [_text(name, 16) for name in kind.categories]
+    for index, (name, estimates) in enumerate(kind.series.items()):
+        below, above = error_bars(estimates)
+        figure.add_trace(
+            Trace(
+                x=[place + dodged(index, len(kind.series)) for place in range(len(names))],
+                y=[one.value for one in estimates],
+                error_y={"array": above, "arrayminus": below, "thickness": 2, "width": 5},
+                mode="markers",
+                marker={"size": 11, "symbol": _symbol(index), "color": colour(index)},
+                **_named(name, [estimate_text(one) for one in estimates]),
+            )
+        )
+    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, range=[-0.5, len(names) - 0.5])
+    figure.update_xaxes(showgrid=False, zeroline=False)
+    for place in range(1, len(names)):
+        figure.add_vline(place - 0.5, line={"color": SOFT, "width": 1}, opacity=0.3, layer="below")
+    _value_axis(figure, kind)
+
+
+def _lines(figure: Figure, kind: Lines) -> None:
+    ends = line_ends(kind)
+    for index, (name, estimates) in enumerate(kind.series.items()):
+        shade = colour(index)
+        for side, fill in (("low", None), ("high", "tonexty")):
+            edge = [getattr(one, side) for one in estimates]
+            band = {"fill": fill, "fillcolor": f"rgba{(*hex_to_rgb(shade), 0.17)}", "line": {"width": 0}}
+            figure.add_trace(Trace(x=kind.x, y=edge, mode="lines", hoverinfo="skip", **band))
+        figure.add_trace(
+            Trace(
+                x=kind.x,
+                y=[one.value for one in estimates],
+                mode="lines+markers",
+                line={"width": 2.5, "color": shade, "dash": DASHES[index // len(SYMBOLS) % len(DASHES)]},
+                marker={"size": 9, "symbol": _symbol(index)},
+                **_named(name, [estimate_text(one) for one in estimates]),
+            )
+        )
+        if name in ends and len(ends) > 1:
+            place = {"xref": "paper", "yref": "paper", "x": 1.01, "y": ends[name], "xanchor": "left"}
+            beside = {"text": f"<b>{_text(name)}</b>", "font": {"color": shade}, "showarrow": False}
+            figure.add_annotation(**place, **beside, yanchor="middle")
+    room = 30 + 9 * max(map(len, ends), default=0) if len(ends) > 1 else 40
+    figure.update_layout(showlegend=False, margin={"r": room}, hovermode="x unified")
+    figure.update_xaxes(zeroline=False)
+    _value_axis(figure, kind)
+
+
+def _scatter(figure: Figure, kind: Scatter) -> None:
+    x_range, y_range = scatter_ranges(kind)
+    if kind.diagonal:
+        (low, high), line = x_range, {"color": SOFT, "width": 1, "dash": "dash"}
+        figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line=line, layer="below")
+        figure.update_layout(yaxis={"scaleanchor": "x", "constrain": "domain"}, xaxis={"constrain": "domain"})
+    sides = label_sides(kind)
+    for index, (name, spots) in enumerate(kind.series.items()):
+        figure.add_trace(
+            Trace(
+                x=[spot.x for spot in spots],
+                y=[spot.y for spot in spots],
+                mode="markers+text",
+                text=[f"\u2009{_text(spot.label)}\u2009" for spot in spots],
+                textposition=[SIDES.get(side, side) for side in sides[name]],
+                marker={"size": 11, "symbol": _symbol(index), "color": colour(index)},
+                **_named(name, [f"{spot.x:.4g}, {spot.y:.4g}" for spot in spots]),
+            )
+        )
+    figure.update_xaxes(range=x_range, zeroline=False)
+    if kind.log_x:
+        ticks = log_ticks(x_range)
+        figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+    figure.update_yaxes(range=y_range, zeroline=False)
+    figure.update_layout(showlegend=len(kind.series) > 1)
+
+
+def _matrix(figure: Figure, kind: Matrix) -> None:
+    shades = [(place / (len(SHADES) - 1), shade) for place, shade in enumerate(SHADES)]
+    cells = {"zmin": 0, "zmax": 1, "colorscale": shades, "showscale": False, "xgap": 2, "ygap": 2, "hoverinfo": "skip"}
+    figure.add_trace(Heatmap(z=kind.values, **cells))
+    for row, values in enumerate(kind.values):
+        for column, value in enumerate(values):
+            font = {"size": 17} | ({} if math.isnan(value) else {"color": cell_ink(value)})  # no cell, but the ground
+            figure.add_annotation(x=column, y=row, text=cell_text(value), font=font, showarrow=False)
+    columns, rows = [_text(name, 14) for name in kind.columns], [_text(name, 22) for name in kind.rows]
+    figure.update_xaxes(tickvals=list(range(len(columns))), ticktext=columns, showgrid=False, zeroline=False)
+    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=rows, showgrid=False, zeroline=False)
+    figure.update_yaxes(autorange="reversed")
+
+
+def _value_axis(figure: Figure, kind: Points | Lines) -> None:
+    low, high = estimates_range(kind)
+    figure.update_yaxes(range=[low, high], zeroline=low < 0 < high, zerolinecolor=SOFT, zerolinewidth=1)
+    figure.update_layout(showlegend=isinstance(kind, Points) and len(kind.series) > 1)
+
+
+def _named(name: str, hovers: list[str]) -> dict:
+    name = _text(name, 30)
+    return {"name": name, "customdata": hovers, "hovertemplate": f"{name}: %{{customdata}}<extra></extra>"}
+
+
+def _symbol(index: int) -> str:
+    return SYMBOLS[index % len(SYMBOLS)]
+
+
+DRAW: dict[type, Callable[[Figure, Any], None]] = {
+    Points: _points,
+    Lines: _lines,
+    Scatter: _scatter,
+    Matrix: _matrix,
+}

@@ -1,0 +1,78 @@
+"""experiment: measure an experiment's cells, write its tables and charts, keep both on one parent run."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from adtrack.errors import UserError
+from adtrack.lab.cells import Cells
+from adtrack.lab.setup import Setup
+from adtrack.tracking.runs import RunTags, log_folder, log_params, set_tags, tracked_run
+from adtrack.tracking.store import open_store, working
+from adtrack.verbs.opening import Say, warn_of
+
+Measure = Callable[[Cells, Setup, Path], None]
+Prepare = Callable[[Setup, Say, Say], None]
+_TAG = 4000  # characters of a tag that every tracking store takes
+
+
+def run_experiment(
+    name: str,
+    measure: Measure,
+    setup: Setup,
+    params: Mapping[str, object],
+    out: Path,
+    say: Say,
+    warn: Say,
+    prepare: Prepare | None = None,
+) -> Path:
+    """Run ``measure(cells, setup, folder)``, which writes what it found into a folder; returns where it is then.
+
+    ``prepare(setup, say, warn)`` comes first, before the experiment's run is open: it may open runs of its own.
+    """
+    target = out / name
+    _check_writable(target)
+    open_store()
+    for class_name in setup.classes:
+        warn_of(setup.bench(class_name), warn)
+    if prepare is not None:
+        with _without_joined_run():
+            prepare(setup, say, warn)
+    with working() as worker:
+        tags = RunTags(",".join(setup.classes), ",".join(setup.methods), "none", "several")
+        extra = {"adtrack.role": "experiment", "adtrack.experiment": name}
+        with (
+            tracked_run(worker, tags, name=f"experiment {name}", extra=extra),
+            tempfile.TemporaryDirectory() as scratch,
+        ):
+            log_params({key: str(value) for key, value in params.items()})
+            cells, folder = Cells(worker, say), Path(scratch) / name
+            folder.mkdir()
+            measure(cells, setup, folder)
+            set_tags({"adtrack.cells": ",".join(cell.run_id for cell in cells.used)[:_TAG]})
+            log_folder(Path(scratch))
+            for file in sorted(folder.iterdir()):
+                (target / file.name).write_bytes(file.read_bytes())
+    return target
+
+
+@contextlib.contextmanager
+def _without_joined_run() -> Iterator[None]:
+    """The run that ``mlflow run`` has made is the experiment's: whatever comes before it must not join it."""
+    run_id = os.environ.pop("MLFLOW_RUN_ID", None)
+    try:
+        yield
+    finally:
+        if run_id is not None:
+            os.environ["MLFLOW_RUN_ID"] = run_id
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise UserError(f"out must be a folder that can be written to, but {folder} is not ({error}).") from error

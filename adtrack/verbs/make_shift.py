@@ -1,0 +1,53 @@
+"""make-shift: a class through MVTec-Shift as files that any tool reads, and a page that shows what was done."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from adtrack.config import DEMO, DataSpec
+from adtrack.data.classes import read_class
+from adtrack.data.demo import demo_root
+from adtrack.data.shift import check_severity
+from adtrack.data.shifted_copy import MANIFEST, write_shifted
+from adtrack.errors import UserError
+from adtrack.evaluation.pairs import pair_rows, pair_sheet
+from adtrack.evaluation.sheets import save_png
+from adtrack.reporting.pairs_page import pairs_page
+from adtrack.reporting.render import write_text
+
+_NOTES = (
+    "Each pair is an image before (left) and after one kind of transform by itself. A kind is shown on the defect "
+    "images with its lowest and its highest value and, between them, on the good image of the lower quartile. The line "
+    "runs around the mask and must stay around the defect. Blur and noise are shown on a part at twice its size."
+)
+
+
+@dataclass(frozen=True)
+class ShiftReport:
+    """What was shifted and how, how much of it was there from an earlier call, and the files to look at."""
+
+    data: DataSpec
+    severity: float
+    out: Path
+    images: int
+    masks: int
+    kept: int
+    manifest: Path
+    page: Path
+    sheet: Path
+
+
+def make_shift(data: DataSpec, out: Path, severity: float) -> ShiftReport:
+    """Write the class of ``data``, shifted, below ``out``, with its manifest, ``pairs.html`` and ``pairs.png``."""
+    check_severity(severity)  # before the demo data are drawn
+    root = demo_root() if data.root == DEMO else Path(data.root).expanduser()
+    copy = write_shifted(read_class(root, data.class_name), out, data.seed, severity)
+    page, sheet = copy.folder / "pairs.html", copy.folder / "pairs.png"
+    rows = pair_rows(root, copy.shifts)
+    title = f"{data.class_name} before and after MVTec-Shift, severity {severity:g}, seed {data.seed}"
+    try:
+        write_text(page, pairs_page(rows, title, _NOTES))
+        save_png(sheet, pair_sheet(rows, title))
+    except OSError as error:
+        raise UserError(f"out must be writable, but {copy.folder} is not ({error.strerror or error}).") from error
+    masks = sum(record.mask is not None for record in copy.shifts)
+    return ShiftReport(data, severity, out, len(copy.shifts), masks, copy.kept, copy.folder / MANIFEST, page, sheet)

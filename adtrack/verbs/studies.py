@@ -1,0 +1,41 @@
+"""Studies for an experiment: those that the store has, else new ones."""
+
+from adtrack.config import BuildSpec, DataSpec
+from adtrack.evaluation.workbench import Workbench
+from adtrack.lab.setup import Setup
+from adtrack.tracking.store import open_store
+from adtrack.tracking.trials import TrialRecord, latest_studies, study_trials
+from adtrack.tuning.space import Space
+from adtrack.tuning.spec import StudySpec
+from adtrack.verbs.opening import Say
+from adtrack.verbs.tune import tune
+
+TRIALS = 12
+
+
+def ensure_studies(setup: Setup, say: Say, warn: Say) -> None:
+    """Tune every class that has no study of these images, this backbone and this view yet."""
+    open_store()
+    for class_name in setup.classes:
+        trials = known_trials(setup, class_name)
+        if trials:
+            say(f"{class_name}: {len(trials)} trials of study {trials[0].study} are there")
+            continue
+        say(f"{class_name}: no study yet, so {TRIALS} trials are run")
+        spec = BuildSpec(DataSpec(class_name, setup.data, setup.seed), setup.image, setup.backbone)
+        tune(spec, StudySpec(Space(), TRIALS, seed=setup.seed), None, None, setup.device, say, warn)
+
+
+def known_trials(setup: Setup, class_name: str) -> list[TrialRecord]:
+    """The trials of the class's newest study, if it was about the same images, backbone and view."""
+    bench = setup.bench(class_name)
+    return [trial for study in latest_studies(class_name) for trial in study_trials(study) if _same(trial, bench)]
+
+
+def _same(trial: TrialRecord, bench: Workbench) -> bool:
+    view = (str(bench.image.resize), str(bench.image.crop))
+    params = trial.params
+    return trial.split_digest == bench.digest and (
+        (params["backbone"], params["weights"], params["resize"], params["crop"])
+        == (bench.trunk.network, bench.trunk.origin, *view)
+    )

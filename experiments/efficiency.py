@@ -1,0 +1,61 @@
+"""What do the methods cost?
+
+Size, seconds to build, milliseconds an image (median and 95th percentile, from file to score and map) and peak memory,
+for every method on every class: each in a process of its own, after all features are cached, warm, one after the other.
+
+Command:  python -m experiments efficiency                              (mlflow run . -e experiment -P name=efficiency)
+Writes:   tables/efficiency/: efficiency.csv, .md, .tex, .html and a chart; the same on an MLflow run.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from adtrack.experiment_cli import experiment, main
+from adtrack.lab.cells import Cells
+from adtrack.lab.charts import scatter_chart
+from adtrack.lab.efficiency import Cost, measure_costs
+from adtrack.lab.setup import Setup
+from adtrack.reporting.charts import Spot, write_chart
+from adtrack.reporting.render import Column, Table
+from adtrack.reporting.tables import number_text, write_report
+
+NAME = "efficiency"
+COLUMNS = {
+    "size_mb": "size\nMB",
+    "build_s": "build\ns",
+    "median_ms": "ms an image\nmedian",
+    "p95_ms": "ms an image\n95th percentile",
+    "peak_mb": "peak memory\nMB",
+}
+
+
+def measure(cells: Cells, setup: Setup, folder: Path) -> None:
+    """Measure all costs; write table and chart."""
+    costs = measure_costs(cells, setup)
+    write_report(NAME, pd.DataFrame([asdict(cost) for cost in costs]), [table(costs)], folder)
+    spots = {
+        method: [Spot(cost.size_mb, cost.median_ms, cost.class_name) for cost in costs if cost.method == method]
+        for method in setup.methods
+    }
+    write_chart(scatter_chart("What scoring costs", "size, MB", "ms an image", spots, log_x=True), folder, NAME)
+
+
+def table(costs: list[Cost]) -> Table:
+    """The costs for people."""
+    columns = (Column("class", number=False), Column("method", number=False), *map(Column, COLUMNS.values()))
+    rows = tuple(
+        (cost.class_name, cost.method, *(number_text(getattr(cost, name), 1) for name in COLUMNS)) for cost in costs
+    )
+    notes = (
+        "Build: from cached layer outputs. An image: from file to score and anomaly map. Peak memory: of a process "
+        "that builds and scores, libraries included."
+    )
+    return Table("What the methods cost", columns, rows, notes)
+
+
+command = experiment(NAME, measure, __doc__)
+
+if __name__ == "__main__":
+    main(command)

@@ -1,0 +1,94 @@
+"""How do patch size, layers and coreset fraction move clean and shifted quality, and do they agree?
+
+From the trials of each class's study; where the store has none of these images and this backbone, one is run first.
+
+Command:  python -m experiments hyperparameters_under_shift
+          (mlflow run . -e experiment -P name=hyperparameters_under_shift)
+Writes:   tables/hyperparameters_under_shift/: .csv, .md, .tex, .html and charts; the same on an MLflow run.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from adtrack.experiment_cli import experiment, main
+from adtrack.lab.cells import Cells
+from adtrack.lab.charts import scatter_chart
+from adtrack.lab.hyperparameters import effects, rank_correlation, regret, trial_frame
+from adtrack.lab.setup import Setup
+from adtrack.reporting.charts import Spot, write_chart
+from adtrack.reporting.render import Column, Table
+from adtrack.reporting.tables import number_text, write_report
+from adtrack.verbs.studies import ensure_studies, known_trials
+
+NAME = "hyperparameters_under_shift"
+
+
+def measure(cells: Cells, setup: Setup, folder: Path) -> None:
+    """Read all trials; write tables and charts."""
+    frames = {name: trial_frame(known_trials(setup, name)) for name in setup.classes}
+    tables = [agreement(frames), *(class_table(name, trials) for name, trials in frames.items())]
+    write_report(NAME, pd.concat(frames.values()), tables, folder)
+    for name, trials in frames.items():
+        spots = {
+            layers: [Spot(row.clean, row.shifted, f"p{row.patch_size} {row.coreset_fraction:g}") for row in group]
+            for layers, group in _by_layers(trials).items()
+        }
+        title = f"{name}: who keeps working under shift?"
+        chart = scatter_chart(title, "image AUROC, Val-clean", "image AUROC, Val-shift", spots, diagonal=True)
+        write_chart(chart, folder, f"{NAME}_{name}")
+
+
+def _by_layers(trials: pd.DataFrame) -> dict[str, list]:
+    return {layers: list(group.itertuples()) for layers, group in trials.groupby("layers")}
+
+
+def agreement(frames: dict[str, pd.DataFrame]) -> Table:
+    """Whether clean images tell which bank is best on shifted ones."""
+    columns = (
+        Column("class", number=False),
+        *map(Column, ("trials", "clean AUROC\nmean", "shifted AUROC\nmean", "Spearman's ρ", "shifted AUROC\nlost")),
+    )
+    rows = tuple(
+        (
+            name,
+            str(len(trials)),
+            number_text(trials["clean"].mean()),
+            number_text(trials["shifted"].mean()),
+            number_text(rank_correlation(trials), 2),
+            number_text(regret(trials)),
+        )
+        for name, trials in frames.items()
+    )
+    notes = (
+        "On Val. ρ: rank correlation of clean and shifted AUROC over trials. Lost: by choosing the bank that is best "
+        "on clean images instead of on shifted ones. The trials are those that the sampler chose, not a full grid."
+    )
+    return Table("Do clean images tell which bank is best under shift?", columns, rows, notes)
+
+
+def class_table(name: str, trials: pd.DataFrame) -> Table:
+    """Mean quality by hyperparameter."""
+    columns = (
+        *(Column(heading, number=False) for heading in ("hyperparameter", "value")),
+        *map(Column, ("trials", "clean AUROC", "shifted AUROC", "drop")),
+    )
+    rows = tuple(
+        (
+            effect.parameter.replace("_", " "),
+            effect.value,
+            str(effect.trials),
+            number_text(effect.clean),
+            number_text(effect.shifted),
+            number_text(effect.drop),
+        )
+        for effect in effects(trials)
+    )
+    notes = "Means over the trials with that value; the other hyperparameters vary with them as the sampler chose."
+    return Table(f"Hyperparameters under shift, {name}", columns, rows, notes)
+
+
+command = experiment(NAME, measure, __doc__, prepare=ensure_studies)
+
+if __name__ == "__main__":
+    main(command)

@@ -1,0 +1,56 @@
+"""From which severity on does a bank that was built on clean images fail?
+
+AUROC, F1 and false-alarm rate on Test, shifted from severity 0 (none) over 1 (the protocol's) to 2 (double), at the
+threshold that was fixed on clean images.
+
+Command:  python -m experiments severity                                  (mlflow run . -e experiment -P name=severity)
+Writes:   tables/severity/: severity.csv, .md, .tex, .html and charts; the same on an MLflow run.
+"""
+
+from pathlib import Path
+
+from adtrack.experiment_cli import experiment, main
+from adtrack.lab.cells import Cells
+from adtrack.lab.charts import curves_chart
+from adtrack.lab.rows import Row, frame, lines
+from adtrack.lab.setup import Setup
+from adtrack.lab.severity import measure_severities
+from adtrack.lab.tables import lines_table
+from adtrack.reporting.charts import write_chart
+from adtrack.reporting.tables import write_report
+
+NAME = "severity"
+METRICS = ("image_auroc", "f1", "false_alarm_rate")
+
+
+def measure(cells: Cells, setup: Setup, folder: Path) -> None:
+    """Measure all severities; write table and charts."""
+    measured = measure_severities(cells, setup)
+    none = {one.method: one.samples for one in measured if one.severity == 0}
+    rows = [
+        Row(
+            {"method": one.method, "severity": f"{one.severity:g}"},
+            one.samples,
+            none[one.method] if one.severity else None,
+        )
+        for one in measured
+    ]
+    found = lines(rows, METRICS)
+    table = lines_table(
+        "Severity of the shift",
+        found,
+        METRICS,
+        compared=("image_auroc", "f1"),
+        notes="At the threshold of Val-clean. Differences are to severity 0, the clean images.",
+    )
+    write_report(NAME, frame(found), [table], folder)
+    for metric in METRICS:
+        write_chart(
+            curves_chart(found, metric, "severity", "method", "Severity of the shift"), folder, f"{NAME}_{metric}"
+        )
+
+
+command = experiment(NAME, measure, __doc__)
+
+if __name__ == "__main__":
+    main(command)

@@ -1,0 +1,57 @@
+"""How much does drift cost, and what wins it back?
+
+PatchCore and PaDiM on every class, clean and through MVTec-Shift, in the protocol's four regimes: the clean reference;
+no adaptation; a threshold chosen on shifted images; bank and threshold from shifted images.
+
+Command:  python -m experiments shift_regimes                        (mlflow run . -e experiment -P name=shift_regimes)
+          python -m experiments shift_regimes --data DIR --classes magnetic_tile --weights trunk.pth
+Writes:   tables/shift_regimes/: shift_regimes.csv, .md, .tex, .html and charts; the same on an MLflow run.
+"""
+
+from pathlib import Path
+
+from adtrack.experiment_cli import experiment, main
+from adtrack.lab.cells import Cells
+from adtrack.lab.charts import points_chart
+from adtrack.lab.regimes import REFERENCE, measure_regimes
+from adtrack.lab.rows import Row, frame, lines
+from adtrack.lab.setup import Setup
+from adtrack.lab.tables import lines_table
+from adtrack.reporting.charts import write_chart
+from adtrack.reporting.tables import write_report
+
+NAME = "shift_regimes"
+METRICS = ("image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "false_alarm_rate")
+
+
+def measure(cells: Cells, setup: Setup, folder: Path) -> None:
+    """Measure all regimes; write table and charts."""
+    measured = measure_regimes(cells, setup)
+    reference = {one.method: one.samples for one in measured if one.regime == REFERENCE}
+    rows = [
+        Row(
+            {"method": one.method, "regime": one.regime.name},
+            one.samples,
+            None if one.regime == REFERENCE else reference[one.method],
+            one.pixel,
+        )
+        for one in measured
+    ]
+    found = lines(rows, METRICS)
+    table = lines_table(
+        "What drift costs, and what wins it back",
+        found,
+        ("image_auroc", "f1", "false_alarm_rate"),
+        compared=("image_auroc", "f1"),
+        pixel=("pixel_auroc", "pixel_aupro_030"),
+        notes="Differences are to the clean reference of the same method.",
+    )
+    write_report(NAME, frame(found), [table], folder)
+    for metric in ("image_auroc", "f1"):
+        write_chart(points_chart(found, metric, "regime", "method", "Regimes under shift"), folder, f"{NAME}_{metric}")
+
+
+command = experiment(NAME, measure, __doc__)
+
+if __name__ == "__main__":
+    main(command)

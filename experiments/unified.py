@@ -1,0 +1,85 @@
+"""Can one model serve all classes?
+
+One bank on the pooled Train-clean of all classes against a bank a class: with a threshold a class (model-unified) and
+with a single one (absolute-unified), and two diagnostics of the identical shortcut: normal images of one class at
+another's threshold, and Test patches whose nearest bank patch belongs to another class.
+
+Command:  python -m experiments unified                                    (mlflow run . -e experiment -P name=unified)
+Writes:   tables/unified/: unified.csv, .md, .tex, .html and charts; the same on an MLflow run.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from adtrack.experiment_cli import experiment, main
+from adtrack.lab.cells import Cells
+from adtrack.lab.charts import matrix_chart, points_chart
+from adtrack.lab.rows import Row, frame, lines
+from adtrack.lab.setup import Setup
+from adtrack.lab.tables import lines_table
+from adtrack.lab.unified import SETTINGS, Shortcut, measure_unified
+from adtrack.reporting.charts import write_chart
+from adtrack.reporting.render import Column, Table
+from adtrack.reporting.tables import number_text, write_report
+
+NAME = "unified"
+METRICS = ("image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "false_alarm_rate")
+
+
+def measure(cells: Cells, setup: Setup, folder: Path) -> None:
+    """Measure all settings and the diagnostics; write tables and charts."""
+    settings, shortcuts = measure_unified(cells, setup)
+    reference = {one.method: one.samples for one in settings if one.setting == SETTINGS[0]}
+    rows = [
+        Row(
+            {"method": one.method, "setting": one.setting},
+            one.samples,
+            None if one.setting == SETTINGS[0] else reference[one.method],
+            one.pixel,
+        )
+        for one in settings
+    ]
+    found = lines(rows, METRICS)
+    table = lines_table(
+        "One model for all classes",
+        found,
+        ("image_auroc", "f1", "false_alarm_rate"),
+        compared=("image_auroc", "f1"),
+        pixel=("pixel_auroc", "pixel_aupro_030"),
+        notes="On Test-clean. Differences are to a bank a class of the same method.",
+    )
+    write_report(NAME, frame(found), [table, *map(diagnostics, shortcuts)], folder)
+    write_chart(points_chart(found, "f1", "setting", "method", "One model for all classes"), folder, f"{NAME}_f1")
+    for one in shortcuts:
+        chart = matrix_chart(
+            f"False alarms of the pooled {one.method}",
+            "at the threshold of",
+            "normal images of",
+            one.classes,
+            one.alarms,
+        )
+        write_chart(chart, folder, f"{NAME}_alarms_{one.method}")
+
+
+def diagnostics(found: Shortcut) -> Table:
+    """The identical shortcut in numbers."""
+    columns = [
+        Column("normal images of", number=False),
+        *(Column(f"at the threshold\nof {name}") for name in found.classes),
+    ]
+    rows = [[name, *map(number_text, shares)] for name, shares in zip(found.classes, found.alarms, strict=True)]
+    if not np.isnan(found.foreign).all():
+        columns.append(Column("patches nearest to\nanother class"))
+        rows = [[*row, number_text(share)] for row, share in zip(rows, found.foreign, strict=True)]
+    notes = (
+        "Shares of normal Test-clean images called anomalous by the pooled model, and of their and the anomalous "
+        "images' patches whose nearest bank patch comes from another class."
+    )
+    return Table(f"Identical shortcut, {found.method}", tuple(columns), tuple(map(tuple, rows)), notes)
+
+
+command = experiment(NAME, measure, __doc__)
+
+if __name__ == "__main__":
+    main(command)

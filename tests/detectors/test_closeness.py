@@ -1,0 +1,78 @@
+"""Tables: the nearest are among the close pairs, however the distance matrix is cut up and wherever codes fail."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from adtrack.detectors import closeness
+from adtrack.detectors.closeness import Table, close_pairs
+
+
+def normal(rows: int, dimensions: int, seed: int = 0) -> Tensor:
+    return torch.randn(rows, dimensions, generator=torch.Generator().manual_seed(seed))
+
+
+def exact(left: Tensor, right: Tensor):
+    def distance(rows: Tensor, others: Tensor) -> Tensor:
+        return (left[rows].double() - right[others].double()).square().sum(dim=1).sqrt()
+
+    return distance
+
+
+def pairs(left: Tensor, right: Tensor, within: float = torch.inf) -> tuple[Tensor, Tensor]:
+    table = Table.of(right)
+    limit = torch.full((len(left),), within, dtype=torch.float64)
+    return close_pairs(Table(left, table.codes), table, limit, exact(left, right))
+
+
+def nearest(left: Tensor, right: Tensor) -> Tensor:
+    return torch.stack([(right.double() - row.double()).square().sum(dim=1).argmin() for row in left])
+
+
+def check(left: Tensor, right: Tensor, few: float) -> None:
+    rows, others = pairs(left, right)
+    found = set(zip(rows.tolist(), others.tolist(), strict=True))
+    assert all((row, int(other)) in found for row, other in enumerate(nearest(left, right)))
+    assert bool((rows[1:] >= rows[:-1]).all()) and bool(((others[1:] > others[:-1]) | (rows[1:] > rows[:-1])).all())
+    assert len(found) == len(rows) <= few * len(left)
+
+
+@pytest.mark.parametrize("tile", [(1024, 4096), (7, 64), (50, 128)])
+@pytest.mark.parametrize("crowd", [20, 0])
+def test_the_nearest_are_found_and_little_else(
+    tile: tuple[int, int], crowd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closeness, "_TILE", {"cpu": tile})
+    monkeypatch.setattr(closeness, "_CROWD", crowd)  # 0: codes are given up for every row
+    check(normal(90, 32, seed=1), normal(700, 32), few=4)
+
+
+def test_rows_that_codes_cannot_tell_apart_are_compared_as_floats() -> None:
+    right = torch.cat([normal(1, 32) + 0.03 * normal(2000, 32, seed=2), 50 * normal(100, 32, seed=3)])
+    left = normal(1, 32) + 0.03 * normal(40, 32, seed=4)
+    table = Table.of(right)
+    check(left, right, few=4)
+    assert "floats" not in table.__dict__  # nothing is computed before it is needed
+    close_pairs(Table(left, table.codes), table, torch.full((40,), torch.inf, dtype=torch.float64), exact(left, right))
+    assert "floats" in table.__dict__
+
+
+def test_an_outlier_does_not_blur_the_others() -> None:
+    check(normal(40, 32, seed=1), torch.cat([normal(1500, 32), torch.full((1, 32), 1e4)]), few=4)
+
+
+def test_only_what_is_within_the_limit_is_found() -> None:
+    left, right = normal(60, 8, seed=1), normal(500, 8)
+    distances = torch.cdist(left.double(), right.double()).amin(dim=1)
+    limit = float(distances.median())
+    rows, _ = pairs(left, right, within=limit)
+    found = set(rows.tolist())
+    assert {row for row in range(60) if distances[row] <= limit} <= found
+    assert len(found) < 45  # of the others only those that the codes cannot be sure of
+
+
+def test_a_part_of_a_table_is_a_table() -> None:
+    table = Table.of(normal(30, 4))
+    part = table[torch.tensor([3, 1, 4])]
+    assert len(part) == 3 and part.vectors.equal(table.vectors[[3, 1, 4]])
+    assert part.coded.matrix.equal(table.coded.matrix[[3, 1, 4]]) and part.codes is table.codes

@@ -1,0 +1,83 @@
+"""Cells: measured once, found again by what their numbers depend on, and never by anything less."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import mlflow
+import numpy as np
+import pytest
+
+from adtrack.config import BankSpec
+from adtrack.lab import cells as cells_module
+from adtrack.lab.cells import Cells, Found
+from adtrack.lab.regimes import bank_cell
+from adtrack.lab.setup import Setup
+from adtrack.tracking.store import search_runs
+
+
+def finished_cells() -> int:
+    return len(search_runs("tags.`adtrack.role` = 'cell' and attributes.status = 'FINISHED'"))
+
+
+def test_a_cell_is_a_child_run_and_is_measured_once(
+    cells: Cells, setup: Setup, said: list[str], fresh: Callable[[], Cells]
+) -> None:
+    bench, spec = setup.bench("part"), setup.detectors[0]
+    first = bank_cell(cells, bench, spec, "clean")
+    run = mlflow.get_run(first.run_id)
+    assert not first.reused and run.data.tags["mlflow.parentRunId"] == mlflow.active_run().info.run_id
+    assert run.data.tags["adtrack.class"] == "part" and run.data.tags["adtrack.split_digest"] == bench.digest
+    again = bank_cell(cells, setup.bench("part"), spec, "clean")
+    assert again.reused and again.run_id == first.run_id and finished_cells() == 1
+    assert f"taken from run {first.run_id}" in said[-1]
+    assert again.sets.keys() == first.sets.keys()
+    for key, one in first.sets.items():
+        assert np.array_equal(one.scores, again.sets[key].scores) and one.paths == again.sets[key].paths
+    assert bank_cell(fresh(), bench, spec, "clean").reused
+
+
+def test_scores_come_back_bit_for_bit(cells: Cells, setup: Setup) -> None:
+    bench, spec = setup.bench("part"), setup.detectors[0]
+    cell = bank_cell(cells, bench, spec, "clean", ("val_clean", "test_shift"))
+    built = bench.build(spec, ("val_clean", "test_shift"))
+    for evaluation in built.evaluations:
+        read = cell.scores("part", evaluation.name)
+        assert np.array_equal(read.scores, evaluation.scored.scores.image)
+        assert np.array_equal(read.labels, evaluation.scored.images.labels)
+    assert cell.scores("part", "val_clean").threshold == built.evaluations[0].threshold
+
+
+def test_whatever_changes_the_numbers_changes_the_cell(
+    cells: Cells, setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = setup.detectors[0]
+    assert isinstance(spec, BankSpec)
+    bank_cell(cells, setup.bench("part"), spec, "clean", ("val_clean",))
+    others = [
+        (setup, replace(spec, patch_size=1), ("val_clean",)),
+        (setup, spec, ("val_clean", "test_clean")),
+        (replace(setup, seed=7), spec, ("val_clean",)),
+        (replace(setup, image=replace(setup.image, crop=32)), spec, ("val_clean",)),
+        (replace(setup, backbone=replace(setup.backbone, seed=1)), spec, ("val_clean",)),
+    ]
+    for number, (one, detector, sets) in enumerate(others, start=2):
+        assert not bank_cell(cells, one.bench("part"), detector, "clean", sets).reused
+        assert finished_cells() == number
+    monkeypatch.setattr(cells_module, "code_version", lambda: "other code")
+    assert not bank_cell(cells, setup.bench("part"), spec, "clean", ("val_clean",)).reused
+
+
+def test_an_interrupted_cell_is_measured_again_and_finished_ones_are_not(cells: Cells, setup: Setup) -> None:
+    bench, spec = setup.bench("part"), setup.detectors[0]
+    bank_cell(cells, bench, spec, "clean", ("val_clean",))
+
+    def interrupted() -> Found:
+        raise KeyboardInterrupt
+
+    what = {"method": "patchcore", "test": "interrupted"}
+    with pytest.raises(KeyboardInterrupt):
+        cells.cell("second", [bench], what, interrupted)
+    assert [run.info.run_name for run in search_runs("attributes.status = 'KILLED'")] == ["second"]
+    assert bank_cell(cells, bench, spec, "clean", ("val_clean",)).reused
+    assert not cells.cell("second", [bench], what, lambda: Found([], {"number": 1.5})).reused
+    assert cells.cell("second", [bench], what, interrupted).metrics["number"] == 1.5

@@ -1,0 +1,74 @@
+"""Regimes: from two banks a class and method, each trained, calibrated and tested on what the protocol says."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adtrack.evaluation.intervals import interval
+from adtrack.lab.cells import Cells
+from adtrack.lab.regimes import REGIMES, Measured, measure_regimes
+from adtrack.lab.setup import Setup
+
+
+def by_name(measured: list[Measured], method: str) -> dict[str, Measured]:
+    return {one.regime.name: one for one in measured if one.method == method}
+
+
+def test_the_regimes_are_the_protocols() -> None:
+    assert [(one.name, one.bank, one.threshold, one.test) for one in REGIMES] == [
+        ("clean reference", "clean", "val_clean", "test_clean"),
+        ("none", "clean", "val_clean", "test_shift"),
+        ("threshold-only", "clean", "val_shift", "test_shift"),
+        ("full adaptation", "shift", "val_shift", "test_shift"),
+    ]
+
+
+def test_threshold_only_moves_the_threshold_and_nothing_else(cells: Cells, setup: Setup) -> None:
+    measured = measure_regimes(cells, setup)
+    assert [(one.method, one.regime) for one in measured] == [(m, r) for m in ("patchcore", "padim") for r in REGIMES]
+    assert len(cells.used) == 4  # a bank for each method and training domain, not for each regime
+    for method in setup.methods:
+        found = by_name(measured, method)
+        none, threshold_only = found["none"].samples["part"], found["threshold-only"].samples["part"]
+        assert np.array_equal(none.scores, threshold_only.scores) and none.threshold != threshold_only.threshold
+        rows = [{"part": none}, {"part": threshold_only}]
+        assert interval(rows[0], "image_auroc") == interval(rows[1], "image_auroc")
+        assert found["clean reference"].samples["part"].threshold == none.threshold
+        assert not np.array_equal(found["full adaptation"].samples["part"].scores, none.scores)
+        assert 0 <= found["none"].pixel["part"]["pixel_auroc"] <= 1
+
+
+def test_regimes_are_what_the_workbench_measures(cells: Cells, setup: Setup) -> None:
+    spec, bench = setup.detectors[0], setup.bench("part")
+    found = by_name(measure_regimes(cells, setup.only("patchcore")), "patchcore")
+    clean = bench.build(spec, ("test_clean", "test_shift"))
+    shifted = bench.build(spec, ("test_shift",), train="train_shift", calibrate_on="val_shift")
+    for regime, evaluation in (
+        ("clean reference", clean.evaluations[0]),
+        ("none", clean.evaluations[1]),
+        ("full adaptation", shifted.evaluations[0]),
+    ):
+        sample = found[regime].samples["part"]
+        assert np.array_equal(sample.scores, evaluation.scored.scores.image)
+        assert sample.threshold == evaluation.threshold
+        assert interval({"part": sample}, "f1").value == pytest.approx(evaluation.metrics["f1"], abs=1e-12)
+        assert found[regime].pixel["part"]["pixel_aupro_030"] == evaluation.metrics["pixel_aupro_030"]
+
+
+@pytest.mark.parametrize("method", ["patchcore", "padim"])
+def test_full_adaptation_never_sees_val_or_test(setup: Setup, tmp_path: Path, method: str) -> None:
+    spec = setup.only(method).detectors[0]
+    scored = setup.bench("part").build(spec, ("val_shift",), train="train_shift", calibrate_on="val_shift")
+    copy = tmp_path / "data"
+    shutil.copytree(setup.data, copy)
+    bench = setup.bench("part")
+    for record in (*bench.splits.val.records, *bench.splits.test.records):
+        Image.fromarray(np.full((64, 64, 3), 77, np.uint8)).save(copy / record.path)
+    other = Setup(("part",), str(copy), (spec,), setup.image, setup.backbone, "cpu")
+    again = other.bench("part").build(spec, ("val_shift",), train="train_shift", calibrate_on="val_shift")
+    views = setup.bench("part").features("train_shift").chunk(0, 8, spec.layers)
+    expected, found = (built.scorer.detector.score(views) for built in (scored, again))
+    assert np.array_equal(expected.image, found.image) and np.array_equal(expected.patches, found.patches)

@@ -1,0 +1,34 @@
+"""Severity: none of it is the clean set, one is the protocol's, and each step is measured with the same bank."""
+
+import numpy as np
+import pytest
+
+from adtrack.lab import severity
+from adtrack.lab.cells import Cells
+from adtrack.lab.regimes import bank_cell
+from adtrack.lab.setup import Setup
+from adtrack.lab.severity import measure_severities, shifted
+
+
+def test_names_are_those_of_image_sets() -> None:
+    assert [shifted(value) for value in (0.0, 0.25, 1.0, 2.0)] == [
+        "test_shift@0",
+        "test_shift@0.25",
+        "test_shift",
+        "test_shift@2",
+    ]
+
+
+def test_severities_begin_at_the_clean_set_and_pass_through_the_protocols(
+    cells: Cells, setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(severity, "SEVERITIES", (0.0, 1.0, 2.0))
+    measured = [one for one in measure_severities(cells, setup) if one.method == "patchcore"]
+    assert len(cells.used) == 2  # a bank a method
+    reference = bank_cell(cells, setup.bench("part"), setup.detectors[0], "clean")
+    none, protocol, double = (one.samples["part"] for one in measured)
+    assert np.array_equal(none.scores, reference.scores("part", "test_clean").scores)
+    assert np.array_equal(protocol.scores, reference.scores("part", "test_shift").scores)
+    assert not np.array_equal(double.scores, protocol.scores)
+    threshold = reference.scores("part", "val_clean").threshold
+    assert [one.samples["part"].threshold for one in measured] == [threshold] * 3
