@@ -72,10 +72,10 @@ def diagnostics(found: Shortcut) -> Table:
     if not np.isnan(found.foreign).all():
         columns.append(Column("patches nearest to\nanother class"))
         rows = [[*row, number_text(share)] for row, share in zip(rows, found.foreign, strict=True)]
-    notes = (
-        "Shares of normal Test-clean images called anomalous by the pooled model, and of their and the anomalous "
-        "images' patches whose nearest bank patch comes from another class."
-    )
+    notes = "Shares of the class's normal Test-clean images that the pooled model calls anomalous"
+    if not np.isnan(found.foreign).all():
+        notes += ", and of all its Test-clean patches whose nearest bank patch comes from another class"
+    notes += "."
     return Table(f"Identical shortcut, {found.method}", tuple(columns), tuple(map(tuple, rows)), notes)
 
 

@@ -12,23 +12,29 @@ import pytest
 import yaml
 
 from adtrack.cli import cli
+from adtrack.experiment_cli import experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 ENTRY_POINTS = PROJECT["entry_points"]
 
 
+VERBS = sorted(set(ENTRY_POINTS) - {"experiment"})
+
+
 def options(verb: str) -> dict[str, click.Parameter]:
-    """Parameters of a verb by their MLproject name."""
+    """Parameters of a verb, or of any experiment, by their MLproject name."""
+    command = experiment("name", lambda cells, setup, folder: None, "") if verb == "experiment" else cli.commands[verb]
     found = {}
-    for parameter in cli.commands[verb].params:
+    for parameter in command.params:
         name = parameter.name if isinstance(parameter, click.Argument) else parameter.opts[0].lstrip("-")
         found[name.replace("-", "_")] = parameter
     return found
 
 
 def test_the_promised_entry_points_exist():
-    assert set(ENTRY_POINTS) == {"tune", "build-bank", "evaluate", "score", "make-shift", "export"}
+    assert set(ENTRY_POINTS) == {*VERBS, "experiment"}
+    assert set(VERBS) == {"tune", "build-bank", "evaluate", "score", "make-shift", "export"}
 
 
 @pytest.mark.parametrize("verb", ENTRY_POINTS)
@@ -38,12 +44,14 @@ def test_every_declared_parameter_reaches_the_command_under_its_own_name(verb):
     assert sorted(used) == sorted(entry["parameters"])
     given = re.findall(r"--([\w-]+) \{(\w+)\}", entry["command"])
     assert all(option.replace("-", "_") == parameter for option, parameter in given)
-    assert entry["command"].startswith(f"python -m adtrack {verb} ")
+    program = "python -m experiments {name} " if verb == "experiment" else f"python -m adtrack {verb} "
+    assert entry["command"].startswith(program)
 
 
 @pytest.mark.parametrize("verb", ENTRY_POINTS)
 def test_every_option_of_the_verb_is_declared(verb):
-    assert set(ENTRY_POINTS[verb]["parameters"]) == set(options(verb))
+    declared = set(ENTRY_POINTS[verb]["parameters"])
+    assert declared == (set(options(verb)) - {"debug"} | {"name"} if verb == "experiment" else set(options(verb)))
 
 
 @pytest.mark.parametrize("verb", ENTRY_POINTS)

@@ -7,6 +7,7 @@ import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,8 +65,8 @@ def measure_costs(cells: Cells, setup: Setup) -> list[Cost]:
 
 def _in_a_new_process(setup: Setup, class_name: str, spec: DetectorSpec) -> Cost:
     # A fresh process: its peak memory is this method's, and nothing that another one has warmed up helps it.
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure_cost, (setup, class_name, spec))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure_cost, setup, class_name, spec).result()
 
 
 def measure_cost(setup: Setup, class_name: str, spec: DetectorSpec) -> Cost:

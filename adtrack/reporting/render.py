@@ -63,15 +63,18 @@ class Table:
 
 def markdown(tables: Sequence[Table]) -> str:
     """The tables as GitHub-flavoured Markdown."""
-    return "\n".join(_markdown_table(table) for table in tables)
+    return "\n".join(
+        "\n".join([f"## {_markdown_text(table.title)}", "", markdown_table(table), "", _markdown_text(table.notes), ""])
+        for table in tables
+    )
 
 
-def _markdown_table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """The table alone, without title and notes."""
     headings = [_markdown_text(column.heading) for column in table.columns]
     rules = ["---:" if column.number else "---" for column in table.columns]
     rows = [[_markdown_text(cell) for cell in row] for row in table.rows]
-    lines = [f"| {' | '.join(row)} |" for row in (headings, rules, *rows)]
-    return "\n".join([f"## {_markdown_text(table.title)}", "", *lines, "", _markdown_text(table.notes), ""])
+    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, rules, *rows))
 
 
 def _markdown_text(text: str) -> str:

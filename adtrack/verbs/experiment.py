@@ -1,20 +1,26 @@
 """experiment: measure an experiment's cells, write its tables and charts, keep both on one parent run."""
 
 import contextlib
+import json
 import os
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
+from adtrack import __version__
 from adtrack.errors import UserError
-from adtrack.lab.cells import Cells
+from adtrack.features.backbone import choose_device
+from adtrack.lab.cells import Cells, code_version
 from adtrack.lab.setup import Setup
-from adtrack.tracking.runs import RunTags, log_folder, log_params, set_tags, tracked_run
+from adtrack.tracking.runs import RunTags, device_name, log_folder, log_params, set_tags, tracked_run
 from adtrack.tracking.store import open_store, working
 from adtrack.verbs.opening import Say, warn_of
 
 Measure = Callable[[Cells, Setup, Path], None]
 Prepare = Callable[[Setup, Say, Say], None]
+_PACKAGES = ("anomalib", "mlflow", "numpy", "scikit-learn", "torch", "torchvision")
 _TAG = 4000  # characters of a tag that every tracking store takes
 
 
@@ -51,11 +57,27 @@ def run_experiment(
             cells, folder = Cells(worker, say), Path(scratch) / name
             folder.mkdir()
             measure(cells, setup, folder)
+            (folder / "about.json").write_text(
+                json.dumps(_about(name, setup, params, cells), indent=1), encoding="utf-8"
+            )
             set_tags({"adtrack.cells": ",".join(cell.run_id for cell in cells.used)[:_TAG]})
             log_folder(Path(scratch))
             for file in sorted(folder.iterdir()):
                 (target / file.name).write_bytes(file.read_bytes())
     return target
+
+
+def _about(name: str, setup: Setup, params: Mapping[str, object], cells: Cells) -> dict[str, object]:
+    """What the experiment's numbers come from: enough to run it again and to know where it ran."""
+    options = " ".join(f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in params.items())
+    return {
+        "command": f"python -m experiments {name} {options}",
+        "seed": setup.seed,
+        "device": device_name(choose_device(setup.device)),
+        "versions": {"adtrack": __version__, **{package: version(package) for package in _PACKAGES}},
+        "code": code_version(),
+        "runs": [cell.run_id for cell in cells.used],
+    }
 
 
 @contextlib.contextmanager
