@@ -34,7 +34,7 @@ def experiment(name: str, measure: Measure, description: str, prepare: Prepare |
     @click.option("--crop", default=224, help="Side of the central crop; 0 = none.")
     @click.option("--seed", default=42, help="Of splits, shift, coreset and random weights.")
     @click.option("--device", default="auto", help="auto, cpu or cuda.")
-    @click.option("--out", default=Path("tables"), type=click.Path(path_type=Path), help="Folder for tables and charts.")
+    @click.option("--out", default=Path("tables"), type=click.Path(path_type=Path), help="Folder for what it writes.")
     @click.option("--debug", is_flag=True, help="Show tracebacks.")
     def run(out: Path, debug: bool, **options: Any) -> None:
         folder = run_experiment(name, measure, _setup(**options), options, out, _say, warn, prepare)
