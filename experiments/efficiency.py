@@ -5,6 +5,9 @@ for every method on every class: each in a process of its own, after all feature
 
 Command:  python -m experiments efficiency                              (mlflow run . -e experiment -P name=efficiency)
 Writes:   tables/efficiency/: efficiency.csv, .md, .tex, .html and a chart; the same on an MLflow run.
+Cost:     110 s on the demo data, 65 s on magnetic_tile (1 % bank), on 2 CPU cores.
+Result:   a 1 % bank is smaller than PaDiM's Gaussians; the network's pass dominates what either method takes an
+          image.
 """
 
 from dataclasses import asdict

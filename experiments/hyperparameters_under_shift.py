@@ -5,6 +5,8 @@ From the trials of each class's study; where the store has none of these images 
 Command:  python -m experiments hyperparameters_under_shift
           (mlflow run . -e experiment -P name=hyperparameters_under_shift)
 Writes:   tables/hyperparameters_under_shift/: .csv, .md, .tex, .html and charts; the same on an MLflow run.
+Cost:     3 min on the demo data with its three studies of 12 trials, nothing where studies are there; 2 CPU cores.
+Result:   on the demo data the bank that is best on clean images is not the best one under shift.
 """
 
 from pathlib import Path

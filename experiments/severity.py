@@ -5,6 +5,8 @@ threshold that was fixed on clean images.
 
 Command:  python -m experiments severity                                  (mlflow run . -e experiment -P name=severity)
 Writes:   tables/severity/: severity.csv, .md, .tex, .html and charts; the same on an MLflow run.
+Cost:     80 s on the demo data, 7 min on magnetic_tile (1 % bank), on 2 CPU cores.
+Result:   a quarter of the protocol's shift is already felt; beyond severity 1 little is left to lose.
 """
 
 from pathlib import Path

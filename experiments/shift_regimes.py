@@ -6,6 +6,10 @@ no adaptation; a threshold chosen on shifted images; bank and threshold from shi
 Command:  python -m experiments shift_regimes                        (mlflow run . -e experiment -P name=shift_regimes)
           python -m experiments shift_regimes --data DIR --classes magnetic_tile --weights trunk.pth
 Writes:   tables/shift_regimes/: shift_regimes.csv, .md, .tex, .html and charts; the same on an MLflow run.
+Cost:     70 s on the demo data (3 classes, cold cache), 3 min on magnetic_tile (1344 images, 1 % bank), on 2 CPU
+          cores.
+Result:   drift costs far more than a new threshold wins back; a bank from shifted images wins back a part. See
+          README.
 """
 
 from pathlib import Path

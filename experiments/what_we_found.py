@@ -53,7 +53,7 @@ def regimes_table(folder: Path) -> str:
 
 def write(readme: Path = ROOT / "README.md") -> str:
     """The README with the figures of experiments/results/, as it is then on disk."""
-    figures = "\n".join(regimes_table(folder) for folder in sorted(RESULTS.iterdir()))
+    figures = "\n".join(regimes_table(folder) for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()))
     text = MARKS.sub(lambda marks: f"{marks[1]}\n{figures}\n{marks[2]}", readme.read_text(encoding="utf-8"))
     readme.write_text(text, encoding="utf-8")
     return text

@@ -13,7 +13,10 @@ from torch import Tensor
 from .encoding import Codes, Encoded, Encoding, Floats, padded
 
 _BLOCK = 64  # columns whose minimum is looked at before they are
-_TILE = {"cpu": (1024, 4096), "cuda": (8192, 16384)}  # rows and columns of a product; whole blocks
+_TILE = {
+    "cpu": (1024, 4096),
+    "cuda": (8192, 16384),
+}  # rows and columns of a product (whole blocks); fewer columns make more rows
 _CROWD = 20  # blocks of a tile in reach of a row: with more, codes tell it too little
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -75,8 +78,10 @@ class _Comparison:
         self.left, self.right = left, padded(right, _BLOCK)
         self.within = within.clone()
         self.farthest = right.uncertain.max().double()
-        self.height, self.width = _TILE[left.matrix.device.type]
-        self.memory = left.halves.new_empty(min(self.height, len(left)) * min(self.width, len(self.right)))
+        rows, columns = _TILE[left.matrix.device.type]
+        self.width = min(columns, len(self.right))
+        self.height = min(rows * columns // self.width, len(left))
+        self.memory = left.halves.new_empty(self.height * self.width)
 
     def pairs(self, crowd: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Row and other row of all pairs that may be the nearest, in order; and the rows that have more than ``crowd``

@@ -69,7 +69,7 @@ def greedy_order(
         raise UserError(f"coreset start must be the index of one of {total} patches, but got {start}.")
     matrix = projection_matrix(features.shape[1], projection, seed)
     points = features.float() if matrix is None else features.float() @ matrix.to(features.device)
-    if not bool(torch.isfinite(points).all()):
+    if not all(bool(torch.isfinite(part).all()) for part in points.split(_ROWS)):
         raise UserError("features must be finite numbers, but some are NaN or infinite.")
     chosen = torch.tensor([start]) if prefix is None else prefix[:count]
     search = _GreedySearch(points.contiguous(), count, chosen.to(points.device))

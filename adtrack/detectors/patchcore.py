@@ -121,21 +121,27 @@ def _merged(features: FeatureSet, spec: BankSpec) -> Iterator[Tensor]:
 def _greedy(
     features: FeatureSet, spec: BankSpec, count: int, prefix: Tensor | None, watch: Callable[[int], None]
 ) -> Tensor:
-    matrix: Tensor | None = None
-    projected = []
-    for at, patches in enumerate(_merged(features, spec)):
-        if at == 0 and (matrix := projection_matrix(patches.shape[1], spec.projection, spec.seed)) is not None:
-            matrix = matrix.to(patches.device)
-        projected.append(patches if matrix is None else patches @ matrix)
+    points = _projected(features, spec)
     with bar(count, "Greedy coreset", "patch") as progress:
 
         def on_progress(found: int) -> None:
             watch(found)
             progress.update(found - progress.n)
 
-        return greedy_order(
-            torch.cat(projected), count, seed=spec.seed, projection=None, prefix=prefix, on_progress=on_progress
-        )
+        return greedy_order(points, count, seed=spec.seed, projection=None, prefix=prefix, on_progress=on_progress)
+
+
+def _projected(features: FeatureSet, spec: BankSpec) -> Tensor:
+    """All patches as the greedy order sees them, float32 (patches, r), written into one piece of memory."""
+    points: Tensor | None = None
+    for at, patches in enumerate(_merged(features, spec)):
+        if points is None:
+            matrix = projection_matrix(patches.shape[1], spec.projection, spec.seed)
+            matrix = None if matrix is None else matrix.to(patches.device)
+            dimensions = patches.shape[1] if matrix is None else matrix.shape[1]
+            points = patches.new_empty(len(features) * len(patches), dimensions)
+        points[at * len(patches) : (at + 1) * len(patches)] = patches if matrix is None else patches @ matrix
+    return points
 
 
 def _chosen(features: FeatureSet, spec: BankSpec, order: Tensor) -> Tensor:
