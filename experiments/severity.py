@@ -15,7 +15,7 @@ from pathlib import Path
 from adtrack.experiment_cli import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import curves_chart
-from adtrack.lab.rows import Row, frame, lines
+from adtrack.lab.rows import Row, compared, frame, lines
 from adtrack.lab.setup import Setup
 from adtrack.lab.severity import measure_severities
 from adtrack.lab.tables import lines_table
@@ -29,16 +29,8 @@ METRICS = ("image_auroc", "f1", "false_alarm_rate")
 def measure(cells: Cells, setup: Setup, folder: Path) -> None:
     """Measure all severities; write table and charts."""
     measured = measure_severities(cells, setup)
-    none = {one.method: one.samples for one in measured if one.severity == 0}
-    rows = [
-        Row(
-            {"method": one.method, "severity": f"{one.severity:g}"},
-            one.samples,
-            none[one.method] if one.severity else None,
-        )
-        for one in measured
-    ]
-    found = lines(rows, METRICS)
+    rows = [Row({"method": one.method, "severity": f"{one.severity:g}"}, one.samples) for one in measured]
+    found = lines(compared(rows, "severity", "0"), METRICS)
     table = lines_table(
         "Severity of the shift",
         found,

@@ -18,7 +18,7 @@ from adtrack.experiment_cli import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import points_chart
 from adtrack.lab.regimes import REFERENCE, measure_regimes
-from adtrack.lab.rows import Row, frame, lines
+from adtrack.lab.rows import Row, compared, frame, lines
 from adtrack.lab.setup import Setup
 from adtrack.lab.tables import lines_table
 from adtrack.reporting.charts import write_chart
@@ -31,17 +31,8 @@ METRICS = ("image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall"
 def measure(cells: Cells, setup: Setup, folder: Path) -> None:
     """Measure all regimes; write table and charts."""
     measured = measure_regimes(cells, setup)
-    reference = {one.method: one.samples for one in measured if one.regime == REFERENCE}
-    rows = [
-        Row(
-            {"method": one.method, "regime": one.regime.name},
-            one.samples,
-            None if one.regime == REFERENCE else reference[one.method],
-            one.pixel,
-        )
-        for one in measured
-    ]
-    found = lines(rows, METRICS)
+    rows = [Row({"method": one.method, "regime": one.regime.name}, one.samples, pixel=one.pixel) for one in measured]
+    found = lines(compared(rows, "regime", REFERENCE.name), METRICS)
     table = lines_table(
         "What drift costs, and what wins it back",
         found,

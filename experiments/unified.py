@@ -18,7 +18,7 @@ import numpy as np
 from adtrack.experiment_cli import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import matrix_chart, points_chart
-from adtrack.lab.rows import Row, frame, lines
+from adtrack.lab.rows import Row, compared, frame, lines
 from adtrack.lab.setup import Setup
 from adtrack.lab.tables import lines_table
 from adtrack.lab.unified import SETTINGS, Shortcut, measure_unified
@@ -33,17 +33,8 @@ METRICS = ("image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall"
 def measure(cells: Cells, setup: Setup, folder: Path) -> None:
     """Measure all settings and the diagnostics; write tables and charts."""
     settings, shortcuts = measure_unified(cells, setup)
-    reference = {one.method: one.samples for one in settings if one.setting == SETTINGS[0]}
-    rows = [
-        Row(
-            {"method": one.method, "setting": one.setting},
-            one.samples,
-            None if one.setting == SETTINGS[0] else reference[one.method],
-            one.pixel,
-        )
-        for one in settings
-    ]
-    found = lines(rows, METRICS)
+    rows = [Row({"method": one.method, "setting": one.setting}, one.samples, pixel=one.pixel) for one in settings]
+    found = lines(compared(rows, "setting", SETTINGS[0]), METRICS)
     table = lines_table(
         "One model for all classes",
         found,

@@ -13,10 +13,8 @@ from torch import Tensor
 from .encoding import Codes, Encoded, Encoding, Floats, padded
 
 _BLOCK = 64  # columns whose minimum is looked at before they are
-_TILE = {
-    "cpu": (1024, 4096),
-    "cuda": (8192, 16384),
-}  # rows and columns of a product (whole blocks); fewer columns make more rows
+# Rows and columns of a product, in whole blocks; fewer columns make more rows.
+_TILE = {"cpu": (1024, 4096), "cuda": (8192, 16384)}
 _CROWD = 20  # blocks of a tile in reach of a row: with more, codes tell it too little
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -92,12 +90,13 @@ class _Comparison:
 
     def _strip(self, rows: slice, crowd: int | None) -> tuple[Tensor, Tensor, Tensor]:
         left, within = self.left[rows], self.within[rows]  # a view: what is found out here is known to all
+        minus = -left.matrix
         limit = self.encoding.limits(left, self.farthest, within)
         nearest = limit.clone()
         crowded = torch.zeros(len(left), dtype=torch.bool, device=limit.device)
         pairs = []
         for first in range(0, len(self.right), self.width):
-            blocks = self._tile(-left.matrix, self.right[first : first + self.width])
+            blocks = self._tile(minus, self.right[first : first + self.width])
             lowest = blocks.amin(dim=2)
             smallest = lowest.amin(dim=1)
             # Where the tile's smallest is the smallest so far, its true distance is likely to tighten the limit.

@@ -82,7 +82,7 @@ class Cell:
 
     def pixel(self, class_name: str, name: str) -> dict[str, float]:
         """The pixel metrics of a set, NaN without masks."""
-        return {metric: self.metrics.get(_metric_name(class_name, name, metric), np.nan) for metric in PIXEL_METRICS}
+        return {metric: self.metrics.get(metric_name(class_name, name, metric), np.nan) for metric in PIXEL_METRICS}
 
 
 @dataclass(frozen=True)
@@ -167,13 +167,13 @@ def _metrics(found: Found) -> dict[str, float]:
     metrics = dict(found.numbers)
     for class_name, evaluation in found.evaluations:
         for key, value in evaluation.metrics.items():
-            metrics[_metric_name(class_name, evaluation.name, key)] = value
+            metrics[metric_name(class_name, evaluation.name, key)] = value
     return metrics
 
 
-def _metric_name(class_name: str, name: str, metric: str) -> str:
-    """MLflow takes letters, digits and a few signs."""
-    return re.sub(r"[^\w\-. /]", "_", f"{class_name}/{name}/{metric}", flags=re.ASCII)
+def metric_name(*parts: str) -> str:
+    """The parts as the name of a metric: MLflow takes letters, digits and a few signs."""
+    return re.sub(r"[^\w\-. /]", "_", "/".join(parts), flags=re.ASCII)
 
 
 def _write(sets: Sequence[SetScores], file: Path) -> None:

@@ -1,7 +1,7 @@
 """Rows of an experiment's tables: per class and macro mean, with bootstrap intervals and differences to a reference."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,15 @@ class Line:
     metrics: Mapping[str, Estimate]
     differences: Mapping[str, Estimate]
     pixel: Mapping[str, float]
+
+
+def compared(rows: Sequence[Row], column: str, reference: str) -> list[Row]:
+    """The rows, each compared with its method's that is called ``reference`` in ``column``, which has none."""
+    references = {row.names["method"]: row for row in rows if row.names[column] == reference}
+    return [
+        row if row.names[column] == reference else replace(row, reference=references[row.names["method"]].samples)
+        for row in rows
+    ]
 
 
 def lines(rows: Sequence[Row], metrics: Sequence[str]) -> list[Line]:

@@ -18,7 +18,7 @@ from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.store import PooledFeatures
-from adtrack.lab.cells import Cell, Cells, Found
+from adtrack.lab.cells import Cell, Cells, Found, metric_name
 from adtrack.lab.regimes import bank_cell, judged
 from adtrack.lab.setup import Setup
 
@@ -83,7 +83,8 @@ def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) 
         if isinstance(detector, PatchCore):
             owners = np.repeat(np.arange(len(train)), [len(features) for features in train])
             shares = foreign_shares(benches, detector, owners[detector.origins])
-            numbers |= {f"foreign/{bench.data.class_name}": share for bench, share in zip(benches, shares, strict=True)}
+            names = [metric_name("foreign", bench.data.class_name) for bench in benches]
+            numbers |= dict(zip(names, shares, strict=True))
         return Found(evaluations, numbers)
 
     name = f"{spec.method} from the pooled train_clean of {', '.join(bench.data.class_name for bench in benches)}"
@@ -119,7 +120,7 @@ def shortcut(method: str, pool: Cell, classes: Sequence[str]) -> Shortcut:
     alarms = np.array(
         [[float((found.scores[found.labels == 0] >= one).mean()) for one in thresholds] for found in normal]
     )
-    foreign = np.array([pool.metrics.get(f"foreign/{name}", np.nan) for name in classes])
+    foreign = np.array([pool.metrics.get(metric_name("foreign", name), np.nan) for name in classes])
     return Shortcut(method, tuple(classes), alarms, foreign)
 
 

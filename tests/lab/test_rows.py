@@ -5,7 +5,7 @@ import pytest
 
 from adtrack.evaluation.intervals import difference, interval
 from adtrack.evaluation.resampling import Sample
-from adtrack.lab.rows import MACRO, Row, frame, lines
+from adtrack.lab.rows import MACRO, Row, compared, frame, lines
 from adtrack.lab.tables import lines_table
 
 
@@ -32,6 +32,14 @@ def test_lines_are_classes_then_the_macro_mean() -> None:
     assert found[4].metrics["image_auroc"] == interval(GOOD, "image_auroc") and found[4].differences == {}
     assert found[5].differences["f1"] == difference(WORSE, GOOD, "f1")
     assert found[4].pixel["pixel_auroc"] == pytest.approx(0.8) and np.isnan(found[1].pixel["pixel_auroc"])
+
+
+def test_rows_are_compared_with_the_reference_of_their_own_method() -> None:
+    rows = [Row({"method": method, "regime": regime}, GOOD) for method in "pq" for regime in ("none", "reference")]
+    rows[3] = Row(rows[3].names, WORSE)
+    found = compared(rows, "regime", "reference")
+    assert [row.reference for row in found] == [GOOD, None, WORSE, None]
+    assert [row.names for row in found] == [row.names for row in rows]
 
 
 def test_one_class_has_no_macro_mean() -> None:
