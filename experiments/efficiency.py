@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from adtrack.experiment_cli import experiment, main
+from adtrack.cli.experiment import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import scatter_chart
 from adtrack.lab.efficiency import Cost, measure_costs

@@ -12,7 +12,7 @@ Result:   on magnetic_tile a quarter of the protocol's shift is already felt; Pa
 
 from pathlib import Path
 
-from adtrack.experiment_cli import experiment, main
+from adtrack.cli.experiment import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import curves_chart
 from adtrack.lab.rows import Row, compared, frame, lines

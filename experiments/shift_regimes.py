@@ -14,7 +14,7 @@ Result:   drift costs far more than a new threshold wins back; a bank from shift
 
 from pathlib import Path
 
-from adtrack.experiment_cli import experiment, main
+from adtrack.cli.experiment import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import points_chart
 from adtrack.lab.regimes import REFERENCE, measure_regimes

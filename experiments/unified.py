@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adtrack.experiment_cli import experiment, main
+from adtrack.cli.experiment import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import matrix_chart, points_chart
 from adtrack.lab.rows import Row, compared, frame, lines

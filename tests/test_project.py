@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from adtrack.cli import cli
-from adtrack.experiment_cli import experiment
+from adtrack.cli.experiment import experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())

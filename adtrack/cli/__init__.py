@@ -1,0 +1,40 @@
+"""The command line: ``adtrack VERB``, also ``python -m adtrack VERB``. Parses, calls, prints."""
+
+import sys
+
+import click
+
+from adtrack import __version__
+from adtrack.cli import banks, keep, models, study
+from adtrack.command import run_command
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
+VERBS = (
+    *(banks.build_bank, banks.evaluate, banks.tune),
+    *(models.score,),
+    *(study.export, study.make_shift, study.demo_data),
+    *(keep.cache,),
+)
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="adtrack")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def cli(debug: bool) -> None:
+    """Find, compare, register and use the PatchCore memory bank that works for your product.
+
+    \b
+    adtrack tune --class zipper                     search on the built-in demo data
+    adtrack tune --class screw --data mvtec/        ... or on your own images
+    adtrack score --model models:/adtrack-zipper@champion photos/ --out scored/
+    adtrack export --class zipper --out tables/     tables for your report
+    """
+
+
+for verb in VERBS:
+    cli.add_command(verb)
+
+
+def main() -> None:
+    """Run a verb: 0 done, 1 done with failures, 2 wrong usage, 130 stopped."""
+    run_command(cli, sys.argv[1:])

@@ -1,0 +1,96 @@
+"""The verbs that make banks: build-bank, evaluate, tune."""
+
+import sys
+from typing import Any
+
+import click
+
+from adtrack.cli.options import (
+    AUTO,
+    backbone_options,
+    bank_options,
+    build_spec,
+    data_options,
+    study_options,
+    values,
+)
+from adtrack.command import warn
+
+
+@click.command("build-bank")
+@data_options
+@backbone_options
+@bank_options
+@click.option(
+    "--register", is_flag=False, flag_value=True, type=bool, default=False, help="Register it as adtrack-<class>."
+)
+def build_bank(register: bool, device: str, **options: Any) -> None:
+    """Build one memory bank (or PaDiM's Gaussians), measure it on Val, log it as a run.
+
+    \b
+    adtrack build-bank --class zipper --layers layer2 --coreset-fraction 0.01 --register
+    """
+    from adtrack.verbs import build, report
+
+    result = build.build_bank(build_spec(**options), device, register, warn)
+    report.print_bank(result, click.echo)
+
+
+@click.command("evaluate")
+@data_options
+@backbone_options
+@bank_options
+@click.option("--model", default=AUTO, help="A model URI; auto: build the bank that the other options describe.")
+def evaluate(model: str, device: str, **options: Any) -> None:
+    """Measure a bank on Test-clean and Test-shift, at its own threshold.
+
+    \b
+    adtrack evaluate --class zipper --model models:/adtrack-zipper@champion
+    """
+    from adtrack.verbs import build, report
+
+    result = build.evaluate_bank(build_spec(**options), device, None if model == AUTO else model, warn)
+    report.print_bank(result, click.echo)
+
+
+@click.command("tune")
+@data_options
+@backbone_options
+@study_options
+def tune(
+    device: str,
+    study: str,
+    storage: str,
+    trials: int,
+    sampler: str,
+    metric: str,
+    objective: str,
+    max_bank_mb: float,
+    space_patch_size: str,
+    space_layers: str,
+    space_coreset_fraction: str,
+    **options: Any,
+) -> None:
+    """Search the bank that works on Val-clean and Val-shift, test it and register it.
+
+    The same command goes on with a study that was interrupted.
+
+    \b
+    adtrack tune --class zipper --trials 30 --max-bank-mb 20
+    """
+    from adtrack.tuning.space import Space
+    from adtrack.tuning.spec import StudySpec
+    from adtrack.verbs import report
+    from adtrack.verbs.tune import tune as run_tune
+
+    space = Space(
+        patch_size=values(space_patch_size, int, "space-patch-size"),
+        layers=values(space_layers, str, "space-layers"),
+        coreset_fraction=values(space_coreset_fraction, float, "space-coreset-fraction"),
+    )
+    asked = StudySpec(space, trials, sampler, metric, objective, max_bank_mb, options["seed"])
+    name, url = (None if value == AUTO else value for value in (study, storage))
+    result = run_tune(build_spec(**options), asked, name, url, device, click.echo, warn)
+    report.print_study(result, click.echo)
+    if result.failed:
+        sys.exit(1)

@@ -1,0 +1,113 @@
+"""The options that several verbs share, and the specifications that they describe."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from adtrack.config import (
+    DEMO,
+    METHODS,
+    BackboneSpec,
+    BankSpec,
+    BuildSpec,
+    DataSpec,
+    DetectorSpec,
+    ImageSpec,
+    PadimSpec,
+    parse_layers,
+)
+from adtrack.errors import UserError
+
+AUTO = "auto"  # an option's value that stands for "not given": MLproject must give every parameter some value
+
+
+def together(*options: Callable) -> Callable:
+    """Several options as one decorator, in the order of ``--help``."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+data_options = together(
+    click.option("--class", "class_name", required=True, help="Product class: a folder of the data set."),
+    click.option("--data", default=DEMO, help="'demo', or a folder with classes in MVTec layout."),
+    click.option("--seed", default=42, help="Seeds splits, shifts, coreset and random weights."),
+    click.option("--device", default="auto", help="auto, cpu or cuda."),
+)
+backbone_options = together(
+    click.option("--backbone", default="resnet50", help="A torchvision classification network."),
+    click.option("--weights", default="imagenet", help="imagenet, random, or a .pth or .safetensors file."),
+    click.option("--resize", default=256, help="Side in pixels that images are squeezed to."),
+    click.option("--crop", default=224, help="Side of the central crop; 0 = the whole image."),
+    click.option("--reweight-neighbours", default=9, help="PatchCore: b of its equation 7; 1 = off."),
+)
+bank_options = together(
+    click.option("--layers", default="layer2+layer3", help="Layers joined by +."),
+    click.option("--patch-size", default=3, help="PatchCore: side of the neighbourhood, odd."),
+    click.option("--coreset-fraction", default=0.1, help="PatchCore: share of the patches that it keeps."),
+    click.option("--padim-dimensions", default=100, help="PaDiM: feature dimensions that it keeps, drawn at random."),
+    click.option(
+        "--method",
+        default="patchcore",
+        type=click.Choice(METHODS),
+        help="What detects anomalies; an option of the other method is ignored.",
+    ),
+)
+study_options = together(
+    click.option("--trials", default=20, help="Finished trials that the study shall have in total."),
+    click.option("--study", default=AUTO, help="Name of the study; auto: from class, data and space."),
+    click.option("--storage", default=AUTO, help="Optuna's database URL; auto: optuna.db beside the MLflow store."),
+    click.option("--sampler", default="tpe", help="tpe, random or grid."),
+    click.option("--metric", default="image_auroc", help="The Val metric that counts."),
+    click.option(
+        "--objective", default="both", help="both (mean of Val-clean and Val-shift), clean, shift, worst or pareto."
+    ),
+    click.option("--max-bank-mb", default=0.0, help="Largest bank in MB that may win; 0 = no limit."),
+    click.option("--space-patch-size", default="1,3,5,7", help="Patch sizes to try."),
+    click.option(
+        "--space-layers",
+        default="layer1,layer1+layer2,layer1+layer2+layer3,layer2,layer2+layer3,layer3",
+        help="Layer combinations to try.",
+    ),
+    click.option("--space-coreset-fraction", default="0.01,0.025,0.05,0.1,0.25", help="Coreset fractions to try."),
+)
+
+
+def build_spec(
+    class_name: str,
+    data: str,
+    seed: int,
+    backbone: str,
+    weights: str,
+    resize: int,
+    crop: int,
+    **detector: Any,
+) -> BuildSpec:
+    """What the shared options describe."""
+    return BuildSpec(
+        DataSpec(class_name, data, seed),
+        ImageSpec(resize, crop),
+        BackboneSpec(backbone, weights, seed),
+        _detector_spec(seed=seed, **detector),
+    )
+
+
+def _detector_spec(
+    *, layers: str = "layer2+layer3", method: str = "patchcore", padim_dimensions: int = 100, seed: int, **bank: Any
+) -> DetectorSpec:
+    if method == "padim":
+        return PadimSpec(parse_layers(layers), padim_dimensions, seed)
+    return BankSpec(parse_layers(layers), seed=seed, **bank)
+
+
+def values(text: str, kind: Callable, name: str) -> tuple:
+    """The values of an option that lists them."""
+    try:
+        return tuple(kind(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise UserError(f"{name} must be values joined by commas, but got {text!r}.") from error

@@ -1,0 +1,56 @@
+"""The verbs for reports and data: export, make-shift, demo-data."""
+
+from pathlib import Path
+
+import click
+
+from adtrack.cli.options import AUTO
+from adtrack.config import DEMO, DataSpec
+from adtrack.errors import UserError
+
+
+@click.command("export")
+@click.option("--class", "class_name", default=AUTO, help="Class whose newest study is exported; auto: all classes.")
+@click.option("--study", default=AUTO, help="A study's name instead.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for tables and plots/.")
+def export(class_name: str, study: str, out: Path) -> None:
+    """Write a study's tables (CSV, Markdown, LaTeX, HTML) and figures.
+
+    \b
+    adtrack export --class zipper --out tables/
+    """
+    from adtrack.verbs import report
+    from adtrack.verbs.export import export as run_export
+
+    chosen = (None if value == AUTO else value for value in (class_name, study))
+    report.print_export(run_export(*chosen, out), click.echo)
+
+
+@click.command("make-shift")
+@click.option("--class", "class_name", required=True, help="Product class: a folder of the data set.")
+@click.option("--data", default=DEMO, help="'demo', or a folder with classes in MVTec layout.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder that the class is written below.")
+@click.option("--severity", default=1.0, help="0 = no shift, 1 = the protocol's, 2 = double.")
+@click.option("--seed", default=42, help="Seeds the shift of every image.")
+def make_shift(class_name: str, data: str, out: Path, severity: float, seed: int) -> None:
+    """Write a class through MVTec-Shift: images and masks for any tool, all parameters, a page to look at.
+
+    \b
+    adtrack make-shift --class zipper --data mvtec/ --out mvtec-shift/
+    """
+    from adtrack.verbs import report
+    from adtrack.verbs.make_shift import make_shift as run_make_shift
+
+    report.print_shift(run_make_shift(DataSpec(class_name, data, seed), out, severity), click.echo)
+
+
+@click.command("demo-data")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to; without it, adtrack's cache.")
+def demo_data(out: Path | None) -> None:
+    """Write the generated demo data set: zipper, carpet and hazelnut in MVTec layout."""
+    from adtrack.data.demo import demo_root, make_demo
+
+    try:
+        click.echo(f"The demo data set is in {demo_root() if out is None else make_demo(out)}")
+    except OSError as error:
+        raise UserError(f"out must be a folder that can be written to, but {out} is not ({error}).") from error
