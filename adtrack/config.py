@@ -11,6 +11,7 @@ DEMO = "demo"
 IMAGENET = "imagenet"
 RANDOM = "random"
 METHODS = ("patchcore", "padim")
+GOOD_QUANTILE = 0.99
 
 
 def _whole(name: str, value: object, least: int, hint: str = "") -> None:
@@ -21,6 +22,12 @@ def _whole(name: str, value: object, least: int, hint: str = "") -> None:
 def _method(expected: str, value: object) -> None:
     if value != expected:
         raise UserError(f"method must be {expected} here, but got {value!r}.")
+
+
+def check_quantile(value: float) -> None:
+    """Refuse a share of good parts that is none."""
+    if not 0 < value <= 1:
+        raise UserError(f"good quantile must be in (0, 1], but got {value}.", "0.99 lets 99 % of the good parts pass.")
 
 
 def canonical(record: object) -> str:
@@ -166,9 +173,16 @@ def parse_layers(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class BuildSpec:
-    """Everything that a bank and its scores depend on, apart from the images themselves."""
+    """Everything that a bank, its scores and its threshold depend on, apart from the images themselves.
+
+    ``good_quantile`` counts only where no anomalies are labelled: the share of good parts that shall pass.
+    """
 
     data: DataSpec
     image: ImageSpec = ImageSpec()
     backbone: BackboneSpec = BackboneSpec()
     bank: DetectorSpec = BankSpec()
+    good_quantile: float = GOOD_QUANTILE
+
+    def __post_init__(self) -> None:
+        check_quantile(self.good_quantile)

@@ -2,10 +2,12 @@
 store of their own, the command line, and a finished study."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -81,6 +83,15 @@ def write_part() -> Callable[..., Path]:
 def tiny_data(tmp_path_factory: pytest.TempPathFactory, write_part: Callable[..., Path]) -> Path:
     """A data root with the class "part": 22 images of 64 × 64 with masks. For reading only."""
     return write_part(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def good_data(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Path:
+    """A data root with the class "photos": the good images of "part", 10 in train/good and 4 in test/good."""
+    root = tmp_path_factory.mktemp("good")
+    for split in ("train", "test"):
+        shutil.copytree(tiny_data / "part" / split / "good", root / "photos" / split / "good")
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -244,3 +255,24 @@ def study(_finished_study: FinishedStudy) -> Iterator[FinishedStudy]:
     with _at_work_in(_finished_study.folder, _finished_study.cache):
         open_store()
         yield _finished_study
+
+
+_PLACES = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"))
+
+
+@pytest.fixture
+def own_study(_finished_study: FinishedStudy, tmp_path: Path) -> Iterator[FinishedStudy]:
+    """A copy of the finished study, with store, files and cache, that a test may spoil."""
+    from adtrack.tracking.store import open_store
+
+    folder, cache = tmp_path / "own", tmp_path / "own-cache"
+    shutil.copytree(_finished_study.folder, folder)
+    shutil.copytree(_finished_study.cache, cache)
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        for table, column in _PLACES:
+            moved = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+            database.execute(moved, (str(_finished_study.folder), str(folder)))
+        database.commit()
+    with _at_work_in(folder, cache):
+        open_store()
+        yield dataclasses.replace(_finished_study, folder=folder, cache=cache)

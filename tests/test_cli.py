@@ -17,7 +17,6 @@ from adtrack import __version__
 from adtrack.cli import cli
 from adtrack.data import demo
 from adtrack.errors import UserError
-from adtrack.evaluation import workbench
 from adtrack.tracking.store import open_store, search_runs
 
 LONG = ("--trials", "1", "--sampler", "grid", "--space-layers", "layer2", "--space-patch-size", "1")
@@ -72,6 +71,7 @@ def test_an_unknown_class_is_answered_with_those_there_are(refused, part, tiny_d
         ({"layers": "layer2++layer3"}, "different layer names"),
         ({"coreset_fraction": 1.5}, "in (0, 1], but got 1.5"),
         ({"coreset_fraction": 0.0001}, "0.0001"),
+        ({"good_quantile": 1.5}, "good quantile must be in (0, 1], but got 1.5"),
         ({"reweight_neighbours": 0}, "reweight neighbours must be a whole number of at least 1"),
         ({"backbone": "resnet19"}, "resnet19"),
         ({"weights": "no/such/file.pth"}, "there is no file 'no/such/file.pth'"),
@@ -135,7 +135,7 @@ def test_real_data_does_not_go_on_with_random_weights(refused, part, monkeypatch
 
 def test_the_demo_goes_on_with_random_weights_and_says_so(workplace, adtrack, part, tiny_data, monkeypatch):
     monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", no_network)
-    monkeypatch.setattr(workbench, "demo_root", lambda: tiny_data)  # another picture set, so that it takes a second
+    monkeypatch.setattr(demo, "demo_root", lambda: tiny_data)  # another picture set, so that it takes a second
     done = adtrack("build-bank", *changed(part, weights="imagenet", data="demo"), "--layers", "layer2")
     assert done.code == 0, done.err
     assert "Warning: ImageNet weights of resnet18 could not be downloaded" in done.err
@@ -153,6 +153,10 @@ def spoil(own_data: Path, how: str) -> str:
     if how == "no anomalies":
         for kind in ("spot", "scratch"):
             shutil.rmtree(folder / "test" / kind)
+        return "tune needs labelled anomalies to tell which bank is better, but class part has only good images"
+    if how == "too few anomalies":
+        for photo in [*folder.glob("test/s*/00[1-3].png")]:
+            photo.unlink()
         return "Val must have an anomalous image"
     if how == "no test/good":
         shutil.rmtree(folder / "test/good")
@@ -177,8 +181,8 @@ def spoil(own_data: Path, how: str) -> str:
 @pytest.mark.parametrize(
     "how",
     [
-        *("empty train", "no anomalies", "no test/good", "truncated image", "no image", "mask of another size"),
-        *("mask missing", "bomb"),
+        *("empty train", "no anomalies", "too few anomalies", "no test/good", "truncated image", "no image"),
+        *("mask of another size", "mask missing", "bomb"),
     ],
 )
 def test_spoilt_data_are_named_before_any_run_begins(refused, part, own_data, how):
@@ -260,3 +264,11 @@ def test_every_verb_explains_itself(adtrack, verb):
     assert done.code == 0 and usage.startswith("Usage: ") and f"adtrack {verb} " in usage
     options = [parameter for parameter in cli.commands[verb].params if isinstance(parameter, click.Option)]
     assert all(option.help and option.opts[0] in done.out for option in options)
+    assert f"\n  adtrack {verb}" in done.out  # an example
+
+
+def test_the_overview_tells_every_verb_in_a_whole_sentence(adtrack):
+    done = adtrack("--help", COLUMNS="120")
+    summaries = done.out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in summaries] == list(cli.commands)
+    assert all(line.endswith(".") and not line.endswith("...") for line in summaries)

@@ -5,19 +5,26 @@ import sys
 import click
 
 from adtrack import __version__
-from adtrack.cli import banks, keep, models, study
+from adtrack.cli import banks, completion, keep, models, study
 from adtrack.command import run_command
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
 VERBS = (
-    *(banks.build_bank, banks.evaluate, banks.tune),
-    *(models.score,),
+    *(banks.tune, banks.build_bank, banks.evaluate),
+    *(models.score, models.compare, models.promote, models.rollback),
     *(study.export, study.make_shift, study.demo_data),
-    *(keep.cache,),
+    *(keep.doctor, keep.cache, completion.completion),
 )
 
 
-@click.group(context_settings=CONTEXT)
+class _InOrder(click.Group):
+    """Lists its verbs as they were added, which is about the order of their use."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="adtrack")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def cli(debug: bool) -> None:
@@ -26,6 +33,7 @@ def cli(debug: bool) -> None:
     \b
     adtrack tune --class zipper                     search on the built-in demo data
     adtrack tune --class screw --data mvtec/        ... or on your own images
+    adtrack build-bank --class photos --data data/  ... or on good images alone
     adtrack score --model models:/adtrack-zipper@champion photos/ --out scored/
     adtrack export --class zipper --out tables/     tables for your report
     """

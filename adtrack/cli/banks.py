@@ -27,8 +27,11 @@ from adtrack.command import warn
 def build_bank(register: bool, device: str, **options: Any) -> None:
     """Build one memory bank (or PaDiM's Gaussians), measure it on Val, log it as a run.
 
+    Where only good images are known (train/good and nothing else), the threshold is a quantile of good scores.
+
     \b
-    adtrack build-bank --class zipper --layers layer2 --coreset-fraction 0.01 --register
+    adtrack build-bank --class zipper --layers layer2 --coreset-fraction 0.01
+    adtrack build-bank --class photos --data data/ --register       a model of your own good images
     """
     from adtrack.verbs import build, report
 
@@ -46,6 +49,7 @@ def evaluate(model: str, device: str, **options: Any) -> None:
 
     \b
     adtrack evaluate --class zipper --model models:/adtrack-zipper@champion
+    adtrack evaluate --class zipper --method padim                  builds it first, from the options
     """
     from adtrack.verbs import build, report
 
@@ -77,6 +81,7 @@ def tune(
 
     \b
     adtrack tune --class zipper --trials 30 --max-bank-mb 20
+    adtrack tune --class screw --data mvtec/ --space-layers layer2,layer2+layer3
     """
     from adtrack.tuning.space import Space
     from adtrack.tuning.spec import StudySpec

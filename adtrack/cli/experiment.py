@@ -9,7 +9,7 @@ import click
 from adtrack.command import run_command, warn
 from adtrack.config import DEMO, BackboneSpec, BankSpec, DetectorSpec, ImageSpec, PadimSpec, parse_layers
 from adtrack.data.classes import class_names
-from adtrack.data.demo import demo_root
+from adtrack.data.demo import data_root
 from adtrack.errors import UserError
 from adtrack.lab.setup import Setup
 from adtrack.verbs.experiment import Measure, Prepare, run_experiment
@@ -76,9 +76,8 @@ def _setup(
     unknown = sorted(set(methods.split(",")) - set(known))
     if unknown:
         raise UserError(f"methods must be among {', '.join(known)}, but got {', '.join(unknown)}.")
-    root = demo_root() if data == DEMO else Path(data).expanduser()
     return Setup(
-        tuple(class_names(root)) if classes == ALL else tuple(part.strip() for part in classes.split(",")),
+        tuple(class_names(data_root(data))) if classes == ALL else tuple(part.strip() for part in classes.split(",")),
         data,
         tuple(known[method] for method in methods.split(",")),
         ImageSpec(resize, crop),

@@ -1,15 +1,20 @@
-"""The verbs that use banks: score."""
+"""The verbs that use banks: score, compare, promote, rollback."""
 
 import sys
 from pathlib import Path
 
 import click
 
+from adtrack.cli.completion import complete_data
+from adtrack.cli.options import class_option
+
 
 @click.command("score")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", required=True, help="A model URI, such as models:/adtrack-zipper@champion.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for scores.csv and overlays/.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder for gallery.html, scores.csv, overlays/."
+)
 @click.option("--device", default="auto", help="auto, cpu or cuda.")
 def score(images: tuple[Path, ...], model: str, out: Path, device: str) -> None:
     """Score images, or all images below folders, with a bank.
@@ -22,5 +27,70 @@ def score(images: tuple[Path, ...], model: str, out: Path, device: str) -> None:
 
     result = score_images(model, images, out, device)
     report.print_scores(result, click.echo)
-    if result.failed:
+    if result.left or result.failed:
+        sys.exit(130 if result.left else 1)
+
+
+@click.command("compare", short_help="Compare runs image by image: which is better, and how sure that is.")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the HTML page and its tables.")
+@click.option("--any-split", is_flag=True, help="Compare other splits too, on the images that they have in common.")
+def compare(runs: tuple[str, ...], out: Path | None, any_split: bool) -> None:
+    """Compare runs with the first, image by image: which is better, how sure that is, and where they disagree.
+
+    A run is named by its id or the start of it, or by its model: models:/adtrack-zipper/3 or …@champion.
+
+    \b
+    adtrack compare models:/adtrack-zipper@champion models:/adtrack-zipper@candidate --out compared/
+    """
+    from adtrack.verbs import compare_report
+    from adtrack.verbs.compare import compare as run_compare
+
+    found = run_compare(runs, any_split)
+    files = compare_report.write_comparison(found, out) if out else []
+    compare_report.print_comparison(found, files, click.echo)
+
+
+@click.command("promote", short_help="Make a version the champion if it is not worse.")
+@class_option
+@click.option("--version", type=int, help="Version that shall be champion; without it, the candidate.")
+@click.option("--margin", default=0.01, help="Image AUROC that it may lose against the champion on any image set.")
+@click.option("--reason", default="", help="Why, for the record.")
+@click.option(
+    "--data", shell_complete=complete_data, help="Where the images lie now, if not where they were: 'demo' or a folder."
+)
+@click.option("--device", default="auto", help="auto, cpu or cuda.")
+@click.option("--force", is_flag=True, help="Promote it although checks fail, which is recorded.")
+def promote(
+    class_name: str, version: int | None, margin: float, reason: str, data: str | None, device: str, force: bool
+) -> None:
+    """Make a version the champion if it is not worse: same splits, no AUROC lost, scores that come back as logged.
+
+    \b
+    adtrack promote --class zipper --version 3 --reason "new camera"
+    """
+    from adtrack.verbs import promote_report
+    from adtrack.verbs.promote import promote as run_promote
+
+    found = run_promote(class_name, version, margin, reason, data, device, force)
+    promote_report.print_promotion(found, click.echo)
+    if found.move is None and not found.candidate.champion:
+        sys.exit(1)
+
+
+@click.command("rollback")
+@class_option
+@click.option("--reason", default="", help="Why, for the record.")
+def rollback(class_name: str, reason: str) -> None:
+    """Make the previous champion champion again; once more, the one before it.
+
+    \b
+    adtrack rollback --class zipper --reason "too many false alarms on line 2"
+    """
+    from adtrack.verbs import promote_report
+    from adtrack.verbs.promote import rollback as run_rollback
+
+    found = run_rollback(class_name, reason)
+    promote_report.print_rollback(found, click.echo)
+    if found.move is None:
         sys.exit(1)

@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
+from adtrack.cli.completion import complete_class, complete_data
 from adtrack.config import (
     DEMO,
+    GOOD_QUANTILE,
     METHODS,
     BackboneSpec,
     BankSpec,
@@ -33,9 +35,19 @@ def together(*options: Callable) -> Callable:
     return decorate
 
 
+class_option = click.option(
+    "--class",
+    "class_name",
+    required=True,
+    shell_complete=complete_class,
+    help="Product class: a folder of the data set.",
+)
+data_option = click.option(
+    "--data", default=DEMO, shell_complete=complete_data, help="'demo', or a folder with classes in MVTec layout."
+)
 data_options = together(
-    click.option("--class", "class_name", required=True, help="Product class: a folder of the data set."),
-    click.option("--data", default=DEMO, help="'demo', or a folder with classes in MVTec layout."),
+    class_option,
+    data_option,
     click.option("--seed", default=42, help="Seeds splits, shifts, coreset and random weights."),
     click.option("--device", default="auto", help="auto, cpu or cuda."),
 )
@@ -57,11 +69,20 @@ bank_options = together(
         type=click.Choice(METHODS),
         help="What detects anomalies; an option of the other method is ignored.",
     ),
+    click.option(
+        "--good-quantile",
+        default=GOOD_QUANTILE,
+        help="If no anomalies are labelled: the quantile of good Val scores that becomes the threshold.",
+    ),
 )
 study_options = together(
     click.option("--trials", default=20, help="Finished trials that the study shall have in total."),
     click.option("--study", default=AUTO, help="Name of the study; auto: from class, data and space."),
-    click.option("--storage", default=AUTO, help="Optuna's database URL; auto: optuna.db beside the MLflow store."),
+    click.option(
+        "--storage",
+        default=AUTO,
+        help="Optuna's database URL; auto: ADTRACK_STORAGE, else optuna.db beside the MLflow store.",
+    ),
     click.option("--sampler", default="tpe", help="tpe, random or grid."),
     click.option("--metric", default="image_auroc", help="The Val metric that counts."),
     click.option(
@@ -86,6 +107,7 @@ def build_spec(
     weights: str,
     resize: int,
     crop: int,
+    good_quantile: float = GOOD_QUANTILE,
     **detector: Any,
 ) -> BuildSpec:
     """What the shared options describe."""
@@ -94,6 +116,7 @@ def build_spec(
         ImageSpec(resize, crop),
         BackboneSpec(backbone, weights, seed),
         _detector_spec(seed=seed, **detector),
+        good_quantile,
     )
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from adtrack.cli.options import AUTO
-from adtrack.config import DEMO, DataSpec
+from adtrack.cli.options import AUTO, class_option, data_option
+from adtrack.config import DataSpec
 from adtrack.errors import UserError
 
 
@@ -18,6 +18,7 @@ def export(class_name: str, study: str, out: Path) -> None:
 
     \b
     adtrack export --class zipper --out tables/
+    adtrack export --out tables/                    the newest study of every class
     """
     from adtrack.verbs import report
     from adtrack.verbs.export import export as run_export
@@ -26,9 +27,9 @@ def export(class_name: str, study: str, out: Path) -> None:
     report.print_export(run_export(*chosen, out), click.echo)
 
 
-@click.command("make-shift")
-@click.option("--class", "class_name", required=True, help="Product class: a folder of the data set.")
-@click.option("--data", default=DEMO, help="'demo', or a folder with classes in MVTec layout.")
+@click.command("make-shift", short_help="Write a class through MVTec-Shift as files for any tool.")
+@class_option
+@data_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder that the class is written below.")
 @click.option("--severity", default=1.0, help="0 = no shift, 1 = the protocol's, 2 = double.")
 @click.option("--seed", default=42, help="Seeds the shift of every image.")
@@ -47,7 +48,13 @@ def make_shift(class_name: str, data: str, out: Path, severity: float, seed: int
 @click.command("demo-data")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to; without it, adtrack's cache.")
 def demo_data(out: Path | None) -> None:
-    """Write the generated demo data set: zipper, carpet and hazelnut in MVTec layout."""
+    """Write the generated demo data set: zipper, carpet and hazelnut in MVTec layout.
+
+    The other verbs do so by themselves; here it goes where you can look at it.
+
+    \b
+    adtrack demo-data --out demo/
+    """
     from adtrack.data.demo import demo_root, make_demo
 
     try:

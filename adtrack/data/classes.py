@@ -40,6 +40,11 @@ class ImageClass:
     test: tuple[ImageRecord, ...]
 
     @property
+    def has_anomalies(self) -> bool:
+        """Whether any defect is labelled; without one, only good images are known."""
+        return any(record.label for record in self.test)
+
+    @property
     def has_masks(self) -> bool:
         """Whether the anomalous images have masks: all of them do, or none."""
         return any(record.mask for record in self.test)

@@ -42,6 +42,11 @@ class Splits:
     has_masks: bool
 
     @property
+    def has_anomalies(self) -> bool:
+        """Whether Val and Test hold anomalous images: if one does, both do."""
+        return bool(self.val.labels.any())
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the manifest: only numbers of the same digest can be compared."""
         return config.digest(self.manifest())
@@ -90,7 +95,9 @@ def _split(name: str, records: Sequence[ImageRecord]) -> Split:
 def make_splits(images: ImageClass, seed: int, contents: Mapping[str, str]) -> Splits:
     """Train / Val / Test of a class; ``contents`` (from ``loading.check_images``) must cover its images and masks.
 
-    UserError: too few images for a Val with normal and anomalous ones, or for a Test with normal ones.
+    A class without any labelled anomaly is split too: Val and Test hold normal images only, Test none at all where
+    there is no test/good. UserError: too few images for a Val with normal images and, if any are labelled, anomalous
+    ones, or for a Test with both.
     """
     train, val = _sample(images.train, TRAIN_FRACTION, seed)
     if not train or not val:
@@ -99,7 +106,7 @@ def make_splits(images: ImageClass, seed: int, contents: Mapping[str, str]) -> S
             "Put at least 3 normal images there.",
         )
     test = [record for record in images.test if not record.label]
-    if not test:
+    if not test and images.has_anomalies:
         raise UserError(
             f"Test must have a normal image, but {images.name}/test/good holds none.",
             "Put normal images there that are not in train/good.",
@@ -108,10 +115,11 @@ def make_splits(images: ImageClass, seed: int, contents: Mapping[str, str]) -> S
     for _, records in groupby(by_kind, key=lambda record: record.kind):
         for_val, for_test = _sample(list(records), VAL_DEFECT_FRACTION, seed)
         val, test = val + for_val, test + for_test
-    if not any(record.label for record in val):
+    if images.has_anomalies and not any(record.label for record in val):
         raise UserError(
             f"Val must have an anomalous image, but no defect of {images.name} has 2 images to take one from.",
-            f"Put labelled defects under {images.name}/test/<defect>/.",
+            f"Put more labelled defects under {images.name}/test/<defect>/, or take them all away: then the threshold "
+            "comes from good images alone.",
         )
     paths = [path for record in (*train, *val, *test) for path in (record.path, record.mask) if path is not None]
     return Splits(

@@ -5,16 +5,12 @@ above 17 in float32 and turn every AUROC into 0.5.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
 
 from adtrack.errors import UserError
-
-Planes = np.ndarray | Sequence[np.ndarray]
-EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+from adtrack.evaluation.pixels import PixelRanking, Planes, rank_pixels
 
 
 def labelled_scores(scores: Sequence[float], labels: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -57,13 +53,35 @@ def image_metrics(scores: Sequence[float], labels: Sequence[int], threshold: flo
     return {name: float(value) for name, value in metrics.items()}
 
 
+def good_metrics(scores: Sequence[float], threshold: float) -> dict[str, float]:
+    """What is defined of N scores of normal images alone: the share at or above the threshold, and where they lie."""
+    scores, _ = labelled_scores(scores, np.zeros(len(scores), dtype=np.int64))
+    metrics = {
+        "false_alarm_rate": np.mean(scores >= threshold),
+        "score_median": score_quantile(scores, 0.5),
+        "score_q95": score_quantile(scores, 0.95),
+        "score_max": scores.max(),
+        "threshold": threshold,
+    }
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def score_quantile(scores: np.ndarray, quantile: float) -> float:
+    """The ``quantile`` of float64 scores (N): on average over sets of N, this share of further scores lies below it.
+
+    The score of rank (N + 1) · quantile in ascending order, interpolated between neighbours, and the highest score
+    where that rank is beyond N (Hyndman & Fan, *Sample Quantiles in Statistical Packages*, 1996, definition 6).
+    """
+    return float(np.quantile(scores, quantile, method="weibull"))
+
+
 def pixel_auroc(maps: Planes, masks: Planes) -> float:
     """AUROC over all pixels of all images, exact with ties; NaN without a defect pixel or without a normal one.
 
     ``maps`` and ``masks`` (non-zero = defect) are N×H×W arrays or lists of H×W of different sizes. Raises
     UserError where shapes differ or a map holds NaN or infinity.
     """
-    return _auroc(_rank(maps, masks))
+    return rank_pixels(maps, masks).auroc()
 
 
 def aupro(maps: Planes, masks: Planes, limit: float = 0.3) -> float:
@@ -76,114 +94,18 @@ def aupro(maps: Planes, masks: Planes, limit: float = 0.3) -> float:
     """
     if not 0 < limit <= 1:
         raise UserError(f"limit of the false-positive rate must be in (0, 1], but got {limit}.", "0.3 is usual.")
-    return _aupro(_rank(maps, masks), limit)
+    return rank_pixels(maps, masks).aupro(limit)
 
 
 def pixel_metrics(maps: Planes, masks: Planes) -> dict[str, float]:
     """``pixel_auroc`` and ``aupro`` to 0.30 (MVTec AD) and 0.05 (MVTec AD 2) from one sort of the pixels."""
-    ranking = _rank(maps, masks)
+    return ranked_metrics(rank_pixels(maps, masks))
+
+
+def ranked_metrics(ranking: PixelRanking) -> dict[str, float]:
+    """``pixel_metrics`` of pixels that are ranked already."""
     return {
-        "pixel_auroc": _auroc(ranking),
-        "pixel_aupro_030": _aupro(ranking, 0.30),
-        "pixel_aupro_005": _aupro(ranking, 0.05),
+        "pixel_auroc": ranking.auroc(),
+        "pixel_aupro_030": ranking.aupro(0.30),
+        "pixel_aupro_005": ranking.aupro(0.05),
     }
-
-
-@dataclass(frozen=True)
-class _Ranking:
-    """All that the curves depend on: one entry for each distinct score of a defect pixel, highest first."""
-
-    above: np.ndarray  # int64: normal pixels with a higher score
-    reached: np.ndarray  # int64: normal pixels with this score or a higher one
-    defects: np.ndarray  # int64: defect pixels with exactly this score
-    pro: np.ndarray  # float64: per-region overlap at this score as threshold
-    normal_total: int
-
-    @property
-    def empty(self) -> bool:
-        return not (self.normal_total and len(self.defects))
-
-
-def _rank(maps: Planes, masks: Planes) -> _Ranking:
-    """Place the defect pixels among the sorted normal ones.
-
-    Between two defect scores both curves run level, so the many normal pixels need no indices: their values
-    are sorted in one copy, and only the few defect pixels are ordered together with their weights.
-    """
-    normal, scores, weights, regions = _pixels(maps, masks)
-    normal.sort()
-    # Equal scores ordered by weight make the sum below, to the last bit, free of the order of images and ties.
-    order = np.lexsort((weights, scores))[::-1]
-    scores, weights = scores[order], weights[order]
-    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))[: len(scores)]
-    distinct = scores[last]
-    pro = np.minimum(np.cumsum(weights)[last] / max(regions, 1), 1.0)
-    return _Ranking(
-        above=len(normal) - np.searchsorted(normal, distinct, side="right"),
-        reached=len(normal) - np.searchsorted(normal, distinct, side="left"),
-        defects=np.diff(last, prepend=-1),
-        pro=pro,
-        normal_total=len(normal),
-    )
-
-
-def _auroc(ranking: _Ranking) -> float:
-    """Share of (defect, normal) pixel pairs in the right order, ties one half; counted in whole numbers."""
-    if ranking.empty:
-        return float("nan")
-    twice_below = 2 * ranking.normal_total - ranking.above - ranking.reached
-    pairs = int(ranking.defects.sum()) * ranking.normal_total
-    return int(twice_below @ ranking.defects) / (2 * pairs)
-
-
-def _aupro(ranking: _Ranking, limit: float) -> float:
-    if ranking.empty:
-        return float("nan")
-    # Each distinct defect score is an edge of the curve: level up to it, then up (slanting if normal pixels tie).
-    counts = np.column_stack((ranking.above, ranking.reached)).ravel()
-    edges = np.column_stack((np.append(0.0, ranking.pro[:-1]), ranking.pro)).ravel()
-    fpr = np.concatenate(([0.0], counts / ranking.normal_total, [1.0]))
-    pro = np.concatenate(([0.0], edges, [1.0]))
-    inside = int(np.searchsorted(fpr, limit, side="right"))
-    cut = np.interp(limit, fpr[inside - 1 : inside + 1], pro[inside - 1 : inside + 1])
-    return float(np.trapezoid(np.append(pro[:inside], cut), np.append(fpr[:inside], limit)) / limit)
-
-
-def _pixels(maps: Planes, masks: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Normal scores; scores of the defect pixels and their weights 1/|region|; number of regions."""
-    pairs = _pairs(maps, masks)
-    precision = np.result_type(np.float32, *(scores.dtype for scores, _ in pairs))
-    normal = np.empty(sum(mask.size - np.count_nonzero(mask) for _, mask in pairs), dtype=precision)
-    filled, defects, weights, regions = 0, [np.empty(0, dtype=precision)], [np.empty(0)], 0
-    for scores, mask in pairs:
-        here = scores[~mask] if mask.any() else scores.ravel()
-        normal[filled : filled + len(here)] = here
-        filled += len(here)
-        if len(here) < scores.size:
-            components, count = ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
-            region = components[mask]
-            defects.append(scores[mask])
-            weights.append(1.0 / np.bincount(region)[region])
-            regions += count
-    return normal, np.concatenate(defects), np.concatenate(weights), regions
-
-
-def _pairs(maps: Planes, masks: Planes) -> list[tuple[np.ndarray, np.ndarray]]:
-    if len(maps) != len(masks):
-        raise UserError(f"each anomaly map needs its mask, but got {len(maps)} maps and {len(masks)} masks.")
-    pairs = [
-        (np.asarray(scores), np.asarray(mask).astype(bool, copy=False))
-        for scores, mask in zip(maps, masks, strict=True)
-    ]
-    for index, (scores, mask) in enumerate(pairs):
-        if scores.ndim != 2 or scores.shape != mask.shape:
-            raise UserError(
-                f"map and mask of image {index} must be H×W of one size, but got {scores.shape} and {mask.shape}."
-            )
-        if not np.isfinite(scores).all():
-            wrong = np.count_nonzero(~np.isfinite(scores))
-            raise UserError(
-                f"anomaly maps must be finite, but map {index} holds NaN or infinity at {wrong} pixels.",
-                "Cut map and mask to the part of the image that was scored.",
-            )
-    return pairs

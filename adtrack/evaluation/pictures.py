@@ -32,21 +32,26 @@ def telling_images(evaluation: Evaluation) -> list[tuple[str, int]]:
     return chosen
 
 
-def write_pictures(evaluation: Evaluation, display: Display, calibration: Calibration, folder: Path) -> None:
+def write_pictures(evaluation: Evaluation, display: Display, calibration: Calibration, folder: Path) -> dict[str, Path]:
     """Write ``heatmaps/<set>/…png`` and ``heatmaps/<set>.png`` (the sheet, highest score first) below ``folder``.
+
+    Returns the former by their names in ``telling_images``.
 
     ``display(index)`` gives an image uint8 (h, w, 3) and its mask bool (h, w) or None, small enough to be shown.
     """
     colours = ColourRange(calibration.colour_low, calibration.colour_high)
     target = folder / "heatmaps" / evaluation.name
     target.mkdir(parents=True, exist_ok=True)
+    written = {}
     for name, index in telling_images(evaluation):
         image, mask = display(index)
         heat = fit(evaluation.scored.maps[index], max(image.shape[:2]))
         picture = panel(image, mask, heat, colours, _caption(evaluation, index), SIDE)
         stem = Path(evaluation.scored.images.records[index].path).stem
-        save_png(target / f"{name}-{stem}.png", picture)
+        written[name] = target / f"{name}-{stem}.png"
+        save_png(written[name], picture)
     save_png(folder / "heatmaps" / f"{evaluation.name}.png", _sheet(evaluation, display, colours))
+    return written
 
 
 def _caption(evaluation: Evaluation, index: int) -> str:

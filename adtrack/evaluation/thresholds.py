@@ -1,11 +1,15 @@
 """From which score on an image counts as anomalous."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import betaincinv
 
+from adtrack.config import check_quantile
 from adtrack.errors import UserError
-from adtrack.evaluation.metrics import labelled_scores
+from adtrack.evaluation.intervals import Estimate
+from adtrack.evaluation.metrics import labelled_scores, score_quantile
 
 
 def f1_threshold(scores: Sequence[float], labels: Sequence[int]) -> float:
@@ -36,3 +40,42 @@ def f1_threshold(scores: Sequence[float], labels: Sequence[int]) -> float:
     below, above = edges[chosen - 1], edges[chosen]
     middle = below / 2 + above / 2
     return float(middle if below < middle else above)  # the middle of two adjacent floats can round to the lower
+
+
+def good_threshold(scores: Sequence[float], quantile: float) -> float:
+    """The threshold where no anomaly is labelled: the ``quantile`` of the scores (N) of good images.
+
+    ``expected_false_alarms`` says what follows from it. Raises UserError unless there are scores, all finite, and
+    the quantile lies in (0, 1].
+    """
+    check_quantile(quantile)
+    scores, _ = labelled_scores(scores, np.zeros(len(scores), dtype=np.int64))
+    return score_quantile(scores, quantile)
+
+
+def expected_false_alarms(count: int, quantile: float) -> Estimate:
+    """The share of further good images that ``good_threshold`` of ``count`` good ones will call anomalous.
+
+    The value is 1 - quantile as far as ``count`` images can tell, at least 1 / (count + 1), and holds on average over
+    such sets of images. The interval holds 95 % of these sets' shares: above the k-th lowest of n scores, whatever
+    their distribution, lies a share that is distributed as Beta(n + 1 - k, k) (David & Nagaraja, *Order Statistics*,
+    2003, section 2.1); a threshold between two scores is charged with the lower one's upper end and the upper one's
+    lower end.
+    """
+    rank = _rank(count, quantile)
+    below, above = math.floor(rank), math.ceil(rank)
+    low, high = betaincinv(count + 1 - above, above, 0.025), betaincinv(count + 1 - below, below, 0.975)
+    return Estimate(1 - rank / (count + 1), float(low), float(high))
+
+
+def images_needed(quantile: float) -> int:
+    """How many good images it takes for the quantile to lie among their scores and not above them: n ≥ q / (1 - q).
+
+    0 for quantile 1, which is the highest score of however many.
+    """
+    return math.ceil(quantile / (1 - quantile) - 1e-9) if quantile < 1 else 0  # 0.9 / (1 - 0.9) is above 9 by an ulp
+
+
+def _rank(count: int, quantile: float) -> float:
+    """Where ``score_quantile`` is taken among ``count`` ascending scores, from 1."""
+    return min(max((count + 1) * quantile, 1.0), float(count))

@@ -8,13 +8,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from adtrack.config import DEMO, BackboneSpec, DataSpec, DetectorSpec, ImageSpec
+from adtrack.config import GOOD_QUANTILE, BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.data.classes import read_class
-from adtrack.data.demo import demo_root
+from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet, image_set, parse_name
 from adtrack.data.loading import check_images
 from adtrack.data.splits import make_splits
@@ -61,7 +60,7 @@ class Workbench:
     def __init__(self, data: DataSpec, image: ImageSpec, backbone: Backbone) -> None:
         self.data, self.image, self.backbone = data, image, backbone
         self.trunk, self.device = backbone.trunk, backbone.device
-        self.root = demo_root() if data.root == DEMO else Path(data.root).expanduser()
+        self.root = data_root(data.root)
         images = read_class(self.root, data.class_name)
         contents = check_images(self.root, images.train + images.test)
         self.splits = make_splits(images, data.seed, contents)
@@ -87,6 +86,10 @@ class Workbench:
         """The images called ``train_clean``, ``val_shift``, ``test_shift@0.5``, …"""
         return image_set(self.splits, self.root, *parse_name(name))
 
+    def present(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those of the named sets that hold images: Test may not, where only good images are known."""
+        return tuple(name for name in names if len(self.images(name)))
+
     def features(self, name: str) -> FeatureSet:
         """The backbone's outputs for an image set, computed at most once."""
         return self.store.features(self.images(name), self.backbone, self.image)
@@ -98,8 +101,12 @@ class Workbench:
         *,
         train: str = "train_clean",
         calibrate_on: str = "val_clean",
+        good_quantile: float = GOOD_QUANTILE,
     ) -> Built:
-        """Build a detector from ``train``, calibrate it on ``calibrate_on`` and evaluate it on the sets named."""
+        """Build a detector from ``train``, calibrate it on ``calibrate_on`` and evaluate it on the sets named.
+
+        ``good_quantile`` counts only where no anomalies are labelled.
+        """
         features, kind = self.features(train), DETECTORS[spec.method]
         kind.prepare()
         self.orders.seconds = 0.0  # else a detector without an order would be charged for the last one's
@@ -108,8 +115,9 @@ class Workbench:
         # An order read back costs nothing now but did cost something: report what building the bank takes.
         build_s = max(time.perf_counter() - started, self.orders.seconds)
         scored = {name: self.score(detector, name) for name in dict.fromkeys((calibrate_on, *evaluate_on))}
-        calibration = calibrate(scored[calibrate_on])
-        scorer = Scorer(self.backbone, detector, self.image, calibration, self._facts(train, calibrate_on))
+        calibration = calibrate(scored[calibrate_on], good_quantile)
+        facts = self._facts(train, calibrate_on) | self._threshold_facts(good_quantile)
+        scorer = Scorer(self.backbone, detector, self.image, calibration, facts)
         evaluations = tuple(self.evaluate(scored[name], calibration) for name in evaluate_on)
         return Built(scorer, evaluations, build_s, self._milliseconds(scorer))
 
@@ -117,6 +125,11 @@ class Workbench:
         """What a model says of where it comes from."""
         data = {"class": self.data.class_name, "seed": str(self.data.seed), "split_digest": self.digest}
         return {**data, "trained_on": train, "calibrated_on": calibrate_on}
+
+    def _threshold_facts(self, good_quantile: float) -> dict[str, str]:
+        if self.splits.has_anomalies:
+            return {"threshold_from": "f1"}
+        return {"threshold_from": "good_quantile", "good_quantile": str(good_quantile)}
 
     def score(self, detector: Detector, name: str) -> Scored:
         """Scores and anomaly maps of an image set."""

@@ -114,11 +114,12 @@ class FeatureStore:
         return FeatureSet(digest(source), {**known, **made}, backbone.grids, backbone.device, spec.size)
 
     def _read(self, key: str) -> np.ndarray | None:
-        """The entry, or None if there is none. Once open it stays readable, even if another process removes it."""
+        """The entry, or None if there is none that is whole. Once open it stays readable, even if another process
+        removes it."""
         try:
             os.utime(self.folder / key)  # the least recently used entries give way first
             return _open(self.folder / key)
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, EOFError):  # a damaged entry is worth nothing and is made again
             return None
 
     def _compute(

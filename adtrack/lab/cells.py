@@ -108,13 +108,22 @@ class Cells:
         ``what`` names, as plain data, all that the numbers depend on besides data, view, weights and code.
         """
         key = digest({**what, "on": [_surroundings(bench) for bench in benches], "code": code_version()})
-        known = search_runs(f"tags.`adtrack.cell` = {quoted(key)} and attributes.status = 'FINISHED'")
-        if known:
-            cell = _read(known[-1].info.run_id, reused=True)
-            self.say(f"{name}: taken from run {cell.run_id}")
-        else:
-            cell = self._compute(name, key, benches, what, compute)
+        cell = self._known(name, key) or self._compute(name, key, benches, what, compute)
         self.used.append(cell)
+        return cell
+
+    def _known(self, name: str, key: str) -> Cell | None:
+        """The newest finished run of this cell; None if there is none, or if its scores have gone."""
+        known = search_runs(f"tags.`adtrack.cell` = {quoted(key)} and attributes.status = 'FINISHED'")
+        if not known:
+            return None
+        run_id = known[-1].info.run_id
+        try:
+            cell = _read(run_id, reused=True)
+        except (ValueError, KeyError, OSError):  # no such file, or not the table that was written
+            self.say(f"{name}: the scores of run {run_id} have gone, so it is measured again")
+            return None
+        self.say(f"{name}: taken from run {run_id}")
         return cell
 
     def _compute(

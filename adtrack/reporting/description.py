@@ -24,11 +24,12 @@ class Lines:
 
 @dataclass(frozen=True)
 class Spot:
-    """A point of a scatter plot and the text beside it."""
+    """A point of a scatter plot, the text beside it, and the words for whoever points at it (else its numbers)."""
 
     x: float
     y: float
     label: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True)

@@ -75,20 +75,20 @@ def write_html(chart: Chart, folder: Path, name: str) -> Path:
 def figure_of(chart: Chart) -> Figure:
     """The chart as a Plotly figure in Plotly's own theme; the page's script puts on the light or the dark one."""
     figure = Figure()
-    figure.update_layout(font=FONT, xaxis_title=_text(chart.x_label), yaxis_title=_text(chart.y_label))
+    figure.update_layout(font=FONT, xaxis_title=plain(chart.x_label), yaxis_title=plain(chart.y_label))
     DRAW[type(chart.kind)](figure, chart.kind)
-    titled(figure, f"<b>{_text(chart.title, TITLE_WIDTH)}</b>", _text(chart.note, NOTE_WIDTH))
+    titled(figure, f"<b>{plain(chart.title, TITLE_WIDTH)}</b>", plain(chart.note, NOTE_WIDTH))
     lines = len(wrapped(chart.title, TITLE_WIDTH)) + len(wrapped(chart.note, NOTE_WIDTH))
     return figure.update_layout(margin={"l": 70, "b": 70, "t": 60 + 22 * lines}, title_y=0.96)
 
 
-def _text(text: str, width: int = 90) -> str:
+def plain(text: str, width: int = 90) -> str:
     """Plain text as the HTML that Plotly takes for text, in lines of ``width`` characters."""
     return "<br>".join(html.escape(line) for line in wrapped(text, width))
 
 
 def _points(figure: Figure, kind: Points) -> None:
-    names = [_text(name, 16) for name in kind.categories]
+    names = [plain(name, 16) for name in kind.categories]
     for index, (name, estimates) in enumerate(kind.series.items()):
         below, above = error_bars(estimates)
         figure.add_trace(
@@ -128,7 +128,7 @@ def _lines(figure: Figure, kind: Lines) -> None:
         )
         if name in ends and len(ends) > 1:
             place = {"xref": "paper", "yref": "paper", "x": 1.01, "y": ends[name], "xanchor": "left"}
-            beside = {"text": f"<b>{_text(name)}</b>", "font": {"color": shade}, "showarrow": False}
+            beside = {"text": f"<b>{plain(name)}</b>", "font": {"color": shade}, "showarrow": False}
             figure.add_annotation(**place, **beside, yanchor="middle")
     room = 30 + 9 * max(map(len, ends), default=0) if len(ends) > 1 else 40
     figure.update_layout(showlegend=False, margin={"r": room}, hovermode="x unified")
@@ -149,10 +149,10 @@ def _scatter(figure: Figure, kind: Scatter) -> None:
                 x=[spot.x for spot in spots],
                 y=[spot.y for spot in spots],
                 mode="markers+text",
-                text=[f"\u2009{_text(spot.label)}\u2009" for spot in spots],
+                text=[f"\u2009{plain(spot.label)}\u2009" for spot in spots],
                 textposition=[SIDES.get(side, side) for side in sides[name]],
                 marker={"size": 11, "symbol": _symbol(index), "color": colour(index)},
-                **_named(name, [f"{spot.x:.4g}, {spot.y:.4g}" for spot in spots]),
+                **_named(name, [plain(spot.words) or f"{spot.x:.4g}, {spot.y:.4g}" for spot in spots]),
             )
         )
     figure.update_xaxes(range=x_range, zeroline=False)
@@ -171,7 +171,7 @@ def _matrix(figure: Figure, kind: Matrix) -> None:
         for column, value in enumerate(values):
             font = {"size": 17} | ({} if math.isnan(value) else {"color": cell_ink(value)})  # no cell, but the ground
             figure.add_annotation(x=column, y=row, text=cell_text(value), font=font, showarrow=False)
-    columns, rows = [_text(name, 14) for name in kind.columns], [_text(name, 22) for name in kind.rows]
+    columns, rows = [plain(name, 14) for name in kind.columns], [plain(name, 22) for name in kind.rows]
     figure.update_xaxes(tickvals=list(range(len(columns))), ticktext=columns, showgrid=False, zeroline=False)
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=rows, showgrid=False, zeroline=False)
     figure.update_yaxes(autorange="reversed")
@@ -184,7 +184,7 @@ def _value_axis(figure: Figure, kind: Points | Lines) -> None:
 
 
 def _named(name: str, hovers: list[str]) -> dict:
-    name = _text(name, 30)
+    name = plain(name, 30)
     return {"name": name, "customdata": hovers, "hovertemplate": f"{name}: %{{customdata}}<extra></extra>"}
 
 

@@ -142,18 +142,26 @@ def shell(title: str, head: str, body: str) -> str:
 
 
 def _html_section(table: Table) -> str:
+    return (
+        f"<section>\n<h2>{html.escape(table.title)}</h2>\n<div>{table_html(table)}</div>\n"
+        f"<p>{html.escape(table.notes)}</p>\n</section>\n"
+    )
+
+
+def table_html(table: Table, *, sortable: bool = False) -> str:
+    """The table alone, without title and notes; ``sortable`` makes its headings buttons for a page's script."""
     kinds = [' class="number"' if column.number else "" for column in table.columns]
     headings = [html.escape(column.heading).replace("\n", "<br>") for column in table.columns]
+    if sortable:
+        headings = [f"<button>{heading}</button>" for heading in headings]
     head = "".join(f"<th{kind}>{heading}</th>" for kind, heading in zip(kinds, headings, strict=True))
     rows = ""
     for index, row in enumerate(table.rows):
         cells = "".join(f"<td{kind}>{html.escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True))
         kind = ' class="best"' if index in table.best else ""
         rows += f"<tr{kind}>{cells}</tr>\n"
-    return (
-        f"<section>\n<h2>{html.escape(table.title)}</h2>\n<div><table>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{rows}</tbody>\n</table></div>\n<p>{html.escape(table.notes)}</p>\n</section>\n"
-    )
+    opening = '<table class="sortable">' if sortable else "<table>"
+    return f"{opening}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
 
 
 def _line(text: str) -> str:

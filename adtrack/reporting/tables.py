@@ -27,6 +27,20 @@ def write_report(
     return [write_text(Path(folder) / f"{name}.{suffix}", text) for suffix, text in texts.items()]
 
 
+def plain_table(table: Table) -> str:
+    """The table's cells in aligned columns, for a terminal."""
+    texts = (tuple(column.heading for column in table.columns), *table.rows)
+    rows = [tuple(" ".join(text.split()) for text in row) for row in texts]
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = zip(row, widths, table.columns, strict=True)
+        lines.append(
+            "  ".join(cell.rjust(width) if column.number else cell.ljust(width) for cell, width, column in cells)
+        )
+    return "\n".join(f"  {line}".rstrip() for line in lines)
+
+
 def number_text(value: float, decimals: int = 3) -> str:
     """``0.948``, with a true minus sign; MISSING for NaN."""
     return MISSING if math.isnan(value) else _minus(f"{_no_minus_zero(value, decimals):.{decimals}f}")

@@ -1,33 +1,36 @@
 """A bank as an MLflow model: logged with a trial, made whole for the registry, loaded again."""
 
-import contextlib
 import hashlib
 import importlib.metadata
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import torch
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import adtrack
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
+from adtrack.tracking.calling import example, how_to_call
+from adtrack.tracking.registry import resolved
 
 ARTIFACT = "bank"
+_NOTE = "mlflow.note.content"  # what the UI shows as the description
 _SCORING_ROOMS = ("data", "features", "detectors")
 _SCORING_FILES = ("__init__.py", "config.py", "errors.py", "cache.py", "progress.py")
 _NEEDED = ("mlflow", "numpy", "pandas", "pillow", "scipy", "safetensors", "torch", "torchvision")
 _NEEDED += ("filelock", "platformdirs", "tqdm")
 _NEEDED_BY = {"patchcore": (), "padim": ("anomalib",)}
 # Images come as a batch of pixels or as a column of files, and MLflow's schemas know only one of the two: the model
-# checks its input itself and declares its output and its option.
+# checks its input itself, declares its output and its option, and shows an input by its example.
 SIGNATURE = ModelSignature(
     inputs=None,
     outputs=Schema([ColSpec("double", "score"), ColSpec("double", "threshold"), ColSpec("long", "label")]),
@@ -44,20 +47,39 @@ class LoadedModel:
     resolved: str
 
 
+class _Unrehearsed:
+    """MLflow's pyfunc flavour for ``Model.log``. Unlike ``pyfunc.log_model`` that can be told not to try the example,
+    for which it would load the bank and the network again with each trial."""
+
+    @staticmethod
+    def save_model(path: str, mlflow_model: Model, validate_serving_input: bool, **options: Any) -> None:
+        """Save without MLflow's rehearsal; ``validate_serving_input`` is for ``Model.log`` alone."""
+        mlflow.pyfunc.save_model(path, mlflow_model=mlflow_model, **options)
+
+
 def log_scorer(scorer: Scorer, name: str, *, with_trunk: bool) -> str:
-    """Log the scorer as an MLflow model of the active run; returns its ``models:/…`` URI."""
+    """Log the scorer as an MLflow model of the active run, with an example and a page that says how to call it.
+
+    Returns its ``models:/…`` URI.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / ARTIFACT
         scorer.save(folder, with_trunk=with_trunk)
         copy_scoring_code(folder / "code")
-        info = mlflow.pyfunc.log_model(
+        info = Model.log(
+            artifact_path=None,  # its old name, which the method still asks for
             name=name,
+            flavor=_Unrehearsed,
+            flavor_name="pyfunc",
+            validate_serving_input=False,
             python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={ARTIFACT: str(folder)},
             pip_requirements=requirements(scorer.detector.spec.method),
             signature=SIGNATURE,
+            input_example=example(),
             metadata={"adtrack": adtrack.__version__, **scorer.facts},
         )
+    mlflow.set_logged_model_tags(info.model_id, {_NOTE: how_to_call(info.model_uri)})
     return info.model_uri
 
 
@@ -76,10 +98,15 @@ def copy_scoring_code(folder: Path) -> None:
         shutil.copy(source / file, folder / file)
     for room in _SCORING_ROOMS:
         shutil.copytree(source / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    (folder / "DIGEST").write_text(code_digest(folder))
+
+
+def code_digest(folder: Path) -> str:
+    """SHA-256 over names and contents of the modules below ``folder``."""
     state = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
         state.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
-    (folder / "DIGEST").write_text(state.hexdigest())
+    return state.hexdigest()
 
 
 def load_model(uri: str, device: torch.device) -> LoadedModel:
@@ -87,76 +114,32 @@ def load_model(uri: str, device: torch.device) -> LoadedModel:
 
     Only tensors and JSON are read; code that a model carries is not run.
     """
-    try:
-        resolved = _resolve(uri)
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=resolved)) / "artifacts" / ARTIFACT
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"model must be one that the tracking store knows, but {uri} is not ({str(error).splitlines()[0]}).",
-            "mlflow ui lists the models; MLFLOW_TRACKING_URI says which store is asked.",
-        ) from error
-    return LoadedModel(Scorer.load(folder, device, _fetch), uri, resolved)
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            address = resolved(uri)
+            folder = _bank_folder(address, scratch)
+        except (MlflowException, OSError) as error:
+            raise UserError(
+                f"model must be one that the tracking store knows, but {uri} is not ({str(error).splitlines()[0]}).",
+                "mlflow ui lists the models; MLFLOW_TRACKING_URI says which store is asked.",
+            ) from error
+        return LoadedModel(Scorer.load(folder, device, _fetch), uri, address)
 
 
-def _resolve(uri: str) -> str:
-    """An alias as the version that it names now; every other URI as it is."""
-    name, at, alias = uri.removeprefix("models:/").partition("@")
-    if uri.startswith("models:/") and at:
-        return f"models:/{name}/{MlflowClient().get_model_version_by_alias(name, alias).version}"
-    return uri
+def _bank_folder(address: str, scratch: str) -> Path:
+    """The model's bank: in its place if that is on this machine, else fetched into ``scratch`` without the code beside
+    it, since a server is asked for each file by itself."""
+    place = f"artifacts/{ARTIFACT}"
+    if not address.startswith("models:/"):
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=address)) / place
+    repository = get_artifact_repository(address).repo
+    if isinstance(repository, LocalArtifactRepository):
+        return Path(repository.download_artifacts(place))
+    for item in repository.list_artifacts(place):
+        if not item.is_dir:
+            repository.download_artifacts(item.path, scratch)
+    return Path(scratch) / place
 
 
 def _fetch(run_id: str, path: str) -> str:
     return mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)
-
-
-@dataclass(frozen=True)
-class Registered:
-    """A version in the registry, and whether it is the champion."""
-
-    name: str
-    version: int
-    champion: bool
-
-    @property
-    def text(self) -> str:
-        """``adtrack-zipper/3``, as the tag ``adtrack.registered`` of its run says it."""
-        return f"{self.name}/{self.version}"
-
-
-def registry_name(class_name: str) -> str:
-    """The name of a class's registered model. UserError if the registry can't take it: before a study, not after."""
-    if set(class_name) & set(":/\"'"):
-        raise UserError(
-            f"a class that is registered must have a name without : / and quotes, but got {class_name!r}.",
-            "rename its folder.",
-        )
-    return f"adtrack-{class_name}"
-
-
-def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registered:
-    """A new version of ``adtrack-<class>``, alias ``candidate``; ``champion`` as well if there is none.
-
-    ``origin`` says where it came from; it becomes the version's tags ``adtrack.…``.
-    """
-    client, name = MlflowClient(), registry_name(class_name)
-    with contextlib.suppress(MlflowException):  # it exists
-        client.create_registered_model(name)
-    model_id = model_uri.removeprefix("models:/")
-    run_id = client.get_logged_model(model_id).source_run_id
-    tags = {f"adtrack.{key}": value for key, value in origin.items()}
-    version = client.create_model_version(name, model_uri, run_id, tags, model_id=model_id).version
-    client.set_registered_model_alias(name, "candidate", version)
-    first = "champion" not in client.get_registered_model(name).aliases
-    if first:
-        client.set_registered_model_alias(name, "champion", version)
-    return Registered(name, int(version), first)
-
-
-def registered_as(tags: Mapping[str, str]) -> Registered | None:
-    """The version that a run with these tags was registered as."""
-    name, _, version = tags.get("adtrack.registered", "").rpartition("/")
-    if not name:
-        return None
-    champion = MlflowClient().get_registered_model(name).aliases.get("champion")
-    return Registered(name, int(version), str(champion) == version)

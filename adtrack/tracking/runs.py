@@ -1,12 +1,9 @@
-"""What a run holds: parameters, grouped metrics, pictures, per-image scores, data sets and the bank."""
+"""Runs: how they open and end, and their parameters, metrics, tags and files."""
 
 import contextlib
-import csv
-import json
 import platform
-import tempfile
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,21 +11,19 @@ from pathlib import Path
 import mlflow
 import torch
 from mlflow import MlflowClient
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 
 import adtrack
-from adtrack.config import BankSpec, DetectorSpec, canonical
+from adtrack.config import BankSpec, DetectorSpec
 from adtrack.detectors.scorer import Scorer
-from adtrack.evaluation.evaluate import Evaluation
-from adtrack.evaluation.pictures import write_pictures
-from adtrack.evaluation.workbench import Built, Workbench
-from adtrack.tracking.models import log_scorer
+from adtrack.errors import UserError
+from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import WORKER_TAG, Worker
 
 NO_STUDY = "none"
+NOTE_TAG = "mlflow.note.content"  # what the tracking UI shows as a run's description, Markdown
 
 
 @dataclass(frozen=True)
@@ -93,8 +88,9 @@ def reopened_run(run_id: str) -> Iterator[None]:
         mlflow.end_run()
 
 
-def bank_params(bench: Workbench, spec: DetectorSpec) -> dict[str, str]:
+def bank_params(bench: Workbench, scorer: Scorer) -> dict[str, str]:
     """Every choice that the detector's numbers depend on, as parameters of its run, named as on the command line."""
+    spec = scorer.detector.spec
     return {
         "class": bench.data.class_name,
         "method": spec.method,
@@ -106,7 +102,13 @@ def bank_params(bench: Workbench, spec: DetectorSpec) -> dict[str, str]:
         "resize": str(bench.image.resize),
         "crop": str(bench.image.crop),
         "seed": str(spec.seed),
+        **threshold_params(scorer),
     }
+
+
+def threshold_params(scorer: Scorer) -> dict[str, str]:
+    """How the threshold was found: by ``f1``, or by ``good_quantile`` and which; older models do not say."""
+    return {name: scorer.facts[name] for name in ("threshold_from", "good_quantile") if name in scorer.facts}
 
 
 def _own_params(spec: DetectorSpec) -> dict[str, str]:
@@ -148,9 +150,20 @@ def run_metrics(run_id: str) -> dict[str, float]:
     return MlflowClient().get_run(run_id).data.metrics
 
 
+def run_experiment(run_id: str) -> str:
+    """The id of the experiment that a run belongs to."""
+    return MlflowClient().get_run(run_id).info.experiment_id
+
+
 def run_file(run_id: str, path: str) -> Path:
-    """A file among a run's artifacts, fetched if the store is elsewhere."""
-    return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path))
+    """A file among a run's artifacts, fetched if the store is elsewhere. UserError if it is not there."""
+    try:
+        return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path))
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"run {run_id} must have the artifact {path}, but it is not to be had ({str(error).splitlines()[0]}).",
+            "adtrack doctor shows what else has gone.",
+        ) from error
 
 
 def log_folder(folder: Path) -> None:
@@ -183,63 +196,3 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
-
-
-def log_data(bench: Workbench, names: Iterable[str]) -> None:
-    """Log the image sets as MLflow data sets with their digests; only names and digests, never pixels."""
-    for name in names:
-        images = bench.images(name)
-        source = LocalArtifactDatasetSource(str(bench.root / bench.data.class_name))
-        # MLflow keeps 36 characters of a digest.
-        dataset = MetaDataset(source, name=f"{bench.data.class_name}/{name}", digest=images.digest[:32])
-        mlflow.log_input(dataset, context=name)
-
-
-def log_evaluations(bench: Workbench, scorer: Scorer, evaluations: Sequence[Evaluation]) -> None:
-    """Log what evaluations found: metrics, pictures, scores, the splits' manifest and the specification."""
-    log_metrics(
-        {f"{evaluation.name}/{key}": value for evaluation in evaluations for key, value in evaluation.metrics.items()}
-    )
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        for evaluation in evaluations:
-            name = evaluation.name
-            write_pictures(evaluation, lambda at, name=name: bench.display(name, at), scorer.calibration, folder)
-            write_scores(evaluation, folder / "scores" / f"{name}.csv")
-        (folder / "splits.json").write_text(json.dumps(bench.splits.manifest(), indent=1), encoding="utf-8")
-        (folder / "spec.json").write_text(spec_text(bench, scorer.detector.spec), encoding="utf-8")
-        log_folder(folder)
-
-
-def write_scores(evaluation: Evaluation, file: Path) -> None:
-    """One row an image: path, kind, label, score, threshold and what the bank called it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["path", "kind", "label", "score", "threshold", "predicted"])
-        for record, score in zip(evaluation.scored.images.records, evaluation.scored.scores.image, strict=True):
-            called = int(score >= evaluation.threshold)
-            writer.writerow([record.path, record.kind, record.label, repr(float(score)), evaluation.threshold, called])
-
-
-def spec_text(bench: Workbench, spec: DetectorSpec) -> str:
-    """The detector's full specification as JSON: enough to build it again."""
-    facts = {
-        "data": bench.data.__dict__,
-        "image": bench.image.__dict__,
-        "backbone": {"network": bench.trunk.network, "weights": bench.trunk.origin, "sha256": bench.trunk.sha256},
-        "bank": spec.__dict__,
-        "split_digest": bench.digest,
-    }
-    return json.dumps(json.loads(canonical(facts)), indent=1)
-
-
-def log_bank(bench: Workbench, built: Built, *, with_trunk: bool) -> str:
-    """Log a built bank to the active run: parameters, costs, evaluations, data and the model, whose URI it returns."""
-    log_params(bank_params(bench, built.scorer.detector.spec))
-    log_surroundings(bench)
-    log_metrics({f"cost/{key}": value for key, value in built.costs.items()})
-    seen = (built.scorer.facts["trained_on"], built.scorer.facts["calibrated_on"])
-    log_data(bench, dict.fromkeys((*seen, *(evaluation.name for evaluation in built.evaluations))))
-    log_evaluations(bench, built.scorer, built.evaluations)
-    return log_scorer(built.scorer, "bank", with_trunk=with_trunk)

@@ -6,17 +6,40 @@ own, so that it neither hides an installed adtrack nor is hidden by one.
 
 import base64
 import importlib.util
+import json
 import sys
+import threading
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.environment_variables import _MLFLOW_IS_IN_SERVING_ENVIRONMENT
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel
+
+COLUMN = "image"
+MAP_PIXELS = 20_000_000  # of all maps of one answer: as text they take about 20 bytes a pixel
+
+
+class BadInput(MlflowException, ValueError):
+    """A mistake of the caller: in Python a ValueError, over HTTP a 400 whose body has the sentence as its message."""
+
+    def __init__(self, sentence):
+        super().__init__(sentence, error_code=INVALID_PARAMETER_VALUE)
+        self._sentence = sentence
+
+    def serialize_as_json(self):
+        """The body of the answer; MLflow itself would put the whole input before the sentence."""
+        return json.dumps({"error_code": self.error_code, "message": self._sentence})
 
 
 class BankModel(PythonModel):
-    """Scores images: a uint8 batch (n, H, W, 3), or a table whose first column holds paths, encoded bytes or base64."""
+    """Scores images: a uint8 batch (n, H, W, 3), or base64, encoded bytes or paths in a list or a column ``image``.
+
+    Paths are read in the caller's own process only: a server that did so would let everybody look for files on it.
+    """
 
     def load_context(self, context):
         """Read bank, trunk and code from the model's folder."""
@@ -25,61 +48,105 @@ class BankModel(PythonModel):
         scorer = self._code.detectors.scorer
         device = self._code.features.backbone.choose_device("auto")
         self._scorer = scorer.Scorer.load(folder, device, _fetch)
+        self._one_at_a_time = threading.Lock()  # a server's requests are threads; torch's settings belong to them all
 
     # MLflow warns of every model whose input has no type hint; this one it accepts, and it checks nothing by it.
     def predict(self, context, model_input: np.ndarray, params=None):
         """A row an image: score, threshold, label (1 = anomalous) and, with ``return_map``, the anomaly map."""
         with_map = bool((params or {}).get("return_map", False))
-        rows = []
+        rows, map_pixels = [], 0
         for image in self._images(model_input):
-            judged = self._scorer.judge(image)
-            row = {"score": judged.score, "threshold": judged.threshold, "label": int(judged.anomalous)}
-            if with_map:
-                found = self._scorer.map(judged, *image.shape[:2])
-                row["anomaly_map"] = np.where(np.isnan(found), None, found).tolist()  # JSON has no NaN
-            rows.append(row)
+            map_pixels += with_map * image.shape[0] * image.shape[1]
+            if map_pixels > MAP_PIXELS:
+                raise BadInput(
+                    f"the maps of one call must have at most {MAP_PIXELS:,} pixels together; send fewer images."
+                )
+            with self._one_at_a_time:
+                rows.append(self._row(image, with_map))
         return pd.DataFrame(rows, columns=["score", "threshold", "label", *(["anomaly_map"] if with_map else [])])
 
+    def _row(self, image, with_map):
+        judged = self._scorer.judge(image)
+        row = {"score": judged.score, "threshold": judged.threshold, "label": int(judged.anomalous)}
+        if with_map:
+            found = self._scorer.map(judged, *image.shape[:2])
+            row["anomaly_map"] = np.where(np.isnan(found), None, found).tolist()  # JSON has no NaN
+        return row
+
     def _images(self, model_input):
-        if isinstance(model_input, pd.DataFrame):
-            if model_input.shape[1] == 0:
-                raise ValueError("a table of images must have a column with paths, encoded bytes or base64.")
-            model_input = model_input.iloc[:, 0].tolist()
-        if isinstance(model_input, list) and all(isinstance(item, str | bytes) for item in model_input):
-            return (self._decoded(item, f"row {row}") for row, item in enumerate(model_input))
-        batch = _array(model_input)
-        if batch.ndim != 4 or batch.shape[3] != 3 or batch.dtype.kind not in "ui":
-            raise ValueError(f"images must be a uint8 batch (n, H, W, 3), but got {batch.dtype} {batch.shape}.")
+        items = _items(model_input)
+        if isinstance(items, list) and all(isinstance(item, str | bytes) for item in items):
+            return (self._decoded(item, f"row {row}") for row, item in enumerate(items))
+        batch = _array(items)
+        if (
+            batch.ndim != 4
+            or batch.shape[3] != 3
+            or not batch.shape[1] * batch.shape[2]
+            or batch.dtype.kind not in "ui"
+        ):
+            raise BadInput(
+                "images must be base64 of image files, or pixels as a uint8 batch (n, H, W, 3), "
+                f"but got {batch.dtype} {batch.shape}."
+            )
         if batch.size and (batch.min() < 0 or batch.max() > 255):
-            raise ValueError(f"pixels must lie in 0 … 255, but got {batch.min()} … {batch.max()}.")
+            raise BadInput(f"pixels must lie in 0 … 255, but got {batch.min()} … {batch.max()}.")
         return iter(batch.astype(np.uint8))
 
     def _decoded(self, item, name):
-        decode = self._code.data.loading.decode
-        if isinstance(item, bytes):
-            return decode(item, name)
-        if _is_file(item):
-            return decode(Path(item), item)
         try:
-            return decode(base64.b64decode(item.removeprefix("data:").rpartition("base64,")[2], validate=True), name)
-        except (ValueError, TypeError) as error:
-            if isinstance(error, self._code.errors.UserError):
-                raise
-            raise ValueError(f"an image must be a file or base64, but {name} is {item[:60]!r}.") from error
+            return self._code.data.loading.decode(*_source(item, name))
+        except self._code.errors.UserError as error:
+            raise BadInput(str(error)) from error
 
 
-def _array(model_input):
+def _items(model_input):
+    """What holds the images: a list of texts or bytes, or pixels."""
+    if isinstance(model_input, dict | pd.DataFrame):
+        if COLUMN not in model_input:
+            names = ", ".join(map(str, model_input)) or "no column"
+            raise BadInput(f"a table of images must have a column {COLUMN}, but it has {names[:200]}.")
+        model_input = model_input[COLUMN]
+    if isinstance(model_input, pd.Series):
+        return model_input.tolist()
+    if isinstance(model_input, np.ndarray) and model_input.ndim == 1:
+        model_input = model_input.tolist()
+    if isinstance(model_input, list) and not model_input:
+        raise BadInput("there must be at least one image, but the list is empty.")
+    return model_input
+
+
+def _array(items):
     """As an array; what has no common shape becomes one of objects, which is no batch."""
     try:
-        return np.asarray(model_input)
+        return np.asarray(items)
     except ValueError:
-        return np.empty(0, dtype=object)
+        return np.array(None)
+
+
+def _source(item, name):
+    """Encoded bytes or the path of an image, and what errors call it."""
+    if isinstance(item, bytes):
+        return item, name
+    paths_allowed = not _serves_others()
+    if paths_allowed and _is_file(item):
+        return Path(item), item
+    text = "".join(item.removeprefix("data:").rpartition("base64,")[2].split())
+    try:
+        return base64.b64decode(text, validate=True), name
+    except ValueError as error:
+        kinds = "a file or base64" if paths_allowed else "base64 of an image file"
+        raise BadInput(f"an image must be {kinds}, but {name} is {item[:60]!r}.") from error
+
+
+def _serves_others():
+    """Whether this process answers requests: MLflow's scoring server says so, MLServer is known by its name."""
+    return bool(_MLFLOW_IS_IN_SERVING_ENVIRONMENT.get()) or "mlserver" in sys.modules
 
 
 def _is_file(text):
     try:
         return Path(text).is_file()
-    except OSError:  # too long for a path, as base64 is
+    except (OSError, ValueError):  # too long for a path, as base64 is, or with a character that no path has
         return False
 
 

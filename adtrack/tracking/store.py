@@ -1,7 +1,6 @@
 """Which tracking store is used, and who is at work in it."""
 
 import contextlib
-import hashlib
 import logging
 import os
 import socket
@@ -9,14 +8,16 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import mlflow
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import RunStatus
+from mlflow.exceptions import MlflowException
 
-from adtrack.cache import cache_folder
 from adtrack.errors import UserError
+from adtrack.tracking.locks import one_at_a_time, writable
 
 EXPERIMENT = "adtrack"
 WORKER_TAG = "adtrack.worker"
@@ -25,26 +26,54 @@ WORKER_TAG = "adtrack.worker"
 def open_store() -> str:
     """Point MLflow to the store and make sure that it exists; returns its URI.
 
-    MLFLOW_TRACKING_URI decides, else ``mlflow.db`` in the working directory. A new SQLite file is laid out by one
+    MLFLOW_TRACKING_URI decides, else ``mlflow.db`` in the working directory. A new database is laid out by one
     process at a time: several that start together would stumble over each other's tables.
     """
     _quieten()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    uri = tracking_uri()
     try:
-        with one_at_a_time(uri):
+        with one_at_a_time(uri), _soon():
             mlflow.set_tracking_uri(uri)
-            if not _experiment_is_given():
-                mlflow.set_experiment(EXPERIMENT)
-            else:
+            if _experiment_is_given():
                 MlflowClient().search_experiments(max_results=1)
+            else:
+                _enter_experiment()
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy, HTTP and file errors alike: the store is not to be had
+        remedy = "or unset it to use mlflow.db in the working directory."
+        if is_server(uri):
+            remedy = "and MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD if the server asks who you are."
         raise UserError(
-            f"the tracking store must be reachable and writable, but {without_password(uri)} is not ({error}).",
-            "check MLFLOW_TRACKING_URI, or unset it to use mlflow.db in the working directory.",
+            f"the tracking store must be reachable and writable, but {without_password(uri)} is not "
+            f"({what_it_says(error, uri)}).",
+            f"check MLFLOW_TRACKING_URI, {remedy}",
         ) from error
     return uri
+
+
+def tracking_uri() -> str:
+    """The store that is meant: MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working directory."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+
+
+def is_server(uri: str) -> bool:
+    """Whether the store is behind ``mlflow server``, which other machines may use too."""
+    return uri.startswith(("http://", "https://"))
+
+
+@contextlib.contextmanager
+def _soon() -> Iterator[None]:
+    """Whether a server answers at all is known after seconds; MLflow's patience of minutes is for work under way."""
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "2"
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def _experiment_is_given() -> bool:
@@ -52,33 +81,36 @@ def _experiment_is_given() -> bool:
     return any(os.environ.get(name) for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"))
 
 
-@contextlib.contextmanager
-def one_at_a_time(uri: str) -> Iterator[None]:
-    """Let one process of this machine at a time into the ``with`` block for this URI."""
-    with FileLock(_writable("locks") / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"):
-        yield
-
-
-def _writable(room: str) -> Path:
-    folder = cache_folder(room)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"adtrack's cache must be writable, but {folder} is not ({error.strerror}).", "ADTRACK_CACHE moves it."
-        ) from error
-    return folder
+def _enter_experiment() -> None:
+    if MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
+        # Of several machines that begin at once, one makes it. set_experiment would leave the others in "Default".
+        with contextlib.suppress(MlflowException):
+            MlflowClient().create_experiment(EXPERIMENT)
+    mlflow.set_experiment(EXPERIMENT)
 
 
 def without_password(uri: str) -> str:
-    """The URI as it may be shown."""
+    """The URI as it may be shown: without name, password and options."""
     scheme, _, rest = uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if rest else uri
+    if not rest or scheme.startswith("sqlite"):
+        return uri
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+def what_it_says(error: Exception, uri: str) -> str:
+    """The first line of an error of the store or database at ``uri``, fit to be shown."""
+    first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    password = uri.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    first = first.replace(uri, without_password(uri))
+    for secret in filter(None, (password, unquote(password))):
+        first = first.replace(secret, "…")
+    return first[:300]
 
 
 def _quieten() -> None:
     """Keep back what libraries say and a user can't act on."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for name in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.models", "mlflow.utils", "mlflow.pyfunc"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"mlflow\.")
@@ -88,7 +120,7 @@ class Worker:
     """This process, while it works on runs: a lock that the system releases however the process ends."""
 
     def __init__(self) -> None:
-        self._lock = FileLock(_writable("workers") / f"{uuid.uuid4().hex}.lock")
+        self._lock = FileLock(writable("workers") / f"{uuid.uuid4().hex}.lock")
         self._lock.acquire()
         self.name = f"{socket.gethostname()}|{self._lock.lock_file}"
 
@@ -128,6 +160,18 @@ def end_left_behind(study: str) -> list[str]:
         status = RunStatus.FINISHED if done else RunStatus.KILLED
         client.set_terminated(run.info.run_id, RunStatus.to_string(status))
     return [run.info.run_id for run in left]
+
+
+def end_killed(run_id: str) -> None:
+    """End a run whose process was on another machine and has fallen silent."""
+    with contextlib.suppress(MlflowException):  # somebody has deleted it
+        MlflowClient().set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
+
+
+def hold_run(run_id: str, worker: Worker) -> None:
+    """Say that ``worker`` is at work below this run: another one that shared it may have been stopped meanwhile."""
+    MlflowClient().update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+    MlflowClient().set_tag(run_id, WORKER_TAG, worker.name)
 
 
 def search_runs(condition: str, order_by: tuple[str, ...] = ("attributes.start_time ASC",)) -> list:

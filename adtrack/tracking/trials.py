@@ -64,6 +64,9 @@ def adopt_trials(study: str, parent: str) -> None:
         elif role == "study" and run_id != parent:
             client.set_tag(run_id, "adtrack.role", "continued study")
             client.set_tag(run_id, "adtrack.continued_in", parent)
+        elif role == "continued study" and run_id == parent:  # a newer one has worked beside it, and has ended before
+            client.set_tag(run_id, "adtrack.role", "study")
+            client.delete_tag(run_id, "adtrack.continued_in")
 
 
 def study_parent(study: str) -> str | None:

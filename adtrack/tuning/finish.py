@@ -4,22 +4,30 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from adtrack.tracking.models import Registered, load_model, log_scorer, register, registered_as
+from adtrack.reporting.render import write_text
+from adtrack.tracking.evidence import log_evaluations
+from adtrack.tracking.models import load_model, log_scorer
+from adtrack.tracking.registry import Registered, register, registered_as
 from adtrack.tracking.runs import (
+    NOTE_TAG,
     artifact_place,
-    log_evaluations,
     log_folder,
     log_metrics,
     reopened_run,
+    run_experiment,
     run_tags,
     set_tags,
 )
 from adtrack.tracking.trials import TrialRecord, study_trials
+from adtrack.tuning.note import study_note
 from adtrack.tuning.plots import write_figures
-from adtrack.tuning.study import Trials, best_of
+from adtrack.tuning.report import Story, study_page
+from adtrack.tuning.study import best_of
 from adtrack.tuning.tables import write_tables
+from adtrack.tuning.turns import WRITTEN_UP_TAG, Trials
 
 TEST_SETS = ("test_clean", "test_shift")
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class StudyResult:
     failed: int
     registered: Registered
     tables: str
+    report: str
 
 
 def finish(trials: Trials) -> StudyResult:
@@ -43,16 +52,28 @@ def finish(trials: Trials) -> StudyResult:
     best = best_of(trials.name)
     registered = registered_as(run_tags(best.run_id)) or _test_and_register(trials, best)
     best = best_of(trials.name)
-    write_summary(trials, study_trials(trials.name), best)
+    records = study_trials(trials.name)
+    state = f"{len(records)} trials, {best.run_id}, {registered.text}"
+    if not _is_written_up(trials, state):
+        write_summary(trials, records, best, registered)
+        set_tags({WRITTEN_UP_TAG: f"{trials.worker.name}: {state}"})
     return StudyResult(
         trials.name,
         trials.parent,
         best,
-        trials=len(study_trials(trials.name)),
+        trials=len(records),
         failed=sum("error" in trial.user_attrs for trial in trials.study.get_trials(deepcopy=False)),
         registered=registered,
         tables=artifact_place("tables"),
+        report=artifact_place(REPORT),
     )
+
+
+def _is_written_up(trials: Trials, state: str) -> bool:
+    """Whether another process has written this up since this one began. What earlier calls wrote is written anew: it
+    may be an older adtrack's, or have been deleted."""
+    found = run_tags(trials.parent).get(WRITTEN_UP_TAG, "")
+    return found != trials.written_up and found.endswith(f": {state}")
 
 
 def _test_and_register(trials: Trials, best: TrialRecord) -> Registered:
@@ -60,19 +81,24 @@ def _test_and_register(trials: Trials, best: TrialRecord) -> Registered:
     scorer = load_model(run_tags(best.run_id)["adtrack.model"], bench.device).scorer
     with reopened_run(best.run_id):
         evaluations = [bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in TEST_SETS]
-        log_evaluations(bench, scorer, evaluations)
         whole = log_scorer(scorer, "registered_bank", with_trunk=True)
+        log_evaluations(bench, scorer, evaluations, whole)
         origin = {"study": best.study, "split_digest": bench.digest, "run_id": best.run_id}
         registered = register(bench.data.class_name, whole, origin)
         set_tags({"adtrack.registered": registered.text})
     return registered
 
 
-def write_summary(trials: Trials, records: list[TrialRecord], best: TrialRecord) -> None:
-    """The study's tables and figures, and its best trial's numbers, on the parent run."""
+def write_summary(trials: Trials, records: list[TrialRecord], best: TrialRecord, registered: Registered) -> None:
+    """The study's report, tables, figures and note, and its best trial's numbers, on the parent run."""
+    spec = trials.spec
+    story = Story(trials.bench, records, best, registered.uri, spec.objective_name, spec.metric)
     with tempfile.TemporaryDirectory() as scratch:
-        write_tables(records, Path(scratch) / "tables")
-        write_figures(records, Path(scratch) / "plots", objective_name=trials.spec.objective_name)
-        log_folder(Path(scratch))
+        folder = Path(scratch)
+        write_text(folder / REPORT, study_page(story))
+        write_tables(records, folder / "tables")
+        write_figures(records, folder / "plots", objective_name=spec.objective_name)
+        log_folder(folder)
     log_metrics(best.metrics)
-    set_tags({"adtrack.best_run": best.run_id, "adtrack.best_trial": str(best.number)})
+    note = study_note(story, run_experiment(trials.parent), trials.parent)
+    set_tags({"adtrack.best_run": best.run_id, "adtrack.best_trial": str(best.number), NOTE_TAG: note})

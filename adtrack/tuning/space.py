@@ -88,7 +88,7 @@ class WithoutRepeats(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         free = free_cells(study, self._space, besides=trial.number)
-        if not free:  # another process has just taken the last one
+        if not free:  # the trial is a queued one, with its cell: what is chosen here is not asked for
             free = self._space.cells()
         if self._strategy == "grid":
             return free[0]

@@ -63,7 +63,7 @@ class StudySpec:
     @property
     def objective_name(self) -> str:
         """In words: "mean image AUROC of Val-clean and Val-shift"."""
-        metric = self.metric.replace("_", " ").replace("auroc", "AUROC").replace("auprc", "AUPRC")
+        metric = metric_words(self.metric)
         words = {
             "both": f"mean {metric} of Val-clean and Val-shift",
             "clean": f"{metric} on Val-clean",
@@ -72,3 +72,9 @@ class StudySpec:
             "pareto": f"mean {metric} of Val-clean and Val-shift (Pareto study)",
         }
         return words[self.objective]
+
+
+def metric_words(metric: str) -> str:
+    """A metric as people write it: ``image AUROC``, ``pixel AU-PRO 0.30``."""
+    words = metric.replace("_", " ").replace("aupro 0", "AU-PRO 0.")
+    return words.replace("auroc", "AUROC").replace("auprc", "AUPRC").replace("f1", "F1")

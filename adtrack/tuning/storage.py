@@ -1,28 +1,40 @@
 """Optuna's storage of a study: opened, checked against data and specification, and put in order after a crash."""
 
-import datetime
+import contextlib
+import os
+import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import optuna
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from adtrack.errors import UserError
-from adtrack.tracking.store import is_gone, one_at_a_time, without_password
+from adtrack.tracking.locks import engine_options, one_at_a_time
+from adtrack.tracking.store import end_killed, is_gone, what_it_says, without_password
 from adtrack.tuning.space import WithoutRepeats, cell_of, interrupted
 
+VARIABLE = "ADTRACK_STORAGE"
 _HEARTBEAT, _GRACE = 60, 300  # seconds: how a worker on another machine shows that it lives
-_NAMELESS = 10  # seconds: a trial gets its worker's name at once, unless it was killed in this very moment
 
 
 def default_storage(tracking_uri: str) -> str:
-    """``optuna.db`` beside the MLflow store if that is an SQLite file, else in the working directory."""
+    """ADTRACK_STORAGE, else ``optuna.db`` beside the MLflow store if that is an SQLite file, else in this folder."""
     prefix = "sqlite:///"
     beside = Path(tracking_uri.removeprefix(prefix)).parent if tracking_uri.startswith(prefix) else Path.cwd()
-    return f"{prefix}{beside / 'optuna.db'}"
+    return os.environ.get(VARIABLE) or f"{prefix}{beside / 'optuna.db'}"
+
+
+class _Storage(RDBStorage):
+    def record_heartbeat(self, trial_id: int) -> None:
+        # A beat that the database misses must not end the thread that sends them: the trial goes on, and so must they.
+        with contextlib.suppress(StorageInternalError):
+            super().record_heartbeat(trial_id)
 
 
 def open_study(
@@ -34,21 +46,15 @@ def open_study(
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
         with one_at_a_time(url):  # processes that start together must not lay out the tables twice
-            storage = RDBStorage(url, heartbeat_interval=_HEARTBEAT, grace_period=_GRACE)
-            known = {summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)}
-            if name not in known:
-                study = optuna.create_study(
-                    storage=storage, sampler=sampler, study_name=name, directions=list(directions)
-                )
-                for key, digest in digests.items():
-                    study.set_user_attr(key, digest)
-            else:
-                study = optuna.load_study(storage=storage, sampler=sampler, study_name=name)
+            study = _open(url, name, sampler, directions, digests)
+    except UserError:
+        raise
     except Exception as error:  # SQLAlchemy's errors, a wrong URL, a missing driver
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"storage must be a database URL that Optuna can open, but {without_password(url)} is not ({first}).",
-            "sqlite:///studies.db is a file in the working directory.",
+            f"storage must be a database URL that Optuna can open, but {without_password(url)} is not "
+            f"({what_it_says(error, url)}).",
+            "sqlite:///studies.db is a file in the working directory; pip install 'adtrack[server]' brings "
+            "PostgreSQL's driver.",
         ) from error
     for key, digest in digests.items():
         found = study.user_attrs.get(key, "none")
@@ -61,10 +67,62 @@ def open_study(
     return study
 
 
+@contextlib.contextmanager
+def reachable(url: str) -> Iterator[None]:
+    """A database that goes away during the ``with`` block is a sentence, not a traceback."""
+    try:
+        yield
+    except (StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise UserError(
+            f"the study's storage must stay reachable, but {without_password(url)} no longer is "
+            f"({what_it_says(error.__cause__ or error, url)}).",
+            "what is finished is kept; the same command goes on from there.",
+        ) from error
+
+
+def _open(url: str, name: str, sampler: WithoutRepeats, directions: Sequence[str], digests: dict[str, str]) -> Study:
+    _refuse_others_tables(url)
+    storage = _Storage(
+        url,
+        engine_kwargs=engine_options(url),
+        heartbeat_interval=_HEARTBEAT,
+        grace_period=_GRACE,
+        heartbeat_stale_trial_callback=_end_run,
+    )
+    if name in {summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)}:
+        study = optuna.load_study(storage=storage, sampler=sampler, study_name=name)
+    else:
+        study = optuna.create_study(storage=storage, sampler=sampler, study_name=name, directions=list(directions))
+        for key, digest in digests.items():
+            study.set_user_attr(key, digest)
+    if "key" not in study.user_attrs:
+        study.set_user_attr("key", uuid.uuid4().hex)
+    return study
+
+
+def _refuse_others_tables(url: str) -> None:
+    """MLflow and Optuna both keep their layout's version in a table alembic_version."""
+    engine = sqlalchemy.create_engine(url, **engine_options(url))
+    tables = set(sqlalchemy.inspect(engine).get_table_names())
+    engine.dispose()
+    if "alembic_version" in tables and "version_info" not in tables:
+        raise UserError(
+            f"storage must be a database of its own, but {without_password(url)} holds another program's tables.",
+            "CREATE DATABASE optuna makes one beside MLflow's in the same PostgreSQL.",
+        )
+
+
+def _end_run(_: Study, trial: FrozenTrial) -> None:
+    """A trial whose worker on another machine has fallen silent takes its run with it; its retry has one of its own."""
+    if "run_id" in trial.user_attrs:
+        end_killed(trial.user_attrs["run_id"])
+
+
 def put_in_order(study: Study, recover: Callable[[FrozenTrial], Sequence[float] | None]) -> None:
     """Settle the trials whose process has gone, and queue again what was interrupted.
 
-    ``recover(trial)`` gives the values of a trial that had finished its work before the process died, else None.
+    One process at a time may do this, and only while no other takes a trial. ``recover(trial)`` gives the values of a
+    trial that had finished its work before the process died, else None.
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_abandoned(trial):
@@ -82,6 +140,5 @@ def put_in_order(study: Study, recover: Callable[[FrozenTrial], Sequence[float] 
 
 
 def _is_abandoned(trial: FrozenTrial) -> bool:
-    if "worker" in trial.user_attrs:
-        return is_gone(trial.user_attrs["worker"])
-    return (datetime.datetime.now() - trial.datetime_start).total_seconds() > _NAMELESS
+    # A trial gets its worker's name before another process may look: without one, it was killed in that very moment.
+    return "worker" not in trial.user_attrs or is_gone(trial.user_attrs["worker"])

@@ -88,7 +88,7 @@ def best_trials(trials: Sequence[TrialRecord]) -> pd.DataFrame:
 def write_tables(trials: Sequence[TrialRecord], folder: Path) -> list[Path]:
     """Writes best_trials.csv (all metrics, full precision), .md, .tex and .html (rounded); the paths, in that order."""
     studies = _studies(trials)
-    tables = [*_test_table(studies), *(_study_table(study) for study in studies)]
+    tables = [*_test_table(studies), *(trials_table(study) for study in studies)]
     title = f"Best trials of {', '.join(dict.fromkeys(study[0].class_name for study in studies))}"
     return write_report("best_trials", best_trials(trials), tables, folder, title=title)
 
@@ -121,7 +121,7 @@ def _parameter_cells(trial: TrialRecord) -> dict[Column, str]:
 def _metric_cells(trial: TrialRecord, *splits: str) -> dict[Column, str]:
     cells = {}
     for split in splits:
-        heading = split.replace("_", "-").capitalize()
+        heading = set_name(split)
         cells[Column(f"{heading}\nAUROC [95 %]")] = _interval(trial, split)
         cells[Column(f"{heading}\nAU-PRO")] = _number(trial, f"{split}/pixel_aupro_030")
         cells[Column(f"{heading}\nF1")] = _number(trial, f"{split}/f1")
@@ -132,7 +132,7 @@ def _run_cell(trial: TrialRecord) -> dict[Column, str]:
     return {Column("Run", number=False): trial.run_id[:8]}
 
 
-def _origin(study: list[TrialRecord]) -> str:
+def _origin(study: Sequence[TrialRecord]) -> str:
     """Where the numbers of a study come from: its name, network, number of trials and split."""
     first = study[0]
     network = f", {first.params['backbone']}" if "backbone" in first.params else ""
@@ -141,8 +141,8 @@ def _origin(study: list[TrialRecord]) -> str:
     return f"study {first.study}{network}{weights}, {count}, split {first.split_digest[:12]}."
 
 
-def _study_table(study: list[TrialRecord]) -> Table:
-    """All trials of a study, with their Val metrics."""
+def trials_table(study: Sequence[TrialRecord]) -> Table:
+    """All ranked trials of a study, with their Val metrics."""
     limited = not all(trial.feasible for trial in study)
     rows = [
         {Column("Rank"): str(rank), Column("Trial"): str(trial.number)}
@@ -157,6 +157,31 @@ def _study_table(study: list[TrialRecord]) -> Table:
     best = study[0]
     highlight = frozenset({0}) if best.feasible and not math.isnan(objective(best)) else frozenset()
     return _table(f"Best trials of {best.class_name}", rows, f"{best.class_name}: {_origin(study)}", highlight)
+
+
+def in_brief(trial: TrialRecord) -> str:
+    """``Val-clean 0.978 [0.888, 1.000], …``: image AUROC on each set that it was measured on."""
+    sets = [split for split in SPLITS if f"{split}/image_auroc" in trial.metrics]
+    return ", ".join(f"{set_name(split)} {_interval(trial, split)}" for split in sets)
+
+
+def set_name(split: str) -> str:
+    """``Val-clean``, as people write it."""
+    return split.replace("_", "-").capitalize()
+
+
+def best_table(trial: TrialRecord) -> Table:
+    """One trial on every image set that it was evaluated on."""
+    names = {"image_auprc": "AUPRC", "f1": "F1", "precision": "Precision", "recall": "Recall"}
+    pixels = {"pixel_auroc": "Pixel\nAUROC", "pixel_aupro_030": "AU-PRO\n0.30"}
+    rows = [
+        {Column("Images", number=False): set_name(split)}
+        | {Column("Image AUROC [95 %]"): _interval(trial, split)}
+        | {Column(title): _number(trial, f"{split}/{name}") for name, title in (names | pixels).items()}
+        for split in SPLITS
+        if f"{split}/f1" in trial.metrics
+    ]
+    return _table(f"Trial {trial.number} of {trial.class_name}", rows, f"Split {trial.split_digest[:12]}.")
 
 
 def _test_table(studies: list[list[TrialRecord]]) -> list[Table]:
@@ -181,7 +206,9 @@ def _test_table(studies: list[list[TrialRecord]]) -> list[Table]:
 def _table(title: str, rows: list[dict[Column, str]], origins: str, best: frozenset[int] = frozenset()) -> Table:
     """The table of ``rows``, without the AU-PRO columns where no row has masks to measure it on."""
     columns = [
-        column for column in rows[0] if "AU-PRO" not in column.heading or any(row[column] != MISSING for row in rows)
+        column
+        for column in rows[0]
+        if not {"AU-PRO", "Pixel"} & set(column.heading.split()) or any(row[column] != MISSING for row in rows)
     ]
     cells = tuple(tuple(row[column] for column in columns) for row in rows)
     return Table(title, tuple(columns), cells, f"{origins} {DEFINITIONS}", best)

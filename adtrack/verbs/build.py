@@ -6,25 +6,36 @@ from dataclasses import dataclass
 from adtrack.config import BuildSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import Evaluation
+from adtrack.evaluation.intervals import Estimate
+from adtrack.evaluation.thresholds import expected_false_alarms
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
-from adtrack.tracking.models import LoadedModel, Registered, load_model, register, registry_name
+from adtrack.tracking.evidence import log_bank, log_data, log_evaluations
+from adtrack.tracking.models import LoadedModel, load_model
+from adtrack.tracking.registry import Registered, register, registry_name
 from adtrack.tracking.runs import (
     NO_STUDY,
     RunTags,
     bank_params,
-    log_bank,
-    log_data,
-    log_evaluations,
     log_params,
     log_surroundings,
     set_tags,
     tracked_run,
 )
 from adtrack.tracking.store import open_store, working
-from adtrack.verbs.opening import Say, open_bench
+from adtrack.verbs.opening import Say, open_bench, warn_of
 
 VAL_SETS, TEST_SETS = ("val_clean", "val_shift"), ("test_clean", "test_shift")
+
+
+@dataclass(frozen=True)
+class GoodThreshold:
+    """A threshold from good images alone: the quantile of so many Val scores, and the false alarms to expect of it."""
+
+    value: float
+    quantile: float
+    images: int
+    false_alarms: Estimate
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,7 @@ class BankReport:
     evaluations: tuple[Evaluation, ...]
     costs: dict[str, float]
     registered: Registered | None = None
+    good_threshold: GoodThreshold | None = None
 
 
 def build_bank(spec: BuildSpec, device: str, do_register: bool, warn: Say) -> BankReport:
@@ -50,8 +62,14 @@ def evaluate_bank(spec: BuildSpec, device: str, model: str | None, warn: Say) ->
         return _build(spec, device, False, (*VAL_SETS, *TEST_SETS), "evaluation", warn)
     open_store()
     loaded = load_model(model, choose_device(device))
-    bench = _bench_of(loaded, spec, device, warn)
-    return _evaluate_model(bench, loaded)
+    bench = _bench_of(loaded, spec, warn)
+    sets = bench.present(TEST_SETS)
+    if not sets:
+        raise UserError(
+            f"evaluate must have Test images, but class {spec.data.class_name} has neither test/good nor defects.",
+            "put good parts there that are not in train/good.",
+        )
+    return _evaluate_model(bench, loaded, sets)
 
 
 def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str], role: str, warn: Say) -> BankReport:
@@ -59,21 +77,32 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         registry_name(spec.data.class_name)
     open_store()
     bench = open_bench(spec, spec.bank.layers, device, warn)
+    present = bench.present(sets)
+    if present != tuple(sets):
+        warn(f"Class {spec.data.class_name} has no test/good: there is no Test, so only Val is measured.")
     tags = RunTags(spec.data.class_name, spec.bank.method, NO_STUDY, bench.digest)
     method = "" if spec.bank.method == "patchcore" else f"{spec.bank.method} "
     name = f"{role}: {spec.data.class_name} {method}{spec.bank.title}"
     with working() as worker, tracked_run(worker, tags, name=name, extra={"adtrack.role": role}) as run_id:
-        built = bench.build(spec.bank, sets)
+        built = bench.build(spec.bank, present, good_quantile=spec.good_quantile)
         uri = log_bank(bench, built, with_trunk=True)
         set_tags({"adtrack.model": uri})
         registered = None
         if do_register:
             registered = register(spec.data.class_name, uri, {"split_digest": bench.digest, "run_id": run_id})
             set_tags({"adtrack.registered": registered.text})
-    return BankReport(run_id, spec.bank.method, uri, built.evaluations, built.costs, registered)
+    good = _good_threshold(bench, spec.good_quantile, built.scorer.calibration.threshold)
+    return BankReport(run_id, spec.bank.method, uri, built.evaluations, built.costs, registered, good)
 
 
-def _bench_of(loaded: LoadedModel, spec: BuildSpec, device: str, warn: Say) -> Workbench:
+def _good_threshold(bench: Workbench, quantile: float, value: float) -> GoodThreshold | None:
+    if bench.splits.has_anomalies:
+        return None
+    count = len(bench.images("val_clean"))
+    return GoodThreshold(value, quantile, count, expected_false_alarms(count, quantile))
+
+
+def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
     """The class on a workbench with the model's own backbone and view."""
     facts = loaded.scorer.facts
     if facts.get("class") != spec.data.class_name:
@@ -82,6 +111,7 @@ def _bench_of(loaded: LoadedModel, spec: BuildSpec, device: str, warn: Say) -> W
             f"{facts.get('class')}."
         )
     bench = Workbench(spec.data, loaded.scorer.image, loaded.scorer.backbone)
+    warn_of(bench, warn)
     if facts.get("split_digest") != bench.digest:
         warn(
             f"The model was built on other images or another split (digest {facts.get('split_digest', '')[:12]}, here "
@@ -91,17 +121,15 @@ def _bench_of(loaded: LoadedModel, spec: BuildSpec, device: str, warn: Say) -> W
     return bench
 
 
-def _evaluate_model(bench: Workbench, loaded: LoadedModel) -> BankReport:
+def _evaluate_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) -> BankReport:
     scorer, spec = loaded.scorer, loaded.scorer.detector.spec
     tags = RunTags(bench.data.class_name, spec.method, NO_STUDY, bench.digest)
     name = f"evaluation: {loaded.resolved.removeprefix('models:/')}"
     extra = {"adtrack.role": "evaluation", "adtrack.model": loaded.resolved}
     with working() as worker, tracked_run(worker, tags, name=name, extra=extra) as run_id:
-        log_params(bank_params(bench, spec))
+        log_params(bank_params(bench, scorer))
         log_surroundings(bench)
-        evaluations = tuple(
-            bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in TEST_SETS
-        )
-        log_data(bench, TEST_SETS)
-        log_evaluations(bench, scorer, evaluations)
+        evaluations = tuple(bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in sets)
+        log_data(bench, sets)
+        log_evaluations(bench, scorer, evaluations, loaded.resolved)
     return BankReport(run_id, spec.method, loaded.resolved, evaluations, {})

@@ -10,13 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from adtrack import __version__
+from adtrack.config import DataSpec
 from adtrack.errors import UserError
 from adtrack.features.backbone import choose_device
 from adtrack.lab.cells import Cells, code_version
 from adtrack.lab.setup import Setup
 from adtrack.tracking.runs import RunTags, device_name, log_folder, log_params, set_tags, tracked_run
 from adtrack.tracking.store import open_store, working
-from adtrack.verbs.opening import Say, warn_of
+from adtrack.verbs.opening import Say, need_anomalies, warn_of
 
 Measure = Callable[[Cells, Setup, Path], None]
 Prepare = Callable[[Setup, Say, Say], None]
@@ -40,6 +41,8 @@ def run_experiment(
     """
     target = out / name
     _check_writable(target)
+    for class_name in setup.classes:
+        need_anomalies(DataSpec(class_name, setup.data, setup.seed), f"experiment {name}")
     open_store()
     for class_name in setup.classes:
         warn_of(setup.bench(class_name), warn)

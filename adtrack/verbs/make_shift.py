@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from adtrack.config import DEMO, DataSpec
+from adtrack.config import DataSpec
 from adtrack.data.classes import read_class
-from adtrack.data.demo import demo_root
+from adtrack.data.demo import data_root
 from adtrack.data.shift import check_severity
 from adtrack.data.shifted_copy import MANIFEST, write_shifted
 from adtrack.errors import UserError
@@ -39,7 +39,7 @@ class ShiftReport:
 def make_shift(data: DataSpec, out: Path, severity: float) -> ShiftReport:
     """Write the class of ``data``, shifted, below ``out``, with its manifest, ``pairs.html`` and ``pairs.png``."""
     check_severity(severity)  # before the demo data are drawn
-    root = demo_root() if data.root == DEMO else Path(data.root).expanduser()
+    root = data_root(data.root)
     copy = write_shifted(read_class(root, data.class_name), out, data.seed, severity)
     page, sheet = copy.folder / "pairs.html", copy.folder / "pairs.png"
     rows = pair_rows(root, copy.shifts)

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from adtrack.config import BuildSpec
+from adtrack.config import BuildSpec, DataSpec
+from adtrack.data.classes import read_class
+from adtrack.data.demo import data_root
+from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 
 Say = Callable[[str], None]
@@ -15,6 +18,17 @@ def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say) -
     return bench
 
 
+def need_anomalies(data: DataSpec, what: str) -> None:
+    """Refuse a class of which only good images are known; by the files' names, before anything takes time."""
+    if not read_class(data_root(data.root), data.class_name).has_anomalies:
+        raise UserError(
+            f"{what} needs labelled anomalies to tell which bank is better, but class {data.class_name} has only good "
+            "images.",
+            f"put some defects under {data.class_name}/test/<defect>/; adtrack build-bank --register makes a model of "
+            "good images alone.",
+        )
+
+
 def warn_of(bench: Workbench, warn: Say) -> None:
     """Say what a reader of the bench's numbers should know."""
     if bench.trunk.fell_back:
@@ -22,5 +36,10 @@ def warn_of(bench: Workbench, warn: Say) -> None:
             f"ImageNet weights of {bench.trunk.network} could not be downloaded: the demo goes on with random ones. "
             "Its numbers show how adtrack works, not how well its methods do."
         )
-    if not bench.splits.has_masks:
+    if not bench.splits.has_anomalies:
+        warn(
+            f"Class {bench.data.class_name} has no labelled anomalies (test/<defect>): there will be no AUROC and no "
+            "F1, and nothing says which defects a bank finds. Its threshold comes from good images alone."
+        )
+    elif not bench.splits.has_masks:
         warn(f"Class {bench.data.class_name} has no masks (ground_truth): there will be no pixel metrics.")

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from adtrack.data.splits import TRAIN_FRACTION
+from adtrack.evaluation.thresholds import images_needed
 from adtrack.tuning.finish import StudyResult
-from adtrack.verbs.build import BankReport
+from adtrack.verbs.build import BankReport, GoodThreshold
 from adtrack.verbs.export import ExportReport
 from adtrack.verbs.make_shift import ShiftReport
 from adtrack.verbs.score import ScoreReport
@@ -17,6 +19,12 @@ _COLUMNS = (
     ("pixel AUROC", "pixel_auroc"),
     ("AU-PRO 0.30", "pixel_aupro_030"),
 )
+_GOOD_COLUMNS = (
+    ("false alarms", "false_alarm_rate"),
+    ("threshold", "threshold"),
+    ("median score", "score_median"),
+    ("highest", "score_max"),
+)
 
 
 def print_bank(report: BankReport, say: Say) -> None:
@@ -24,6 +32,8 @@ def print_bank(report: BankReport, say: Say) -> None:
     say("")
     _print_metrics({found.name: found.metrics for found in report.evaluations}, say)
     say("")
+    if report.good_threshold:
+        _print_good_threshold(report.good_threshold, say)
     if report.costs:
         say(
             f"{_ROWS[report.method].format(report.costs['bank_rows'])}, {report.costs['bank_mb']:.2f} MB, built in "
@@ -31,11 +41,33 @@ def print_bank(report: BankReport, say: Say) -> None:
         )
     say(f"Run:   {report.run_id}   (mlflow ui shows it)")
     say(f"Model: {report.model}")
+    model = report.model
     if report.registered:
         found = report.registered
         say(f"Registered as {found.name} version {found.version}: candidate{' and champion' if found.champion else ''}")
+        model = f"models:/{found.name}@{'champion' if found.champion else 'candidate'}"
     say("")
-    say(f"Score your images with it:  adtrack score --model {report.model} photos/ --out scored/")
+    say(f"Score your images with it:  adtrack score --model {model} photos/ --out scored/")
+
+
+def _print_good_threshold(found: GoodThreshold, say: Say) -> None:
+    alarms = found.false_alarms
+    say(
+        f"No labelled anomalies: no AUROC. The threshold {found.value:.3f} is the {found.quantile:g} quantile of "
+        f"{found.images} good Val scores: about {_percent(alarms.value)} % (95 %: {_percent(alarms.low)} … "
+        f"{_percent(alarms.high)} %) of good parts like these will raise a false alarm."
+    )
+    needed = images_needed(found.quantile)
+    if found.images < needed:
+        say(
+            f"That is the highest of them: for the {found.quantile:g} quantile Val needs {needed} good images, which "
+            f"takes about {needed / (1 - TRAIN_FRACTION):.0f} in train/good."
+        )
+    say("")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g}" if share < 0.0995 else f"{100 * share:.0f}"
 
 
 def print_study(result: StudyResult, say: Say) -> None:
@@ -59,7 +91,8 @@ def print_study(result: StudyResult, say: Say) -> None:
         f"Registered as {registered.name} version {registered.version}"
         + (", champion." if registered.champion else ": candidate (another version is champion).")
     )
-    say(f"Tables and figures: {result.tables}")
+    say(f"Report: {result.report}")
+    say(f"Tables: {result.tables}")
     if result.failed:
         say(f"Failed trials: {result.failed}; each one's run holds error.txt.")
     alias = "champion" if registered.champion else "candidate"
@@ -77,6 +110,9 @@ def print_scores(report: ScoreReport, say: Say) -> None:
         say(
             f"{len(report.failed)} could not be scored: {', '.join(report.failed[:3])}{' …' * (len(report.failed) > 3)}"
         )
+    if report.left:
+        say(f"Stopped: {report.left} images are not scored.")
+    say(f"Look at them: {report.gallery}")
     say(f"Scores: {report.table}   Heatmaps: {report.table.with_name('overlays')}")
 
 
@@ -103,9 +139,11 @@ def print_shift(report: ShiftReport, say: Say) -> None:
 
 
 def _print_metrics(sets: Mapping[str, Mapping[str, float]], say: Say) -> None:
-    columns = [column for column in _COLUMNS if any(column[1] in metrics for metrics in sets.values())]
+    known = {key for metrics in sets.values() for key in metrics}
+    shown = _COLUMNS if "image_auroc" in known else _GOOD_COLUMNS
+    columns, (told, key) = [column for column in shown if column[1] in known], shown[0]
     say(f"  {'':12}" + "".join(f"{title:>13}" for title, _ in columns))
     for name, metrics in sets.items():
-        interval = f"[{metrics['image_auroc_low']:.3f}, {metrics['image_auroc_high']:.3f}]"
-        cells = "".join(f"{metrics[key]:13.3f}" if key in metrics else f"{'–':>13}" for _, key in columns)
-        say(f"  {name:12}{cells}   image AUROC 95 % {interval}")
+        interval = f"[{metrics[f'{key}_low']:.3f}, {metrics[f'{key}_high']:.3f}]"
+        cells = "".join(f"{metrics[metric]:13.3f}" if metric in metrics else f"{'–':>13}" for _, metric in columns)
+        say(f"  {name:12}{cells}   {told} 95 % {interval}")

@@ -1,72 +1,92 @@
-"""score: a model, images, and a folder with scores and heatmaps."""
+"""score: a model, images, and a folder with scores, heatmaps and a page that shows them."""
 
+import contextlib
 import csv
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-from adtrack.data.classes import SUFFIXES
-from adtrack.data.loading import decode
+import numpy as np
+from PIL import Image
+
+from adtrack.data.loading import FORMATS, decode
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.heatmaps import ColourRange, overlay
 from adtrack.evaluation.sheets import save_png
 from adtrack.features.backbone import choose_device
 from adtrack.progress import track
+from adtrack.reporting.gallery import Gallery, ScoredImage
 from adtrack.tracking.models import load_model
 from adtrack.tracking.store import open_store
+from adtrack.verbs.image_files import find_images
 
 COLUMNS = ("path", "score", "threshold", "label", "overlay", "error")
+_ORIENTATION = 0x0112  # the EXIF tag
 
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """How many images were scored, called anomalous and could not be read, and by which model."""
+    """How many images were scored, called anomalous, could not be read and were left when it was stopped."""
 
     model: str
     table: Path
+    gallery: Path
     scored: int
     anomalous: int
     failed: tuple[str, ...]
+    left: int = 0
 
 
 def score_images(model: str, sources: Sequence[Path], out: Path, device: str) -> ScoreReport:
-    """Score files, and the images below folders, one by one; write ``scores.csv`` and ``overlays/`` into ``out``.
+    """Score files, and the images below folders, one by one; write ``scores.csv``, ``gallery.html`` and ``overlays/``.
 
-    A file that can't be read is a row with its error, and the others are scored all the same.
+    A file that can't be read is a row with its error, and the others are scored all the same. Stopped by Ctrl-C it
+    reports what it has; memory holds a few images, however many there are.
     """
     images = find_images(sources, out)
     open_store()
     loaded = load_model(model, choose_device(device))
-    table = _open_folder(out)
+    table, page = out / "scores.csv", out / "gallery.html"
     scored, anomalous, failed = 0, 0, []
-    with table.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", restval="")
-        writer.writeheader()
-        for path, target in track(images, "Scoring"):
-            row = _score(loaded.scorer, path, out, target)
-            writer.writerow(row)
-            stream.flush()  # what is scored stays scored, however the rest goes
-            failed += [str(path)] if row.get("error") else []
-            scored += not row.get("error")
-            anomalous += row.get("label") == 1
-    return ScoreReport(loaded.resolved, table, scored, anomalous, tuple(failed))
+    with _writable(out):
+        (out / "overlays").mkdir(parents=True, exist_ok=True)
+        # A name that is no Unicode is written with escapes: a table that cannot be read would help nobody.
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            table.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
+            Gallery(page, loaded.resolved, loaded.scorer.calibration.threshold, len(images)) as gallery,
+            contextlib.closing(_decoded(images)) as decoded,
+        ):
+            writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", restval="")
+            writer.writeheader()
+            for path, target, image in track(decoded, "Scoring", len(images)):
+                row = _score(loaded.scorer, path, image, out, target, gallery)
+                writer.writerow(row)
+                stream.flush()  # what is scored stays scored, however the rest goes
+                failed += [shown(path)] if row.get("error") else []
+                scored += not row.get("error")
+                anomalous += row.get("label") == 1
+    left = len(images) - scored - len(failed)
+    return ScoreReport(loaded.resolved, table, page, scored, anomalous, tuple(failed), left)
 
 
-def _score(scorer: Scorer, path: Path, out: Path, target: Path) -> dict[str, object]:
-    try:
-        image = decode(path, str(path))
-    except UserError as error:
-        return {"path": path, "error": str(error)}
+def _score(
+    scorer: Scorer, path: Path, image: np.ndarray | UserError, out: Path, target: Path, gallery: Gallery
+) -> dict[str, object]:
+    if isinstance(image, UserError):
+        gallery.add_failure(shown(path), str(image))
+        return {"path": path, "error": str(image)}
     judged = scorer.judge(image)
     colours = ColourRange(scorer.calibration.colour_low, scorer.calibration.colour_high)
-    heat = scorer.map(judged, *image.shape[:2])
-    try:
-        (out / target).parent.mkdir(parents=True, exist_ok=True)
-        save_png(out / target, overlay(image, heat, colours))
-    except OSError as error:
-        raise UserError(f"out must be writable, but {out / target} is not ({error.strerror}).") from error
+    picture = overlay(image, scorer.map(judged, *image.shape[:2]), colours)
+    (out / target).parent.mkdir(parents=True, exist_ok=True)
+    save_png(out / target, picture)
+    addresses = _address(path, out), quote(os.fsencode(target.as_posix()))
+    gallery.add(ScoredImage(shown(path), judged.score, judged.anomalous, image, picture, *addresses))
     return {
         "path": path,
         "score": repr(judged.score),
@@ -76,55 +96,51 @@ def _score(scorer: Scorer, path: Path, out: Path, target: Path) -> dict[str, obj
     }
 
 
-def _open_folder(out: Path) -> Path:
+def _decoded(images: Sequence[tuple[Path, Path]]) -> Iterator[tuple[Path, Path, np.ndarray | UserError]]:
+    """Path, overlay's place and pixels of every image in order; each is decoded while its predecessor is scored."""
+    pool = ThreadPoolExecutor(1)
     try:
-        (out / "overlays").mkdir(parents=True, exist_ok=True)
-        (out / "scores.csv").touch()
+        coming = pool.submit(_decode, images[0][0])
+        for at, (path, target) in enumerate(images):
+            image = coming.result()
+            if at + 1 < len(images):
+                coming = pool.submit(_decode, images[at + 1][0])
+            yield path, target, image
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _decode(path: Path) -> np.ndarray | UserError:
+    try:
+        return decode(path, shown(path))
+    except UserError as error:
+        return error
+
+
+def _address(path: Path, out: Path) -> str:
+    """Where a page in ``out`` finds the image; empty where a browser would show it otherwise than it was scored."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            turned = image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) != 1
+            return "" if turned or image.format == "TIFF" else quote(os.fsencode(Path(os.path.relpath(path, out))))
+    except Exception:  # Pillow raises nearly anything on a hostile header; another drive has no relative path
+        return ""
+
+
+def shown(path: Path) -> str:
+    """A path as one line of text: what cannot be printed, or would steer a terminal, becomes an escape."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in str(path)
+    )
+
+
+@contextlib.contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UserError(
-            f"out must be a folder that can be written to, but {out} is not ({error.strerror or error}).",
+            f"out must be a folder that can be written to, but {error.filename or out} is not "
+            f"({error.strerror or error}).",
             "choose another --out.",
         ) from error
-    return out / "scores.csv"
-
-
-def find_images(sources: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Every image with the overlay's place below ``out``: files as given, folders searched, each image once."""
-    found: dict[Path, Path] = {}
-    for source in sources:
-        if not source.exists():
-            raise UserError(f"images must be files or folders that exist, but {source} does not.")
-        for path in _below(source, out) if source.is_dir() else [source]:
-            inside = path.relative_to(source) if source.is_dir() else Path(path.name)
-            found.setdefault(path, inside)
-    if not found:
-        raise UserError(
-            f"images must hold at least one image, but {', '.join(map(str, sources))} hold none.",
-            f"adtrack reads {', '.join(SUFFIXES)}.",
-        )
-    return _places(found)
-
-
-def _below(folder: Path, out: Path) -> Iterator[Path]:
-    """Images below ``folder`` in path order, but not the overlays of an earlier call."""
-    avoided = (out.resolve(), (out / "overlays").resolve())  # ``folder`` itself may be ``out``
-    for base, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if (Path(base) / name).resolve() not in avoided)
-        for name in sorted(files):
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield Path(base) / name
-
-
-def _places(found: dict[Path, Path]) -> list[tuple[Path, Path]]:
-    """Overlay paths that no two images share: photo.jpg and photo.png of one folder get different ones."""
-    taken: set[Path] = set()
-    places = []
-    for path, inside in found.items():
-        target = Path("overlays") / inside.with_suffix(".png")
-        count = 2
-        while target in taken:
-            target = Path("overlays") / inside.with_name(f"{inside.stem}-{count}.png")
-            count += 1
-        taken.add(target)
-        places.append((path, target))
-    return places

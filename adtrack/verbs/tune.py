@@ -1,44 +1,80 @@
 """tune: a study from its first trial to the registered bank."""
 
+import contextlib
+
 from adtrack.config import BuildSpec
-from adtrack.tracking.models import registry_name
-from adtrack.tracking.runs import log_params, log_surroundings, tracked_run
-from adtrack.tracking.store import open_store, working
-from adtrack.tracking.trials import joined_run, study_parent
+from adtrack.errors import UserError
+from adtrack.evaluation.workbench import Workbench
+from adtrack.tracking.registry import registry_name
+from adtrack.tracking.runs import log_params, log_surroundings, run_tags, tracked_run
+from adtrack.tracking.store import is_server, open_store, working
+from adtrack.tracking.trials import adopt_trials, joined_run, study_parent
 from adtrack.tuning.finish import StudyResult, finish
 from adtrack.tuning.spec import StudySpec
-from adtrack.tuning.storage import default_storage
+from adtrack.tuning.storage import default_storage, reachable
 from adtrack.tuning.study import prepare
-from adtrack.verbs.opening import Say, open_bench
+from adtrack.tuning.turns import Trials
+from adtrack.verbs.opening import Say, need_anomalies, open_bench
+
+_KEY = "adtrack.study_key"  # tells a study from one of the same name in another Optuna storage
 
 
 def tune(
     spec: BuildSpec, study: StudySpec, name: str | None, storage: str | None, device: str, say: Say, warn: Say
 ) -> StudyResult:
-    """Run the study, or go on with it, then test, register and write up its best bank."""
+    """Run the study, or go on with it, then test, register and write up its best bank.
+
+    Several processes may run it together, on one machine or, with a PostgreSQL storage, on many: they share the
+    trials, and the first that finds all of them finished does the rest.
+    """
     registry_name(spec.data.class_name)
+    need_anomalies(spec.data, "tune")
     tracking_uri = open_store()
+    storage = storage or default_storage(tracking_uri)
+    if is_server(tracking_uri) and storage.startswith("sqlite"):
+        say(
+            f"The study's trials are dealt out in {storage.removeprefix('sqlite:///')}, on this machine alone; "
+            "--storage postgresql://… lets other machines take part."
+        )
     bench = open_bench(spec, study.space.all_layers, device, warn)
-    with working() as worker:
-        trials = prepare(bench, spec.bank, study, name, storage or default_storage(tracking_uri), worker, say)
-        earlier = None if joined_run() else study_parent(trials.name)
-        extra = {"adtrack.role": "study"}
-        with tracked_run(worker, trials.tags, name=f"study {trials.name}", run_id=earlier, extra=extra) as run_id:
-            log_params(
-                {
-                    "class": spec.data.class_name,
-                    "backbone": bench.trunk.network,
-                    "weights": bench.trunk.origin,
-                    "weights_sha256": bench.trunk.sha256,
-                    "metric": study.metric,
-                    "objective": study.objective,
-                    "sampler": study.sampler,
-                    "seed": str(study.seed),
-                    "resize": str(spec.image.resize),
-                    "crop": str(spec.image.crop),
-                }
-            )
-            log_surroundings(bench)
+    with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
+        trials = prepare(bench, spec.bank, study, name, storage, worker, say)
+        with trials.alone("parent"):
+            run_id = at_work.enter_context(_parent_run(trials))
+            _describe(bench, study)
             trials.open_parent(run_id)
-            trials.run()
+        trials.run()
+        with trials.alone("finish"):
+            adopt_trials(trials.name, run_id)
             return finish(trials)
+
+
+def _parent_run(trials: Trials) -> contextlib.AbstractContextManager[str]:
+    """The run that holds the study: the one it has, a new one, or that of ``mlflow run``."""
+    earlier = study_parent(trials.name)
+    if earlier and run_tags(earlier).get(_KEY, trials.key) != trials.key:
+        raise UserError(
+            f"study {trials.name} must go on with the Optuna storage that it began with, but this is another one.",
+            "name the first one with --storage, or choose another --study.",
+        )
+    run_id = None if joined_run() else earlier
+    extra = {"adtrack.role": "study", _KEY: trials.key}
+    return tracked_run(trials.worker, trials.tags, name=f"study {trials.name}", run_id=run_id, extra=extra)
+
+
+def _describe(bench: Workbench, study: StudySpec) -> None:
+    log_params(
+        {
+            "class": bench.data.class_name,
+            "backbone": bench.trunk.network,
+            "weights": bench.trunk.origin,
+            "weights_sha256": bench.trunk.sha256,
+            "metric": study.metric,
+            "objective": study.objective,
+            "sampler": study.sampler,
+            "seed": str(study.seed),
+            "resize": str(bench.image.resize),
+            "crop": str(bench.image.crop),
+        }
+    )
+    log_surroundings(bench)

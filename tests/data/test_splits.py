@@ -119,10 +119,22 @@ def test_val_needs_a_normal_image(train: int) -> None:
         split(image_class(train=train))
 
 
-@pytest.mark.parametrize("counts", [{}, {"hole": 1, "crack": 1}])
-def test_val_needs_an_anomalous_image(counts: dict[str, int]) -> None:
-    with pytest.raises(UserError, match=r"Val must have an anomalous image.*tile/test/<defect>/"):
-        split(image_class(counts=counts))
+def test_val_needs_an_anomalous_image_if_any_is_labelled() -> None:
+    with pytest.raises(UserError, match=r"Val must have an anomalous image.*tile/test/<defect>/.*good images alone"):
+        split(image_class(counts={"hole": 1, "crack": 1}))
+
+
+@pytest.mark.parametrize("good", [0, 7])
+def test_good_images_alone_are_split_too(good: int) -> None:
+    images = image_class(good=good, counts={})
+    splits = split(images)
+    assert not images.has_anomalies and not splits.has_anomalies and not splits.has_masks
+    assert [len(part.records) for part in (splits.train, splits.val, splits.test)] == [80, 20, good]
+    labelled = split(image_class())
+    assert labelled.has_anomalies and image_class().has_anomalies
+    assert splits.train == labelled.train  # defects that come later move no good image
+    assert splits.val.records == tuple(record for record in labelled.val.records if not record.label)
+    assert splits.digest != labelled.digest
 
 
 def test_test_needs_a_normal_image() -> None:

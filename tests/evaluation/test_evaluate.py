@@ -1,5 +1,6 @@
 """From scores to numbers: which metrics there are, on which pixels they are measured, what Val-clean settles."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,15 @@ from adtrack.config import ImageSpec
 from adtrack.data.imageset import image_set
 from adtrack.data.splits import Splits
 from adtrack.detectors.base import Scores
-from adtrack.evaluation.evaluate import IMAGE_METRICS, PIXEL_METRICS, RANKED_METRICS, Scored, calibrate, evaluate
+from adtrack.evaluation.evaluate import (
+    GOOD_METRICS,
+    IMAGE_METRICS,
+    PIXEL_METRICS,
+    RANKED_METRICS,
+    Scored,
+    calibrate,
+    evaluate,
+)
 from adtrack.evaluation.metrics import aupro
 
 WHOLE, CROPPED = ImageSpec(64, 0), ImageSpec(64, 48)
@@ -74,3 +83,31 @@ def test_calibration_comes_from_scores_and_maps(scored: Scored) -> None:
     good = np.concatenate([scored.maps[at].ravel() for at in (2, 3)])
     assert calibration.colour_low == pytest.approx(np.median(good), abs=0.02)
     assert calibration.colour_high > np.quantile(good, 0.995)
+
+
+def good_images(scored: Scored) -> Scored:
+    """The same without the images that are anomalous."""
+    good = np.flatnonzero(scored.images.labels == 0)
+    images = replace(scored.images, records=tuple(scored.images.records[at] for at in good))
+    scores = Scores(np.array([1.0, 3.0]), scored.scores.patches[good])
+    return Scored(images, scores, [scored.maps[at] for at in good])
+
+
+def test_of_good_images_alone_there_is_what_is_defined(scored: Scored) -> None:
+    metrics = evaluate(good_images(scored), None, WHOLE, 2.5).metrics
+    ends = {"false_alarm_rate_low", "false_alarm_rate_high"}
+    assert set(metrics) == {*GOOD_METRICS, *ends, "threshold"} and np.isfinite(list(metrics.values())).all()
+    assert metrics["false_alarm_rate"] == 0.5 and metrics["threshold"] == 2.5
+    # One of two: 1 - (1 - p)² = 0.025 at the lower end, 1 - p² = 0.025 at the upper one.
+    assert metrics["false_alarm_rate_low"] == pytest.approx(1 - np.sqrt(0.975))
+    assert metrics["false_alarm_rate_high"] == pytest.approx(np.sqrt(0.975))
+
+
+def test_good_images_alone_calibrate_by_a_quantile(scored: Scored) -> None:
+    good = good_images(scored)
+    calibration = calibrate(good, 0.5)
+    assert calibration.threshold == 2.0 and calibrate(good).threshold == 3.0
+    maps = np.concatenate([plane.ravel() for plane in good.maps])
+    assert calibration.colour_low == pytest.approx(np.median(maps), abs=0.02)
+    assert calibration.colour_high > maps.max()  # ordinary texture stays in the darker half
+    assert calibrate(scored, 0.5) == calibrate(scored, 0.9)  # where anomalies are labelled the quantile does not count

@@ -2,11 +2,21 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from sklearn.metrics import roc_auc_score
 
 from adtrack.errors import UserError
-from adtrack.evaluation.intervals import Estimate, auroc_interval, difference, in_words, interval
+from adtrack.evaluation.intervals import (
+    Estimate,
+    auroc_interval,
+    difference,
+    in_words,
+    interval,
+    share_higher,
+    share_interval,
+    side,
+    value_of,
+)
 from adtrack.evaluation.metrics import image_metrics
 from adtrack.evaluation.resampling import METRICS, Sample, class_draws
 
@@ -199,3 +209,71 @@ def test_what_cannot_be_paired_is_refused():
         difference(a, row(0, zipper=(20, 31)), "f1")
     with pytest.raises(UserError, match="at least one class"):
         interval({}, "f1")
+
+
+def test_share_interval_is_the_exact_one():
+    for hits, count in ((0, 1), (1, 1), (0, 40), (1, 40), (17, 40), (40, 40), (3, 1000)):
+        expected = binomtest(hits, count).proportion_ci(0.95, method="exact")
+        assert share_interval(hits, count) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert share_interval(0, 40) == (0.0, pytest.approx(1 - 0.025 ** (1 / 40)))  # (1 - p)^40 = 0.025
+
+
+@pytest.mark.parametrize(("hits", "count"), [(-1, 3), (4, 3), (0, 0)])
+def test_share_interval_refuses_what_is_no_share(hits: int, count: int):
+    with pytest.raises(UserError, match=f"got {hits} of {count}"):
+        share_interval(hits, count)
+
+
+def test_share_higher_by_hand():
+    # Two normal images and an anomalous one: a resample holds the first normal one twice (then a and b are equal), each
+    # once (a orders half of the pairs, b all) or the second one twice (a none, b all).
+    labels = np.array([False, False, True])
+    a, b = {"part": Sample([0.0, 2.0, 1.0], labels, 0.5)}, {"part": Sample([0.0, 0.0, 1.0], labels, 0.5)}
+    equal = np.mean(class_draws("part", labels)[:, 1] == 0)
+    assert share_higher(a, b, "image_auroc") == equal / 2 == pytest.approx(1 / 8, abs=0.02)
+    assert share_higher(b, a, "image_auroc") == 1 - equal / 2
+    # F1 at 0.5: a has one false alarm of one or two images' weight unless the first normal one was drawn twice.
+    assert share_higher(a, b, "f1") == equal / 2
+    # Nothing else can be drawn of one normal and one anomalous image.
+    pair = np.array([False, True])
+    right, wrong = ({"part": Sample(scores, pair, 0.5)} for scores in ([0.0, 1.0], [1.0, 0.0]))
+    assert share_higher(right, wrong, "image_auroc") == 1.0 and share_higher(wrong, right, "image_auroc") == 0.0
+    assert share_higher(right, right, "image_auroc") == 0.5
+
+
+@pytest.mark.parametrize("metric", ["image_auroc", "image_auprc", "f1", "false_alarm_rate"])
+def test_share_higher_equals_counting_one_by_one(metric: str):
+    counts = {"nut": (12, 9), "part": (8, 15)}
+    a, b = row(0, **counts), row(1, **counts)
+    b = {name: Sample(b[name].scores, a[name].labels, 0.9) for name in counts}
+    found = []
+    for at in range(50):
+        means = []
+        for one in (a, b):
+            values = []
+            for name, sample in one.items():
+                taken = np.repeat(np.arange(len(sample.labels)), class_draws(name, sample.labels, 50, 3)[at])
+                scores, labels = sample.scores[taken], sample.labels[taken]
+                alarms = scores >= sample.threshold
+                known = image_metrics(scores, labels, sample.threshold) | {"false_alarm_rate": alarms[~labels].mean()}
+                values.append(known[metric])
+            means.append(np.mean(values))
+        found.append(0.5 if abs(means[0] - means[1]) < 1e-9 else float(means[0] > means[1]))
+    assert share_higher(a, b, metric, resamples=50, seed=3) == pytest.approx(np.mean(found))
+    assert share_higher(a, b, metric, resamples=50, seed=3) + share_higher(b, a, metric, resamples=50, seed=3) == 1
+
+
+def test_share_higher_is_undefined_where_the_metric_is():
+    good = {"part": Sample([1.0, 2.0], [0, 0], 1.5)}
+    assert np.isnan(share_higher(good, good, "image_auroc")) and share_higher(good, good, "false_alarm_rate") == 0.5
+    with pytest.raises(UserError, match="labels of part differ"):
+        share_higher(good, {"part": Sample([1.0, 2.0], [0, 1], 1.5)}, "f1")
+
+
+def test_side_and_value():
+    ends = {(0.1, 0.2): 1, (-0.2, -0.1): -1, (-0.1, 0.2): 0, (0.0, 0.2): 0, (-0.2, -1e-17): 0, (np.nan, np.nan): None}
+    for (low, high), expected in ends.items():
+        assert side(Estimate(0.1, low, high)) == expected
+    assert side(Estimate(np.nan, np.nan, np.nan)) is None
+    scores, labels = random_case(3)
+    assert value_of(Sample(scores, labels, 0.7), "image_auroc") == pytest.approx(roc_auc_score(labels, scores))

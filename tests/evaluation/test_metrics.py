@@ -8,7 +8,7 @@ from scipy import ndimage
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from adtrack.errors import UserError
-from adtrack.evaluation.metrics import aupro, image_metrics, pixel_auroc, pixel_metrics
+from adtrack.evaluation.metrics import aupro, good_metrics, image_metrics, pixel_auroc, pixel_metrics
 
 
 def slow_aupro(maps: list[np.ndarray], masks: list[np.ndarray], limit: float) -> float:
@@ -228,3 +228,13 @@ def test_one_class_or_no_alarm_gives_nan_and_zero_without_a_warning():
 def test_bad_scores_are_refused(scores: list, labels: list, threshold: float, message: str):
     with pytest.raises(UserError, match=message):
         image_metrics(scores, labels, threshold)
+
+
+def test_good_images_alone_have_false_alarms_and_scores():
+    scores = [0.1 * number for number in range(1, 40)]  # 39: the 0.95 quantile is the 38th, the median the 20th
+    expected = {"false_alarm_rate": 3 / 39, "score_median": 2.0, "score_q95": 3.8, "score_max": 3.9, "threshold": 3.65}
+    assert good_metrics(scores, 3.65) == pytest.approx(expected)
+    assert good_metrics([1.0, 2.0], 2.0)["false_alarm_rate"] == 0.5  # at the threshold is an alarm
+    assert all(type(value) is float for value in good_metrics(np.float64([1, 2]), 2).values())
+    with pytest.raises(UserError, match="finite"):
+        good_metrics([1.0, np.nan], 0.0)

@@ -1,4 +1,4 @@
-"""adtrack.evaluation.thresholds against a search over every interval in exact fractions."""
+"""adtrack.evaluation.thresholds against a search in exact fractions, worked cases and simulated good parts."""
 
 from fractions import Fraction
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adtrack.errors import UserError
-from adtrack.evaluation.thresholds import f1_threshold
+from adtrack.evaluation.thresholds import expected_false_alarms, f1_threshold, good_threshold, images_needed
 
 
 def f1_at(threshold: float, scores: np.ndarray, labels: np.ndarray) -> Fraction:
@@ -89,3 +89,77 @@ def test_order_does_not_matter():
 def test_bad_input_is_refused(scores: list, labels: list, message: str):
     with pytest.raises(UserError, match=message):
         f1_threshold(scores, labels)
+
+
+@pytest.mark.parametrize(
+    ("quantile", "expected"),
+    [
+        (0.5, 2.5),  # rank 5 · 0.5 = 2.5: half-way from 2 to 3
+        (0.75, 5.25),  # rank 3.75: three quarters of the way from 3 to 6
+        (0.6, 3.0),  # rank 3
+        (0.81, 6.0),  # rank 4.05 is beyond the highest score
+        (1.0, 6.0),
+        (0.1, 1.0),
+    ],
+)
+def test_good_threshold_of_four_scores(quantile: float, expected: float):
+    assert good_threshold([3.0, 1.0, 6.0, 2.0], quantile) == pytest.approx(expected, abs=1e-12)
+
+
+def test_good_threshold_does_not_depend_on_the_order():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=130)
+    assert len({good_threshold(rng.permutation(scores), 0.99) for _ in range(20)}) == 1
+
+
+def beta_of_one(count: int, probability: float) -> float:
+    """The quantile of Beta(1, count), whose distribution function is 1 - (1 - x)^count."""
+    return 1 - (1 - probability) ** (1 / count)
+
+
+@pytest.mark.parametrize("count", [1, 5, 40, 99])
+def test_above_the_highest_good_score(count: int):
+    """Up to 99 scores the 0.99 quantile is the highest one: on average 1 / (count + 1) of further scores reach it."""
+    found = expected_false_alarms(count, 0.99)
+    assert found.value == pytest.approx(1 / (count + 1))
+    assert (found.low, found.high) == pytest.approx((beta_of_one(count, 0.025), beta_of_one(count, 0.975)))
+
+
+def test_between_two_scores_both_ends_are_taken():
+    # Rank 60 · 0.99 = 59.4 of 59 is the highest; rank 150 · 0.99 = 148.5 of 149 lies between the two highest.
+    highest, between = expected_false_alarms(149, 1.0), expected_false_alarms(149, 0.99)
+    assert between.value == pytest.approx(0.01) and between.low == pytest.approx(highest.low)
+    assert between.high == expected_false_alarms(149, 148 / 150).high > highest.high
+
+
+@pytest.mark.parametrize(("count", "quantile"), [(30, 0.9), (30, 0.99), (200, 0.99), (50, 0.5)])
+def test_simulated_good_parts_keep_the_promise(count: int, quantile: float):
+    """Scores are exponential, so the share above a threshold is known: exp(-threshold)."""
+    rng = np.random.default_rng(count)
+    shares = np.exp([-good_threshold(rng.exponential(size=count), quantile) for _ in range(3000)])
+    promise = expected_false_alarms(count, quantile)
+    assert shares.mean() == pytest.approx(promise.value, rel=0.05)
+    assert 0.945 <= np.mean((promise.low <= shares) & (shares <= promise.high)) <= 0.99
+
+
+@pytest.mark.parametrize(("quantile", "needed"), [(0.5, 1), (0.9, 9), (0.95, 19), (0.99, 99), (0.999, 999), (1.0, 0)])
+def test_images_needed_for_the_quantile_to_lie_among_them(quantile: float, needed: int):
+    assert images_needed(quantile) == needed
+    if needed > 1:
+        few, enough = (good_threshold(np.arange(count, dtype=float), quantile) for count in (needed - 1, needed + 1))
+        assert few == needed - 2 and enough < needed
+
+
+@pytest.mark.parametrize(
+    ("scores", "quantile", "message"),
+    [
+        ([1.0], 0.0, r"good quantile must be in \(0, 1\], but got 0.0"),
+        ([1.0], 1.01, "but got 1.01"),
+        ([1.0], np.nan, "but got nan"),
+        ([], 0.99, "shapes"),
+        ([1.0, np.inf], 0.99, "finite"),
+    ],
+)
+def test_good_threshold_refuses(scores: list, quantile: float, message: str):
+    with pytest.raises(UserError, match=message):
+        good_threshold(scores, quantile)

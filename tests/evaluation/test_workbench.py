@@ -1,6 +1,7 @@
 """The workbench: build, calibrate and evaluate a bank, end to end; Test stays unread, the same inputs give the same
 bits."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from adtrack.config import BackboneSpec, BankSpec, DataSpec, ImageSpec, PadimSpe
 from adtrack.data import imageset
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
-from adtrack.evaluation.evaluate import PIXEL_METRICS
+from adtrack.evaluation.evaluate import GOOD_METRICS, PIXEL_METRICS
 from adtrack.evaluation.pictures import SIDE
 from adtrack.evaluation.sheets import fit, fit_mask
 from adtrack.evaluation.thresholds import f1_threshold
@@ -60,6 +61,7 @@ def test_a_bank_from_end_to_end(tiny_data: Path) -> None:
     rows = round(0.1 * 8 * 16 * 16)
     assert built.costs["bank_rows"] == rows and built.costs["bank_mb"] == rows * 192 * 4 / 1e6
     assert built.costs["build_s"] > 0 and built.costs["score_ms"] > 0
+    assert built.scorer.facts["threshold_from"] == "f1" and "good_quantile" not in built.scorer.facts
     assert built.scorer.facts["class"] == "part" and built.scorer.facts["split_digest"] == bench.digest
 
 
@@ -141,6 +143,27 @@ def test_without_masks_there_are_no_pixel_metrics(tmp_path: Path, write_part: Ca
     built = workbench(write_part(tmp_path, masks=False)).build(bank(), SETS)
     for evaluation in built.evaluations:
         assert set(evaluation.metrics) == METRICS - set(PIXEL_METRICS)
+
+
+def test_good_images_alone(good_data: Path) -> None:
+    data = DataSpec("photos", str(good_data))
+    bench = Workbench.open(data, ImageSpec(64, 0), BackboneSpec("resnet18", "random", 1), LAYERS, "cpu")
+    built = bench.build(bank(), SETS, good_quantile=0.5)
+    for evaluation in built.evaluations:
+        assert set(evaluation.metrics) >= set(GOOD_METRICS) and "image_auroc" not in evaluation.metrics
+        assert np.isfinite(list(evaluation.metrics.values())).all() and evaluation.pro_curve is None
+    scores = built.evaluations[0].scored.scores.image
+    assert len(scores) == 2 and built.scorer.calibration.threshold == pytest.approx(scores.mean())
+    assert built.scorer.facts["threshold_from"] == "good_quantile" and built.scorer.facts["good_quantile"] == "0.5"
+    assert bench.build(bank(), SETS).scorer.calibration.threshold == scores.max()  # 0.99 of two
+
+
+def test_sets_without_images_are_not_present(good_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(good_data / "photos/train", tmp_path / "photos/train")
+    data = DataSpec("photos", str(tmp_path))
+    bench = Workbench.open(data, ImageSpec(64, 0), BackboneSpec("resnet18", "random", 1), LAYERS, "cpu")
+    assert bench.present(SETS) == ("val_clean", "val_shift")
+    assert [found.name for found in bench.build(bank(), bench.present(SETS)).evaluations] == ["val_clean", "val_shift"]
 
 
 def test_images_of_different_sizes(tmp_path: Path, write_part: Callable[..., Path]) -> None:

@@ -267,6 +267,19 @@ def test_an_entry_that_another_process_removes_is_made_again(tmp_path: Path, tra
     assert same(store.features(train, network, VIEW), cold) and network.seen == 16
 
 
+@pytest.mark.parametrize("content", [None, b"", b"garbage" * 50])
+def test_a_damaged_entry_is_made_again(tmp_path: Path, train: ImageSet, trunk, content: bytes | None) -> None:
+    network = Counting(trunk, ("layer1", "layer2"), CPU)
+    store = FeatureStore(tmp_path)
+    cold = store.features(train, network, VIEW)
+    file = tmp_path / sorted(entries(tmp_path))[0] / "features.npy"
+    damaged = file.read_bytes()[:-9] if content is None else content
+    file.unlink()  # what is open stays readable
+    file.write_bytes(damaged)
+    assert same(store.features(train, network, VIEW), cold) and network.seen == 16
+    assert same(store.features(train, network, VIEW), cold) and network.seen == 16
+
+
 @pytest.mark.parametrize("text", ["-1", "nan", "many", "10 GB"])
 def test_a_limit_that_is_no_number_is_refused_before_the_work(
     text: str, tmp_path: Path, train: ImageSet, backbone: Counting, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -12,6 +13,7 @@ from adtrack.lab import cells as cells_module
 from adtrack.lab.cells import Cells, Found
 from adtrack.lab.regimes import bank_cell
 from adtrack.lab.setup import Setup
+from adtrack.tracking.health import local_folder
 from adtrack.tracking.store import search_runs
 
 
@@ -81,3 +83,18 @@ def test_an_interrupted_cell_is_measured_again_and_finished_ones_are_not(cells: 
     assert bank_cell(cells, bench, spec, "clean", ("val_clean",)).reused
     assert not cells.cell("second", [bench], what, lambda: Found([], {"number": 1.5})).reused
     assert cells.cell("second", [bench], what, interrupted).metrics["number"] == 1.5
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: file.write_text("nothing,of,this\n1,2,3\n")])
+def test_a_cell_whose_scores_have_gone_is_measured_again(
+    cells: Cells, setup: Setup, said: list[str], spoil: Callable[[Path], object]
+) -> None:
+    bench, spec = setup.bench("part"), setup.detectors[0]
+    first = bank_cell(cells, bench, spec, "clean", ("val_clean",))
+    spoil(local_folder(mlflow.get_run(first.run_id).info.artifact_uri) / "scores.csv")
+    again = bank_cell(cells, bench, spec, "clean", ("val_clean",))
+    assert not again.reused and again.run_id != first.run_id
+    scores = [cell.scores("part", "val_clean").scores for cell in (first, again)]
+    assert np.array_equal(*scores)
+    assert any(f"the scores of run {first.run_id} have gone" in text for text in said)
+    assert bank_cell(cells, bench, spec, "clean", ("val_clean",)).run_id == again.run_id

@@ -1,4 +1,4 @@
-"""A bank as an MLflow model: what its folder holds, how it is found again, and its place in the registry."""
+"""A bank as an MLflow model: what its folder holds, and how it is found again."""
 
 import importlib.metadata
 import json
@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from adtrack.errors import UserError
-from adtrack.tracking.models import Registered, load_model, register, registered_as, registry_name, requirements
+from adtrack.tracking.models import load_model, requirements
 
 CPU = torch.device("cpu")
 
@@ -28,11 +28,6 @@ def folder_of(uri: str) -> Path:
 
 def files(folder: Path) -> set[str]:
     return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
-
-
-def aliases(name: str) -> dict[str, str]:
-    """Alias → version; stores differ in whether a version is a text or a number."""
-    return {alias: str(version) for alias, version in MlflowClient().get_registered_model(name).aliases.items()}
 
 
 def image(tiny_data: Path) -> np.ndarray:
@@ -117,37 +112,3 @@ def test_models_of_others_and_damaged_ones_are_refused(study, tmp_path):
     (copy / "artifacts/bank/scorer.json").write_text(json.dumps(text))
     with pytest.raises(UserError):
         load_model(str(copy), CPU)
-
-
-def test_candidate_moves_on_and_champion_stays(workplace, adtrack, part):
-    for _ in range(2):
-        done = adtrack("build-bank", *part, "--layers", "layer2", "--register")
-        assert done.code == 0, done.err
-    client = MlflowClient()
-    assert aliases("adtrack-part") == {"champion": "1", "candidate": "2"}
-    uri = client.get_model_version("adtrack-part", "2").source
-    assert register("part", uri, {"note": "third"}) == Registered("adtrack-part", 3, champion=False)
-    assert aliases("adtrack-part") == {"champion": "1", "candidate": "3"}
-    third = client.get_model_version("adtrack-part", "3")
-    assert third.tags["adtrack.note"] == "third" and third.run_id
-    assert register("nut", uri, {}) == Registered("adtrack-nut", 1, champion=True)
-    assert registered_as({"adtrack.registered": "adtrack-part/1"}) == Registered("adtrack-part", 1, champion=True)
-    assert registered_as({"adtrack.registered": "adtrack-part/3"}) == Registered("adtrack-part", 3, champion=False)
-    assert registered_as({}) is None
-
-
-def test_a_version_says_where_it_comes_from(study):
-    version = MlflowClient().get_model_version_by_alias("adtrack-part", "candidate")
-    best = MlflowClient().get_run(study.best)
-    assert version.run_id == study.best == version.tags["adtrack.run_id"]
-    assert version.tags["adtrack.study"] == study.name
-    assert version.tags["adtrack.split_digest"] == best.data.tags["adtrack.split_digest"]
-    assert best.data.tags["adtrack.registered"] == f"adtrack-part/{version.version}"
-    assert len(MlflowClient().search_model_versions("name = 'adtrack-part'")) == 1
-
-
-@pytest.mark.parametrize("name", ["a:b", "a/b", "it's"])
-def test_a_class_that_the_registry_cannot_name_is_refused(name):
-    with pytest.raises(UserError, match="without"):
-        registry_name(name)
-    assert registry_name("zipper") == "adtrack-zipper"

@@ -111,13 +111,40 @@ def test_nothing_in_nothing_out(served):
         (pd.DataFrame({"image": [base64.b64encode(b"garbage").decode()]}), "image must be PNG"),
         (pd.DataFrame({"image": [None]}), "uint8 batch"),
         (pd.DataFrame({"image": [1.5, 2.5]}), "uint8 batch"),
-        (pd.DataFrame(), "must have a column"),
+        (pd.DataFrame(), "must have a column image, but it has no column"),
+        (pd.DataFrame({"picture": ["eA=="]}), "must have a column image, but it has picture"),
+        ([], "at least one image"),
+        (np.array([]), "at least one image"),
+        (np.zeros((1, 0, 8, 3), np.uint8), "uint8 batch"),
     ],
     ids=str,
 )
 def test_bad_input_is_a_sentence(served, bad, said):
     with pytest.raises(ValueError, match=said):
         served.predict(bad)
+
+
+def test_a_table_may_have_other_columns_and_images_other_sizes(served, photos, expected, tmp_path):
+    Image.new("RGB", (90, 20)).save(tmp_path / "wide.png")
+    table = pd.DataFrame({"part": range(7), "image": [*map(str, photos), str(tmp_path / "wide.png")]})
+    pd.testing.assert_frame_equal(served.predict(table).iloc[:6], expected, check_exact=True)
+
+
+@pytest.mark.parametrize("server", ["MLflow", "MLServer"])
+def test_where_a_server_answers_paths_are_not_read(served, photos, monkeypatch, server):
+    table = pd.DataFrame({"image": [str(photos[0])]})
+    assert len(served.predict(table)) == 1
+    if server == "MLflow":
+        monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")
+    else:
+        monkeypatch.setitem(sys.modules, "mlserver", sys)
+    with pytest.raises(ValueError, match="must be base64 of an image file, but row 0 is"):
+        served.predict(table)
+
+
+def test_maps_that_no_answer_could_hold_are_refused(served):
+    with pytest.raises(ValueError, match="at most 20,000,000 pixels together"):
+        served.predict(np.zeros((1, 4000, 5001, 3), np.uint8), params={"return_map": True})
 
 
 ALONE = """

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 
 import mlflow
 import pytest
@@ -69,8 +70,47 @@ def test_a_store_that_cannot_be_had_is_named_without_its_password(workplace, mon
     with pytest.raises(UserError, match="tracking store must be reachable and writable"):
         open_store()
     assert store.without_password("postgresql://anna:se@cret@host/db") == "postgresql://host/db"
-    assert store.without_password("sqlite:////a/b.db") == "sqlite:////a/b.db"
+    assert store.without_password("postgresql://host/db?password=secret") == "postgresql://host/db"
+    assert store.without_password("sqlite:////a@b/c.db") == "sqlite:////a@b/c.db"
     assert store.without_password("mlruns") == "mlruns"
+
+
+def test_an_error_of_the_store_is_shown_without_the_password():
+    uri = "http://anna:se%40cret@host:5000"
+    said = store.what_it_says(ValueError(f"request to {uri}/api failed: se@cret, se%40cret\nand more"), uri)
+    assert said == "request to http://host:5000/api failed: …, …"
+    assert store.what_it_says(ValueError(), "http://host") == "ValueError"
+
+
+def test_a_server_that_does_not_answer_is_named_within_seconds(workplace, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"http://127\.0\.0\.1:9 is not .* MLFLOW_TRACKING_PASSWORD"):
+        open_store()
+    assert time.monotonic() - began < 30
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+def test_an_experiment_that_another_machine_makes_at_the_same_moment_is_entered(workplace, monkeypatch):
+    real = MlflowClient.create_experiment
+
+    def beaten(self: MlflowClient, name: str) -> str:
+        real(self, name)
+        return real(self, name)
+
+    monkeypatch.setattr(MlflowClient, "create_experiment", beaten)
+    open_store()
+    with mlflow.start_run() as run:
+        assert run.info.experiment_id == MlflowClient().get_experiment_by_name("adtrack").experiment_id
+
+
+def test_a_parent_that_another_process_has_left_is_held_again(opened_store):
+    worker = Worker()
+    run_id = make_run("a", NOBODY, role="study")
+    end_left_behind("a")
+    assert status(run_id) == "KILLED"
+    store.hold_run(run_id, worker)
+    assert status(run_id) == "RUNNING" and end_left_behind("a") == []
 
 
 def test_a_cache_that_cannot_be_written_is_named(workplace, monkeypatch):

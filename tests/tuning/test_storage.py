@@ -1,18 +1,23 @@
 """Optuna's storage: opened and checked, and put in order after a crash."""
 
-import datetime
+import contextlib
+import json
+import shutil
 import socket
+import sqlite3
 from pathlib import Path
 
 import optuna
 import pytest
+from mlflow import MlflowClient
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
 from adtrack.errors import UserError
 from adtrack.tracking.store import Worker
-from adtrack.tuning import storage
 from adtrack.tuning.space import Space, WithoutRepeats
-from adtrack.tuning.storage import default_storage, open_study, put_in_order
+from adtrack.tuning.storage import _Storage, default_storage, open_study, put_in_order, reachable
 
 SPACE = Space(patch_size=(1, 3), layers=("layer2",), coreset_fraction=(0.1, 0.25))
 DIGESTS = {"data_digest": "a" * 64, "spec_digest": "b" * 64}
@@ -49,6 +54,8 @@ def test_the_default_lies_beside_the_tracking_store(tmp_path, monkeypatch):
     assert default_storage("sqlite:////data/mlflow.db") == "sqlite:////data/optuna.db"
     assert default_storage("sqlite:///mlflow.db") == "sqlite:///optuna.db"
     assert default_storage("http://server:5000") == f"sqlite:///{tmp_path}/optuna.db"
+    monkeypatch.setenv("ADTRACK_STORAGE", "postgresql://server/optuna")
+    assert default_storage("sqlite:///mlflow.db") == "postgresql://server/optuna"
 
 
 def test_a_study_is_made_once_and_found_again(tmp_path):
@@ -56,7 +63,7 @@ def test_a_study_is_made_once_and_found_again(tmp_path):
     number = begin(study, None)
     study.tell(number, 0.5)
     again = opened(tmp_path)
-    assert [trial.value for trial in again.trials] == [0.5] and again.user_attrs == DIGESTS
+    assert [trial.value for trial in again.trials] == [0.5] and DIGESTS.items() <= again.user_attrs.items()
     assert opened(tmp_path, "other").trials == []
 
 
@@ -69,7 +76,7 @@ def test_another_digest_is_refused_with_both(tmp_path, key):
     assert f"study s must go on with the {words} it began with, {DIGESTS[key][:12]}, but got {'c' * 12}." in str(
         refusal.value
     )
-    assert opened(tmp_path).user_attrs == DIGESTS
+    assert DIGESTS.items() <= opened(tmp_path).user_attrs.items()
 
 
 def test_a_study_of_somebody_else_is_not_taken_over(tmp_path):
@@ -137,12 +144,58 @@ def test_a_trial_that_had_done_its_work_keeps_its_value(tmp_path):
     assert states(study) == ["COMPLETE"] and study.trials[0].value == 0.75
 
 
-def test_a_trial_killed_before_it_got_its_workers_name_is_settled_after_a_moment(tmp_path):
+def test_a_trial_killed_before_it_got_its_workers_name_is_settled(tmp_path):
     study = opened(tmp_path)
-    started = datetime.datetime.now() - datetime.timedelta(seconds=storage._NAMELESS + 1)
-    for at in (started, datetime.datetime.now()):
-        trial = create_trial(state=TrialState.RUNNING)
-        trial.datetime_start = at
-        study.add_trial(trial)
+    study.add_trial(create_trial(state=TrialState.RUNNING))
     put_in_order(study, nothing_done)
-    assert states(study) == ["FAIL", "RUNNING"]
+    assert states(study) == ["FAIL"]
+
+
+def test_a_trial_of_a_silent_machine_is_queued_again_and_its_run_is_killed(tmp_path, opened_store):
+    client = MlflowClient()
+    run_id = client.create_run(client.get_experiment_by_name("adtrack").experiment_id).info.run_id
+    study = opened(tmp_path)
+    silent, living = begin(study, "another-machine|a.lock"), begin(study, "another-machine|b.lock")
+    client.set_terminated(run_id, "FINISHED")  # it had ended just before, but nobody told the study
+    with contextlib.closing(sqlite3.connect(tmp_path / "optuna.db")) as database, database:
+        beat = "INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT trial_id, datetime('now', ?) FROM trials "
+        for number, age in ((silent, "-6 minutes"), (living, "-4 minutes")):
+            database.execute(f"{beat} WHERE number = ?", (age, number))
+        told = "INSERT INTO trial_user_attributes (trial_id, key, value_json) SELECT trial_id, 'run_id', ? FROM trials"
+        database.execute(f"{told} WHERE number = ?", (json.dumps(run_id), silent))
+    study = opened(tmp_path)
+    put_in_order(study, nothing_done)
+    assert states(study) == ["FAIL", "RUNNING", "WAITING"]
+    assert study.trials[2].user_attrs["retry_of"] == silent
+    assert client.get_run(run_id).info.status == "KILLED"
+
+
+def test_every_study_has_a_key_of_its_own_and_keeps_it(tmp_path):
+    key = opened(tmp_path).user_attrs["key"]
+    assert opened(tmp_path).user_attrs["key"] == key != opened(tmp_path, "other").user_attrs["key"]
+
+
+def test_another_programs_database_is_refused_and_left_as_it_is(tmp_path, blank_store):
+    file = shutil.copy(blank_store, tmp_path / "optuna.db")
+    before = Path(file).read_bytes()
+    with pytest.raises(UserError, match="holds another program's tables"):
+        opened(tmp_path)
+    assert Path(file).read_bytes() == before
+
+
+def test_a_database_that_goes_away_is_a_sentence(tmp_path):
+    study = opened(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "optuna.db")) as database, database:
+        database.execute("DROP TABLE trials")
+    with pytest.raises(UserError, match="storage must stay reachable") as refusal, reachable("postgresql://a:b@c/d"):
+        study.ask()
+    assert "postgresql://c/d" in str(refusal.value)
+
+
+def test_a_missed_heartbeat_ends_nothing(tmp_path):
+    storage = _Storage(f"sqlite:///{tmp_path}/optuna.db", heartbeat_interval=60)
+    with contextlib.closing(sqlite3.connect(tmp_path / "optuna.db")) as database, database:
+        database.execute("DROP TABLE trial_heartbeats")
+    with pytest.raises(StorageInternalError):
+        RDBStorage.record_heartbeat(storage, 1)
+    storage.record_heartbeat(1)

@@ -15,7 +15,8 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import search_runs
 from adtrack.tracking.trials import study_trials
 from adtrack.tuning import finish
-from adtrack.tuning.study import best_of, default_name, duration
+from adtrack.tuning.study import best_of, default_name
+from adtrack.tuning.turns import duration
 
 VALUES = ("val_clean/image_auroc", "val_shift/image_auroc", "val_clean/threshold", "objective")
 

@@ -1,15 +1,20 @@
 """score: files and folders in, a table and overlays out; what cannot be read is a row."""
 
 import csv
+import json
+import os
+import re
 import shutil
+import tracemalloc
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from adtrack.errors import UserError
-from adtrack.verbs.score import COLUMNS, find_images
+from adtrack.detectors.scorer import Scorer
+from adtrack.verbs.score import COLUMNS, score_images, shown
 
 CHAMPION = "models:/adtrack-part@champion"
 
@@ -131,20 +136,95 @@ def test_no_images_and_no_such_place(score, tmp_path):
     assert done.code == 2 and "images must be files or folders that exist" in done.err
 
 
-def test_places_of_overlays_never_collide(tmp_path):
-    for name in ("x/a.png", "y/a.png", "x/a.jpg", "y/a-2.png", "y/a.tif"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    sources = [tmp_path / "x", tmp_path / "y"]
-    found = find_images(sources, tmp_path / "out")
-    assert len(found) == len({place for _, place in found}) == 5
-    assert find_images([*sources, *sources], tmp_path / "out") == found
-    with pytest.raises(UserError):
-        find_images([tmp_path / "z"], tmp_path / "out")
-
-
 def test_nothing_of_the_photos_is_changed(score, photos, tmp_path):
     before = shutil.copytree(photos, tmp_path / "before")
     score(photos)
     for file in before.rglob("*"):
         assert file.is_dir() or (photos / file.relative_to(before)).read_bytes() == file.read_bytes()
+
+
+def test_linked_folders_names_that_are_hostile_and_turned_photos(score, photos, tmp_path):
+    """The page holds names as text only; an image that a browser would show turned is not shown from its file."""
+    names = ["<script>alert(1)<", 'a"onerror="x', "javascript:x", "50%.png #1?", "two\nlines"]
+    (tmp_path / "linked").mkdir()
+    (photos / "elsewhere").symlink_to(tmp_path / "linked", target_is_directory=True)
+    for name in names:
+        shutil.copy(photos / "a.png", tmp_path / "linked" / f"{name}.png")
+    shutil.copy(photos / "a.png", os.fsencode(tmp_path / "linked") + b"/\xff.png")
+    tag = Image.Exif()
+    tag[0x0112] = 6
+    with Image.open(photos / "a.png") as image:
+        image.save(tmp_path / "linked/turned.jpg", exif=tag)
+    done, rows = score(photos)
+    assert done.code == 0, done.err
+    assert len(rows) == 4 + len(names) + 2
+    page = (tmp_path / "out/gallery.html").read_text(encoding="utf-8")
+    assert f"Look at them: {tmp_path / 'out/gallery.html'}" in done.out
+    assert "<script>alert" not in page and "onerror=" not in page.replace('\\"onerror=', "")
+    found = {item["name"].rpartition("/")[2]: item for item in items(page)}
+    assert len(found) == len(rows)
+    assert found["turned.jpg"]["image"] == "" and found["turned.jpg"]["overlay"]
+    assert found["two\\nlines.png"]["image"].endswith("/elsewhere/two%0Alines.png")
+    assert found["\\udcff.png"]["image"].endswith("/elsewhere/%FF.png")
+    for item in found.values():
+        for address in filter(None, (item["image"], item["overlay"])):
+            assert ":" not in address
+            assert (tmp_path / "out" / os.fsdecode(unquote_to_bytes(address))).is_file()
+    by_path = {Path(row["path"]).name: float(row["score"]) for row in rows}
+    assert found["a.bmp"]["score"] == by_path["a.bmp"]
+
+
+def items(page: str) -> list[dict]:
+    """The images in a gallery page."""
+    return [
+        json.loads(text) for text in re.findall(r'<script type="application/json" class="item">(.*?)</script>', page)
+    ]
+
+
+def test_what_cannot_be_read_is_in_the_gallery_too(score, photos, tmp_path):
+    (photos / "empty.jpg").touch()
+    score(photos)
+    (failed,) = [item for item in items((tmp_path / "out/gallery.html").read_text()) if "error" in item]
+    assert failed["name"].endswith("empty.jpg") and "image must be" in failed["error"]
+
+
+def test_stopped_it_keeps_what_is_scored_and_says_so(study, adtrack, photos, tmp_path, monkeypatch):
+    judge, judged = Scorer.judge, []
+
+    def stopping(scorer, image):
+        if len(judged) == 2:
+            raise KeyboardInterrupt
+        judged.append(judge(scorer, image))
+        return judged[-1]
+
+    monkeypatch.setattr(Scorer, "judge", stopping)
+    done = adtrack("score", photos, "--model", CHAMPION, "--out", tmp_path / "out", "--device", "cpu")
+    assert done.code == 130 and "Stopped: 2 images are not scored." in done.out and "Traceback" not in done.err
+    page = (tmp_path / "out/gallery.html").read_text()
+    assert page.endswith("</html>\n") and '"total": 4' in page
+    rows = list(csv.DictReader((tmp_path / "out/scores.csv").open(newline="")))
+    assert [item["score"] for item in items(page)] == [float(row["score"]) for row in rows]
+    assert len(rows) == 2
+
+
+def test_memory_does_not_grow_with_the_number_of_images(study, tiny_data, tmp_path):
+    """What Python holds at its highest, for 10 images and for 200."""
+    with Image.open(tiny_data / "part/test/spot/000.png") as image:
+        picture = image.resize((200, 200))
+    peaks = []
+    for count in (10, 200):
+        for number in range(count):
+            (tmp_path / str(count)).mkdir(exist_ok=True)
+            picture.save(tmp_path / str(count) / f"{number:03}.png")
+        score_images(CHAMPION, [tmp_path / str(count)], tmp_path / f"out{count}", "cpu")  # what is loaded once, is
+        tracemalloc.start()
+        score_images(CHAMPION, [tmp_path / str(count)], tmp_path / f"out{count}", "cpu")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    size = (tmp_path / "out200/gallery.html").stat().st_size
+    assert peaks[1] - peaks[0] < min(size, 190 * 200 * 200 * 3) / 4
+
+
+def test_what_a_name_could_do_to_a_terminal_is_escaped():
+    assert shown(Path("a\x1b[31m\u202eb\nc.png")) == "a\\x1b[31m\\u202eb\\nc.png"
+    assert shown(Path("größe 寸.png")) == "größe 寸.png"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...cache import cache_folder
+from ...config import DEMO
 from ...errors import UserError
 from ...progress import track
 from . import carpet, hazelnut, zipper
@@ -41,6 +42,11 @@ COUNTS = Counts()
 def demo_root() -> Path:
     """The folder of the demo data set in the cache; the first call generates it, which takes some seconds."""
     return _generated_once(cache_folder("demo", VERSION), CLASSES, COUNTS)
+
+
+def data_root(root: str) -> Path:
+    """The folder with classes that ``DataSpec.root`` names: the user's, or the generated demo data set's."""
+    return demo_root() if root == DEMO else Path(root).expanduser()
 
 
 def make_demo(root: Path, classes: Sequence[str] = CLASSES, counts: Counts = COUNTS) -> Path:

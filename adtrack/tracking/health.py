@@ -1,0 +1,207 @@
+"""Is the tracking store well, and do its RUNNING runs run? Looks without changing anything; findings may be mended."""
+
+import datetime
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import mlflow
+import sqlalchemy
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.store.db import utils as database
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.rest_utils import http_request
+
+from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
+from adtrack.tracking.locks import engine_options
+from adtrack.tracking.store import (
+    WORKER_TAG,
+    end_left_behind,
+    is_gone,
+    is_server,
+    search_runs,
+    what_it_says,
+    without_password,
+)
+
+GROUP = "Tracking store"
+_LONG = 24 * 3600.0  # seconds: a trial takes minutes, a study hours
+_SECONDS = 5  # that a server may take to answer
+
+
+def look_at_store(uri: str) -> tuple[Check, bool]:
+    """The store at ``uri``, and whether it can be asked more; nothing is made where there is none."""
+    shown = without_password(uri)
+    try:
+        detail, findings, usable = _server(uri) if is_server(uri) else _database(uri)
+    except Exception as error:  # SQLAlchemy's, HTTP's and files' errors alike: the store is not to be had
+        finding = Finding(
+            BROKEN,
+            f"the tracking store cannot be reached or written to ({what_it_says(error, uri)})",
+            "No verb that logs or looks up runs and models works.",
+            "Start the server or database, check MLFLOW_TRACKING_URI (and MLFLOW_TRACKING_USERNAME and _PASSWORD) and "
+            "who may write to the file and its folder.",
+        )
+        return Check(GROUP, "store", shown, (finding,)), False
+    if usable:
+        mlflow.set_tracking_uri(uri)
+    return Check(GROUP, "store", f"{shown}{detail}", findings), usable
+
+
+def _server(uri: str) -> tuple[str, tuple[Finding, ...], bool]:
+    response = http_request(get_default_host_creds(uri), "/version", "GET", timeout=_SECONDS, max_retries=0)
+    theirs = response.text if response.status_code == 200 else "unknown"
+    MlflowClient(uri).search_experiments(max_results=1)  # asks for who we are
+    if theirs.split(".")[:2] == mlflow.__version__.split(".")[:2]:
+        return f" (MLflow {theirs})", (), True
+    finding = Finding(
+        NOTE,
+        f"the server's MLflow is {theirs}, this one is {mlflow.__version__}",
+        "Calls that one of them does not know fail; logged models need MLflow 3 on both sides.",
+        "Run the server with the MLflow that pyproject.toml asks for.",
+    )
+    return f" (MLflow {theirs})", (finding,), True
+
+
+def _database(uri: str) -> tuple[str, tuple[Finding, ...], bool]:
+    if "experiments" not in database_tables(uri):
+        finding = Finding(
+            NOTE,
+            "there is no tracking store here yet",
+            "Nothing has been logged from this folder. The first build-bank or tune makes the store.",
+            "If there should be one, go to the folder that holds its mlflow.db, or set MLFLOW_TRACKING_URI.",
+        )
+        return ": no store yet", (finding,), False
+    engine = database.create_sqlalchemy_engine(uri)
+    try:
+        # MLflow has no public way to ask; its client would begin to migrate an old database right away.
+        found, expected = database._get_schema_version(engine), database._get_latest_schema_revision()
+        _check_writable(engine)
+    finally:
+        engine.dispose()
+    if found == expected:
+        return " (schema up to date)", (), True
+    finding = Finding(
+        BROKEN,
+        f"the store's schema is {found}, and MLflow {mlflow.__version__} needs {expected}",
+        "Another version of MLflow has laid it out; this one refuses to use it.",
+        f"If that was an older MLflow, copy the database, then run: mlflow db upgrade {without_password(uri)}. If it "
+        "was a newer one, use that.",
+    )
+    return "", (finding,), False
+
+
+def _check_writable(engine: sqlalchemy.Engine) -> None:
+    """Raise if the database can't be written to. Asks for the right to change rows, and changes none."""
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text("UPDATE experiments SET name = name WHERE 1 = 0"))
+        connection.rollback()
+    if engine.url.get_backend_name() == "sqlite":
+        folder = Path(engine.url.database).absolute().parent
+        if not os.access(folder, os.W_OK):  # SQLite writes its journal there
+            raise PermissionError(f"no right to write to {folder}")
+
+
+def database_tables(url: str) -> set[str]:
+    """Names of a database's tables. An SQLite file that is not there has none, and is not made."""
+    place = sqlalchemy.make_url(url)
+    if place.get_backend_name() == "sqlite" and not (place.database and Path(place.database).is_file()):
+        return set()
+    engine = sqlalchemy.create_engine(place, **engine_options(url))
+    try:
+        return set(sqlalchemy.inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+
+
+def local_folder(uri: str) -> Path | None:
+    """The folder that an artifact URI means, None if it lies elsewhere."""
+    if uri.startswith("file:") or ("://" not in uri and not uri.startswith("mlflow-artifacts:")):
+        return Path(local_file_uri_to_path(uri))
+    return None
+
+
+def local_places(uri: str) -> dict[str, Path]:
+    """The folders of this machine that a database store and its artifacts lie in, as far as there are any."""
+    if is_server(uri) or "experiments" not in database_tables(uri):
+        return {}
+    engine = sqlalchemy.create_engine(uri, **engine_options(uri))
+    with engine.connect() as connection:
+        roots = connection.execute(sqlalchemy.text("SELECT artifact_location FROM experiments")).scalars().all()
+    engine.dispose()
+    sqlite = engine.url.get_backend_name() == "sqlite"
+    places = {"store": Path(engine.url.database).absolute().parent} if sqlite else {}
+    folders = [folder for folder in map(local_folder, roots) if folder]
+    return places | ({"artifacts": folders[-1]} if folders else {})
+
+
+def run_params(run_id: str) -> dict[str, str]:
+    """The parameters of a run."""
+    return MlflowClient().get_run(run_id).data.params
+
+
+def look_at_runs() -> Check:
+    """Runs that say RUNNING: which are at work, which were left behind, which nobody here knows about."""
+    running = [run for run in search_runs("attributes.status = 'RUNNING'") if WORKER_TAG in run.data.tags]
+    gone = [run for run in running if is_gone(run.data.tags[WORKER_TAG])]
+    old = [run for run in running if run not in gone and not _is_ours(run) and _seconds(run) > _LONG]
+    findings = (*_left_behind(gone), *_long_running(old))
+    at_work = len(running) - len(gone) - len(old)
+    detail = f"{counted(at_work, 'run')} at work" if at_work else "none at work"
+    return Check(GROUP, "runs", detail + (f", {len(gone)} left behind" if gone else ""), findings)
+
+
+def _left_behind(runs: Sequence[Run]) -> tuple[Finding, ...]:
+    if not runs:
+        return ()
+    studies = sorted({run.data.tags["adtrack.study"] for run in runs})
+
+    def end() -> str:
+        ended = [MlflowClient().get_run(run_id).info for study in studies for run_id in end_left_behind(study)]
+        finished = sum(info.status == "FINISHED" for info in ended)
+        return f"ended {counted(len(ended), 'run')}: {len(ended) - finished} as KILLED, {finished} as FINISHED"
+
+    finding = Finding(
+        BROKEN,
+        f"{counted(len(runs), 'run')} RUNNING although their process has gone",
+        "It was killed, or the machine went down. What they had logged is kept, but they look as if at work for ever.",
+        "adtrack doctor --fix ends them: FINISHED if they are trials that have their objective, else KILLED. The same "
+        "adtrack tune command does so too, and goes on with the study.",
+        tuple(map(_title, runs)),
+        end,
+    )
+    return (finding,)
+
+
+def _long_running(runs: Sequence[Run]) -> tuple[Finding, ...]:
+    if not runs:
+        return ()
+    finding = Finding(
+        NOTE,
+        f"{counted(len(runs), 'run')} of other machines RUNNING for more than a day",
+        "Whether their process lives can only be seen on the machine that started them.",
+        "Run adtrack doctor there. If that machine is gone for good: python -c "
+        "\"from mlflow import MlflowClient; MlflowClient().set_terminated('RUN', 'KILLED')\"",
+        tuple(f"{_title(run)}, on {_host(run)}" for run in runs),
+    )
+    return (finding,)
+
+
+def _host(run: Run) -> str:
+    return run.data.tags[WORKER_TAG].partition("|")[0]
+
+
+def _is_ours(run: Run) -> bool:
+    return _host(run) == socket.gethostname()
+
+
+def _seconds(run: Run) -> float:
+    return datetime.datetime.now().timestamp() - run.info.start_time / 1000
+
+
+def _title(run: Run) -> str:
+    started = datetime.datetime.fromtimestamp(run.info.start_time / 1000)
+    return f"{run.info.run_id}  {run.info.run_name} (since {started:%Y-%m-%d %H:%M})"

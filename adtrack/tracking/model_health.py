@@ -1,0 +1,196 @@
+"""Do the models that the store promises exist, and can those in use be loaded? Looks without changing anything."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, Run
+from mlflow.entities.model_registry import RegisteredModel
+
+from adtrack.detectors import padim
+from adtrack.detectors.scorer import Scorer
+from adtrack.errors import UserError
+from adtrack.features.weights import cached_trunk
+from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
+from adtrack.progress import track
+from adtrack.tracking.health import local_folder
+from adtrack.tracking.models import ARTIFACT, code_digest
+from adtrack.tracking.registry import CANDIDATE, CHAMPION
+from adtrack.tracking.store import quoted, search_runs
+
+GROUP = "Models"
+_BANK = f"artifacts/{ARTIFACT}"
+_FOLDERS = ("", _BANK, f"{_BANK}/code")
+_FILES = ("MLmodel", f"{_BANK}/scorer.json", f"{_BANK}/detector.json", f"{_BANK}/code/DIGEST")
+_TENSORS = (f"{_BANK}/bank.safetensors", f"{_BANK}/{padim.FILE}")  # PatchCore's or PaDiM's
+
+
+def look_at_models() -> list[Check]:
+    """A check for each of adtrack's registered models, one for the trials' and banks' models, one for the trunks."""
+    models = _logged_models()
+    registered = MlflowClient().search_registered_models("name LIKE 'adtrack-%'", max_results=1000)
+    runs = search_runs("attributes.status = 'FINISHED'")
+    checks = [_registered(model, models) for model in registered]
+    return [*checks, _logged(runs, models), _trunks(runs)]
+
+
+def _logged_models() -> dict[str, LoggedModel]:
+    """All logged models by id, page after page."""
+    client = MlflowClient()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found, token = {}, None
+    while True:
+        page = client.search_logged_models(experiments, page_token=token)
+        found |= {model.model_id: model for model in page}
+        token = page.token
+        if not token:
+            return found
+
+
+def _registered(model: RegisteredModel, models: dict[str, LoggedModel]) -> Check:
+    found = MlflowClient().search_model_versions(f"name = {quoted(model.name)}", max_results=10_000)
+    versions = {int(version.version): version.source.removeprefix("models:/") for version in found}
+    aliases = {alias: int(version) for alias, version in sorted(model.aliases.items(), reverse=True)}
+    findings = []
+    for alias, number in aliases.items():
+        if number not in versions:
+            findings.append(_nowhere(model.name, alias, number))
+    in_use = {number for alias, number in aliases.items() if alias in (CHAMPION, CANDIDATE)}
+    for number, model_id in sorted(versions.items()):
+        trouble = _trouble(models.get(model_id), loads=number in in_use)
+        if trouble:
+            findings.append(_unusable(model.name, number, [a for a in aliases if aliases[a] == number], trouble))
+    if CHAMPION not in aliases:
+        findings.append(_leaderless(model.name))
+    used = ", ".join(f"{alias} is {number}" for alias, number in aliases.items())
+    return Check(GROUP, model.name, f"{counted(len(versions), 'version')}; {used or 'no alias'}", tuple(findings))
+
+
+def _nowhere(name: str, alias: str, number: int) -> Finding:
+    return Finding(
+        BROKEN,
+        f"{name}@{alias} means version {number}, which does not exist",
+        f"Whoever asks for models:/{name}@{alias} gets an error.",
+        "Point it to a version that exists: adtrack promote, adtrack rollback, or the model's page in the UI.",
+    )
+
+
+def _unusable(name: str, number: int, aliases: list[str], trouble: str) -> Finding:
+    called = f", the {' and '.join(aliases)}," if aliases else ""
+    means = f"models:/{name}@{aliases[0]} cannot score anything." if aliases else "A rollback to it would fail."
+    return Finding(
+        BROKEN,
+        f"version {number} of {name}{called} is damaged: {trouble}",
+        means,
+        "Bring its files back from a backup of the artifacts. Else make a new version (adtrack tune, or adtrack "
+        "build-bank --register), adtrack promote it, and delete this one in the UI.",
+    )
+
+
+def _leaderless(name: str) -> Finding:
+    return Finding(
+        NOTE,
+        f"{name} has no champion",
+        f"models:/{name}@{CHAMPION}, which the documentation and most scripts use, means nothing.",
+        f"adtrack promote --class {name.removeprefix('adtrack-')} makes the candidate champion.",
+    )
+
+
+def _trouble(model: LoggedModel | None, loads: bool) -> str | None:
+    """What is wrong with a model's files, None if nothing is. One in use is loaded where that needs no transfer."""
+    if model is None:
+        return "its logged model has been deleted"
+    missing = _missing(model)
+    if missing:
+        return f"{missing[0]} is missing" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+    folder = local_folder(model.artifact_location)
+    return _does_not_load(folder / _BANK) if loads and folder else None
+
+
+def _missing(model: LoggedModel) -> list[str]:
+    """The needed files that are not there or empty."""
+    folder = local_folder(model.artifact_location)
+    if folder:
+        there = {file for file in (*_FILES, *_TENSORS) if (folder / file).is_file() and (folder / file).stat().st_size}
+    else:
+        client = MlflowClient()
+        listed = (item for part in _FOLDERS for item in client.list_logged_model_artifacts(model.model_id, part))
+        there = {item.path for item in listed if item.file_size}
+    tensors = [] if there & set(_TENSORS) else [_TENSORS[0]]
+    return [file for file in _FILES if file not in there] + tensors
+
+
+def _does_not_load(bank: Path) -> str | None:
+    """Why a registered model's folder can't be used: tensors, trunk (by its SHA-256), code (by its digest)."""
+    try:
+        Scorer.load(bank, torch.device("cpu"), _no_other_place)
+    except UserError as error:
+        return str(error).removesuffix(".")
+    except Exception as error:  # whatever damaged files make of the code that reads them
+        return f"it cannot be read ({error})"
+    if code_digest(bank / "code") != (bank / "code" / "DIGEST").read_text():
+        return "the scoring code in it is not the code that was logged"
+    return None
+
+
+def _no_other_place(run_id: str, path: str) -> str:
+    raise FileNotFoundError(path)
+
+
+def _logged(runs: Iterable[Run], models: dict[str, LoggedModel]) -> Check:
+    """The models that trials and banks were logged with."""
+    prefix = "models:/m-"  # an evaluation's run names a registered model instead
+    owners = [run for run in runs if run.data.tags.get("adtrack.model", "").startswith(prefix)]
+    troubles = (
+        (run, _trouble(models.get(run.data.tags["adtrack.model"].removeprefix("models:/")), loads=False))
+        for run in track(owners, "Looking at models", unit="model")
+    )
+    gone = [f"{_title(run)}: {trouble}" for run, trouble in troubles if trouble]
+    detail = f"{counted(len(owners), 'model')} of trials and banks" + (f", {len(gone)} damaged" if gone else "")
+    if not gone:
+        return Check(GROUP, "logged models", detail)
+    finding = Finding(
+        BROKEN,
+        f"files of {counted(len(gone), 'model')} of finished runs are gone or empty",
+        "The runs' numbers and pictures are there, but nothing can be scored or registered with these models.",
+        "Bring the files back from a backup of the artifacts, or build them again with the runs' parameters (adtrack "
+        "build-bank); mlflow runs delete --run-id RUN takes a run that is not worth it out of the way.",
+        tuple(gone),
+    )
+    return Check(GROUP, "logged models", detail, (finding,))
+
+
+def _trunks(runs: list[Run]) -> Check:
+    """The trunks that studies keep for their trials' models, which come without one."""
+    with_trials = {run.data.tags.get("mlflow.parentRunId") for run in runs}
+    studies = [run for run in search_runs("tags.`adtrack.role` = 'study'") if run.info.run_id in with_trials]
+    lacking = [run for run in studies if not _has_trunk(run)]
+    detail = f"of {counted(len(studies), 'study', 'studies')}" + (f", {len(lacking)} gone" if lacking else "")
+    if not lacking:
+        return Check(GROUP, "trunks", detail)
+    finding = Finding(
+        BROKEN,
+        f"{counted(len(lacking), 'study has', 'studies have')} lost the trunk that their trials' models need",
+        "A trial's model holds its bank only. Without the trunk it loads nowhere but on machines that have it cached. "
+        "Registered models are whole and not concerned.",
+        "The same adtrack tune command puts it back.",
+        tuple(f"{_title(run)}{_cached(run)}" for run in lacking),
+    )
+    return Check(GROUP, "trunks", detail, (finding,))
+
+
+def _has_trunk(run: Run) -> bool:
+    file = f"trunk/{run.data.params['weights_sha256']}.safetensors"
+    folder = local_folder(run.info.artifact_uri)
+    if folder:
+        return (folder / file).is_file()
+    return file in {item.path for item in MlflowClient().list_artifacts(run.info.run_id, "trunk")}
+
+
+def _cached(run: Run) -> str:
+    return " (in this machine's cache)" if cached_trunk(run.data.params["weights_sha256"]).is_file() else ""
+
+
+def _title(run: Run) -> str:
+    return f"{run.info.run_id}  {run.info.run_name}"

@@ -1,0 +1,199 @@
+"""A class's versions in the registry: which one is the champion, since when, by whom and why."""
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from adtrack.errors import UserError
+from adtrack.tracking.calling import how_to_call
+from adtrack.tracking.store import quoted
+
+CHAMPION, CANDIDATE = "champion", "candidate"
+PROMOTED, ROLLED_BACK = "promoted", "rolled back"
+_HISTORY = "adtrack.champion."  # and the move's number, among all versions: a tag of the version that became champion
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry, and whether it is the champion."""
+
+    name: str
+    version: int
+    champion: bool
+
+    @property
+    def text(self) -> str:
+        """``adtrack-zipper/3``, as the tag ``adtrack.registered`` of its run says it."""
+        return f"{self.name}/{self.version}"
+
+    @property
+    def uri(self) -> str:
+        """``models:/adtrack-zipper/3``."""
+        return f"models:/{self.text}"
+
+
+@dataclass(frozen=True)
+class Move:
+    """The champion became ``version``; until then it was ``before`` (None: there was none).
+
+    ``what`` is PROMOTED or ROLLED_BACK, ``when`` ISO 8601 in UTC; ``forced`` names the checks that had failed.
+    """
+
+    version: int
+    before: int | None
+    what: str
+    who: str
+    when: str
+    why: str
+    forced: tuple[str, ...] = ()
+
+
+def registry_name(class_name: str) -> str:
+    """The name of a class's registered model. UserError if the registry can't take it: before a study, not after."""
+    if set(class_name) & set(":/\"'"):
+        raise UserError(
+            f"a class that is registered must have a name without : / and quotes, but got {class_name!r}.",
+            "rename its folder.",
+        )
+    return f"adtrack-{class_name}"
+
+
+def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registered:
+    """A new version of ``adtrack-<class>``, alias ``candidate``; ``champion`` as well if there is none.
+
+    ``origin`` says where it came from; it becomes the version's tags ``adtrack.…``.
+    """
+    client, name = MlflowClient(), registry_name(class_name)
+    with contextlib.suppress(MlflowException):  # it exists
+        client.create_registered_model(name, description=how_to_call(f"models:/{name}@{CHAMPION}"))
+    model_id = model_uri.removeprefix("models:/")
+    run_id = client.get_logged_model(model_id).source_run_id
+    tags = {f"adtrack.{key}": value for key, value in origin.items()}
+    version = client.create_model_version(name, model_uri, run_id, tags, model_id=model_id).version
+    client.update_model_version(name, version, how_to_call(f"models:/{name}/{version}"))
+    client.set_registered_model_alias(name, CANDIDATE, version)
+    first = CHAMPION not in client.get_registered_model(name).aliases
+    if first:
+        client.set_registered_model_alias(name, CHAMPION, version)
+    return Registered(name, int(version), first)
+
+
+def registered_as(tags: Mapping[str, str]) -> Registered | None:
+    """The version that a run with these tags was registered as, unless it has been deleted since."""
+    name, _, version = tags.get("adtrack.registered", "").rpartition("/")
+    if not name or int(version) not in _tags_by_version(name):
+        return None
+    return Registered(name, int(version), _aliases(name).get(CHAMPION) == int(version))
+
+
+def resolved(uri: str) -> str:
+    """An alias as the version that it names now; every other URI as it is."""
+    name, at, alias = uri.removeprefix("models:/").partition("@")
+    if uri.startswith("models:/") and at:
+        return f"models:/{name}/{MlflowClient().get_model_version_by_alias(name, alias).version}"
+    return uri
+
+
+def champion_of(class_name: str) -> Registered | None:
+    """The champion, if there is one. UserError if nothing is registered for the class."""
+    number = _known_aliases(class_name).get(CHAMPION)
+    return None if number is None else Registered(registry_name(class_name), number, champion=True)
+
+
+def version_of(class_name: str, number: int | None) -> Registered:
+    """Version ``number``, or the candidate without one. UserError if there is no such version."""
+    aliases, name = _known_aliases(class_name), registry_name(class_name)
+    asked = aliases.get(CANDIDATE) if number is None else number
+    known = _tags_by_version(name)
+    if asked not in known:
+        there = ", ".join(map(str, sorted(known))) or "none"
+        raise UserError(
+            f"version must be one that {name} has ({there}), but got {'no candidate' if asked is None else asked}.",
+            "--version N names one; mlflow ui lists them.",
+        )
+    return Registered(name, asked, aliases.get(CHAMPION) == asked)
+
+
+def move_champion(name: str, move: Move) -> None:
+    """Set the alias, and keep the move among the version's tags."""
+    client = MlflowClient()
+    numbers = [number for number, _ in _numbered_moves(name)]
+    # The alias first: of a process that is killed in between, the history says too little, but nothing untrue.
+    client.set_registered_model_alias(name, CHAMPION, str(move.version))
+    text = {key: value for key, value in asdict(move).items() if key != "version"}
+    key = f"{_HISTORY}{max(numbers, default=0) + 1:04}"
+    client.set_model_version_tag(name, str(move.version), key, json.dumps(text, ensure_ascii=False))
+
+
+def moves(name: str) -> list[Move]:
+    """How the champion has moved, from the first to the latest move; those of deleted versions are gone with them."""
+    return [move for _, move in _numbered_moves(name)]
+
+
+def previous_champion(name: str) -> int | None:
+    """The version that a rollback goes to: before the last one it was the champion, and it still exists.
+
+    Versions that were promoted and rolled back are out of the line, so a second rollback goes further back. Where the
+    alias was moved by hand, it is the champion that was there before.
+    """
+    known, now = _tags_by_version(name), _aliases(name).get(CHAMPION)
+    line = [version for version in champion_line(moves(name)) if version in known]
+    while line and line[-1] == now:
+        line.pop()
+    return line[-1] if line else None
+
+
+def champion_line(history: Sequence[Move]) -> list[int]:
+    """The champions one after the other, as if what was rolled back had never been promoted."""
+    line: list[int] = []
+    for move in history:
+        if move.before is not None and line[-1:] != [move.before]:
+            line.append(move.before)  # it became champion when it was registered, or by hand
+        if move.what == ROLLED_BACK:
+            while line and line[-1] != move.version:
+                line.pop()
+        if line[-1:] != [move.version]:
+            line.append(move.version)
+    return line
+
+
+def _known_aliases(class_name: str) -> dict[str, int]:
+    name = registry_name(class_name)
+    try:
+        return _aliases(name)
+    except MlflowException as error:
+        raise UserError(
+            f"a class must have a registered model, but there is no {name} in this store.",
+            f"adtrack tune --class {class_name} registers its best bank; build-bank does with --register.",
+        ) from error
+
+
+def _aliases(name: str) -> dict[str, int]:
+    """Alias → version; stores differ in whether MLflow gives a number or a text."""
+    return {alias: int(version) for alias, version in MlflowClient().get_registered_model(name).aliases.items()}
+
+
+def _tags_by_version(name: str) -> dict[int, dict[str, str]]:
+    found = MlflowClient().search_model_versions(f"name = {quoted(name)}", max_results=10_000)
+    return {int(version.version): version.tags for version in found}
+
+
+def _numbered_moves(name: str) -> list[tuple[int, Move]]:
+    found = []
+    for version, tags in _tags_by_version(name).items():
+        for key, text in tags.items():
+            # Tags can be edited in the UI: what is no longer a move is left out, and the rest still counts.
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                if key.startswith(_HISTORY):
+                    found.append((int(key.removeprefix(_HISTORY)), _move(version, json.loads(text))))
+    return sorted(found, key=lambda item: item[0])
+
+
+def _move(version: int, text: Mapping) -> Move:
+    before = None if text["before"] is None else int(text["before"])
+    words = (str(text[key]) for key in ("what", "who", "when", "why"))
+    return Move(version, before, *words, tuple(map(str, text["forced"])))

@@ -1,0 +1,172 @@
+"""Runs whose scores are kept image by image: found by what a user types, and read back."""
+
+import csv
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from adtrack.data.imageset import CLEAN, parse_name
+from adtrack.errors import UserError
+from adtrack.evaluation.contrasts import SetScores
+from adtrack.evaluation.resampling import Sample
+from adtrack.tracking.registry import resolved
+from adtrack.tracking.runs import run_file
+from adtrack.tracking.store import quoted, search_runs
+
+_ORDER = ("val_clean", "val_shift", "test_clean", "test_shift")
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """A run with per-image scores; ``asked`` is what the user called it.
+
+    ``places`` says for every image set which run holds its scores: this one, or one that evaluated its model later.
+    """
+
+    asked: str
+    run_id: str
+    name: str
+    class_name: str
+    split_digest: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    places: Mapping[str, str]
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The image sets that it has scores of, the usual ones first."""
+        usual = [name for name in _ORDER if name in self.places]
+        return (*usual, *sorted(set(self.places) - set(usual)))
+
+
+def scored_run(asked: str) -> ScoredRun:
+    """The run that ``asked`` names: by id or its start; or models:/name/version, models:/name@alias, models:/m-….
+
+    UserError: there is no such run, or it holds no scores of adtrack's.
+    """
+    run = MlflowClient().get_run(_run_of_model(asked) if asked.startswith("models:/") else _run_of_prefix(asked))
+    tags = run.data.tags
+    if "adtrack.class" not in tags or "adtrack.split_digest" not in tags:
+        raise UserError(f"a run must be one of adtrack's, but {asked} has no tag adtrack.class.")
+    runs = [run, *_evaluations(run)]
+    places, metrics = {}, {}
+    for found in reversed(runs):
+        places |= dict.fromkeys(_score_sets(found.info.run_id), found.info.run_id)
+        metrics |= found.data.metrics
+    if not places:
+        best = tags.get("adtrack.best_run")
+        raise UserError(
+            f"a run must hold scores image by image, but {asked} has none.",
+            f"it is a study: its best trial is run {best}." if best else "trials, banks and evaluations hold them.",
+        )
+    return ScoredRun(
+        asked,
+        run.info.run_id,
+        run.info.run_name,
+        tags["adtrack.class"],
+        tags["adtrack.split_digest"],
+        run.data.params,
+        metrics,
+        places,
+    )
+
+
+def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> SetScores:
+    """The scores of an image set in the order of its paths. UserError if they can't be read.
+
+    Images are known by their paths; ``by_content`` by path, file content and what the shift of a shifted set depends
+    on, so that runs with different splits can be aligned.
+    """
+    try:
+        file = run_file(run.places[name], f"scores/{name}.csv")
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = sorted(csv.DictReader(stream), key=lambda row: row["path"])
+        paths = tuple(row["path"] for row in rows)
+        (threshold,) = {float(row["threshold"]) for row in rows}
+        sample = Sample([float(row["score"]) for row in rows], [int(row["label"]) for row in rows], threshold)
+        kinds = tuple(row["kind"] for row in rows)
+        contents = image_contents(run.places[name], name) if by_content else {}
+        images = tuple(f"{path}\n{contents[path]}" for path in paths) if by_content else paths
+    except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"scores/{name}.csv must list path, kind, label, score and one threshold, but that of run {run.run_id} "
+            f"does not ({error})."
+        ) from error
+    return SetScores(images, paths, kinds, sample)
+
+
+def image_contents(run_id: str, name: str) -> dict[str, str]:
+    """Path → SHA-256 of the file, and the shift's seed in a shifted set, from the run's manifest of the splits."""
+    split, domain, _ = parse_name(name)
+    try:
+        manifest = json.loads(run_file(run_id, "splits.json").read_text(encoding="utf-8"))
+        seed = "" if domain == CLEAN else f" {manifest['seed']}"
+        return {row["path"]: f"{row['sha256']}{seed}" for row in manifest["splits"][split]}
+    except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"a run must keep a manifest of its splits, but run {run_id} does not ({error}).") from error
+
+
+def data_place(run_id: str) -> str:
+    """Where the run's data lay, as its user said it: "demo" or a folder."""
+    try:
+        return str(json.loads(run_file(run_id, "spec.json").read_text(encoding="utf-8"))["data"]["root"])
+    except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"a run must say where its data lie, but run {run_id} does not ({error}).", "--data says it instead."
+        ) from error
+
+
+def _run_of_model(uri: str) -> str:
+    client = MlflowClient()
+    try:
+        name, slash, version = resolved(uri).removeprefix("models:/").rpartition("/")
+        found = client.get_model_version(name, version).run_id if slash else _source_run(version)
+    except (MlflowException, ValueError) as error:
+        raise UserError(
+            f"a model must be one that the tracking store knows, but {uri} is not ({str(error).splitlines()[0]}).",
+            "models:/adtrack-zipper/3 and models:/adtrack-zipper@champion are how versions are named.",
+        ) from error
+    if not found:
+        raise UserError(f"a model must say which run it comes from, but {uri} does not.")
+    return found
+
+
+def _source_run(model_id: str) -> str | None:
+    return MlflowClient().get_logged_model(model_id).source_run_id
+
+
+def _run_of_prefix(asked: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{4,32}", asked):
+        raise UserError(
+            f"a run must be named by its id, or by four or more of its first characters, but got {asked!r}.",
+            "mlflow ui shows ids; models:/adtrack-zipper@champion names a version instead.",
+        )
+    found = search_runs(f"attributes.run_id LIKE '{asked}%'")
+    if len(found) != 1:
+        there = f"{len(found)} runs begin so" if found else "none begins so"
+        raise UserError(
+            f"a run's id must name one run in this store, but got {asked!r} and {there}.",
+            "MLFLOW_TRACKING_URI says which store is asked." if not found else "give more of its characters.",
+        )
+    return found[0].info.run_id
+
+
+def _evaluations(run: Run) -> list[Run]:
+    """The runs that ``adtrack evaluate`` made of the run's model on the same splits, the latest first."""
+    tags = run.data.tags
+    models = {tags.get("adtrack.model", ""), f"models:/{tags.get('adtrack.registered', '')}"}
+    condition = "tags.`adtrack.role` = 'evaluation' and tags.`adtrack.split_digest` = "
+    found = search_runs(f"{condition}{quoted(tags['adtrack.split_digest'])} and attributes.status = 'FINISHED'")
+    of_model = [one for one in reversed(found) if one.data.tags.get("adtrack.model") in models]
+    return [one for one in of_model if one.info.run_id != run.info.run_id]
+
+
+def _score_sets(run_id: str) -> list[str]:
+    paths = [PurePosixPath(item.path) for item in MlflowClient().list_artifacts(run_id, "scores") if not item.is_dir]
+    return [path.stem for path in paths if path.suffix == ".csv"]

@@ -1,0 +1,31 @@
+"""The note on a study's parent run: what MLflow shows first when the study is opened."""
+
+from adtrack.reporting.render import markdown_table
+from adtrack.tuning.report import Story
+from adtrack.tuning.tables import best_table, in_brief
+
+_TOLD = (
+    *("backbone", "weights", "layers", "patch_size", "coreset_fraction", "reweight_neighbours"),
+    *("resize", "crop", "seed"),
+)
+
+
+def study_note(story: Story, experiment: str, parent: str) -> str:
+    """Markdown: the winner, its metrics with intervals, how to score with it, and links into MLflow's own pages.
+
+    MLflow folds a note after some five lines, so the winner, its figures and the links come first.
+    """
+    runs = f"#/experiments/{experiment}/runs"
+    best, table = story.best, best_table(story.best)
+    spec = ", ".join(f"`{name}={best.params[name]}`" for name in _TOLD if name in best.params)
+    parts = [
+        f"**{story.winner}**",
+        f"Image AUROC: {in_brief(best)}",
+        f"[The report]({runs}/{parent}/artifacts/report.html) · [the best trial]({runs}/{best.run_id}) · "
+        f"[all trials, ranked]({runs}/{parent}/artifacts/tables/best_trials.html)",
+        f"What counted: {story.objective_name}. Score with it:\n\n```\n{story.score_command}\n```",
+        markdown_table(table),
+        table.notes,
+        f"Specification: {spec}",
+    ]
+    return "\n\n".join(parts)

@@ -1,0 +1,147 @@
+"""A study as one page: which bank won, how the search went, what quality costs, and why the best trial is the best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from plotly.graph_objects import Figure
+
+from adtrack.evaluation.curves import precision_recall, roc
+from adtrack.evaluation.side_by_side import compare, comparison_sheet
+from adtrack.evaluation.workbench import Workbench
+from adtrack.reporting.curves import LEGEND_BELOW, curves_figure, histogram_figure
+from adtrack.reporting.document import Section, command, document, figures, picture, sortable, text
+from adtrack.reporting.interactive import figure_of
+from adtrack.tracking.evidence import read_curve, read_scores
+from adtrack.tracking.models import load_model
+from adtrack.tracking.runs import run_tags
+from adtrack.tracking.trials import TrialRecord
+from adtrack.tuning.plots import study_figures
+from adtrack.tuning.quality import about, cost_chart, shift_chart
+from adtrack.tuning.tables import SPLITS, best_table, parameters, ranked, set_name, trials_table
+
+COLUMNS, KINDS = 6, 6  # banks and kinds of image on the comparison sheet
+VAL_SETS = ("val_clean", "val_shift")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the page and the parent run's note tell of."""
+
+    bench: Workbench
+    trials: Sequence[TrialRecord]
+    best: TrialRecord
+    model: str  # the URI that the best bank is scored with
+    objective_name: str
+    metric: str
+
+    @property
+    def title(self) -> str:
+        """The page's heading."""
+        return f"{self.best.class_name}: study {self.best.study}"
+
+    @property
+    def score_command(self) -> str:
+        """What to type to use the winner."""
+        return f"adtrack score --model {self.model} photos/ --out scored/"
+
+    @property
+    def winner(self) -> str:
+        """The best trial in a line."""
+        rows, size, time = (self.best.metrics[f"cost/{name}"] for name in ("bank_rows", "bank_mb", "score_ms"))
+        costs = f"{rows:.0f} patches, {size:.2f} MB, {time:.0f} ms an image"
+        return f"Best of {len(self.trials)} trials: {about(self.best)}; {costs}"
+
+
+def study_page(story: Story) -> str:
+    """The page, HTML that asks for no other file."""
+    lead = text(f"{story.winner}. What counted: {story.objective_name}.")
+    lead += sortable(best_table(story.best)) + command(story.score_command)
+    order = ranked(story.trials)
+    sections = [Section("Trials", sortable(trials_table(order)), "Click a heading to sort."), *_search(story)]
+    sections += [_trade(story), _comparison(story, order[:COLUMNS]), *_best_scores(story)]
+    return document(story.title, lead, sections)
+
+
+def _search(story: Story) -> list[Section]:
+    found = study_figures(story.trials, story.objective_name)
+    if not found:
+        return []
+    wide = {"parallel_coordinates": found.pop("parallel_coordinates")}
+    return [Section("How the search went", figures(found, height=420) + figures(wide, height=480))]
+
+
+def _trade(story: Story) -> Section:
+    charts = {cost: cost_chart(story.trials, cost, story.objective_name) for cost in ("bank_mb", "score_ms")}
+    charts["shift"] = shift_chart(story.trials, story.metric)
+    shown = {name: figure_of(chart).update_layout(legend=LEGEND_BELOW) for name, chart in charts.items() if chart}
+    note = (
+        "Numbers name the trials on the Pareto front: no other is better without costing more. Below the diagonal, a "
+        "bank loses under shift."
+    )
+    return Section("What quality costs, and who keeps working", figures(shown, height=500), note)
+
+
+def _comparison(story: Story, best: Sequence[TrialRecord]) -> Section:
+    scorers = (load_model(run_tags(trial.run_id)["adtrack.model"], story.bench.device).scorer for trial in best)
+    chosen = telling(read_scores(story.best.run_id, "val_clean"))
+    rows = compare(story.bench, scorers, [(name, index) for index in chosen for name in VAL_SETS])
+    sheet = comparison_sheet(rows, [_heading(rank, trial) for rank, trial in enumerate(best, start=1)])
+    note = (
+        "Per kind the Val image that the best trial gets most wrong, clean and shifted, as the best trials see it. "
+        "Colours mean the same in every column: dark is the bank's median good pixel, bright its 99.5 % quantile. "
+        "The frame and the word say whether the call at the bank's own threshold was right."
+    )
+    return Section("The same images in the best banks", picture(sheet, "Heatmaps of the best trials"), note)
+
+
+def _heading(rank: int, trial: TrialRecord) -> str:
+    found = parameters(trial)
+    size = f"p{found.get('patch_size', '?')}, {found.get('coreset_fraction', float('nan')):g}"
+    return f"{rank}. trial {trial.number}\n{found.get('layers', '')}\n{size}"
+
+
+def telling(scores: pd.DataFrame) -> list[int]:
+    """Places of the images to look at: of each kind the one most wrongly scored, the hardest kinds first.
+
+    Good images come first, then the kinds by how far their worst image lies below the threshold.
+    """
+    worst = []
+    for kind, members in scores.groupby("kind", sort=True):
+        defective = bool(members["label"].iloc[0])
+        index = members["score"].idxmin() if defective else members["score"].idxmax()
+        worst.append((defective, float(members["score"][index]) if defective else 0.0, str(kind), int(index)))
+    return [index for _, _, _, index in sorted(worst)[:KINDS]]
+
+
+def _best_scores(story: Story) -> list[Section]:
+    found = {name: read_scores(story.best.run_id, name) for name in SPLITS}
+    sets = {name: scores for name, scores in found.items() if scores is not None}
+    everything = pd.concat([scores["score"] for scores in sets.values()])
+    bounds = (float(everything.min()), max(float(everything.max()), float(everything.min()) + 1e-9))
+    histograms = {f"scores_{name}": _histogram(name, scores, bounds) for name, scores in sets.items()}
+    note = f"Trial {story.best.number}. The threshold has the best F1 on Val-clean and is applied unchanged elsewhere."
+    return [
+        Section("Scores of the best trial", figures(histograms, height=340), note),
+        Section("Curves of the best trial", figures(_curves(story, sets), height=430)),
+    ]
+
+
+def _histogram(name: str, scores: pd.DataFrame, bounds: tuple[float, float]) -> Figure:
+    good, anomalous = (scores["score"][scores["label"] == label].to_list() for label in (0, 1))
+    return histogram_figure(set_name(name), good, anomalous, float(scores["threshold"].iloc[0]), bounds)
+
+
+def _curves(story: Story, sets: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+    by_set = {set_name(name): (scores["score"].to_numpy(), scores["label"].to_numpy()) for name, scores in sets.items()}
+    receiver = {name: roc(*one) for name, one in by_set.items()}
+    precision = {name: precision_recall(*one) for name, one in by_set.items()}
+    overlap = {set_name(name): curve for name in sets if (curve := read_curve(story.best.run_id, name))}
+    shown = {
+        "roc": curves_figure("ROC of images", "False-positive rate", "Recall", receiver),
+        "precision_recall": curves_figure("Precision and recall of images", "Recall", "Precision", precision),
+    }
+    if overlap:
+        rate = "False-positive rate of pixels"
+        shown["pro"] = curves_figure("Per-region overlap (PRO)", rate, "PRO", overlap, x_end=0.3)
+    return shown

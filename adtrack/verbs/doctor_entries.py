@@ -1,0 +1,121 @@
+"""How the rooms of adtrack's cache look inside: their entries, whether one is whole, and what a killed process left."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torchvision
+from filelock import FileLock, Timeout
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from adtrack.data import demo
+from adtrack.features.store import FILE
+from adtrack.features.weights import Trunk
+
+_USUAL = ("resnet50", "resnet18", "resnet34", "wide_resnet50_2", "squeezenet1_1")
+_MOMENT = 600.0  # seconds: to write a trunk takes one at most
+
+
+@dataclass(frozen=True)
+class Room:
+    """A folder of the cache. ``whole`` raises or says False of an entry that is damaged."""
+
+    name: str
+    entries: Callable[[Path], list[Path]]
+    whole: Callable[[Path], bool]
+    unfinished: Callable[[Path], list[Path]]
+
+
+def is_whole(room: Room, entry: Path) -> bool:
+    """Whether an entry can be used."""
+    try:
+        return room.whole(entry)
+    except Exception:  # whatever a reader makes of damaged bytes, they are damaged
+        return not entry.exists()  # another process may have removed it meanwhile
+
+
+def _free(lock: Path) -> bool:
+    """Whether no process holds a lock file."""
+    try:
+        if lock.exists():
+            FileLock(lock, timeout=0).acquire().lock.release()
+        return True
+    except (Timeout, OSError):
+        return False
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _feature_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("tmp-"))
+
+
+def _whole_features(entry: Path) -> bool:
+    """Header and length fit; the numbers have no checksum."""
+    array = np.load(entry / FILE, mmap_mode="r", allow_pickle=False)
+    return array.ndim == 4 and array.offset + array.nbytes == (entry / FILE).stat().st_size
+
+
+def _unfinished_features(folder: Path) -> list[Path]:
+    left = sorted(folder.glob("tmp-*"))
+    # Which pass writes which of them is not written down: they count as left over when no pass is under way.
+    return left if all(map(_free, folder.glob("*.lock"))) else []
+
+
+def _whole_order(entry: Path) -> bool:
+    with safe_open(entry, "pt") as file:
+        return set(file.keys()) == {"order", "counts", "seconds"}
+
+
+def _unfinished_orders(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.glob("*.partial")) if _free(file.with_suffix(".safetensors.lock"))]
+
+
+def _whole_trunk(entry: Path) -> bool:
+    """Its name is the SHA-256 of its tensors and of the network that they belong to, which the file does not name."""
+    tensors = load_file(entry)
+    networks = dict.fromkeys((*_USUAL, *torchvision.models.list_models(module=torchvision.models)))
+    return any(Trunk(network, tensors, entry.name).sha256 == entry.stem for network in networks)
+
+
+def _unfinished_trunks(folder: Path) -> list[Path]:
+    files = (file for file in sorted(folder.glob("*")) if file.suffix != ".safetensors")
+    return [file for file in files if time.time() - file.stat().st_mtime > _MOMENT]
+
+
+def _demo_folder(folder: Path) -> list[Path]:
+    return [folder / demo.VERSION] if (folder / demo.VERSION).is_dir() else []
+
+
+def _whole_demo(entry: Path) -> bool:
+    """Every picture is there and readable."""
+    for name in demo.CLASSES:
+        defects = len(demo.PRODUCTS[name].DEFECTS) * demo.COUNTS.test_defect
+        images = [*(entry / name / "train").rglob("*.png"), *(entry / name / "test").rglob("*.png")]
+        masks = [*(entry / name / "ground_truth").rglob("*.png")]
+        good = demo.COUNTS.train_good + demo.COUNTS.test_good
+        if len(images) != good + defects or len(masks) != defects:
+            return False
+        for file in images + masks:
+            with Image.open(file) as image:
+                image.verify()
+    return True
+
+
+def _unfinished_demo(folder: Path) -> list[Path]:
+    left = sorted(folder.glob(f"{demo.VERSION}.partial-*"))
+    return left if _free(folder / f"{demo.VERSION}.lock") else []
+
+
+ROOMS = (
+    Room("features", _feature_folders, _whole_features, _unfinished_features),
+    Room("orders", _files, _whole_order, _unfinished_orders),
+    Room("trunks", _files, _whole_trunk, _unfinished_trunks),
+    Room("demo", _demo_folder, _whole_demo, _unfinished_demo),
+)

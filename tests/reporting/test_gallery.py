@@ -1,0 +1,123 @@
+"""The gallery: a page that is whole at every moment, holds names as text, and asks for nothing."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adtrack.reporting.gallery import SIDE, Gallery, ScoredImage
+
+HOSTILE = '</script><script>document.title = "run"</script><img src=x onerror=\'document.title="run"\'>&amp;\u2028"'
+
+
+def scored(name: str, score: float, threshold: float = 2.0, size: tuple[int, int] = (30, 40), **addresses: str):
+    image = np.full((*size, 3), 90, np.uint8)
+    return ScoredImage(name, score, score >= threshold, image, image + 100, **addresses)
+
+
+def items(page: str) -> list[dict]:
+    return [
+        json.loads(text) for text in re.findall(r'<script type="application/json" class="item">(.*?)</script>', page)
+    ]
+
+
+def write(path: Path, total: int = 4) -> Path:
+    with Gallery(path, "models:/adtrack-part/3", 2.0, total) as gallery:
+        gallery.add(scored("low.png", 1.25, image_address="../low.png", overlay_address="overlays/low.png"))
+        gallery.add(scored("high.png", 4.5))
+        gallery.add(scored(HOSTILE, 2.0))
+        gallery.add_failure("broken.png", "image must be readable, but <b>broken.png</b> is corrupt.")
+    return path
+
+
+def test_every_image_is_in_the_page_with_both_pictures(tmp_path):
+    found = items(write(tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert [item["name"] for item in found] == ["low.png", "high.png", HOSTILE, "broken.png"]
+    assert [item.get("anomalous") for item in found] == [False, True, True, None]
+    assert found[0]["image"] == "../low.png" and found[1]["overlay"] == ""
+    pair = np.asarray(Image.open(io.BytesIO(base64.b64decode(found[0]["pair"]))))
+    assert pair.shape == (96, 2 * SIDE, 3)
+    assert abs(pair[:, : SIDE - 8].mean() - 90) < 2 and abs(pair[:, SIDE + 8 :].mean() - 190) < 2
+
+
+def test_the_same_images_give_the_same_bytes(tmp_path):
+    assert write(tmp_path / "a.html").read_bytes() == write(tmp_path / "b.html").read_bytes()
+
+
+def test_no_name_becomes_html_and_no_script_but_ours_may_run(tmp_path):
+    page = write(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<script>document" not in page and "<img" not in page and "<b>broken" not in page
+    assert "\u2028" not in page
+    policy = re.search('http-equiv="Content-Security-Policy" content="([^"]*)"', page)[1]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    assert not re.search("https?://(?!www.w3.org/2000/svg)", page)
+
+
+def test_it_can_be_looked_at_while_it_grows(tmp_path):
+    gallery = Gallery(tmp_path / "page.html", "models:/m-1", 2.0, 3)
+    for number in range(3):
+        gallery.add(scored(f"{number}.png", number))
+        assert len(items((tmp_path / "page.html").read_text())) == number + 1
+    with pytest.raises(KeyboardInterrupt), gallery:
+        raise KeyboardInterrupt
+    assert (tmp_path / "page.html").read_text().endswith("</html>\n")
+
+
+def test_where_it_cannot_be_written(tmp_path):
+    with pytest.raises(OSError):
+        Gallery(tmp_path / "nowhere/page.html", "models:/m-1", 2.0, 3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
+def test_odd_sizes(tmp_path, size):
+    with Gallery(tmp_path / "page.html", "models:/m-1", 2.0, 1) as gallery:
+        gallery.add(scored("odd.png", 1, size=size))
+    (item,) = items((tmp_path / "page.html").read_text())
+    assert (item["height"], item["width"]) == size
+
+
+def rendered(page: Path, window: str = "1200,900") -> str:
+    """The page as a browser has it after its scripts ran."""
+    browser = shutil.which("chromium") or pytest.skip("needs chromium")
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", f"--window-size={window}")
+    done = subprocess.run([browser, *options, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120)
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_in_a_browser_it_is_sorted_and_nothing_hostile_has_run(tmp_path):
+    page = rendered(write(tmp_path / "page.html", total=9))
+    assert "<title>Scores of 9 images</title>" in page
+    assert "models:/adtrack-part/3: 2 of 3 images are anomalous (score ≥ 2.000); 1 could not be scored." in page
+    assert "5 of 9 are not scored" in page
+    grid = page[page.index('<main id="grid">') : page.index("</main>")]
+    shown = re.findall(r"<b>(.*?)</b>|(<hr)", grid)
+    words = [word or rule for word, rule in shown]
+    assert words == ["4.500 anomalous", "2.000 anomalous", "<hr", "1.250 good", "not scored"]
+    assert grid.count("<img ") == 3 and "&lt;b&gt;broken.png" in grid
+    assert page.count("<rect") == 3 and "threshold 2.000" in page
+    assert re.search(r"All 4<.*Anomalous 2<.*Good 1<.*Failed 1<", page, re.DOTALL)
+
+
+@pytest.mark.slow
+def test_a_page_cut_off_in_the_middle_of_an_image_shows_the_others(tmp_path):
+    text = write(tmp_path / "page.html").read_text(encoding="utf-8")
+    (tmp_path / "cut.html").write_text(text[: text.index('{"name": "high.png"') + 200], encoding="utf-8")
+    page = rendered(tmp_path / "cut.html")
+    assert "<b>1.250 good</b>" in page and "3 of 4 are not scored" in page
+
+
+@pytest.mark.slow
+def test_images_are_drawn_as_far_as_the_window_reaches(tmp_path):
+    with Gallery(tmp_path / "page.html", "models:/m-1", 2.0, 400) as gallery:
+        for number in range(400):
+            gallery.add(scored(f"{number}.png", number / 100))
+    drawn = [rendered(tmp_path / "page.html", window).count("<img ") for window in ("1200,900", "3000,2000")]
+    assert 60 <= drawn[0] < 200 < drawn[1] <= 400

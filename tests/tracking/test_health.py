@@ -1,0 +1,199 @@
+"""The health of the tracking store and of its RUNNING runs, on stores that are really spoilt."""
+
+import contextlib
+import os
+import signal
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from adtrack.findings import BROKEN, NOTE, OK
+from adtrack.tracking.health import database_tables, local_folder, local_places, look_at_runs, look_at_store
+from adtrack.tracking.store import WORKER_TAG, Worker
+
+
+@pytest.fixture
+def uri(workplace: Path) -> str:
+    """The address of the workplace's store, which is up to date."""
+    return f"sqlite:///{workplace}/mlflow.db"
+
+
+def change(folder: Path, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        database.execute(statement)
+        database.commit()
+
+
+def test_a_store_in_order_is_ok_and_stays_as_it_was(workplace: Path, uri: str) -> None:
+    before = (workplace / "mlflow.db").read_bytes()
+    check, usable = look_at_store(uri)
+    assert (check.level, usable) == (OK, True) and "schema up to date" in check.detail
+    assert mlflow.get_tracking_uri() == uri
+    assert look_at_runs().level == OK
+    assert (workplace / "mlflow.db").read_bytes() == before
+    assert [path.name for path in workplace.iterdir()] == ["mlflow.db"]
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_where_no_store_is_none_is_made(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "mlflow.db"
+    if content is not None:
+        file.write_bytes(content)
+    check, usable = look_at_store(f"sqlite:///{file}")
+    assert (check.level, usable) == (NOTE, False) and "no store yet" in check.detail
+    assert file.exists() == (content is not None) and (not file.exists() or file.read_bytes() == b"")
+    assert database_tables(f"sqlite:///{tmp_path}/other.db") == set() and local_places(f"sqlite:///{file}") == {}
+    assert not (tmp_path / "other.db").exists()
+
+
+@pytest.mark.slow
+def test_an_empty_postgresql_stays_empty_and_a_password_is_not_shown(postgres) -> None:
+    uri = postgres.new_database()
+    check, usable = look_at_store(uri)
+    assert (check.level, usable) == (NOTE, False) and "no store yet" in check.detail and database_tables(uri) == set()
+    check, usable = look_at_store(uri.replace(postgres.password, "another"))
+    assert (check.level, usable) == (BROKEN, False) and "another:" not in str(check) and ":another" not in str(check)
+
+
+def test_a_schema_of_another_version_is_named_with_the_remedy_and_not_migrated(workplace: Path, uri: str) -> None:
+    change(workplace, "UPDATE alembic_version SET version_num = 'deadbeef0000'")
+    before = (workplace / "mlflow.db").read_bytes()
+    check, usable = look_at_store(uri)
+    assert (check.level, usable) == (BROKEN, False)
+    assert "schema is deadbeef0000" in check.findings[0].what and f"mlflow db upgrade {uri}" in check.findings[0].remedy
+    assert (workplace / "mlflow.db").read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_broken(workplace: Path, uri: str) -> None:
+    (workplace / "mlflow.db").write_bytes(b"not a database at all" * 100)
+    check, usable = look_at_store(uri)
+    assert (check.level, usable) == (BROKEN, False) and "not a database" in check.findings[0].what
+
+
+def test_a_store_that_cannot_be_written_to_is_broken(workplace: Path, uri: str) -> None:
+    with contextlib.closing(sqlite3.connect(workplace / "mlflow.db")) as database:
+        database.execute("BEGIN IMMEDIATE")  # another process writes, and does not come to an end
+        check, usable = look_at_store(uri)
+    assert (check.level, usable) == (BROKEN, False) and "database is locked" in check.findings[0].what
+
+
+def test_a_server_that_does_not_answer_is_broken_within_seconds() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    started = time.monotonic()
+    check, usable = look_at_store(f"http://anna:secret@127.0.0.1:{port}")
+    assert (check.level, usable) == (BROKEN, False) and time.monotonic() - started < 20
+    text = f"{check.detail} {check.findings[0]}"
+    assert "secret" not in text and f"http://127.0.0.1:{port}" in check.detail
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[str], str]]:
+    """Starts a server that says it is of an MLflow version and has no experiments; its URI."""
+    servers = []
+
+    def start(version: str) -> str:
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.answer(version if self.path == "/version" else "{}")
+
+            def do_POST(self) -> None:
+                self.answer("{}")
+
+            def answer(self, text: str) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        servers.append(HTTPServer(("127.0.0.1", 0), Answer))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_server_of_another_version_is_a_note(workplace: Path, serve: Callable[[str], str]) -> None:
+    check, usable = look_at_store(serve("2.9.1"))
+    assert (check.level, usable) == (NOTE, True) and "the server's MLflow is 2.9.1" in check.findings[0].what
+    check, usable = look_at_store(serve(mlflow.__version__))
+    assert (check.level, usable) == (OK, True) and local_places("http://x") == {}
+
+
+def test_the_folders_of_a_store_are_known(workplace: Path, opened_store: str) -> None:
+    places = local_places(opened_store)
+    assert places["store"] == workplace and places["artifacts"].is_relative_to(workplace / "mlruns")
+    assert local_folder("file:///a/b%20c") == Path("/a/b c") and local_folder("/a/b") == Path("/a/b")
+    assert local_folder("mlflow-artifacts:/1/2") is None and local_folder("s3://bucket/a") is None
+
+
+def killed_worker() -> str:
+    """The name of a worker whose process has got kill −9."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, Worker().name.encode())
+        signal.pause()
+        os._exit(0)
+    name = os.read(reading, 4096).decode()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(reading)
+    os.close(writing)
+    return name
+
+
+def make_run(worker: str, study: str = "none", hours: float = 0.0, **metrics: float) -> str:
+    client = MlflowClient()
+    tags = {"adtrack.study": study, "adtrack.role": "trial", WORKER_TAG: worker}
+    experiment = client.get_experiment_by_name("adtrack").experiment_id
+    started = int((time.time() - 3600 * hours) * 1000)
+    run_id = client.create_run(experiment, start_time=started, tags=tags).info.run_id
+    for name, value in metrics.items():
+        client.log_metric(run_id, name, value)
+    return run_id
+
+
+def status(run_id: str) -> str:
+    return MlflowClient().get_run(run_id).info.status
+
+
+def test_runs_of_a_killed_process_are_found_and_ended_by_the_mend_alone(opened_store: str) -> None:
+    alive, dead = Worker(), killed_worker()
+    lost, done, other = make_run(dead, "a"), make_run(dead, "a", objective=0.5), make_run(dead)
+    living = make_run(alive.name, "a")
+    check = look_at_runs()
+    (finding,) = check.findings
+    assert check.level == BROKEN and check.detail == "1 run at work, 3 left behind"
+    assert {item.split()[0] for item in finding.items} == {lost, done, other}
+    assert {status(run_id) for run_id in (lost, done, other, living)} == {"RUNNING"}
+    assert finding.mend() == "ended 3 runs: 2 as KILLED, 1 as FINISHED"
+    assert [status(run_id) for run_id in (lost, done, other, living)] == ["KILLED", "FINISHED", "KILLED", "RUNNING"]
+    assert look_at_runs().level == OK
+    alive.close()
+
+
+def test_old_runs_of_other_machines_are_named_and_left_alone(opened_store: str) -> None:
+    old, new = make_run("elsewhere|/w.lock", hours=30), make_run("elsewhere|/w.lock", hours=1)
+    MlflowClient().create_run("0", start_time=1)  # somebody else's, of no adtrack
+    check = look_at_runs()
+    (finding,) = check.findings
+    assert check.level == NOTE and finding.mend is None and check.detail == "1 run at work"
+    assert [item.split()[0] for item in finding.items] == [old] and "on elsewhere" in finding.items[0]
+    assert status(old) == status(new) == "RUNNING"

@@ -1,0 +1,122 @@
+"""The health of models: registered, logged and their trunks, with files that are really gone or damaged."""
+
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from adtrack.findings import BROKEN, NOTE, OK, Check
+from adtrack.tracking.health import local_folder
+from adtrack.tracking.model_health import look_at_models
+
+
+def checks() -> dict[str, Check]:
+    return {check.name: check for check in look_at_models()}
+
+
+def folder_of(model_uri: str) -> Path:
+    """Where a logged model's files are."""
+    model = MlflowClient().get_logged_model(model_uri.removeprefix("models:/"))
+    return local_folder(model.artifact_location)
+
+
+def champion() -> Path:
+    return folder_of(MlflowClient().get_model_version_by_alias("adtrack-part", "champion").source)
+
+
+def trial(run_id: str) -> Path:
+    return folder_of(MlflowClient().get_run(run_id).data.tags["adtrack.model"])
+
+
+def test_a_finished_study_is_in_order_and_nothing_is_touched(own_study) -> None:
+    def state() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in own_study.folder.rglob("*")}
+
+    before = state()
+    found = checks()
+    assert {check.level for check in found.values()} == {OK}
+    assert found["adtrack-part"].detail == "1 version; champion is 1, candidate is 1"
+    assert found["logged models"].detail == "3 models of trials and banks"
+    assert found["trunks"].detail == "of 1 study"
+    assert state() == before
+
+
+def flip(file: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda bank: shutil.rmtree(bank.parents[1]), "MLmodel is missing and 4 more"),
+        (lambda bank: (bank / "bank.safetensors").unlink(), "artifacts/bank/bank.safetensors is missing"),
+        (lambda bank: (bank / "scorer.json").write_text(""), "artifacts/bank/scorer.json is missing"),
+        (lambda bank: (bank / "scorer.json").write_text("{}"), "readable scorer.json"),
+        (lambda bank: flip(bank / "trunk.safetensors"), "trunk must have SHA-256"),
+        (lambda bank: (bank / "trunk.safetensors").unlink(), ""),
+        (lambda bank: (bank / "bank.safetensors").write_bytes(b"garbage"), "bank must be a readable safetensors file"),
+        (lambda bank: (bank / "code/config.py").write_text("import os"), "not the code that was logged"),
+        (lambda bank: (bank / "detector.json").write_text("[]"), "detector.json"),
+    ],
+    ids=["folder", "bank", "empty", "scorer", "trunk", "no trunk", "tensors", "code", "detector"],
+)
+def test_a_champion_that_is_damaged_is_broken(own_study, spoil, said) -> None:
+    spoil(champion() / "artifacts" / "bank")
+    shutil.rmtree(own_study.cache)  # where another copy of the trunk lies
+    check = checks()["adtrack-part"]
+    (finding,) = check.findings
+    assert check.level == BROKEN and finding.mend is None
+    assert finding.what.startswith("version 1 of adtrack-part, the champion and candidate, is damaged: ")
+    assert said in finding.what and "models:/adtrack-part@champion" in finding.means
+
+
+def test_a_version_that_nobody_uses_counts_too(own_study) -> None:
+    client = MlflowClient()
+    for run_id in own_study.children[:2]:
+        model = MlflowClient().get_run(run_id).data.tags["adtrack.model"]
+        client.create_model_version("adtrack-part", model, run_id, model_id=model.removeprefix("models:/"))
+    shutil.rmtree(trial(own_study.children[0]))
+    client.delete_logged_model(client.get_model_version("adtrack-part", "3").source.removeprefix("models:/"))
+    found = checks()
+    assert [finding.what for finding in found["adtrack-part"].findings] == [
+        "version 2 of adtrack-part is damaged: MLmodel is missing and 4 more",
+        "version 3 of adtrack-part is damaged: its logged model has been deleted",
+    ]
+
+
+def test_an_alias_that_leads_nowhere_is_broken_and_a_missing_champion_a_note(own_study) -> None:
+    with contextlib.closing(sqlite3.connect(own_study.folder / "mlflow.db")) as database:
+        database.execute("UPDATE registered_model_aliases SET version = 7 WHERE alias = 'candidate'")
+        database.commit()
+    MlflowClient().delete_registered_model_alias("adtrack-part", "champion")
+    check = checks()["adtrack-part"]
+    assert [finding.level for finding in check.findings] == [BROKEN, NOTE]
+    assert "adtrack-part@candidate means version 7, which does not exist" in check.findings[0].what
+    assert "adtrack promote --class part" in check.findings[1].remedy
+
+
+def test_models_of_trials_whose_files_are_gone_are_named(own_study) -> None:
+    shutil.rmtree(trial(own_study.children[1]))
+    (trial(own_study.children[2]) / "artifacts/bank/bank.safetensors").write_bytes(b"")
+    check = checks()["logged models"]
+    (finding,) = check.findings
+    assert check.level == BROKEN and finding.mend is None and "files of 2 models" in finding.what
+    assert [item.split()[0] for item in finding.items] == list(own_study.children[1:])
+    MlflowClient().delete_run(own_study.children[1])
+    assert len(checks()["logged models"].findings[0].items) == 1  # a deleted run promises nothing
+
+
+def test_a_study_without_its_trunk_is_named(own_study) -> None:
+    run = MlflowClient().get_run(own_study.parent)
+    shutil.rmtree(local_folder(run.info.artifact_uri) / "trunk")
+    (finding,) = checks()["trunks"].findings
+    assert finding.level == BROKEN and finding.items[0].startswith(own_study.parent)
+    assert finding.items[0].endswith("(in this machine's cache)") and "adtrack tune" in finding.remedy
+    shutil.rmtree(own_study.cache)
+    assert "cache" not in checks()["trunks"].findings[0].items[0]

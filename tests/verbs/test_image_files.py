@@ -1,0 +1,61 @@
+"""Images meant by files and folders: links, ties, and what is left out."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from adtrack.errors import UserError
+from adtrack.verbs.image_files import find_images
+
+
+def touch(*files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+def found(*sources: Path, out: Path) -> list[str]:
+    return [path.relative_to(sources[0]).as_posix() for path, _ in find_images(sources, out)]
+
+
+def test_places_of_overlays_never_collide(tmp_path):
+    for name in ("x/a.png", "y/a.png", "x/a.jpg", "y/a-2.png", "y/a.tif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    sources = [tmp_path / "x", tmp_path / "y"]
+    found = find_images(sources, tmp_path / "out")
+    assert len(found) == len({place for _, place in found}) == 5
+    assert find_images([*sources, *sources], tmp_path / "out") == found
+    with pytest.raises(UserError):
+        find_images([tmp_path / "z"], tmp_path / "out")
+
+
+def test_linked_folders_are_searched_once_and_never_round_in_circles(tmp_path):
+    photos, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    touch(photos / "z/1.png", elsewhere / "2.png", elsewhere / "deep/3.png", tmp_path / "outside.png")
+    (photos / "a").symlink_to(elsewhere, target_is_directory=True)
+    (photos / "b").symlink_to(elsewhere, target_is_directory=True)  # a second way to the same folder
+    (photos / "c").symlink_to(photos / "z", target_is_directory=True)  # and one to a folder that is no link
+    (elsewhere / "round").symlink_to(photos, target_is_directory=True)
+    (elsewhere / "deep/again").symlink_to(elsewhere, target_is_directory=True)
+    (photos / "up").symlink_to(tmp_path, target_is_directory=True)
+    (photos / "lost").symlink_to(tmp_path / "nowhere", target_is_directory=True)
+    (photos / "itself").symlink_to(photos / "itself")
+    assert found(photos, out=tmp_path / "out") == ["z/1.png", "a/2.png", "a/deep/3.png"]
+    (tmp_path / "way").symlink_to(photos, target_is_directory=True)
+    assert found(tmp_path / "way", out=tmp_path / "out") == ["z/1.png", "a/2.png", "a/deep/3.png"]
+
+
+def test_a_link_to_the_folder_of_results_is_not_searched(tmp_path):
+    touch(tmp_path / "photos/1.png", tmp_path / "out/overlays/1.png")
+    (tmp_path / "photos/results").symlink_to(tmp_path / "out", target_is_directory=True)
+    assert found(tmp_path / "photos", out=tmp_path / "out") == ["1.png"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may read every folder")
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    touch(tmp_path / "photos/1.png", tmp_path / "photos/locked/2.png")
+    (tmp_path / "photos/locked").chmod(0)
+    with pytest.raises(UserError, match="locked is not"):
+        find_images([tmp_path / "photos"], tmp_path / "out")
