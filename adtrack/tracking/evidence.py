@@ -26,6 +26,7 @@ from adtrack.evaluation.workbench import Built, Workbench
 from adtrack.tracking.models import log_scorer
 from adtrack.tracking.runs import (
     bank_params,
+    has_file,
     log_folder,
     log_metrics,
     log_params,
@@ -164,6 +165,6 @@ def read_curve(run_id: str, name: str) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _read_table(run_id: str, folder: str, name: str) -> pd.DataFrame | None:
-    if f"{folder}/{name}.csv" not in {item.path for item in MlflowClient().list_artifacts(run_id, folder)}:
+    if not has_file(run_id, f"{folder}/{name}.csv"):
         return None
     return pd.read_csv(run_file(run_id, f"{folder}/{name}.csv"), keep_default_na=False, float_precision="round_trip")

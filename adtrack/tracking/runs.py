@@ -155,6 +155,12 @@ def run_experiment(run_id: str) -> str:
     return MlflowClient().get_run(run_id).info.experiment_id
 
 
+def has_file(run_id: str, path: str) -> bool:
+    """Whether a run has an artifact at this place."""
+    folder = path.rpartition("/")[0] or None
+    return path in {item.path for item in MlflowClient().list_artifacts(run_id, folder)}
+
+
 def run_file(run_id: str, path: str) -> Path:
     """A file among a run's artifacts, fetched if the store is elsewhere. UserError if it is not there."""
     try:
@@ -173,7 +179,7 @@ def log_folder(folder: Path) -> None:
 
 def keep_file(run_id: str, file: Path, place: str) -> None:
     """Keep a file among the run's artifacts, if it is not there yet."""
-    if f"{place}/{file.name}" not in {item.path for item in MlflowClient().list_artifacts(run_id, place)}:
+    if not has_file(run_id, f"{place}/{file.name}"):
         MlflowClient().log_artifact(run_id, str(file), place)
 
 

@@ -20,9 +20,9 @@ def study_note(story: Story, experiment: str, parent: str) -> str:
     spec = ", ".join(f"`{name}={best.params[name]}`" for name in _TOLD if name in best.params)
     parts = [
         f"**{story.winner}**",
-        f"Image AUROC: {in_brief(best)}",
         f"[The report]({runs}/{parent}/artifacts/report.html) · [the best trial]({runs}/{best.run_id}) · "
         f"[all trials, ranked]({runs}/{parent}/artifacts/tables/best_trials.html)",
+        f"Image AUROC: {in_brief(best)}",
         f"What counted: {story.objective_name}. Score with it:\n\n```\n{story.score_command}\n```",
         markdown_table(table),
         table.notes,

@@ -1,11 +1,14 @@
-"""export: the tables and figures of studies as files."""
+"""export: the tables, figures and reports of studies as files."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from adtrack.errors import UserError
+from adtrack.tracking.runs import has_file, run_file
 from adtrack.tracking.store import open_store
-from adtrack.tracking.trials import TrialRecord, latest_studies, study_trials
+from adtrack.tracking.trials import TrialRecord, latest_studies, study_parent, study_trials
+from adtrack.tuning.finish import REPORT
 from adtrack.tuning.plots import write_figures
 from adtrack.tuning.tables import write_tables
 
@@ -19,7 +22,8 @@ class ExportReport:
 
 
 def export(class_name: str | None, study: str | None, out: Path) -> ExportReport:
-    """Write the tables of the newest study of a class (of every class without one) or of ``study``, and its figures."""
+    """Write the tables of the newest study of a class (of every class without one) or of ``study``, its figures and its
+    report."""
     open_store()
     studies = [study] if study else latest_studies(class_name)
     by_study = {name: study_trials(name) for name in studies}
@@ -30,13 +34,23 @@ def export(class_name: str | None, study: str | None, out: Path) -> ExportReport
     try:
         out.mkdir(parents=True, exist_ok=True)
         files = write_tables(trials, out)
-        for records in by_study.values():
-            files += write_figures(records, _figure_folder(out, records, len(by_study)))
+        for name, records in by_study.items():
+            folder = _study_folder(out, records, len(by_study))
+            files += [*write_figures(records, folder / "plots"), *_copied_report(name, folder)]
     except OSError as error:
         raise UserError(f"out must be a writable folder, but {out} is not ({error.strerror}).") from error
     return ExportReport(tuple(by_study), tuple(files))
 
 
-def _figure_folder(out: Path, records: list[TrialRecord], studies: int) -> Path:
+def _study_folder(out: Path, records: list[TrialRecord], studies: int) -> Path:
     """A folder a class where there are several; its name was checked when the class was read from disk."""
-    return out / "plots" / Path(records[0].class_name).name if studies > 1 and records else out / "plots"
+    return out / Path(records[0].class_name).name if studies > 1 and records else out
+
+
+def _copied_report(study: str, folder: Path) -> list[Path]:
+    """The study's page; none while the study is not finished."""
+    parent = study_parent(study)
+    if parent is None or not has_file(parent, REPORT):
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    return [Path(shutil.copyfile(run_file(parent, REPORT), folder / REPORT))]

@@ -27,7 +27,7 @@ def test_one_study(study, adtrack, tmp_path, chosen):
     done = adtrack("export", *options, "--out", out)
     assert done.code == 0, done.err
     assert f"Studies: {study.name}" in done.out
-    assert files(out) >= TABLES | {"plots/optimisation_history.html", "plots/parallel_coordinates.html"}
+    assert files(out) >= TABLES | {"report.html", "plots/optimisation_history.html", "plots/parallel_coordinates.html"}
     assert all(str(out / file) in done.out for file in files(out))
     assert rows(out)[0]["run_id"] == study.best
     assert {row["run_id"] for row in rows(out)} == set(study.children)
@@ -63,7 +63,7 @@ def test_the_newest_studies_of_all_classes_in_one_table_with_figures_apart(study
     assert [(row["class"], row["study"]) for row in rows(tmp_path / "out")] == [("nut", "nuts")] * 3 + [
         ("part", "parts")
     ] * 3
-    assert {"plots/nut/optimisation_history.html", "plots/part/optimisation_history.html"} <= files(tmp_path / "out")
+    assert {"nut/plots/optimisation_history.html", "part/plots/optimisation_history.html"} <= files(tmp_path / "out")
 
 
 def test_nothing_to_export(study, adtrack, tmp_path):
