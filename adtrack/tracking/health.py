@@ -1,34 +1,21 @@
-"""Is the tracking store well, and do its RUNNING runs run? Looks without changing anything; findings may be mended."""
+"""Is the tracking store there, writable and up to date? Looks without changing anything."""
 
-import datetime
 import os
-import socket
-from collections.abc import Sequence
 from pathlib import Path
 
 import mlflow
 import sqlalchemy
 from mlflow import MlflowClient
-from mlflow.entities import Run
 from mlflow.store.db import utils as database
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.rest_utils import http_request
 
-from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
+from adtrack.findings import BROKEN, NOTE, Check, Finding
 from adtrack.tracking.locks import engine_options
-from adtrack.tracking.store import (
-    WORKER_TAG,
-    end_left_behind,
-    is_gone,
-    is_server,
-    search_runs,
-    what_it_says,
-    without_password,
-)
+from adtrack.tracking.store import is_server, what_it_says, without_password
 
 GROUP = "Tracking store"
-_LONG = 24 * 3600.0  # seconds: a trial takes minutes, a study hours
 _SECONDS = 5  # that a server may take to answer
 
 
@@ -136,72 +123,3 @@ def local_places(uri: str) -> dict[str, Path]:
     places = {"store": Path(engine.url.database).absolute().parent} if sqlite else {}
     folders = [folder for folder in map(local_folder, roots) if folder]
     return places | ({"artifacts": folders[-1]} if folders else {})
-
-
-def run_params(run_id: str) -> dict[str, str]:
-    """The parameters of a run."""
-    return MlflowClient().get_run(run_id).data.params
-
-
-def look_at_runs() -> Check:
-    """Runs that say RUNNING: which are at work, which were left behind, which nobody here knows about."""
-    running = [run for run in search_runs("attributes.status = 'RUNNING'") if WORKER_TAG in run.data.tags]
-    gone = [run for run in running if is_gone(run.data.tags[WORKER_TAG])]
-    old = [run for run in running if run not in gone and not _is_ours(run) and _seconds(run) > _LONG]
-    findings = (*_left_behind(gone), *_long_running(old))
-    at_work = len(running) - len(gone) - len(old)
-    detail = f"{counted(at_work, 'run')} at work" if at_work else "none at work"
-    return Check(GROUP, "runs", detail + (f", {len(gone)} left behind" if gone else ""), findings)
-
-
-def _left_behind(runs: Sequence[Run]) -> tuple[Finding, ...]:
-    if not runs:
-        return ()
-    studies = sorted({run.data.tags["adtrack.study"] for run in runs})
-
-    def end() -> str:
-        ended = [MlflowClient().get_run(run_id).info for study in studies for run_id in end_left_behind(study)]
-        finished = sum(info.status == "FINISHED" for info in ended)
-        return f"ended {counted(len(ended), 'run')}: {len(ended) - finished} as KILLED, {finished} as FINISHED"
-
-    finding = Finding(
-        BROKEN,
-        f"{counted(len(runs), 'run')} RUNNING although their process has gone",
-        "It was killed, or the machine went down. What they had logged is kept, but they look as if at work for ever.",
-        "adtrack doctor --fix ends them: FINISHED if they are trials that have their objective, else KILLED. The same "
-        "adtrack tune command does so too, and goes on with the study.",
-        tuple(map(_title, runs)),
-        end,
-    )
-    return (finding,)
-
-
-def _long_running(runs: Sequence[Run]) -> tuple[Finding, ...]:
-    if not runs:
-        return ()
-    finding = Finding(
-        NOTE,
-        f"{counted(len(runs), 'run')} of other machines RUNNING for more than a day",
-        "Whether their process lives can only be seen on the machine that started them.",
-        "Run adtrack doctor there. If that machine is gone for good: python -c "
-        "\"from mlflow import MlflowClient; MlflowClient().set_terminated('RUN', 'KILLED')\"",
-        tuple(f"{_title(run)}, on {_host(run)}" for run in runs),
-    )
-    return (finding,)
-
-
-def _host(run: Run) -> str:
-    return run.data.tags[WORKER_TAG].partition("|")[0]
-
-
-def _is_ours(run: Run) -> bool:
-    return _host(run) == socket.gethostname()
-
-
-def _seconds(run: Run) -> float:
-    return datetime.datetime.now().timestamp() - run.info.start_time / 1000
-
-
-def _title(run: Run) -> str:
-    started = datetime.datetime.fromtimestamp(run.info.start_time / 1000)
-    return f"{run.info.run_id}  {run.info.run_name} (since {started:%Y-%m-%d %H:%M})"

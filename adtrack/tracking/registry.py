@@ -14,6 +14,7 @@ from adtrack.tracking.store import quoted
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
+_VERSIONS = "mlflow.modelVersions"  # by this tag, which MLflow's client does not set, a model's page shows its versions
 _HISTORY = "adtrack.champion."  # and the move's number, among all versions: a tag of the version that became champion
 
 
@@ -71,9 +72,11 @@ def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registe
     with contextlib.suppress(MlflowException):  # it exists
         client.create_registered_model(name, description=how_to_call(f"models:/{name}@{CHAMPION}"))
     model_id = model_uri.removeprefix("models:/")
-    run_id = client.get_logged_model(model_id).source_run_id
+    model = client.get_logged_model(model_id)
     tags = {f"adtrack.{key}": value for key, value in origin.items()}
-    version = client.create_model_version(name, model_uri, run_id, tags, model_id=model_id).version
+    version = client.create_model_version(name, model_uri, model.source_run_id, tags, model_id=model_id).version
+    versions = [*json.loads(model.tags.get(_VERSIONS, "[]")), {"name": name, "version": version}]
+    client.set_logged_model_tags(model_id, {_VERSIONS: json.dumps(versions)})
     client.update_model_version(name, version, how_to_call(f"models:/{name}/{version}"))
     client.set_registered_model_alias(name, CANDIDATE, version)
     first = CHAMPION not in client.get_registered_model(name).aliases

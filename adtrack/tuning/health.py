@@ -10,8 +10,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
-from adtrack.tracking.health import database_tables, run_params
+from adtrack.tracking.health import database_tables
 from adtrack.tracking.locks import engine_options, one_at_a_time
+from adtrack.tracking.run_health import run_params
 from adtrack.tracking.store import is_gone, what_it_says, without_password
 from adtrack.tracking.trials import study_parent, study_trials
 from adtrack.tuning.space import Space, WithoutRepeats

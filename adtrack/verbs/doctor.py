@@ -102,8 +102,9 @@ def _places() -> dict[str, Path]:
 
 
 def _store(storage: str | None) -> list[Check]:
-    from adtrack.tracking.health import look_at_runs, look_at_store
+    from adtrack.tracking.health import look_at_store
     from adtrack.tracking.model_health import look_at_models
+    from adtrack.tracking.run_health import look_at_runs
     from adtrack.tracking.store import tracking_uri
     from adtrack.tuning.health import look_at_studies
     from adtrack.tuning.storage import default_storage

@@ -86,7 +86,7 @@ def _damaged(room: Room, entries: Sequence[Path]) -> tuple[Finding, ...]:
     finding = Finding(
         BROKEN,
         f"{counted(len(entries), 'entry', 'entries')} of {room.name} damaged",
-        "A disk error, or a copy that was cut short. Verbs that come across it may fail.",
+        "A disk error, or a copy that was cut short. What needs it fails, or makes it again.",
         "adtrack doctor --fix removes what is damaged; what is needed will be made again.",
         tuple(map(str, entries)),
         partial(_remove, entries, f"damaged {room.name}"),

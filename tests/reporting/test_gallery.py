@@ -4,8 +4,6 @@ import base64
 import io
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -81,43 +79,3 @@ def test_odd_sizes(tmp_path, size):
         gallery.add(scored("odd.png", 1, size=size))
     (item,) = items((tmp_path / "page.html").read_text())
     assert (item["height"], item["width"]) == size
-
-
-def rendered(page: Path, window: str = "1200,900") -> str:
-    """The page as a browser has it after its scripts ran."""
-    browser = shutil.which("chromium") or pytest.skip("needs chromium")
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000", f"--window-size={window}")
-    done = subprocess.run([browser, *options, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120)
-    return done.stdout
-
-
-@pytest.mark.slow
-def test_in_a_browser_it_is_sorted_and_nothing_hostile_has_run(tmp_path):
-    page = rendered(write(tmp_path / "page.html", total=9))
-    assert "<title>Scores of 9 images</title>" in page
-    assert "models:/adtrack-part/3: 2 of 3 images are anomalous (score ≥ 2.000); 1 could not be scored." in page
-    assert "5 of 9 are not scored" in page
-    grid = page[page.index('<main id="grid">') : page.index("</main>")]
-    shown = re.findall(r"<b>(.*?)</b>|(<hr)", grid)
-    words = [word or rule for word, rule in shown]
-    assert words == ["4.500 anomalous", "2.000 anomalous", "<hr", "1.250 good", "not scored"]
-    assert grid.count("<img ") == 3 and "&lt;b&gt;broken.png" in grid
-    assert page.count("<rect") == 3 and "threshold 2.000" in page
-    assert re.search(r"All 4<.*Anomalous 2<.*Good 1<.*Failed 1<", page, re.DOTALL)
-
-
-@pytest.mark.slow
-def test_a_page_cut_off_in_the_middle_of_an_image_shows_the_others(tmp_path):
-    text = write(tmp_path / "page.html").read_text(encoding="utf-8")
-    (tmp_path / "cut.html").write_text(text[: text.index('{"name": "high.png"') + 200], encoding="utf-8")
-    page = rendered(tmp_path / "cut.html")
-    assert "<b>1.250 good</b>" in page and "3 of 4 are not scored" in page
-
-
-@pytest.mark.slow
-def test_images_are_drawn_as_far_as_the_window_reaches(tmp_path):
-    with Gallery(tmp_path / "page.html", "models:/m-1", 2.0, 400) as gallery:
-        for number in range(400):
-            gallery.add(scored(f"{number}.png", number / 100))
-    drawn = [rendered(tmp_path / "page.html", window).count("<img ") for window in ("1200,900", "3000,2000")]
-    assert 60 <= drawn[0] < 200 < drawn[1] <= 400

@@ -1,8 +1,6 @@
-"""The health of the tracking store and of its RUNNING runs, on stores that are really spoilt."""
+"""The health of the tracking store, on stores that are really spoilt."""
 
 import contextlib
-import os
-import signal
 import socket
 import sqlite3
 import threading
@@ -13,11 +11,10 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from mlflow import MlflowClient
 
 from adtrack.findings import BROKEN, NOTE, OK
-from adtrack.tracking.health import database_tables, local_folder, local_places, look_at_runs, look_at_store
-from adtrack.tracking.store import WORKER_TAG, Worker
+from adtrack.tracking.health import database_tables, local_folder, local_places, look_at_store
+from adtrack.tracking.run_health import look_at_runs
 
 
 @pytest.fixture
@@ -141,59 +138,3 @@ def test_the_folders_of_a_store_are_known(workplace: Path, opened_store: str) ->
     assert places["store"] == workplace and places["artifacts"].is_relative_to(workplace / "mlruns")
     assert local_folder("file:///a/b%20c") == Path("/a/b c") and local_folder("/a/b") == Path("/a/b")
     assert local_folder("mlflow-artifacts:/1/2") is None and local_folder("s3://bucket/a") is None
-
-
-def killed_worker() -> str:
-    """The name of a worker whose process has got kill −9."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(writing, Worker().name.encode())
-        signal.pause()
-        os._exit(0)
-    name = os.read(reading, 4096).decode()
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    os.close(reading)
-    os.close(writing)
-    return name
-
-
-def make_run(worker: str, study: str = "none", hours: float = 0.0, **metrics: float) -> str:
-    client = MlflowClient()
-    tags = {"adtrack.study": study, "adtrack.role": "trial", WORKER_TAG: worker}
-    experiment = client.get_experiment_by_name("adtrack").experiment_id
-    started = int((time.time() - 3600 * hours) * 1000)
-    run_id = client.create_run(experiment, start_time=started, tags=tags).info.run_id
-    for name, value in metrics.items():
-        client.log_metric(run_id, name, value)
-    return run_id
-
-
-def status(run_id: str) -> str:
-    return MlflowClient().get_run(run_id).info.status
-
-
-def test_runs_of_a_killed_process_are_found_and_ended_by_the_mend_alone(opened_store: str) -> None:
-    alive, dead = Worker(), killed_worker()
-    lost, done, other = make_run(dead, "a"), make_run(dead, "a", objective=0.5), make_run(dead)
-    living = make_run(alive.name, "a")
-    check = look_at_runs()
-    (finding,) = check.findings
-    assert check.level == BROKEN and check.detail == "1 run at work, 3 left behind"
-    assert {item.split()[0] for item in finding.items} == {lost, done, other}
-    assert {status(run_id) for run_id in (lost, done, other, living)} == {"RUNNING"}
-    assert finding.mend() == "ended 3 runs: 2 as KILLED, 1 as FINISHED"
-    assert [status(run_id) for run_id in (lost, done, other, living)] == ["KILLED", "FINISHED", "KILLED", "RUNNING"]
-    assert look_at_runs().level == OK
-    alive.close()
-
-
-def test_old_runs_of_other_machines_are_named_and_left_alone(opened_store: str) -> None:
-    old, new = make_run("elsewhere|/w.lock", hours=30), make_run("elsewhere|/w.lock", hours=1)
-    MlflowClient().create_run("0", start_time=1)  # somebody else's, of no adtrack
-    check = look_at_runs()
-    (finding,) = check.findings
-    assert check.level == NOTE and finding.mend is None and check.detail == "1 run at work"
-    assert [item.split()[0] for item in finding.items] == [old] and "on elsewhere" in finding.items[0]
-    assert status(old) == status(new) == "RUNNING"

@@ -88,10 +88,10 @@ def _wait_until_it_answers(uri: str, process: subprocess.Popen, log: Path) -> No
     raise AssertionError(f"mlflow server did not start: {log.read_text()}")
 
 
-def start(server: Server, cache: Path, *arguments: object) -> subprocess.Popen:
+def start(server: Server, cache: Path, *arguments: object, **variables: str) -> subprocess.Popen:
     """``adtrack tune`` as on a machine of its own: only server and database are shared."""
     command = [sys.executable, "-m", "adtrack", "tune", *map(str, arguments)]
-    told = {**os.environ, **server.variables, "ADTRACK_CACHE": str(cache)}
+    told = {**os.environ, **server.variables, "ADTRACK_CACHE": str(cache), **variables}
     return subprocess.Popen(command, env=told, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -180,9 +180,11 @@ def test_models_come_through_the_server_with_the_trunk_from_the_parent(on_server
     assert mlflow.artifacts.load_text(f"runs:/{best}/scores/test_shift.csv").startswith("path,kind,label,score")
 
 
-def test_the_study_goes_on_and_a_killed_processes_trial_is_not_lost(shared_study, on_server, tmp_path):
-    command = (*shared_study.command, "--trials", TRIALS + 2)
-    killed, other = (start(on_server, tmp_path / name, *command) for name in ("killed", "other"))
+def test_the_study_goes_on_and_a_killed_processes_trial_is_not_lost(shared_study, on_server, postgres, tmp_path):
+    storage = on_server.storage.replace(f":{postgres.password}", "")
+    command = (*shared_study.command, "--trials", TRIALS + 2, "--storage", storage)
+    apart = {"PGPASSWORD": postgres.password}
+    killed, other = (start(on_server, tmp_path / name, *command, **apart) for name in ("killed", "other"))
     end = time.monotonic() + 120
     while not (begun := [t for t in optuna_trials(on_server) if t.state == TrialState.RUNNING and len(t.params) == 3]):
         assert time.monotonic() < end and None in (killed.poll(), other.poll())

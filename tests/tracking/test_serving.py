@@ -190,6 +190,7 @@ def test_the_page_and_the_example_say_how_to_call_it(study, ask):
     version = client.get_model_version_by_alias("adtrack-part", "champion")
     model = client.get_logged_model(version.source.removeprefix("models:/"))
     assert model.tags["mlflow.note.content"] == how_to_call(model.model_uri)
+    assert json.loads(model.tags["mlflow.modelVersions"])[0]["name"] == "adtrack-part"
     assert version.description == how_to_call(f"models:/adtrack-part/{version.version}")
     assert client.get_registered_model("adtrack-part").description == how_to_call(CHAMPION)
     trial = client.get_run(study.children[0]).data.tags["adtrack.model"]
