@@ -198,9 +198,7 @@ def test_the_report_is_sorted_by_a_click(report):
 def test_the_report_is_dark_where_the_system_is(report, shot):
     page, _ = report
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(
-        "getComputedStyle(document.querySelector('#roc .xtick text')).fill === 'rgb(228, 232, 238)'"
-    )
+    page.wait_for_function("getComputedStyle(document.querySelector('#roc .xtick text')).fill === 'rgb(228, 232, 238)'")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
     shot("report-dark")
     page.emulate_media(color_scheme="light")

@@ -17,7 +17,7 @@ from adtrack.tracking.store import is_gone, what_it_says, without_password
 from adtrack.tracking.trials import study_parent, study_trials
 from adtrack.tuning.space import Space, WithoutRepeats
 from adtrack.tuning.spec import StudySpec
-from adtrack.tuning.storage import _GRACE, _HEARTBEAT, open_study, put_in_order
+from adtrack.tuning.storage import GRACE, HEARTBEAT, open_study, put_in_order
 
 GROUP = "Studies"
 _DIGESTS = ("data_digest", "spec_digest")  # what a study of adtrack has, and other programs' have not
@@ -58,8 +58,8 @@ def _studies(url: str) -> list[Study]:
     storage = RDBStorage(
         url,
         engine_kwargs=engine_options(url),
-        heartbeat_interval=_HEARTBEAT,
-        grace_period=_GRACE,
+        heartbeat_interval=HEARTBEAT,
+        grace_period=GRACE,
         skip_table_creation=True,
     )
     summaries = optuna.get_all_study_summaries(storage=storage, include_best_trial=False)

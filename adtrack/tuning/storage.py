@@ -20,7 +20,7 @@ from adtrack.tracking.store import end_killed, is_gone, what_it_says, without_pa
 from adtrack.tuning.space import WithoutRepeats, cell_of, interrupted
 
 VARIABLE = "ADTRACK_STORAGE"
-_HEARTBEAT, _GRACE = 60, 300  # seconds: how a worker on another machine shows that it lives
+HEARTBEAT, GRACE = 60, 300  # seconds: how a worker on another machine shows that it lives
 
 
 def default_storage(tracking_uri: str) -> str:
@@ -85,8 +85,8 @@ def _open(url: str, name: str, sampler: WithoutRepeats, directions: Sequence[str
     storage = _Storage(
         url,
         engine_kwargs=engine_options(url),
-        heartbeat_interval=_HEARTBEAT,
-        grace_period=_GRACE,
+        heartbeat_interval=HEARTBEAT,
+        grace_period=GRACE,
         heartbeat_stale_trial_callback=_end_run,
     )
     if name in {summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)}:

@@ -30,7 +30,8 @@ def test_objectives(objective, metric, values, one):
 
 def test_objectives_have_names_for_people():
     assert StudySpec().objective_name == "mean image AUROC of Val-clean and Val-shift"
-    assert StudySpec(objective="shift", metric="f1").objective_name == "f1 on Val-shift"
+    assert StudySpec(objective="shift", metric="f1").objective_name == "F1 on Val-shift"
+    assert StudySpec(objective="clean", metric="pixel_aupro_030").objective_name == "pixel AU-PRO 0.30 on Val-clean"
     names = {StudySpec(objective=name).objective_name for name in ("both", "clean", "shift", "worst", "pareto")}
     assert len(names) == 5
 

@@ -77,8 +77,8 @@ def test_what_the_user_reads(study):
     for split in ("val_clean", "val_shift", "test_clean", "test_shift"):
         assert re.search(rf"^  {split} +\d\.\d{{3}}", said, re.M)
     assert "Registered as adtrack-part version 1, champion." in said
-    tables = re.search("Tables and figures: (.*)", said)[1]
-    assert (study.folder / tables / "best_trials.csv").is_file()
+    tables, report = (re.search(rf"{what}: (.*)", said)[1] for what in ("Tables", "Report"))
+    assert (study.folder / tables / "best_trials.csv").is_file() and (study.folder / report).is_file()
     assert "adtrack score --model models:/adtrack-part@champion" in said
     assert "adtrack export --class part" in said
     assert study.outcome.err == ""
