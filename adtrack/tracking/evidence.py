@@ -167,4 +167,4 @@ def read_curve(run_id: str, name: str) -> tuple[np.ndarray, np.ndarray] | None:
 def _read_table(run_id: str, folder: str, name: str) -> pd.DataFrame | None:
     if not has_file(run_id, f"{folder}/{name}.csv"):
         return None
-    return pd.read_csv(run_file(run_id, f"{folder}/{name}.csv"), keep_default_na=False, float_precision="round_trip")
+    return pd.read_csv(run_file(run_id, f"{folder}/{name}.csv"), keep_default_na=False)

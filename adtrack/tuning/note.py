@@ -13,15 +13,16 @@ _TOLD = (
 def study_note(story: Story, experiment: str, parent: str) -> str:
     """Markdown: the winner, its metrics with intervals, how to score with it, and links into MLflow's own pages.
 
-    MLflow folds a note after some five lines, so the winner, its figures and the links come first.
+    MLflow folds a note after some five lines, and what fades out there cannot be clicked: the links come first, then
+    the winner.
     """
     runs = f"#/experiments/{experiment}/runs"
     best, table = story.best, best_table(story.best)
     spec = ", ".join(f"`{name}={best.params[name]}`" for name in _TOLD if name in best.params)
     parts = [
-        f"**{story.winner}**",
         f"[The report]({runs}/{parent}/artifacts/report.html) · [the best trial]({runs}/{best.run_id}) · "
         f"[all trials, ranked]({runs}/{parent}/artifacts/tables/best_trials.html)",
+        f"**{story.winner}**",
         f"Image AUROC: {in_brief(best)}",
         f"What counted: {story.objective_name}. Score with it:\n\n```\n{story.score_command}\n```",
         markdown_table(table),

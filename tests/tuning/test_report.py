@@ -26,7 +26,7 @@ def test_the_report_shows_every_trial_and_every_figure(study):
 def test_the_note_tells_the_winner_and_leads_to_it(study):
     note = run_tags(study.parent)[NOTE_TAG]
     metrics = run_metrics(study.best)
-    assert note.startswith("**Best of 3 trials: trial ")
+    assert note.startswith("[The report](#/experiments/1/runs/") and "\n\n**Best of 3 trials: trial " in note
     assert f"#/experiments/1/runs/{study.best})" in note and f"runs/{study.parent}/artifacts/report.html" in note
     assert "adtrack score --model models:/adtrack-part/1 photos/" in note
     for split in ("val_clean", "test_shift"):
