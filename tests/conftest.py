@@ -276,3 +276,17 @@ def own_study(_finished_study: FinishedStudy, tmp_path: Path) -> Iterator[Finish
     with _at_work_in(folder, cache):
         open_store()
         yield dataclasses.replace(_finished_study, folder=folder, cache=cache)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    """The system's Chromium, driven by Playwright: one for all tests of a file."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[test]'")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        # As root, which containers run as, Chromium starts only without its sandbox.
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()

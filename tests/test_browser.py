@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,18 +21,11 @@ LOCAL = ("file:", "data:", "blob:")
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator["playwright.Page"]:
-    """A page of Chromium, as wide as a laptop's."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        # As root, which containers run as, Chromium starts only without its sandbox.
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1600, "height": 1000})
-        page.set_default_timeout(WAIT)
-        yield page
-        browser.close()
+def page(browser) -> "playwright.Page":
+    """A page as wide as a laptop's."""
+    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    page.set_default_timeout(WAIT)
+    return page
 
 
 @pytest.fixture(scope="module")

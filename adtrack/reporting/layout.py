@@ -49,11 +49,25 @@ def across(kind: Scatter, spot: Spot) -> float:
 
 
 def log_ticks(x_range: Range) -> list[float]:
-    """1, 2 and 5 of each decade in the range, given in log10; more in a short range, 1 alone in a long one."""
+    """1, 2 and 5 of each decade in the range, given in log10; more in a short range, 1 alone in a long one.
+
+    A range that holds fewer than two of them has even steps.
+    """
     decades = x_range[1] - x_range[0]
     steps = (1,) if decades > 4 else (1, 2, 5) if decades > 0.7 else range(1, 10)
     ticks = (step * 10.0**decade for decade in range(math.floor(x_range[0]), math.ceil(x_range[1])) for step in steps)
-    return [tick for tick in ticks if x_range[0] <= math.log10(tick) <= x_range[1]]
+    found = [tick for tick in ticks if x_range[0] <= math.log10(tick) <= x_range[1]]
+    return found if len(found) > 1 else _even_ticks(10 ** x_range[0], 10 ** x_range[1])
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    """Multiples of the largest step (1, 2 or 5 of a decade) that has three of them in the range: six at most."""
+    decade = 10.0 ** math.floor(math.log10(high - low))
+    for step in (5 * decade, 2 * decade, decade, decade / 2, decade / 5):
+        first, last = math.ceil(low / step), math.floor(high / step)
+        if last - first >= 2:
+            break
+    return [round(place * step, 12) for place in range(first, last + 1)]
 
 
 def dodged(index: int, series: int) -> float:

@@ -167,4 +167,6 @@ def read_curve(run_id: str, name: str) -> tuple[np.ndarray, np.ndarray] | None:
 def _read_table(run_id: str, folder: str, name: str) -> pd.DataFrame | None:
     if not has_file(run_id, f"{folder}/{name}.csv"):
         return None
-    return pd.read_csv(run_file(run_id, f"{folder}/{name}.csv"), keep_default_na=False)
+    # As Python reads numbers: to the last bit, which not every version of pandas does by itself.
+    exact = dict.fromkeys(("score", "threshold", "fpr", "pro"), float)
+    return pd.read_csv(run_file(run_id, f"{folder}/{name}.csv"), keep_default_na=False, converters=exact)

@@ -11,13 +11,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.tracking.health import database_tables
-from adtrack.tracking.locks import engine_options, one_at_a_time
+from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.run_health import run_params
 from adtrack.tracking.store import is_gone, what_it_says, without_password
 from adtrack.tracking.trials import study_parent, study_trials
 from adtrack.tuning.space import Space, WithoutRepeats
 from adtrack.tuning.spec import StudySpec
-from adtrack.tuning.storage import GRACE, HEARTBEAT, open_study, put_in_order
+from adtrack.tuning.storage import open_study, put_in_order, storage_options
 
 GROUP = "Studies"
 _DIGESTS = ("data_digest", "spec_digest")  # what a study of adtrack has, and other programs' have not
@@ -55,13 +55,7 @@ def _studies(url: str) -> list[Study]:
         return []
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    storage = RDBStorage(
-        url,
-        engine_kwargs=engine_options(url),
-        heartbeat_interval=HEARTBEAT,
-        grace_period=GRACE,
-        skip_table_creation=True,
-    )
+    storage = RDBStorage(url, **storage_options(url), skip_table_creation=True)
     summaries = optuna.get_all_study_summaries(storage=storage, include_best_trial=False)
     names = [summary.study_name for summary in summaries if set(_DIGESTS) <= set(summary.user_attrs)]
     return [optuna.load_study(study_name=name, storage=storage) for name in names]

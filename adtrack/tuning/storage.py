@@ -6,6 +6,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import optuna
 import sqlalchemy
@@ -20,7 +21,7 @@ from adtrack.tracking.store import end_killed, is_gone, what_it_says, without_pa
 from adtrack.tuning.space import WithoutRepeats, cell_of, interrupted
 
 VARIABLE = "ADTRACK_STORAGE"
-HEARTBEAT, GRACE = 60, 300  # seconds: how a worker on another machine shows that it lives
+_HEARTBEAT, _GRACE = 60, 300  # seconds: how a worker on another machine shows that it lives
 
 
 def default_storage(tracking_uri: str) -> str:
@@ -80,13 +81,16 @@ def reachable(url: str) -> Iterator[None]:
         ) from error
 
 
+def storage_options(url: str) -> dict[str, Any]:
+    """How Optuna reaches the database, and how long a worker may be silent."""
+    return {"engine_kwargs": engine_options(url), "heartbeat_interval": _HEARTBEAT, "grace_period": _GRACE}
+
+
 def _open(url: str, name: str, sampler: WithoutRepeats, directions: Sequence[str], digests: dict[str, str]) -> Study:
     _refuse_others_tables(url)
     storage = _Storage(
         url,
-        engine_kwargs=engine_options(url),
-        heartbeat_interval=HEARTBEAT,
-        grace_period=GRACE,
+        **storage_options(url),
         heartbeat_stale_trial_callback=_end_run,
     )
     if name in {summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)}:

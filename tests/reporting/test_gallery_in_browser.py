@@ -1,6 +1,5 @@
 """The gallery as a browser shows it: sorted, filtered, enlarged; nothing hostile runs, and nothing outside is asked."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,18 +13,6 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 NAME = "</script><script>document.title = 'run'</script><img src=x onerror=\"document.title='run'\">"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        # As root, which containers run as, Chromium starts only without its sandbox.
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -50,6 +50,14 @@ def test_log_ticks_are_as_many_as_a_reader_needs():
     assert log_ticks((0.4, 0.8)) == [3, 4, 5, 6]
 
 
+@pytest.mark.parametrize(("low", "high"), [(110, 150), (1.01, 1.04), (0.95, 1.08), (61, 62), (1e-3, 1.0004e-3)])
+def test_a_range_between_two_ticks_has_some_of_its_own(low, high):
+    ticks = log_ticks((math.log10(low), math.log10(high)))
+    assert 3 <= len(ticks) <= 6 and all(low - 1e-9 <= tick <= high + 1e-9 for tick in ticks)
+    steps = [right - left for left, right in itertools.pairwise(ticks)]
+    assert steps == pytest.approx([steps[0]] * len(steps), rel=1e-3)
+
+
 def test_series_stand_side_by_side_within_their_category():
     for series in range(1, 12):
         places = [dodged(index, series) for index in range(series)]

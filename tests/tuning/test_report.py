@@ -42,6 +42,7 @@ def test_the_table_of_images_begins_with_what_is_wrong(study):
     assert wrong == sorted(wrong, reverse=True) and any(wrong)
     scores = read_scores(study.best, "val_shift")
     assert sum(scores["predicted"] != scores["label"]) == sum(wrong)
+    assert ((scores["score"] >= scores["threshold"]) == scores["predicted"]).all()
 
 
 def test_curves_and_scores_can_be_read_back(study):
