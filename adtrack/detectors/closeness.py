@@ -4,7 +4,8 @@ Every tile is written into the same memory, so it stays in the processor's cache
 picked out. That makes the whole matrix as cheap as its multiplications; written out, it would cost several times that.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import torch
@@ -21,10 +22,10 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class Table:
-    """Vectors float32 (n, D) that can be compared with others of the same codes."""
+    """Vectors float32 (n, D) that can be compared with others of the same codes; all of ``vectors`` or its ``rows``."""
 
-    def __init__(self, vectors: Tensor, codes: Codes, coded: Encoded | None = None) -> None:
-        self.vectors = vectors
+    def __init__(self, vectors: Tensor, codes: Codes, coded: Encoded | None = None, rows: Tensor | None = None) -> None:
+        self._whole, self._rows = vectors, rows
         self.codes = codes
         self.coded = codes.encode(vectors) if coded is None else coded
 
@@ -34,16 +35,31 @@ class Table:
         return cls(vectors, Codes.of(vectors))
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return len(self.coded)
 
     def __getitem__(self, rows: Tensor) -> "Table":
-        return Table(self.vectors[rows], self.codes, self.coded[rows])
+        return Table(self.vectors, self.codes, self.coded[rows], rows)
+
+    @cached_property
+    def vectors(self) -> Tensor:
+        """The vectors, gathered when they are needed: mostly codes will do."""
+        return self._whole if self._rows is None else self._whole.index_select(0, self._rows)
+
+    @cached_property
+    def farthest(self) -> float:
+        """How far encoding moved any of them at most."""
+        return float(self.coded.uncertain.max())
 
     @cached_property
     def floats(self) -> tuple[Floats, Encoded]:
-        """The vectors themselves, encoded when codes turn out to be too coarse."""
+        """The vectors themselves, encoded when codes turn out to be too coarse; in whole blocks."""
         floats = Floats(self.vectors.mean(dim=0))
-        return floats, floats.encode(self.vectors)
+        return floats, padded(floats.encode(self.vectors), _BLOCK)
+
+    @cached_property
+    def padded(self) -> Encoded:
+        """The codes in whole blocks."""
+        return padded(self.coded, _BLOCK)
 
 
 def close_pairs(left: Table, right: Table, within: Tensor, distance: Distance) -> tuple[Tensor, Tensor]:
@@ -52,7 +68,7 @@ def close_pairs(left: Table, right: Table, within: Tensor, distance: Distance) -
 
     ``distance(rows, others)`` gives true distances, float64 (p,).
     """
-    coarse = _Comparison(left.codes, left.coded, right.coded, within, distance)
+    coarse = _Comparison(left.codes, left.coded, right.padded, within, distance)
     row, other, crowded = coarse.pairs(crowd=_CROWD)
     if not len(crowded):
         return row, other
@@ -61,19 +77,33 @@ def close_pairs(left: Table, right: Table, within: Tensor, distance: Distance) -
     def of_crowded(rows: Tensor, others: Tensor) -> Tensor:
         return distance(crowded[rows], others)
 
-    few = floats.encode(left.vectors[crowded])
+    few = floats.encode(left.vectors.index_select(0, crowded))
     more, others, _ = _Comparison(floats, few, encoded, coarse.within[crowded], of_crowded).pairs()
     row, other = torch.cat([row, crowded[more]]), torch.cat([other, others])
     order = torch.argsort(row, stable=True)
     return row[order], other[order]
 
 
+def likely_distances(left: Table, right: Table, within: Tensor, distance: Distance) -> Tensor:
+    """``within`` float64 (n,), lowered to the true distance of a row of ``right`` that is likely to be the nearest.
+
+    No more than an upper bound, but cheaper than to list what may be nearest.
+    """
+    comparison = _Comparison(left.codes, left.coded, right.padded, within, distance)
+    for strip in comparison.strips():
+        deque(strip.tiles(), maxlen=0)
+    return comparison.within
+
+
 class _Comparison:
-    """The products of two tables in one encoding, and how far the rows' nearest are at most by now."""
+    """The products of two tables in one encoding, and how far the rows' nearest are at most by now.
+
+    ``right`` comes in whole blocks.
+    """
 
     def __init__(self, encoding: Encoding, left: Encoded, right: Encoded, within: Tensor, distance: Distance) -> None:
         self.encoding, self.distance = encoding, distance
-        self.left, self.right = left, padded(right, _BLOCK)
+        self.left, self.right = left, right
         self.within = within.clone()
         self.farthest = right.uncertain.max().double()
         rows, columns = _TILE[left.matrix.device.type]
@@ -81,45 +111,70 @@ class _Comparison:
         self.height = min(rows * columns // self.width, len(left))
         self.memory = left.halves.new_empty(self.height * self.width)
 
+    def strips(self) -> Iterator["_Strip"]:
+        """All rows, some at a time."""
+        return (_Strip(self, at) for at in range(0, len(self.left), self.height))
+
     def pairs(self, crowd: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Row and other row of all pairs that may be the nearest, in order; and the rows that have more than ``crowd``
         blocks of a tile in reach, which are given up."""
-        strips = [self._strip(slice(at, at + self.height), crowd) for at in range(0, len(self.left), self.height)]
-        row, other, crowded = (torch.cat(part) for part in zip(*strips, strict=True))
+        found = [strip.pairs(crowd) for strip in self.strips()]
+        row, other, crowded = (torch.cat(part) for part in zip(*found, strict=True))
         return row, other, crowded
 
-    def _strip(self, rows: slice, crowd: int | None) -> tuple[Tensor, Tensor, Tensor]:
-        left, within = self.left[rows], self.within[rows]  # a view: what is found out here is known to all
-        minus = -left.matrix
-        limit = self.encoding.limits(left, self.farthest, within)
-        nearest = limit.clone()
-        crowded = torch.zeros(len(left), dtype=torch.bool, device=limit.device)
-        pairs = []
-        for first in range(0, len(self.right), self.width):
-            blocks = self._tile(minus, self.right[first : first + self.width])
-            lowest = blocks.amin(dim=2)
-            smallest = lowest.amin(dim=1)
-            # Where the tile's smallest is the smallest so far, its true distance is likely to tighten the limit.
-            row = (smallest <= nearest).nonzero().squeeze(1)
-            block = lowest[row].argmin(dim=1)
-            column = first + block * _BLOCK + blocks[row, block].argmin(dim=1)
-            nearest[row] = smallest[row]
-            within[row] = torch.minimum(within[row], self.distance(rows.start + row, column))
-            limit[row] = self.encoding.limits(left[row], self.farthest, within[row])
-            row, block = (lowest <= limit[:, None]).nonzero(as_tuple=True)
-            if crowd is not None:
-                crowded |= torch.bincount(row, minlength=len(left)) > crowd
-            close = blocks[row, block]
-            pair, column = (close <= limit[row, None]).nonzero(as_tuple=True)
-            pairs.append((row[pair], first + block[pair] * _BLOCK + column, close[pair, column]))
-        row, other, product = (torch.cat(part) for part in zip(*pairs, strict=True))
-        kept = ((product <= limit[row]) & ~crowded[row]).nonzero().squeeze(1)  # the first limits were looser
-        order = kept[torch.argsort(row[kept], stable=True)]  # a row's others ascend already
-        return rows.start + row[order], other[order], rows.start + crowded.nonzero().squeeze(1)
 
-    def _tile(self, minus: Tensor, right: Encoded) -> Tensor:
-        """c·c/2 − x·c of some rows x and others c: (rows, blocks, 64)."""
-        tile = self.memory[: len(minus) * len(right)].view(len(minus), len(right))
-        multiply = torch._int_mm if minus.dtype == torch.int8 else torch.mm
-        multiply(minus, right.matrix.T, out=tile)
-        return tile.add_(right.halves).view(len(minus), -1, _BLOCK)
+class _Strip:
+    """Some rows of a comparison from ``start`` on, and what their products cannot exceed for a row to be nearest."""
+
+    def __init__(self, comparison: _Comparison, start: int) -> None:
+        self.whole, self.start = comparison, start
+        rows = slice(start, start + comparison.height)
+        self.left, self.within = comparison.left[rows], comparison.within[rows]  # a view: found out here, known to all
+        self.minus = -self.left.matrix
+        self.limit = comparison.encoding.limits(self.left, comparison.farthest, self.within)
+        self.nearest = self.limit.clone()
+
+    def tiles(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """First column, products (rows · blocks, 64) and their minima (rows, blocks) of one tile after the other, once
+        it has tightened the limits."""
+        right, width = self.whole.right, self.whole.width
+        for first in range(0, len(right), width):
+            products = self._products(right[first : first + width]).view(-1, _BLOCK)
+            lowest = products.amin(dim=1).view(len(self.left), -1)
+            self._tighten(first, products, lowest)
+            yield first, products, lowest
+
+    def pairs(self, crowd: int | None) -> tuple[Tensor, Tensor, Tensor]:
+        """``_Comparison.pairs`` of these rows."""
+        crowded = torch.zeros(len(self.left), dtype=torch.bool, device=self.limit.device)
+        pairs = []
+        for first, products, lowest in self.tiles():
+            blocks = (lowest <= self.limit[:, None]).flatten().nonzero().squeeze(1)
+            row = blocks // lowest.shape[1]
+            if crowd is not None:
+                crowded |= torch.bincount(row, minlength=len(self.left)) > crowd
+            close = products.index_select(0, blocks)
+            pair, column = (close <= self.limit[row, None]).nonzero(as_tuple=True)
+            column += first + blocks[pair] % lowest.shape[1] * _BLOCK
+            pairs.append((row[pair], column, close[pair, (column - first) % _BLOCK]))
+        row, other, product = (torch.cat(part) for part in zip(*pairs, strict=True))
+        kept = ((product <= self.limit[row]) & ~crowded[row]).nonzero().squeeze(1)  # the first limits were looser
+        order = kept[torch.argsort(row[kept], stable=True)]  # a row's others ascend already
+        return self.start + row[order], other[order], self.start + crowded.nonzero().squeeze(1)
+
+    def _tighten(self, first: int, products: Tensor, lowest: Tensor) -> None:
+        """Where the tile's smallest product is the smallest so far, its true distance is likely to lower the limit."""
+        smallest = lowest.amin(dim=1)
+        row = (smallest <= self.nearest).nonzero().squeeze(1)
+        block = lowest.index_select(0, row).argmin(dim=1)
+        column = products.index_select(0, row * lowest.shape[1] + block).argmin(dim=1) + block * _BLOCK + first
+        self.nearest[row] = smallest[row]
+        self.within[row] = torch.minimum(self.within[row], self.whole.distance(self.start + row, column))
+        self.limit[row] = self.whole.encoding.limits(self.left[row], self.whole.farthest, self.within[row])
+
+    def _products(self, right: Encoded) -> Tensor:
+        """c·c/2 − x·c of these rows x and others c."""
+        tile = self.whole.memory[: len(self.minus) * len(right)].view(len(self.minus), len(right))
+        multiply = torch._int_mm if self.minus.dtype == torch.int8 else torch.mm
+        multiply(self.minus, right.matrix.T, out=tile)
+        return tile.add_(right.halves)

@@ -1,24 +1,35 @@
 """Greedy k-centre: the order in which patches join the memory bank (PatchCore, algorithm 1).
 
-The order is that of the plain loop "add the point that is farthest from all centres so far", in float64, ties to the
-lowest index; only the work differs. A point whose distance bound is below a threshold cannot be chosen before the
-covering radius has fallen to that threshold. So the loop runs in rounds: bring the few points above the threshold up
-to date with the centres added since each was last looked at (matrix products), run the plain loop among them, lower the
-threshold. Matrix products only ever rule candidates out, by bounds on their error; what is chosen is decided by exact
-differences.
+The order is that of the plain loop "add the point that is farthest from all centres so far", with Euclidean distances
+in float64 and ties to the lowest index; only the work differs. Distances only fall, so a point whose distance was below
+a threshold once cannot be chosen before the covering radius has fallen to that threshold. The loop therefore runs in
+rounds: it sets a threshold that few points reach by what is known of them, compares these with the centres they have
+missed, and runs the plain loop among those that are left. Most points fall below the threshold at one of the first
+centres they are compared with, and are left alone from then on. Products of codes only ever rule out; what is chosen
+is decided by exact distances.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .closeness import Table, close_pairs
+from .closeness import Table, close_pairs, likely_distances
+from .distance import mutual_distances, pair_distances
 
-_ROUND_SHARE = 24  # a round looks at one in so many points (at least _ROUND_LEAST): measured best on ResNet features
+_ROUND_SHARE = (
+    16  # a round looks at about one in so many points (at least _ROUND_LEAST): measured best on ResNet features
+)
 _ROUND_LEAST = 4096
-_ROWS, _CENTRES = 4096, 16384  # points and centres that are compared at once
+_SAMPLE = 8192  # points whose distances stand for all in the choice of a round's threshold
+_ROWS, _CENTRES = 8192, 2048  # points and centres that are compared at once: measured best as well
+_ACTIVE = 1024  # points that the plain loop runs among at most
+_STEPS = 32  # of it at a time
+_COARSE = 4  # distances below so many times the codes' error are not told apart by codes
+
+Compare = Callable[[Tensor, slice], None]
 
 
 def coreset_count(fraction: float, patches: int) -> int:
@@ -81,84 +92,116 @@ def greedy_order(
 
 
 class _GreedySearch:
-    """State of the rounds: every point's squared distance to the first ``seen`` centres, exact in float64."""
+    """State of the rounds.
+
+    Of every point an upper bound of its distance to the first ``seen`` centres, in float64: the exact distance to one
+    of them, and no more than that to the nearest of the first ``settled``. Centres have -1.
+    """
 
     def __init__(self, points: Tensor, count: int, chosen: Tensor) -> None:
-        total = len(points)
+        total, device = len(points), points.device
         self.points = points
         self.table = Table.of(points)
-        self.order = torch.empty(count, dtype=torch.int64, device=points.device)
-        self.order[: len(chosen)] = chosen
-        self.found = len(chosen)
-        self.distance = torch.full((total,), torch.inf, dtype=torch.float64, device=points.device)
-        self.seen = torch.zeros(total, dtype=torch.int64, device=points.device)
-        self.distance[chosen] = -1.0  # a centre is never chosen again, however many twins it has
-        self.share = max(_ROUND_LEAST, total // _ROUND_SHARE)
+        self.order = torch.empty(count, dtype=torch.int64, device=device)
+        self.centres = self.table.coded.blank(count)
+        self.found = 0
+        self.distance = torch.full((total,), torch.inf, dtype=torch.float64, device=device)
+        self.seen = torch.zeros(total, dtype=torch.int64, device=device)
+        self.settled = torch.zeros(total, dtype=torch.int64, device=device)
+        self.sample = torch.randperm(total, generator=torch.Generator().manual_seed(0))[:_SAMPLE].to(device)
+        self._add(chosen)
 
     def round(self) -> None:
         """Add centres until none of the points that are now farthest is above the round's threshold."""
-        stale = self.distance
-        share = min(self.share, len(stale))
+        threshold = self._threshold()
         # Points with bounds equal to the threshold may tie with those above it, so they belong to the round.
-        threshold = torch.topk(stale, share, sorted=True).values[-1]
-        rows = (stale >= threshold).nonzero().squeeze(1)
-        self._refresh(rows)
-        active = rows[self.distance[rows] >= threshold]
-        if len(active):
-            self._choose_among(active, threshold)
+        rows = (self.distance >= threshold).nonzero().squeeze(1)
+        if _COARSE * self.table.farthest < threshold:
+            rows = self._bring(rows, threshold, self.seen, self._bound, _CENTRES)
+        rows = self._bring(rows, threshold, self.settled, self._settle, 16 * _CENTRES)
+        self.seen[rows] = self.found
+        if len(rows):
+            self._choose_among(rows, threshold)
+
+    def _threshold(self) -> Tensor:
+        """So that about one in _ROUND_SHARE points is above it, and one at least."""
+        some = self.distance[self.sample]
+        share = min(max(_ROUND_LEAST * len(some) // len(self.distance), len(some) // _ROUND_SHARE, 1), len(some))
+        return torch.topk(some, share).values[-1].clamp(min=0).minimum(self.distance.max())
+
+    def _bring(self, rows: Tensor, threshold: Tensor, known: Tensor, compare: Compare, width: int) -> Tensor:
+        """Compare ``rows`` with the centres that they do not know, as long as they are at ``threshold`` or above.
+
+        Returns those that stay there: they know all centres then.
+        """
+        oldest = int(known[rows].min()) if len(rows) else self.found
+        for first in range(oldest // width * width, self.found, width):
+            last = min(first + width, self.found)
+            rows = rows[self.distance[rows] >= threshold]
+            behind = rows[(known[rows] < last) & (self.distance[rows] > 0)]
+            if len(behind):
+                centres = slice(max(first, int(known[behind].min())), last)
+                for part in behind.split(_ROWS):
+                    compare(part, centres)
+                known[behind] = last
+        rows = rows[self.distance[rows] >= threshold]
+        known[rows] = self.found
+        return rows
+
+    def _bound(self, rows: Tensor, centres: slice) -> None:
+        """Lower ``distance`` of ``rows`` to that of the one of ``centres`` that looks nearest."""
+        apart = partial(self._apart, rows, self.order[centres])
+        self.distance[rows] = likely_distances(self.table[rows], self._some(centres), self.distance[rows], apart)
+
+    def _settle(self, rows: Tensor, centres: slice) -> None:
+        """Lower ``distance`` of ``rows`` to that of the nearest of ``centres``."""
+        apart = partial(self._apart, rows, self.order[centres])
+        row, centre = close_pairs(self.table[rows], self._some(centres), self.distance[rows], apart)
+        self.distance.scatter_reduce_(0, rows[row], apart(row, centre), reduce="amin")
 
     def _choose_among(self, rows: Tensor, threshold: Tensor) -> None:
-        """The plain greedy loop among ``rows``, whose distances are up to date, while one is ≥ ``threshold``."""
-        exact = self.distance[rows]
-        points = self.points[rows]
-        points = points - points.mean(dim=0)  # shorter vectors: tighter bounds on the rounding
-        # ‖x‖² − 2x·c + ‖c‖² is off by the dot product's rounding, that of the sums around it and of the centring, at
-        # most (D/2 + 10) · 2⁻²⁴ · (‖x‖ + ‖c‖)². Squares that are lowered by twice their share give lower bounds.
-        squares = (points.double().square().sum(dim=1) * (1 - (points.shape[1] + 20) * 2.0**-24)).float()
-        steps = 0
-        while self.found < len(self.order):
-            best = int(exact.argmax())  # the first of equals, and rows ascend: the lowest index
-            if exact[best] < threshold or exact[best] < 0:
+        """The plain greedy loop among ``rows``, whose distances are exact, while one is at ``threshold`` or above."""
+        last = len(self.points)
+        if len(rows) > _ACTIVE:  # the farthest of them, of equals the first: none of the others comes before the last
+            rows = rows[torch.argsort(self.distance[rows], descending=True, stable=True)[:_ACTIVE]]
+            threshold, last = self.distance[rows[-1]], int(rows[-1])
+            rows = rows.sort().values
+        distance, mutual = self.distance[rows], mutual_distances(self.points.index_select(0, rows))
+        chosen = []
+        for farthest, places in _plain_loop(distance, mutual):
+            in_turn = (farthest > threshold) | ((farthest == threshold) & (rows[places] <= last))
+            chosen.append(places[in_turn])  # the first of them: distances fall, and of equal ones indices rise
+            if len(chosen[-1]) < len(places):
                 break
-            self.order[self.found] = rows[best]
-            self.found += 1
-            rough = torch.addmv(squares, points, points[best], alpha=-2.0) + squares[best]
-            nearer = (rough < exact).nonzero().squeeze(1)
-            exact[nearer] = torch.minimum(exact[nearer], self._exact(rows[nearer], rows[best]))
-            exact[best] = -1.0
-            steps += 1
-            if steps % 256 == 0 and len(rows) > 1024:
-                keep = exact >= threshold
-                if int(keep.sum()) < 0.7 * len(rows):
-                    self._store(rows, exact)
-                    rows, exact = rows[keep], exact[keep]
-                    points, squares = points[keep], squares[keep]
-        self._store(rows, exact)
+        places = torch.cat(chosen)[: len(self.order) - self.found]
+        self.distance[rows] = torch.minimum(distance, mutual[:, places].amin(dim=1))
+        self._add(rows[places])
+        self.seen[rows] = self.settled[rows] = self.found
 
-    def _store(self, rows: Tensor, exact: Tensor) -> None:
-        self.distance[rows] = exact
-        self.seen[rows] = self.found
+    def _add(self, centres: Tensor) -> None:
+        self.distance[centres] = -1.0  # a centre is never chosen again, however many twins it has
+        place = slice(self.found, self.found + len(centres))
+        self.order[place] = centres
+        self.centres.put(place, self.table.coded[centres])
+        self.found = place.stop
 
-    def _exact(self, rows: Tensor, centres: Tensor) -> Tensor:
-        """Squared distances of points to one centre, or pair by pair: float64, from differences."""
-        return (self.points[rows].double() - self.points[centres].double()).square().sum(dim=-1)
+    def _some(self, centres: slice) -> Table:
+        return Table(self.points, self.table.codes, self.centres[centres], self.order[centres])
 
-    def _refresh(self, rows: Tensor) -> None:
-        """Bring ``distance`` of ``rows`` up to date with all centres found so far."""
-        rows = rows[self.distance[rows] >= 0]
-        rows = rows[torch.argsort(self.seen[rows], stable=True)]  # neighbours then miss the same centres
-        for part in rows.split(_ROWS):
-            some = self.table[part]
-            for at in range(int(self.seen[part[0]]), self.found, _CENTRES):
-                self._compare(part, some, self.order[at : min(at + _CENTRES, self.found)])
-        self.seen[rows] = self.found
+    def _apart(self, rows: Tensor, centres: Tensor, row: Tensor, centre: Tensor) -> Tensor:
+        return pair_distances(self.points, rows[row], self.points, centres[centre])
 
-    def _compare(self, rows: Tensor, some: Table, centres: Tensor) -> None:
-        """Lower ``distance`` of ``rows`` to the exact distance to the nearest of ``centres``, where that is nearer."""
 
-        def distance(row: Tensor, centre: Tensor) -> Tensor:
-            return self._exact(rows[row], centres[centre]).sqrt()
+def _plain_loop(distance: Tensor, mutual: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Distance and place of the farthest point, which then becomes a centre, and so on, _STEPS at a time: a graphics
+    card need not wait for somebody to look at them.
 
-        row, centre = close_pairs(some, self.table[centres], self.distance[rows].sqrt(), distance)
-        exact = self._exact(rows[row], centres[centre])
-        self.distance.scatter_reduce_(0, rows[row], exact, reduce="amin")
+    ``distance`` (n,) is that of points to their nearest centre, ``mutual`` (n, n) is theirs to each other.
+    """
+    while True:
+        steps = []
+        for _ in range(_STEPS):
+            farthest, place = distance.max(dim=0, keepdim=True)  # the first of equals
+            distance = torch.minimum(distance, mutual.index_select(0, place)[0]).index_fill_(0, place, -1.0)
+            steps.append((farthest, place))
+        yield tuple(torch.cat(part) for part in zip(*steps, strict=True))

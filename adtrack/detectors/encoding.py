@@ -32,8 +32,23 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.matrix)
 
+    @property
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.matrix, self.halves, self.uncertain
+
     def __getitem__(self, rows: Tensor | slice) -> "Encoded":
-        return Encoded(self.matrix[rows], self.halves[rows], self.uncertain[rows])
+        if isinstance(rows, slice):
+            return Encoded(*(part[rows] for part in self._parts))
+        return Encoded(*(part.index_select(0, rows) for part in self._parts))  # several times as fast as to index
+
+    def blank(self, count: int) -> "Encoded":
+        """Room for ``count`` vectors."""
+        return Encoded(*(part.new_empty(count, *part.shape[1:]) for part in self._parts))
+
+    def put(self, rows: slice, vectors: "Encoded") -> None:
+        """Write ``vectors`` into these ``rows``."""
+        for part, other in zip(self._parts, vectors._parts, strict=True):
+            part[rows] = other
 
 
 def padded(encoded: Encoded, multiple: int) -> Encoded:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from adtrack.detectors import closeness
-from adtrack.detectors.closeness import Table, close_pairs
+from adtrack.detectors.closeness import Table, close_pairs, likely_distances
 
 
 def normal(rows: int, dimensions: int, seed: int = 0) -> Tensor:
@@ -76,3 +76,17 @@ def test_a_part_of_a_table_is_a_table() -> None:
     part = table[torch.tensor([3, 1, 4])]
     assert len(part) == 3 and part.vectors.equal(table.vectors[[3, 1, 4]])
     assert part.coded.matrix.equal(table.coded.matrix[[3, 1, 4]]) and part.codes is table.codes
+
+
+@pytest.mark.parametrize("within", [torch.inf, 4.0])
+def test_likely_distances_are_bounds_and_mostly_the_smallest(within: float) -> None:
+    left, right = normal(90, 32, seed=1), normal(700, 32)
+    table = Table.of(right)
+    limit = torch.full((90,), within, dtype=torch.float64)
+    found = likely_distances(Table(left, table.codes), table, limit, exact(left, right))
+    smallest = torch.stack(
+        [exact(left, right)(torch.tensor([row]), other[None])[0] for row, other in enumerate(nearest(left, right))]
+    )
+    assert bool((found >= smallest.clamp(max=within)).all())
+    assert int((found == smallest.clamp(max=within)).sum()) > 80
+    assert limit.eq(within).all()  # the caller's own

@@ -29,13 +29,13 @@ def radii(features: Tensor, order: Tensor) -> np.ndarray:
     return nearest.cummin(dim=1).values.amax(dim=0).numpy()
 
 
-def clusters(count: int, dimensions: int, seed: int = 0) -> Tensor:
-    """Clusters of very different sizes far apart."""
+def clusters(count: int, dimensions: int, seed: int = 0, spread: float = 1.0) -> Tensor:
+    """Clusters of very different sizes far apart; where ``spread`` is small, codes cannot look into them."""
     draws = torch.Generator().manual_seed(seed)
     centres = 50 * torch.randn(12, dimensions, generator=draws)
     weights = torch.tensor([2.0**-k for k in range(12)])
     where = torch.multinomial(weights, count, replacement=True, generator=draws)
-    return centres[where] + torch.randn(count, dimensions, generator=draws)
+    return centres[where] + spread * torch.randn(count, dimensions, generator=draws)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -52,6 +52,7 @@ CASES = {
     "constant": torch.full((40, 3), 0.1),
     "one": normal(1, 4),
     "two equal": torch.ones(2, 4),
+    "small clusters far apart": clusters(300, 6, spread=1e-4),
     "one dimension": normal(100, 1),
 }
 
@@ -60,7 +61,8 @@ CASES = {
 @pytest.mark.parametrize("small_rounds", [False, True])
 def test_order_is_that_of_the_plain_loop(name: str, small_rounds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if small_rounds:  # many rounds, tiles and blocks although the features are few
-        for constant, value in {"_ROUND_LEAST": 20, "_ROWS": 16, "_CENTRES": 12}.items():
+        small = {"_ROUND_LEAST": 20, "_ROWS": 16, "_CENTRES": 12, "_ACTIVE": 9, "_STEPS": 4, "_SAMPLE": 60}
+        for constant, value in small.items():
             monkeypatch.setattr(coreset, constant, value)
         monkeypatch.setattr(closeness, "_BLOCK", 3)
         monkeypatch.setattr(closeness, "_TILE", {"cpu": (5, 6)})
@@ -92,12 +94,31 @@ def test_many_rounds_keep_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls["round"] > 10
 
 
-def test_a_round_that_thins_out_keeps_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = count_calls(monkeypatch, "_choose_among", "_store")
+@pytest.mark.parametrize("bounds_first", [True, False])
+def test_rounds_keep_the_order_whether_codes_tell_points_apart_or_not(
+    bounds_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codes bound distances before they are settled, unless these are too small for codes."""
+    calls = count_calls(monkeypatch, "_bound", "_settle")
+    features = normal(9000, 16) if bounds_first else clusters(9000, 8, spread=1e-4)
+    assert greedy_order(features, 600, start=7, projection=None).tolist() == plain_greedy(features, 600, 7)
+    assert calls["_settle"] > 5 and (calls["_bound"] > 5) is bounds_first
+
+
+def test_a_round_of_many_points_runs_among_the_farthest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coreset, "_ACTIVE", 50)
     far_out = torch.rand(12_000, 1, generator=torch.Generator().manual_seed(1)) ** -0.5
-    features = normal(12_000, 16) * far_out  # the few outliers are all chosen in the first round, which is a long one
+    features = normal(12_000, 16) * far_out  # many of the outliers are centres, so a round has much to choose from
     assert greedy_order(features, 1500, start=7, projection=None).tolist() == plain_greedy(features, 1500, 7)
-    assert calls["_store"] > calls["_choose_among"]  # a round stores once at its end, and once whenever it got thinner
+
+
+def test_equal_distances_go_to_the_lowest_index_beyond_a_round_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All corners of a cube are equally far from its centre: far more than a round looks at."""
+    monkeypatch.setattr(coreset, "_ACTIVE", 30)
+    corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 9)
+    features = torch.cat([torch.zeros(1, 9), corners])[torch.randperm(513, generator=torch.Generator().manual_seed(2))]
+    start = int(features.square().sum(dim=1).argmin())
+    assert greedy_order(features, 513, start=start, projection=None).tolist() == plain_greedy(features, 513, start)
 
 
 def test_a_short_order_is_the_beginning_of_a_long_one() -> None:

@@ -1,0 +1,37 @@
+"""Exact distances of pairs of vectors: what every bound of a fast search is checked against.
+
+A pair's bits depend on nothing but the pair: not on how many others are computed with it, nor in which order, so equal
+distances are equal wherever they come from.
+"""
+
+import torch
+from torch import Tensor
+
+_NUMBERS = 2**17  # of a part's vectors: they stay in the processor's cache
+_DIRECT = "donot_use_mm_for_euclid_dist"  # sums of squared differences
+
+
+def pair_distances(
+    left: Tensor, rows: Tensor, right: Tensor, others: Tensor, dtype: torch.dtype = torch.float64
+) -> Tensor:
+    """Euclidean distances of ``left[rows]`` and ``right[others]``, pair by pair, summed in ``dtype``: (p,).
+
+    ``left`` and ``right`` are float32 (n, D) and (m, D), ``rows`` and ``others`` int64 (p,).
+    """
+    size = max(1, _NUMBERS // left.shape[1])
+    parts = [
+        torch.cdist(_picked(left, row, dtype).unsqueeze(1), _picked(right, other, dtype).unsqueeze(1), 2.0, _DIRECT)
+        for row, other in zip(rows.split(size), others.split(size), strict=True)
+    ]
+    return torch.cat(parts).flatten()
+
+
+def mutual_distances(vectors: Tensor) -> Tensor:
+    """Euclidean distances of all pairs of ``vectors`` float32 (n, D): float64 (n, n), with the bits of
+    ``pair_distances``."""
+    vectors = vectors.double()
+    return torch.cdist(vectors, vectors, 2.0, _DIRECT)
+
+
+def _picked(vectors: Tensor, rows: Tensor, dtype: torch.dtype) -> Tensor:
+    return vectors.index_select(0, rows).to(dtype)
