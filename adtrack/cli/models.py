@@ -35,27 +35,41 @@ def score(images: tuple[Path, ...], model: str, out: Path, device: str) -> None:
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the HTML page and its tables.")
 @click.option("--any-split", is_flag=True, help="Compare other splits too, on the images that they have in common.")
-def compare(runs: tuple[str, ...], out: Path | None, any_split: bool) -> None:
+@click.option(
+    "--data",
+    shell_complete=complete_data,
+    help="Where the images for the page's pictures lie now, if not where they were: 'demo' or a folder.",
+)
+@click.option("--device", default="auto", help="auto, cpu or cuda: what the page's pictures are computed on.")
+def compare(runs: tuple[str, ...], out: Path | None, any_split: bool, data: str | None, device: str) -> None:
     """Compare runs with the first, image by image: which is better, how sure that is, and where they disagree.
 
-    A run is named by its id or the start of it, or by its model: models:/adtrack-zipper/3 or …@champion.
+    A run is named by its id or the start of it, or by its model: models:/adtrack-zipper/3 or …@champion. The page that
+    --out writes shows the images that they call differently as each of them sees them.
 
     \b
     adtrack compare models:/adtrack-zipper@champion models:/adtrack-zipper@candidate --out compared/
     """
     from adtrack.verbs import compare_report
     from adtrack.verbs.compare import compare as run_compare
+    from adtrack.verbs.compare_pictures import Pictures, draw
 
     found = run_compare(runs, any_split)
-    files = compare_report.write_comparison(found, out) if out else []
-    compare_report.print_comparison(found, files, click.echo)
+    pictures = draw(found, data, device) if out else Pictures()
+    files = compare_report.write_comparison(found, pictures, out) if out else []
+    compare_report.print_comparison(found, pictures, files, click.echo)
 
 
 @click.command("promote", short_help="Make a version the champion if it is not worse.")
 @class_option
 @click.option("--version", type=int, help="Version that shall be champion; without it, the candidate.")
-@click.option("--margin", default=0.01, help="Image AUROC that it may lose against the champion on any image set.")
-@click.option("--reason", default="", help="Why, for the record.")
+@click.option(
+    "--margin",
+    default=0.01,
+    help="Image AUROC that it may lose against the champion on any image set; of good images alone: further share of "
+    "false alarms.",
+)
+@click.option("--reason", default="", help="Why, for the record; needed if no anomalies are labelled.")
 @click.option(
     "--data", shell_complete=complete_data, help="Where the images lie now, if not where they were: 'demo' or a folder."
 )

@@ -121,10 +121,14 @@ class Codes:
         return cls(centre, (reach or 1.0) / _largest_code(len(centre)))
 
     def encode(self, vectors: Tensor) -> Encoded:
-        parts = [self._encode(part) for part in vectors.split(_CHUNK)]
-        return Encoded(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        whole = None  # room for all of them at once: collected parts would leave holes in memory as large as themselves
+        for at in range(0, max(len(vectors), 1), _CHUNK):
+            part = self._encode(vectors[at : at + _CHUNK])
+            whole = part.blank(len(vectors)) if whole is None else whole
+            whole.put(slice(at, at + _CHUNK), part)
+        return whole
 
-    def _encode(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _encode(self, vectors: Tensor) -> Encoded:
         centred = vectors - self._centre
         turned = centred @ self._rotation
         codes = (turned / self._step).round_().clamp_(-self._top, self._top)
@@ -135,7 +139,8 @@ class Codes:
         dimensions = len(self._centre)
         lengths = torch.linalg.vector_norm(centred, dim=1)
         rounding = 2 * (dimensions + 8) * _UNIT * math.sqrt(dimensions) * lengths
-        return codes.to(self._type), halves.to(torch.int32) if self._type == torch.int8 else halves, moved + rounding
+        halves = halves.to(torch.int32) if self._type == torch.int8 else halves
+        return Encoded(codes.to(self._type), halves, moved + rounding)
 
     def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
         apart = (distance + left.uncertain + farthest) / self._step

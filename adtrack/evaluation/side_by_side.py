@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from adtrack.detectors.maps import anomaly_map
-from adtrack.detectors.scorer import Scorer
+from adtrack.detectors.scorer import Judgement, Scorer
 from adtrack.errors import UserError
-from adtrack.evaluation.heatmaps import ColourRange, outline
-from adtrack.evaluation.sheets import FAINT, GAP, INK, PAPER, VERDICTS, fit, fit_mask, fitted, font, thumb
+from adtrack.evaluation.heatmaps import ColourRange, outline, overlay
+from adtrack.evaluation.sheets import FAINT, GAP, INK, PAPER, VERDICTS, fit, fit_mask, fitted, font
 from adtrack.evaluation.workbench import Workbench
 
 SIDE = 128  # of a picture in pixels
@@ -71,7 +70,7 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: ComparedImage,
         draw.rectangle((left, top, left + box - 1, top + box - 1), outline=colour, width=_FRAME)
         _paste(sheet, fit(look.overlay, SIDE), left, top)
         draw.text((left, below), word, INK if word != "passed" else FAINT, font(10))
-        draw.text((left, below + 12), f"{look.score:.3g} of {look.threshold:.3g}", FAINT, font(10))
+        draw.text((left, below + 12), f"{look.score:.4g} of {look.threshold:.4g}", FAINT, font(10))
 
 
 def _paste(sheet: Image.Image, picture: np.ndarray, left: int, top: int) -> None:
@@ -80,12 +79,20 @@ def _paste(sheet: Image.Image, picture: np.ndarray, left: int, top: int) -> None
     sheet.paste(Image.fromarray(picture), (left + _FRAME + (SIDE - width) // 2, top + _FRAME + (SIDE - height) // 2))
 
 
-def compare(bench: Workbench, scorers: Iterable[Scorer], chosen: Sequence[tuple[str, int]]) -> list[ComparedImage]:
-    """What each scorer makes of the ``chosen`` images, (image set, place in it); colours are each bank's own range.
+def look(scorer: Scorer, judged: Judgement, image: np.ndarray) -> Look:
+    """What a scorer makes of an image uint8 (h, w, 3), of any size, that it has judged; colours are its own range.
 
     Patch distances of different layers have no common scale: in every column the dark end is the median good pixel of
     Val-clean and the bright end its 99.5 % quantile of all pixels.
     """
+    small = fit(image, SIDE)
+    colours = ColourRange(scorer.calibration.colour_low, scorer.calibration.colour_high)
+    picture = overlay(small, scorer.map(judged, *small.shape[:2]), colours)
+    return Look(picture, judged.score, judged.threshold)
+
+
+def compare(bench: Workbench, scorers: Iterable[Scorer], chosen: Sequence[tuple[str, int]]) -> list[ComparedImage]:
+    """What each scorer makes of the ``chosen`` images, (image set, place in it), by the bench's features of them."""
     columns = [[_look(bench, scorer, name, index) for name, index in chosen] for scorer in scorers]
     return [
         _compared(bench, name, index, [column[row] for column in columns]) for row, (name, index) in enumerate(chosen)
@@ -93,13 +100,10 @@ def compare(bench: Workbench, scorers: Iterable[Scorer], chosen: Sequence[tuple[
 
 
 def _look(bench: Workbench, scorer: Scorer, name: str, index: int) -> Look:
-    outputs = bench.features(name).chunk(index, index + 1, scorer.detector.layers)
-    scores = scorer.detector.score(outputs)
-    image, _ = bench.display(name, index)
-    heat = anomaly_map(scores.patches[0], scorer.detector.grid, bench.image, *bench.images(name).size(index))
-    colours = ColourRange(scorer.calibration.colour_low, scorer.calibration.colour_high)
-    picture = thumb(image, fit(heat, max(image.shape[:2])), colours, SIDE)
-    return Look(picture, float(scores.image[0]), scorer.calibration.threshold)
+    scores = scorer.detector.score(bench.features(name).chunk(index, index + 1, scorer.detector.layers))
+    score, threshold = float(scores.image[0]), scorer.calibration.threshold
+    judged = Judgement(score, threshold, score >= threshold, scores.patches[0])
+    return look(scorer, judged, bench.display(name, index)[0])
 
 
 def _compared(bench: Workbench, name: str, index: int, looks: Sequence[Look]) -> ComparedImage:

@@ -22,6 +22,10 @@ th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); text-align
 th { color: var(--soft); font-size: .85rem; line-height: 1.3; vertical-align: bottom; }
 .number { text-align: right; }
 .best td { background: var(--best); font-weight: 600; }
+.pictures { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1.5rem 2rem; margin-top: 1.2rem; }
+figure { margin: 0; max-width: 100%; }
+figcaption { margin-bottom: .5rem; font-size: .9rem; font-weight: 600; }
+img { display: block; border-radius: 5px; }
 p { max-width: 75ch; margin: .7rem 0 0; color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
 """
 
@@ -126,10 +130,23 @@ def _latex_text(text: str) -> str:
     return f"{{{escaped}}}" if escaped.startswith(("[", "*")) else escaped
 
 
-def page(tables: Sequence[Table], title: str) -> str:
-    """The tables as one HTML page that asks for no other file; light or dark as the reader's system is."""
+def page(tables: Sequence[Table], title: str, below: str = "") -> str:
+    """The tables, and ``below`` them HTML, as one page that asks for no other file; light or dark as the reader's
+    system is."""
     sections = "".join(_html_section(table) for table in tables)
-    return shell(title, f"<style>{_STYLE}</style>\n", sections)
+    return shell(title, f"<style>{_STYLE}</style>\n", sections + below)
+
+
+def pictures_section(title: str, pictures: Sequence[tuple[str, str]], notes: str) -> str:
+    """A section for ``page``: pictures, each a caption and an img element (HTML), side by side where there is room."""
+    figures = "".join(
+        f"<figure>\n<figcaption>{html.escape(caption)}</figcaption>\n<div>{image}</div>\n</figure>\n"
+        for caption, image in pictures
+    )
+    return (
+        f"<section>\n<h2>{html.escape(title)}</h2>\n<p>{html.escape(notes)}</p>\n"
+        f'<div class="pictures">\n{figures}</div>\n</section>\n'
+    )
 
 
 def shell(title: str, head: str, body: str) -> str:

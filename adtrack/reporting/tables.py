@@ -11,18 +11,18 @@ from adtrack.reporting.render import MISSING, Table, latex, markdown, page, writ
 
 
 def write_report(
-    name: str, frame: pd.DataFrame, tables: Sequence[Table], folder: Path, *, title: str | None = None
+    name: str, frame: pd.DataFrame, tables: Sequence[Table], folder: Path, *, title: str | None = None, below: str = ""
 ) -> list[Path]:
     """Writes <name>.csv (``frame``, full precision), .md, .tex and .html (``tables``, rounded).
 
-    The paths come in that order. ``title`` is the HTML page's; without one it is the name in words. LaTeX labels are
-    tab:<name>-1 and so on.
+    The paths come in that order. ``title`` is the HTML page's; without one it is the name in words; ``below`` is HTML
+    to stand below its tables. LaTeX labels are tab:<name>-1 and so on.
     """
     texts = {
         "csv": frame.to_csv(index=False, lineterminator="\n"),
         "md": markdown(tables),
         "tex": latex(tables, name.replace("_", "-")),
-        "html": page(tables, title or name.replace("_", " ").capitalize()),
+        "html": page(tables, title or name.replace("_", " ").capitalize(), below),
     }
     return [write_text(Path(folder) / f"{name}.{suffix}", text) for suffix, text in texts.items()]
 

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+import numpy as np
+
 from adtrack.errors import UserError
 from adtrack.evaluation.contrasts import (
     Contrast,
     Disagreement,
+    SetScores,
     aligned,
     contrasts,
     disagreements,
@@ -21,7 +24,7 @@ from adtrack.tracking.store import open_store
 @dataclass(frozen=True)
 class ComparedSet:
     """An image set: the runs that hold it, by their places, how each does beside the first of them, and where they
-    disagree. ``left_out`` counts the images that not all of them hold."""
+    disagree, the clearest first. ``left_out`` counts the images that not all of them hold."""
 
     name: str
     runs: tuple[int, ...]
@@ -119,8 +122,23 @@ def _compared(name: str, runs: Sequence[ScoredRun], holders: tuple[int, ...]) ->
         anomalous=int(labels.sum()),
         left_out=left_out,
         contrasts=found,
-        disagreements=tuple(disagreements(common)),
+        disagreements=tuple(clearest_first(disagreements(common), common)),
     )
+
+
+def clearest_first(found: Sequence[Disagreement], sets: Sequence[SetScores]) -> list[Disagreement]:
+    """Disagreements of aligned sets, first those in which both sides are sure, then by path.
+
+    A side, the banks that call the image alike, is as sure as the bank whose score is farthest from its threshold, in
+    standard deviations of its scores: those of several banks have no common scale. The less sure side counts.
+    """
+    spreads = np.array([np.std(one.sample.scores) or 1.0 for one in sets])
+
+    def sureness(image: Disagreement) -> float:
+        distances, called = abs(np.subtract(image.scores, image.thresholds)) / spreads, np.array(image.called)
+        return float(min(distances[called].max(), distances[~called].max()))
+
+    return sorted(found, key=lambda image: (-sureness(image), image.path))
 
 
 def _pixel(name: str, reference: ScoredRun, run: ScoredRun) -> list[Contrast]:

@@ -5,9 +5,12 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from adtrack.errors import UserError
-from adtrack.reporting.render import write_text
+from adtrack.evaluation.side_by_side import comparison_sheet
+from adtrack.reporting.document import picture
+from adtrack.reporting.render import pictures_section, write_text
 from adtrack.reporting.tables import plain_table, write_report
 from adtrack.verbs.compare import Comparison
+from adtrack.verbs.compare_pictures import Pictures
 from adtrack.verbs.compare_tables import (
     disagreement_rows,
     disagreements_frame,
@@ -19,10 +22,15 @@ from adtrack.verbs.compare_tables import (
 )
 
 SHOWN = 5  # disagreements of a set in the terminal
+SEEN = (
+    "In the table's order: first the image itself, with a line around the defect where it is known, then what each "
+    "run's bank makes of it. Colours mean the same in every column: dark is the bank's median good pixel of Val-clean, "
+    "bright the 99.5 % quantile of all. Frame and word say whether its call was right."
+)
 
 
-def print_comparison(found: Comparison, files: Sequence[Path], say: Callable[[str], None]) -> None:
-    """The tables, the first images of disagreement, and where the rest is."""
+def print_comparison(found: Comparison, pictures: Pictures, files: Sequence[Path], say: Callable[[str], None]) -> None:
+    """The tables, the first images of disagreement, where the rest is, and what has no picture there."""
     say(plain_table(runs_table(found)))
     for one in found.sets:
         for table in set_tables(found, one):
@@ -35,20 +43,33 @@ def print_comparison(found: Comparison, files: Sequence[Path], say: Callable[[st
         if len(rows) > SHOWN:
             say(f"    … and {len(rows) - SHOWN} more" + ("" if files else ": --out FOLDER lists all"))
     say("")
-    for line in (*found.skipped, *explanations(found)):
+    for line in (*found.skipped, *explanations(found), *pictures.missing):
         say(line)
     if files:
         say(f"Page: {files[0].with_suffix('.html')}   Tables: {', '.join(file.name for file in files)} beside it")
 
 
-def write_comparison(found: Comparison, out: Path) -> list[Path]:
-    """compare.csv, .md, .tex and .html with the tables, disagreements.csv with every such image."""
+def write_comparison(found: Comparison, pictures: Pictures, out: Path) -> list[Path]:
+    """compare.csv, .md, .tex and .html with the tables, the last with the pictures too, and disagreements.csv with
+    every image that is called differently."""
     tables = [runs_table(found), *(table for one in found.sets for table in set_tables(found, one))]
     tables.append(disagreements_table(found))
     title = f"{found.runs[0].class_name}: {len(found.runs)} runs compared"
     try:
-        files = write_report("compare", metrics_frame(found), tables, out, title=title)
+        files = write_report("compare", metrics_frame(found), tables, out, title=title, below=_below(pictures))
         text = disagreements_frame(found).to_csv(index=False, lineterminator="\n")
         return [*files, write_text(out / "disagreements.csv", text)]
     except OSError as error:
         raise UserError(f"out must be a writable folder, but {out} is not ({error.strerror}).") from error
+
+
+def _below(pictures: Pictures) -> str:
+    """The pictures, or why there are none, as HTML; nothing where the runs agree."""
+    if not pictures.sheets and not pictures.missing:
+        return ""
+    shown = [
+        (sheet.caption, picture(comparison_sheet(sheet.rows, sheet.banks), f"Pictures: {sheet.caption}"))
+        for sheet in pictures.sheets
+    ]
+    notes = " ".join([*([SEEN] if shown else []), *pictures.missing])
+    return pictures_section("The same images as the banks see them", shown, notes)

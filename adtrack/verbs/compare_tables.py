@@ -22,6 +22,10 @@ HOW = (
     "alarms are at each run's own threshold. Pixel metrics have no interval: maps are not kept to be resampled."
 )
 VAL = "Threshold and bank were chosen on Val, which flatters both: Test decides."
+ORDER = (
+    "Of a set the clearest disagreements come first, those in which both sides are sure: how far a score is from its "
+    "threshold is measured in standard deviations of its run's scores on the set."
+)
 OTHER_SPLITS = (
     "The runs have different splits: compared are only images that lie, unchanged, in the same set of each, so these "
     "figures are not those of the runs."
@@ -86,11 +90,13 @@ def verdict(contrast: Contrast, letter: str) -> str:
 
 
 def disagreements_table(found: Comparison) -> Table:
-    """The images that the runs call differently."""
+    """The images that the runs call differently, of each set the clearest first."""
     letters = [Column(letter, number=False) for letter, _ in zip(ascii_uppercase, found.runs, strict=False)]
     columns = [Column(name, number=False) for name in ("Set", "Image", "Kind", "Truth")]
     rows = tuple(row for one in found.sets for row in disagreement_rows(found, one))
-    notes = "Each run at its own threshold: an alarm is a score that reaches it." if rows else "There are none."
+    notes = (
+        f"Each run at its own threshold: an alarm is a score that reaches it. {ORDER}" if rows else "There are none."
+    )
     return Table("Images called differently", (*columns, *letters), rows, notes)
 
 

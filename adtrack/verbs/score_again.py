@@ -25,13 +25,9 @@ def score_again(scorer: Scorer, run: ScoredRun, data: str | None) -> tuple[int, 
     name = next((name for name in SETS if name in run.places), None)
     if name is None:
         raise UserError(f"a model can be checked against scores of {' or '.join(SETS)}, but its run has none.")
-    logged, threshold = set_scores(run, name), scorer.calibration.threshold
-    if threshold != logged.sample.threshold:
-        raise UserError(
-            f"a model must have the threshold it was measured with, but it has {threshold:g} and {name} was judged at "
-            f"{logged.sample.threshold:g}."
-        )
-    root = data_root(data or data_place(run.places[name]))
+    logged = set_scores(run, name)
+    check_threshold(scorer, logged.sample.threshold, name)
+    root = place_of(run, name, data)
     contents = image_contents(run.places[name], name)
     chosen = dict(itertools.islice(_unchanged(root, logged.paths, contents), IMAGES))
     if not chosen:
@@ -41,21 +37,43 @@ def score_again(scorer: Scorer, run: ScoredRun, data: str | None) -> tuple[int, 
             "--data says where they are now.",
         )
     scores = dict(zip(logged.paths, map(float, logged.sample.scores), strict=True))
-    deviations = (_deviation(scorer, path, encoded, scores[path]) for path, encoded in chosen.items())
-    return len(chosen), max(deviations)
+    judged = ((scorer.judge(decode(encoded, path)).score, scores[path]) for path, encoded in chosen.items())
+    return len(chosen), max(deviation(score, before) for score, before in judged)
 
 
-def _deviation(scorer: Scorer, path: str, encoded: bytes, logged: float) -> float:
-    return abs(scorer.judge(decode(encoded, path)).score - logged) / max(abs(logged), 1e-12)
+def check_threshold(scorer: Scorer, logged: float, name: str) -> None:
+    """Refuse a model whose threshold is not the one that the image set ``name`` was judged at."""
+    threshold = scorer.calibration.threshold
+    if threshold != logged:
+        raise UserError(
+            f"a model must have the threshold it was measured with, but it has {threshold:g} and {name} was judged at "
+            f"{logged:g}."
+        )
+
+
+def place_of(run: ScoredRun, name: str, data: str | None) -> Path:
+    """The folder that the paths of an image set start from: ``data``, or where the run found it."""
+    return data_root(data or data_place(run.places[name]))
+
+
+def deviation(score: float, logged: float) -> float:
+    """How far a score is from the logged one, relative to that."""
+    return abs(score - logged) / max(abs(logged), 1e-12)
+
+
+def unchanged(root: Path, path: str, sha256: str | None) -> bytes | None:
+    """The bytes of the file at ``path`` if they have this SHA-256. UserError: it leads out of the root."""
+    ImageRecord(path, 0, "")  # refuses such a path
+    try:
+        encoded = (root / path).read_bytes() if (root / path).is_file() else b""
+    except OSError:
+        return None
+    return encoded if hashlib.sha256(encoded).hexdigest() == sha256 else None
 
 
 def _unchanged(root: Path, paths: tuple[str, ...], contents: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """Path and bytes of the images that are still there; in an order that mixes good and anomalous ones."""
     for path in sorted(paths, key=lambda path: hashlib.sha256(path.encode()).digest()):
-        ImageRecord(path, 0, "")  # refuses a path that leads out of the root
-        try:
-            encoded = (root / path).read_bytes() if (root / path).is_file() else b""
-        except OSError:
-            continue
-        if hashlib.sha256(encoded).hexdigest() == contents.get(path):
+        encoded = unchanged(root, path, contents.get(path))
+        if encoded is not None:
             yield path, encoded

@@ -4,7 +4,7 @@ import pytest
 from adtrack.config import BackboneSpec, BankSpec, DataSpec, ImageSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.sheets import VERDICTS
-from adtrack.evaluation.side_by_side import SIDE, ComparedImage, Look, compare, comparison_sheet
+from adtrack.evaluation.side_by_side import SIDE, ComparedImage, Look, compare, comparison_sheet, look
 from adtrack.evaluation.workbench import Workbench
 
 GREY = np.full((60, 60, 3), 128, dtype=np.uint8)
@@ -43,8 +43,10 @@ def test_banks_say_of_an_image_what_they_said_when_all_were_scored(tiny_data):
     rows = compare(bench, [one.scorer for one in built], [("val_clean", 0), ("val_shift", 2)])
     for at, (name, index) in enumerate((("val_clean", 0), ("val_shift", 2))):
         place = ("val_clean", "val_shift").index(name)
-        for look, one in zip(rows[at].looks, built, strict=True):
-            assert look.score == float(one.evaluations[place].scored.scores.image[index])
-            assert look.threshold == one.scorer.calibration.threshold
+        for seen, one in zip(rows[at].looks, built, strict=True):
+            assert seen.score == float(one.evaluations[place].scored.scores.image[index])
+            assert seen.threshold == one.scorer.calibration.threshold
+            judged = one.scorer.judge(bench.images(name).image(index))
+            assert np.array_equal(seen.overlay, look(one.scorer, judged, bench.display(name, index)[0]).overlay)
     assert rows[1].name.endswith(", shift")
     assert comparison_sheet(rows, ["a", "b"]).dtype == np.uint8

@@ -8,10 +8,12 @@ import pytest
 from mlflow import MlflowClient
 
 from adtrack.errors import UserError
+from adtrack.evaluation.contrasts import SetScores, disagreements
+from adtrack.evaluation.resampling import Sample
 from adtrack.tracking import scored_runs
 from adtrack.tracking.scored_runs import scored_run
 from adtrack.tracking.store import search_runs
-from adtrack.verbs.compare import compare
+from adtrack.verbs.compare import clearest_first, compare
 
 CHAMPION, CANDIDATE = "models:/adtrack-part@champion", "models:/adtrack-part@candidate"
 
@@ -49,7 +51,7 @@ def test_the_command_prints_a_table_and_writes_a_page_that_asks_for_nothing(bank
     assert {file.name for file in folder.iterdir()} == names
     page = (folder / "compare.html").read_text()
     assert "val_shift: B beside A" in page and "Images called differently" in page and "layers" in page
-    assert not re.search(r"(src|href)=|https?://|@import|url\(", page)
+    assert not re.search(r"src=(?!\"data:image/)|href=|https?://|@import|url\(", page)
     rows = list(csv.DictReader((folder / "compare.csv").open(newline="")))
     assert {row["run_b"] for row in rows} == {banks.runs[1]} and len(rows) == 2 * 7
     assert all(float(row["b"]) - float(row["a"]) == pytest.approx(float(row["difference"])) for row in rows)
@@ -132,6 +134,27 @@ def test_disagreements_hold_both_scores_and_the_truth(banks, copied_run, adtrack
         assert (row["score_A"], row["threshold_A"]) == (there["score"], there["threshold"])
         assert (row["score_B"], float(row["threshold_B"])) == (there["score"], -1.0)
         assert (row["predicted_A"], row["predicted_B"]) == ("0", "1") and row["label"] == there["label"]
+
+
+def in_order(threshold: float, *others: list[float]) -> str:
+    """The names of the images a, b, c, d in the order of their disagreements: of a bank with scores 1.5, 3, 1.2 and 0
+    at threshold 1, and others at ``threshold``."""
+    banks = [([1.5, 3.0, 1.2, 0.0], 1.0), *((scores, threshold) for scores in others)]
+    sets = [
+        SetScores(tuple("abcd"), tuple("abcd"), ("good", "good", "bad", "bad"), Sample(scores, [0, 0, 1, 1], limit))
+        for scores, limit in banks
+    ]
+    return "".join(image.path for image in clearest_first(disagreements(sets), sets))
+
+
+def test_the_clearest_disagreements_come_first():
+    """The second bank is the first one upside down, on another scale: both are equally far from their thresholds."""
+    mirrored = [5.0, -10.0, 8.0, 20.0]
+    assert in_order(10.0, mirrored) == "bdac"
+    assert in_order(10.0, [5.0, 9.9, 8.0, 20.0]) == "dacb"  # the less sure side counts
+    assert in_order(10.0, [5.0, 9.9, 8.0, 20.0], mirrored) == "bdac"  # and on each side the bank that is surer
+    assert in_order(10.0, [10.0] * 4) == "d"  # a bank that scores all images alike
+    assert in_order(1.0, [0.5, 0.5, 0.5, 1.5], [0.5, 0.5, 0.5, 1.5]) == in_order(1.0, [0.5, 0.5, 0.5, 1.5])
 
 
 def test_equal_runs_are_said_to_be_the_same(banks, copied_run, adtrack):
