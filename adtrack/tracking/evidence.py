@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.entities import Metric
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 from mlflow.utils.time import get_current_time_millis
 from PIL import Image
 
@@ -32,6 +33,8 @@ from adtrack.tracking.runs import (
     log_params,
     log_surroundings,
     run_file,
+    run_tags,
+    set_tags,
     threshold_params,
 )
 
@@ -40,20 +43,21 @@ def log_bank(bench: Workbench, built: Built, *, with_trunk: bool) -> str:
     """Log a built bank to the active run: parameters, costs, evaluations, data and the model, whose URI it returns."""
     log_params(bank_params(bench, built.scorer))
     log_surroundings(bench)
-    log_metrics({f"cost/{key}": value for key, value in built.costs.items()})
     seen = (built.scorer.facts["trained_on"], built.scorer.facts["calibrated_on"])
     log_data(bench, dict.fromkeys((*seen, *(evaluation.name for evaluation in built.evaluations))))
     uri = log_scorer(built.scorer, "bank", with_trunk=with_trunk)
+    # After the model: MLflow copies the metrics that a run has before to its model, and reads each one's history.
+    log_metrics({f"cost/{key}": value for key, value in built.costs.items()}, _logged_model(uri))
     log_evaluations(bench, built.scorer, built.evaluations, uri)
     return uri
 
 
 def log_data(bench: Workbench, names: Iterable[str]) -> None:
     """Log the image sets as MLflow data sets with their digests; only names and digests, never pixels."""
-    for name in names:
-        source = LocalArtifactDatasetSource(str(bench.root / bench.data.class_name))
-        called, digest = _dataset(bench, name)
-        mlflow.log_input(MetaDataset(source, name=called, digest=digest), context=name)
+    source = LocalArtifactDatasetSource(str(bench.root / bench.data.class_name))
+    known = {name: _dataset(bench, name) for name in names}
+    sets = [MetaDataset(source, name=called, digest=digest) for called, digest in known.values()]
+    mlflow.log_inputs(sets, contexts=list(known), tags_list=[None] * len(sets))
 
 
 def _dataset(bench: Workbench, name: str) -> tuple[str, str]:
@@ -67,8 +71,7 @@ def log_evaluations(bench: Workbench, scorer: Scorer, evaluations: Sequence[Eval
     Metrics; heatmaps, the worst of each kind also where MLflow shows images; a table of the images, what the bank got
     most wrong first; the PRO curve; the splits' manifest and the specification.
     """
-    for evaluation in evaluations:
-        _log_metrics(bench, evaluation, model)
+    _log_metrics(bench, evaluations, model)
     pictures: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -80,20 +83,20 @@ def log_evaluations(bench: Workbench, scorer: Scorer, evaluations: Sequence[Eval
             pictures |= {f"{name}/{key}": file for key, file in written.items() if key.endswith("-worst")}
             write_scores(evaluation, folder / "scores" / f"{name}.csv")
             write_curve(evaluation, folder / "curves" / f"{name}.csv")
+            _table(evaluation).to_json(folder / _table_file(name), orient="split", index=False)
         (folder / "splits.json").write_text(json.dumps(bench.splits.manifest(), indent=1), encoding="utf-8")
         (folder / "spec.json").write_text(spec_text(bench, scorer), encoding="utf-8")
         log_folder(folder)
         _show_pictures(pictures)
-    for evaluation in evaluations:
-        mlflow.log_table(_table(evaluation), f"scores/{evaluation.name}.json")
+    _show_tables([_table_file(evaluation.name) for evaluation in evaluations])
 
 
-def _log_metrics(bench: Workbench, evaluation: Evaluation, model: str) -> None:
+def _log_metrics(bench: Workbench, evaluations: Sequence[Evaluation], model: str) -> None:
     """In one call, linked to the model and to the data they were measured on."""
-    now, (name, digest) = get_current_time_millis(), _dataset(bench, evaluation.name)
-    model_id = _logged_model(model)
+    now, model_id = get_current_time_millis(), _logged_model(model)
     metrics = [
-        Metric(f"{evaluation.name}/{key}", value, now, 0, model_id, name, digest)
+        Metric(f"{evaluation.name}/{key}", value, now, 0, model_id, *_dataset(bench, evaluation.name))
+        for evaluation in evaluations
         for key, value in evaluation.metrics.items()
     ]
     MlflowClient().log_batch(mlflow.active_run().info.run_id, metrics=metrics)
@@ -111,6 +114,17 @@ def _show_pictures(pictures: Mapping[str, Path]) -> None:
     for name, file in pictures.items():
         with Image.open(file) as picture:
             client.log_image(run_id, picture, key=re.sub(r"[^a-zA-Z0-9_\-./ ]", "_", name), synchronous=True)
+
+
+def _show_tables(files: Sequence[str]) -> None:
+    """Make MLflow show these files as tables. Its ``log_table`` would add the rows to those of an interrupted call."""
+    known = json.loads(run_tags(mlflow.active_run().info.run_id).get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
+    new = [{"path": file, "type": "table"} for file in files]
+    set_tags({MLFLOW_LOGGED_ARTIFACTS: json.dumps([*known, *(entry for entry in new if entry not in known)])})
+
+
+def _table_file(name: str) -> str:
+    return f"scores/{name}.json"
 
 
 def _table(evaluation: Evaluation) -> pd.DataFrame:

@@ -15,14 +15,15 @@ from adtrack.features.weights import cached_trunk
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.progress import track
 from adtrack.tracking.health import local_folder
-from adtrack.tracking.models import ARTIFACT, code_digest
+from adtrack.tracking.models import ARTIFACT
 from adtrack.tracking.registry import CANDIDATE, CHAMPION
+from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, is_as_logged
 from adtrack.tracking.store import quoted, search_runs
 
 GROUP = "Models"
 _BANK = f"artifacts/{ARTIFACT}"
-_FOLDERS = ("", _BANK, f"{_BANK}/code")
-_FILES = ("MLmodel", f"{_BANK}/scorer.json", f"{_BANK}/detector.json", f"{_BANK}/code/DIGEST")
+_FILES = ("MLmodel", f"{_BANK}/scorer.json", f"{_BANK}/detector.json")
+_CODE = (f"{_BANK}/{FILE}", f"{_BANK}/{OLD_FOLDER}")  # one of them
 _TENSORS = (f"{_BANK}/bank.safetensors", f"{_BANK}/{padim.FILE}")  # PatchCore's or PaDiM's
 
 
@@ -112,26 +113,29 @@ def _missing(model: LoggedModel) -> list[str]:
     """The needed files that are not there or empty."""
     folder = local_folder(model.artifact_location)
     if folder:
-        there = {file for file in (*_FILES, *_TENSORS) if (folder / file).is_file() and (folder / file).stat().st_size}
+        there = {path for path in (*_FILES, *_CODE, *_TENSORS) if _holds_something(folder / path)}
     else:
         client = MlflowClient()
-        listed = (item for part in _FOLDERS for item in client.list_logged_model_artifacts(model.model_id, part))
-        there = {item.path for item in listed if item.file_size}
-    tensors = [] if there & set(_TENSORS) else [_TENSORS[0]]
-    return [file for file in _FILES if file not in there] + tensors
+        listed = (item for part in ("", _BANK) for item in client.list_logged_model_artifacts(model.model_id, part))
+        there = {item.path for item in listed if item.is_dir or item.file_size}
+    lacking = [group[0] for group in (_CODE, _TENSORS) if not there & set(group)]
+    return [file for file in _FILES if file not in there] + lacking
+
+
+def _holds_something(path: Path) -> bool:
+    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
 
 
 def _does_not_load(bank: Path) -> str | None:
     """Why a registered model's folder can't be used: tensors, trunk (by its SHA-256), code (by its digest)."""
     try:
         Scorer.load(bank, torch.device("cpu"), _no_other_place)
+        as_logged = is_as_logged(bank)
     except UserError as error:
         return str(error).removesuffix(".")
     except Exception as error:  # whatever damaged files make of the code that reads them
         return f"it cannot be read ({error})"
-    if code_digest(bank / "code") != (bank / "code" / "DIGEST").read_text():
-        return "the scoring code in it is not the code that was logged"
-    return None
+    return None if as_logged else "the scoring code in it is not the code that was logged"
 
 
 def _no_other_place(run_id: str, path: str) -> str:

@@ -1,8 +1,6 @@
 """A bank as an MLflow model: logged with a trial, made whole for the registry, loaded again."""
 
-import hashlib
 import importlib.metadata
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,8 @@ from typing import Any
 
 import mlflow
 import torch
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -20,12 +20,11 @@ import adtrack
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.tracking.calling import example, how_to_call
-from adtrack.tracking.registry import resolved
+from adtrack.tracking.registry import VERSIONS_TAG, resolved
+from adtrack.tracking.scoring_code import FILE, write_scoring_code
 
 ARTIFACT = "bank"
 _NOTE = "mlflow.note.content"  # what the UI shows as the description
-_SCORING_ROOMS = ("data", "features", "detectors")
-_SCORING_FILES = ("__init__.py", "config.py", "errors.py", "cache.py", "progress.py")
 _NEEDED = ("mlflow", "numpy", "pandas", "pillow", "scipy", "safetensors", "torch", "torchvision")
 _NEEDED += ("filelock", "platformdirs", "tqdm")
 _NEEDED_BY = {"patchcore": (), "padim": ("anomalib",)}
@@ -65,7 +64,7 @@ def log_scorer(scorer: Scorer, name: str, *, with_trunk: bool) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / ARTIFACT
         scorer.save(folder, with_trunk=with_trunk)
-        copy_scoring_code(folder / "code")
+        write_scoring_code(folder)
         info = Model.log(
             artifact_path=None,  # its old name, which the method still asks for
             name=name,
@@ -79,8 +78,34 @@ def log_scorer(scorer: Scorer, name: str, *, with_trunk: bool) -> str:
             input_example=example(),
             metadata={"adtrack": adtrack.__version__, **scorer.facts},
         )
-    mlflow.set_logged_model_tags(info.model_id, {_NOTE: how_to_call(info.model_uri)})
+    _tell_how_to_call(info.model_uri)
     return info.model_uri
+
+
+def log_whole(scorer: Scorer, name: str) -> str:
+    """Log the scorer with its trunk, for the registry: to the active run, which gets one such model only.
+
+    A model that a process logged before it died, and before it could register it, is taken as it is.
+    """
+    uri = _waiting(name)
+    if uri is None:
+        return log_scorer(scorer, name, with_trunk=True)
+    _tell_how_to_call(uri)
+    return uri
+
+
+def _waiting(name: str) -> str | None:
+    """The model of this name that the active run has complete and that was never registered, as far as there is one."""
+    run = mlflow.active_run().info
+    asked = f"name = '{name}' AND source_run_id = '{run.run_id}'"
+    found = MlflowClient().search_logged_models([run.experiment_id], asked)
+    # MLflow's search compares a status with the number that its database has for it.
+    complete = (model for model in found if model.status == LoggedModelStatus.READY)
+    return next((model.model_uri for model in complete if VERSIONS_TAG not in model.tags), None)
+
+
+def _tell_how_to_call(uri: str) -> None:
+    mlflow.set_logged_model_tags(uri.removeprefix("models:/"), {_NOTE: how_to_call(uri)})
 
 
 def requirements(method: str) -> list[str]:
@@ -88,25 +113,6 @@ def requirements(method: str) -> list[str]:
     needed = (*_NEEDED, *_NEEDED_BY[method])
     versions = {package: importlib.metadata.version(package).partition("+")[0] for package in needed}
     return [f"{package}=={version}" for package, version in versions.items()]
-
-
-def copy_scoring_code(folder: Path) -> None:
-    """Copy the part of adtrack that turns images into scores to ``folder``, with its digest in DIGEST."""
-    source = Path(adtrack.__file__).parent
-    folder.mkdir(parents=True)
-    for file in _SCORING_FILES:
-        shutil.copy(source / file, folder / file)
-    for room in _SCORING_ROOMS:
-        shutil.copytree(source / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-    (folder / "DIGEST").write_text(code_digest(folder))
-
-
-def code_digest(folder: Path) -> str:
-    """SHA-256 over names and contents of the modules below ``folder``."""
-    state = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        state.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
-    return state.hexdigest()
 
 
 def load_model(uri: str, device: torch.device) -> LoadedModel:
@@ -127,8 +133,7 @@ def load_model(uri: str, device: torch.device) -> LoadedModel:
 
 
 def _bank_folder(address: str, scratch: str) -> Path:
-    """The model's bank: in its place if that is on this machine, else fetched into ``scratch`` without the code beside
-    it, since a server is asked for each file by itself."""
+    """The model's bank: in its place if that is on this machine, else fetched into ``scratch``, without the code."""
     place = f"artifacts/{ARTIFACT}"
     if not address.startswith("models:/"):
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=address)) / place
@@ -136,7 +141,7 @@ def _bank_folder(address: str, scratch: str) -> Path:
     if isinstance(repository, LocalArtifactRepository):
         return Path(repository.download_artifacts(place))
     for item in repository.list_artifacts(place):
-        if not item.is_dir:
+        if not (item.is_dir or item.path.endswith(f"/{FILE}")):
             repository.download_artifacts(item.path, scratch)
     return Path(scratch) / place
 

@@ -5,16 +5,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModel
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from adtrack.errors import UserError
 from adtrack.tracking.calling import how_to_call
+from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.store import quoted
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
-_VERSIONS = "mlflow.modelVersions"  # by this tag, which MLflow's client does not set, a model's page shows its versions
+VERSIONS_TAG = "mlflow.modelVersions"  # by it, which MLflow's client does not set, a model's page shows its versions
 _HISTORY = "adtrack.champion."  # and the move's number, among all versions: a tag of the version that became champion
 
 
@@ -66,23 +70,51 @@ def registry_name(class_name: str) -> str:
 def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registered:
     """A new version of ``adtrack-<class>``, alias ``candidate``; ``champion`` as well if there is none.
 
-    ``origin`` says where it came from; it becomes the version's tags ``adtrack.…``.
+    ``origin`` says where it came from; it becomes the version's tags ``adtrack.…``. A model has one version: where a
+    process died while it was registering, the version is completed.
     """
     client, name = MlflowClient(), registry_name(class_name)
-    with contextlib.suppress(MlflowException):  # it exists
-        client.create_registered_model(name, description=how_to_call(f"models:/{name}@{CHAMPION}"))
-    model_id = model_uri.removeprefix("models:/")
-    model = client.get_logged_model(model_id)
-    tags = {f"adtrack.{key}": value for key, value in origin.items()}
-    version = client.create_model_version(name, model_uri, model.source_run_id, tags, model_id=model_id).version
-    versions = [*json.loads(model.tags.get(_VERSIONS, "[]")), {"name": name, "version": version}]
-    client.set_logged_model_tags(model_id, {_VERSIONS: json.dumps(versions)})
-    client.update_model_version(name, version, how_to_call(f"models:/{name}/{version}"))
-    client.set_registered_model_alias(name, CANDIDATE, version)
-    first = CHAMPION not in client.get_registered_model(name).aliases
-    if first:
-        client.set_registered_model_alias(name, CHAMPION, version)
-    return Registered(name, int(version), first)
+    model = client.get_logged_model(model_uri.removeprefix("models:/"))
+    with one_at_a_time(mlflow.get_tracking_uri(), f"registry/{name}"):
+        with contextlib.suppress(MlflowException):  # it exists
+            client.create_registered_model(name, description=how_to_call(f"models:/{name}@{CHAMPION}"))
+        known = [found for found in _versions_of_run(name, model.source_run_id) if found.source == model_uri]
+        tags = {f"adtrack.{key}": value for key, value in origin.items()}
+        found = known or [
+            client.create_model_version(name, model_uri, model.source_run_id, tags, model_id=model.model_id)
+        ]
+        version = int(found[0].version)
+        client.update_model_version(name, str(version), how_to_call(f"models:/{name}/{version}"))
+        champion = _set_aliases(name, version) == version
+    client.set_logged_model_tags(model.model_id, {VERSIONS_TAG: _with_version(model, name, version)})
+    return Registered(name, version, champion)
+
+
+def _set_aliases(name: str, version: int) -> int:
+    """Make a new version the candidate, unless there is a newer one, and champion if there is none: which is told."""
+    aliases = _aliases(name)
+    if aliases.get(CANDIDATE, 0) < version:
+        MlflowClient().set_registered_model_alias(name, CANDIDATE, str(version))
+    if CHAMPION not in aliases:
+        MlflowClient().set_registered_model_alias(name, CHAMPION, str(version))
+    return aliases.get(CHAMPION, version)
+
+
+def _with_version(model: LoggedModel, name: str, version: int) -> str:
+    """What a logged model's tag says of its versions, and this one."""
+    told = json.loads(model.tags.get(VERSIONS_TAG, "[]"))
+    new = {"name": name, "version": str(version)}
+    return json.dumps(told if new in told else [*told, new])
+
+
+def model_of_version(class_name: str, run_id: str) -> str | None:
+    """The URI of the logged model that the latest version of a run has, None if it has no version."""
+    found = _versions_of_run(registry_name(class_name), run_id)
+    return max(found, key=lambda version: int(version.version)).source if found else None
+
+
+def _versions_of_run(name: str, run_id: str) -> list[ModelVersion]:
+    return list(MlflowClient().search_model_versions(f"name = {quoted(name)} AND run_id = {quoted(run_id)}"))
 
 
 def registered_as(tags: Mapping[str, str]) -> Registered | None:

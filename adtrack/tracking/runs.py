@@ -1,10 +1,12 @@
 """Runs: how they open and end, and their parameters, metrics, tags and files."""
 
 import contextlib
+import os
 import platform
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,9 +22,10 @@ from adtrack.config import BankSpec, DetectorSpec
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
-from adtrack.tracking.store import WORKER_TAG, Worker
+from adtrack.tracking.store import WORKER_TAG, Worker, is_server, quoted, search_runs, without_password
 
 NO_STUDY = "none"
+_ERROR_FILE, _PAST = "error.txt", "Past"
 NOTE_TAG = "mlflow.note.content"  # what the tracking UI shows as a run's description, Markdown
 
 
@@ -58,8 +61,9 @@ def tracked_run(
     """An MLflow run that ends as what happened: FINISHED, KILLED by Ctrl-C, or FAILED with ``error.txt``.
 
     ``run_id`` opens an existing run again; without it a run that ``mlflow run`` has made is joined, else a new one
-    is made. Yields the run's id.
+    is made. What an existing run has failed of before is said to be past when it finishes. Yields the run's id.
     """
+    existed = run_id is not None or bool(os.environ.get("MLFLOW_RUN_ID"))  # which MLflow forgets once it is joined
     texts = {**tags.texts(), WORKER_TAG: worker.name, **(extra or {})}
     if name and not run_id:
         texts["mlflow.runName"] = name
@@ -72,20 +76,41 @@ def tracked_run(
         raise
     except BaseException:
         with contextlib.suppress(Exception):  # what went wrong first is what the user must see
-            mlflow.log_text(traceback.format_exc(), "error.txt")
+            mlflow.log_text(traceback.format_exc(), _ERROR_FILE)
         mlflow.end_run(RunStatus.to_string(RunStatus.FAILED))
         raise
     mlflow.end_run()
+    if existed:
+        _put_error_in_the_past(run.info.run_id)
+
+
+def _put_error_in_the_past(run_id: str) -> None:
+    """Say in front of ``error.txt``, if there is one, that the run has finished since."""
+    if not has_file(run_id, _ERROR_FILE):
+        return
+    text = run_file(run_id, _ERROR_FILE).read_text(encoding="utf-8")
+    if not text.startswith(_PAST):
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        text = f"{_PAST}: the run went on and finished, {now}. What had stopped it before:\n\n{text}"
+        MlflowClient().log_text(run_id, text, _ERROR_FILE)
 
 
 @contextlib.contextmanager
-def reopened_run(run_id: str) -> Iterator[None]:
-    """A finished run to which more is logged: whatever happens meanwhile, what it held is still finished."""
-    mlflow.start_run(run_id=run_id, nested=True)
+def reopened_run(run_id: str, worker: Worker) -> Iterator[None]:
+    """A finished run to which ``worker`` logs more: whatever happens meanwhile, what it held is still finished."""
+    mlflow.start_run(run_id=run_id, nested=True, tags={WORKER_TAG: worker.name})
     try:
         yield
     finally:
         mlflow.end_run()
+
+
+def end_open(study: str, run_ids: Collection[str]) -> None:
+    """End those of a study's RUNNING runs that are among ``run_ids``, as FINISHED."""
+    condition = f"tags.`adtrack.study` = {quoted(study)} and attributes.status = 'RUNNING'"
+    for run in search_runs(condition):
+        if run.info.run_id in run_ids:
+            MlflowClient().set_terminated(run.info.run_id)
 
 
 def bank_params(bench: Workbench, scorer: Scorer) -> dict[str, str]:
@@ -127,12 +152,11 @@ def log_params(params: Mapping[str, str]) -> None:
     MlflowClient().log_batch(run_id, params=missing)
 
 
-def log_metrics(metrics: Mapping[str, float]) -> None:
-    """Log metrics of the active run in one call."""
+def log_metrics(metrics: Mapping[str, float], model_id: str | None = None) -> None:
+    """Log metrics of the active run in one call, linked to one of its models if ``model_id`` names it."""
     now = get_current_time_millis()
-    MlflowClient().log_batch(
-        mlflow.active_run().info.run_id, metrics=[Metric(key, float(value), now, 0) for key, value in metrics.items()]
-    )
+    found = [Metric(key, float(value), now, 0, model_id) for key, value in metrics.items()]
+    MlflowClient().log_batch(mlflow.active_run().info.run_id, metrics=found)
 
 
 def set_tags(tags: Mapping[str, str]) -> None:
@@ -184,8 +208,17 @@ def keep_file(run_id: str, file: Path, place: str) -> None:
 
 
 def artifact_place(path: str) -> str:
-    """Where the active run keeps ``path``: a folder if the store is on this machine, else a URI."""
-    return mlflow.get_artifact_uri(path).removeprefix("file://")
+    """Where the active run keeps ``path``: a folder if the store is on this machine, a page if it has a server."""
+    page = run_page()
+    return f"{page}/artifacts/{path}" if page else mlflow.get_artifact_uri(path).removeprefix("file://")
+
+
+def run_page() -> str | None:
+    """The active run's page in the UI of the tracking server, None if the store has no server."""
+    uri, run = mlflow.get_tracking_uri(), mlflow.active_run().info
+    if not is_server(uri):
+        return None
+    return f"{without_password(uri).rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
 
 
 def log_surroundings(bench: Workbench) -> None:

@@ -1,7 +1,7 @@
 """The code that MLflow runs when it loads a bank: it needs neither adtrack nor a network.
 
-The model's folder holds a copy of the code that scored when the bank was logged. It is imported under a name of its
-own, so that it neither hides an installed adtrack nor is hidden by one.
+The model holds a copy of the code that scored when the bank was logged, as a zip file, which Python imports as it is.
+The package in it has a name of its own, so that it neither hides an installed adtrack nor is hidden by one.
 """
 
 import base64
@@ -9,6 +9,8 @@ import importlib.util
 import json
 import sys
 import threading
+import zipfile
+import zipimport
 from pathlib import Path
 
 import mlflow
@@ -44,7 +46,7 @@ class BankModel(PythonModel):
     def load_context(self, context):
         """Read bank, trunk and code from the model's folder."""
         folder = Path(context.artifacts["bank"])
-        self._code = _import_code(folder / "code")
+        self._code = _import_code(folder / "code.zip")
         scorer = self._code.detectors.scorer
         device = self._code.features.backbone.choose_device("auto")
         self._scorer = scorer.Scorer.load(folder, device, _fetch)
@@ -150,13 +152,12 @@ def _is_file(text):
         return False
 
 
-def _import_code(folder):
-    """The package in ``folder`` under a name that holds its digest."""
-    name = f"adtrack_scoring_{(folder / 'DIGEST').read_text().strip()[:16]}"
+def _import_code(file):
+    """The package in a zip file; its name holds the digest of its code."""
+    with zipfile.ZipFile(file) as archive:
+        name = archive.namelist()[0].partition("/")[0]
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
+        spec = zipimport.zipimporter(str(file)).find_spec(name)
         package = importlib.util.module_from_spec(spec)
         sys.modules[name] = package
         spec.loader.exec_module(package)

@@ -4,17 +4,22 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from optuna.trial import TrialState
+
+from adtrack.evaluation.workbench import Workbench
 from adtrack.reporting.render import write_text
 from adtrack.tracking.evidence import log_evaluations
-from adtrack.tracking.models import load_model, log_scorer
-from adtrack.tracking.registry import Registered, register, registered_as
+from adtrack.tracking.models import load_model, log_whole
+from adtrack.tracking.registry import Registered, model_of_version, register, registered_as
 from adtrack.tracking.runs import (
     NOTE_TAG,
     artifact_place,
+    end_open,
     log_folder,
     log_metrics,
     reopened_run,
     run_experiment,
+    run_page,
     run_tags,
     set_tags,
 )
@@ -32,7 +37,10 @@ REPORT = "report.html"
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A finished study: its best trial (with Test metrics), where it stands in the registry, and what failed."""
+    """A finished study: its best trial (with Test metrics), where it stands in the registry, and what failed.
+
+    ``page`` is its page in the tracking server's UI, None if it has no server.
+    """
 
     name: str
     parent: str
@@ -42,6 +50,7 @@ class StudyResult:
     registered: Registered
     tables: str
     report: str
+    page: str | None
 
 
 def finish(trials: Trials) -> StudyResult:
@@ -49,6 +58,7 @@ def finish(trials: Trials) -> StudyResult:
 
     What an earlier call has done is left as it is, so an interrupted end can be repeated.
     """
+    _end_reopened(trials)
     best = best_of(trials.name)
     registered = registered_as(run_tags(best.run_id)) or _test_and_register(trials, best)
     best = best_of(trials.name)
@@ -57,6 +67,7 @@ def finish(trials: Trials) -> StudyResult:
     if not _is_written_up(trials, state):
         write_summary(trials, records, best, registered)
         set_tags({WRITTEN_UP_TAG: f"{trials.worker.name}: {state}"})
+    page = run_page()
     return StudyResult(
         trials.name,
         trials.parent,
@@ -64,9 +75,19 @@ def finish(trials: Trials) -> StudyResult:
         trials=len(records),
         failed=sum("error" in trial.user_attrs for trial in trials.study.get_trials(deepcopy=False)),
         registered=registered,
-        tables=artifact_place("tables"),
+        tables=artifact_place("tables/best_trials.html" if page else "tables"),  # a page shows no folder
         report=artifact_place(REPORT),
+        page=page,
     )
+
+
+def _end_reopened(trials: Trials) -> None:
+    """End a best trial's run that a process has left open which died while it tested it: it would not count.
+
+    One process at a time finishes a study, so a run that is open although Optuna has its values is such a one.
+    """
+    done = trials.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    end_open(trials.name, {trial.user_attrs.get("run_id") for trial in done})
 
 
 def _is_written_up(trials: Trials, state: str) -> bool:
@@ -77,16 +98,23 @@ def _is_written_up(trials: Trials, state: str) -> bool:
 
 
 def _test_and_register(trials: Trials, best: TrialRecord) -> Registered:
-    bench = trials.bench
-    scorer = load_model(run_tags(best.run_id)["adtrack.model"], bench.device).scorer
-    with reopened_run(best.run_id):
-        evaluations = [bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in TEST_SETS]
-        whole = log_scorer(scorer, "registered_bank", with_trunk=True)
-        log_evaluations(bench, scorer, evaluations, whole)
-        origin = {"study": best.study, "split_digest": bench.digest, "run_id": best.run_id}
-        registered = register(bench.data.class_name, whole, origin)
+    class_name = trials.bench.data.class_name
+    with reopened_run(best.run_id, trials.worker):
+        # A process that died while it registered the bank has tested it before.
+        whole = model_of_version(class_name, best.run_id) or _test(trials.bench, best)
+        origin = {"study": best.study, "split_digest": trials.bench.digest, "run_id": best.run_id}
+        registered = register(class_name, whole, origin)
         set_tags({"adtrack.registered": registered.text})
     return registered
+
+
+def _test(bench: Workbench, best: TrialRecord) -> str:
+    """Measure the best bank on Test, and log that and the whole model to the active run: its URI."""
+    scorer = load_model(run_tags(best.run_id)["adtrack.model"], bench.device).scorer
+    evaluations = [bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in TEST_SETS]
+    whole = log_whole(scorer, "registered_bank")
+    log_evaluations(bench, scorer, evaluations, whole)
+    return whole
 
 
 def write_summary(trials: Trials, records: list[TrialRecord], best: TrialRecord, registered: Registered) -> None:

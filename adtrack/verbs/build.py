@@ -19,6 +19,7 @@ from adtrack.tracking.runs import (
     bank_params,
     log_params,
     log_surroundings,
+    run_page,
     set_tags,
     tracked_run,
 )
@@ -40,9 +41,13 @@ class GoodThreshold:
 
 @dataclass(frozen=True)
 class BankReport:
-    """What the user is told of a bank: its run, its method and model, how it did, and its place in the registry."""
+    """What the user is told of a bank: its run, its method and model, how it did, and its place in the registry.
+
+    ``page`` is the run's page in the tracking server's UI, None if there is no server.
+    """
 
     run_id: str
+    page: str | None
     method: str
     model: str
     evaluations: tuple[Evaluation, ...]
@@ -91,8 +96,9 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         if do_register:
             registered = register(spec.data.class_name, uri, {"split_digest": bench.digest, "run_id": run_id})
             set_tags({"adtrack.registered": registered.text})
+        page = run_page()
     good = _good_threshold(bench, spec.good_quantile, built.scorer.calibration.threshold)
-    return BankReport(run_id, spec.bank.method, uri, built.evaluations, built.costs, registered, good)
+    return BankReport(run_id, page, spec.bank.method, uri, built.evaluations, built.costs, registered, good)
 
 
 def _good_threshold(bench: Workbench, quantile: float, value: float) -> GoodThreshold | None:
@@ -132,4 +138,5 @@ def _evaluate_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) 
         evaluations = tuple(bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in sets)
         log_data(bench, sets)
         log_evaluations(bench, scorer, evaluations, loaded.resolved)
-    return BankReport(run_id, spec.method, loaded.resolved, evaluations, {})
+        page = run_page()
+    return BankReport(run_id, page, spec.method, loaded.resolved, evaluations, {})

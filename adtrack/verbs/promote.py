@@ -52,8 +52,9 @@ def promote(
 ) -> Promotion:
     """Make version ``number`` (the candidate without one) champion if all checks pass, or all the same with ``force``.
 
-    ``margin`` is how much of the champion's image AUROC it may lose on any image set; ``data`` says where the images
-    lie if not where its run found them.
+    ``margin`` is how much of the champion's image AUROC it may lose on any image set, or, where no anomalies are
+    labelled, how many more false alarms it may raise, as a share of the good images; then ``reason`` must be given.
+    ``data`` says where the images lie if not where its run found them.
     """
     if not (math.isfinite(margin) and 0 <= margin < 1):
         raise UserError(f"margin must be in [0, 1), but got {margin}.", "0.01 lets 0.01 of image AUROC go.")
@@ -62,7 +63,7 @@ def promote(
     candidate, champion = version_of(class_name, number), champion_of(class_name)
     if candidate.champion:
         return Promotion(candidate, champion, (), None)
-    found = tuple(checks(candidate, champion, class_name, margin, data, device))
+    found = tuple(checks(candidate, champion, class_name, margin, reason, data, device))
     against = tuple(f"{check.what}: {check.words}" for check in found if not check.passed)
     move = None
     if force or not against:

@@ -39,7 +39,7 @@ def print_bank(report: BankReport, say: Say) -> None:
             f"{_ROWS[report.method].format(report.costs['bank_rows'])}, {report.costs['bank_mb']:.2f} MB, built in "
             f"{report.costs['build_s']:.1f} s, {report.costs['score_ms']:.0f} ms an image"
         )
-    say(f"Run:   {report.run_id}   (mlflow ui shows it)")
+    say(f"Run:   {report.page or f'{report.run_id}   (mlflow ui shows it)'}")
     say(f"Model: {report.model}")
     model = report.model
     if report.registered:
@@ -98,7 +98,10 @@ def print_study(result: StudyResult, say: Say) -> None:
     alias = "champion" if registered.champion else "candidate"
     say("")
     say("Next:")
-    say("  mlflow ui                                         compare the trials")
+    if result.page:
+        say(f"  {result.page}   compare the trials")
+    else:
+        say("  mlflow ui                                         compare the trials")
     say(f"  adtrack score --model models:/{registered.name}@{alias} photos/ --out scored/")
     say(f"  adtrack export --class {best.class_name} --out tables/")
 

@@ -1,8 +1,10 @@
 """The health of models: registered, logged and their trunks, with files that are really gone or damaged."""
 
 import contextlib
+import hashlib
 import shutil
 import sqlite3
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,12 @@ def flip(file: Path) -> None:
     file.write_bytes(content)
 
 
+def add_code(archive: Path) -> None:
+    """Put one more module into a model's scoring code."""
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr(f"{opened.namelist()[0].partition('/')[0]}/more.py", "import os")
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -61,10 +69,12 @@ def flip(file: Path) -> None:
         (lambda bank: flip(bank / "trunk.safetensors"), "trunk must have SHA-256"),
         (lambda bank: (bank / "trunk.safetensors").unlink(), ""),
         (lambda bank: (bank / "bank.safetensors").write_bytes(b"garbage"), "bank must be a readable safetensors file"),
-        (lambda bank: (bank / "code/config.py").write_text("import os"), "not the code that was logged"),
+        (lambda bank: add_code(bank / "code.zip"), "not the code that was logged"),
+        (lambda bank: (bank / "code.zip").write_bytes(b"garbage"), "it cannot be read (File is not a zip file)"),
+        (lambda bank: (bank / "code.zip").unlink(), "artifacts/bank/code.zip is missing"),
         (lambda bank: (bank / "detector.json").write_text("[]"), "detector.json"),
     ],
-    ids=["folder", "bank", "empty", "scorer", "trunk", "no trunk", "tensors", "code", "detector"],
+    ids=["folder", "bank", "empty", "scorer", "trunk", "no trunk", "tensors", "code", "no zip", "no code", "detector"],
 )
 def test_a_champion_that_is_damaged_is_broken(own_study, spoil, said) -> None:
     spoil(champion() / "artifacts" / "bank")
@@ -74,6 +84,21 @@ def test_a_champion_that_is_damaged_is_broken(own_study, spoil, said) -> None:
     assert check.level == BROKEN and finding.mend is None
     assert finding.what.startswith("version 1 of adtrack-part, the champion and candidate, is damaged: ")
     assert said in finding.what and "models:/adtrack-part@champion" in finding.means
+
+
+def test_models_of_earlier_versions_hold_their_code_as_a_folder(own_study) -> None:
+    bank = champion() / "artifacts" / "bank"
+    with zipfile.ZipFile(bank / "code.zip") as archive:
+        archive.extractall(bank)
+        (package,) = {name.partition("/")[0] for name in archive.namelist()}
+    (bank / "code.zip").unlink()
+    (bank / package).rename(bank / "code")
+    modules = {file.relative_to(bank / "code"): file.read_bytes() for file in (bank / "code").rglob("*.py")}
+    told = (path.as_posix().encode() + b"\0" + modules[path] for path in sorted(modules))
+    (bank / "code" / "DIGEST").write_text(hashlib.sha256(b"".join(told)).hexdigest())
+    assert checks()["adtrack-part"].level == OK
+    (bank / "code" / "config.py").write_text("import os")
+    assert "not the code that was logged" in checks()["adtrack-part"].findings[0].what
 
 
 def test_a_version_that_nobody_uses_counts_too(own_study) -> None:

@@ -1,9 +1,13 @@
 """The registry: versions, the champion's moves, and where a rollback goes."""
 
+import json
+from collections.abc import Callable
+
 import pytest
 from mlflow import MlflowClient
 
 from adtrack.errors import UserError
+from adtrack.tracking.calling import how_to_call
 from adtrack.tracking.registry import (
     PROMOTED,
     ROLLED_BACK,
@@ -11,6 +15,7 @@ from adtrack.tracking.registry import (
     Registered,
     champion_line,
     champion_of,
+    model_of_version,
     move_champion,
     moves,
     previous_champion,
@@ -35,15 +40,80 @@ def test_candidate_moves_on_and_champion_stays(workplace, adtrack, part):
         assert done.code == 0, done.err
     client = MlflowClient()
     assert aliases("adtrack-part") == {"champion": "1", "candidate": "2"}
-    uri = client.get_model_version("adtrack-part", "2").source
-    assert register("part", uri, {"note": "third"}) == Registered("adtrack-part", 3, champion=False)
-    assert aliases("adtrack-part") == {"champion": "1", "candidate": "3"}
-    third = client.get_model_version("adtrack-part", "3")
-    assert third.tags["adtrack.note"] == "third" and third.run_id
-    assert register("nut", uri, {}) == Registered("adtrack-nut", 1, champion=True)
+    second = client.get_model_version("adtrack-part", "2")
+    assert second.run_id == second.tags["adtrack.run_id"]
+    assert register("nut", second.source, {"note": "a nut"}) == Registered("adtrack-nut", 1, champion=True)
+    assert client.get_model_version("adtrack-nut", "1").tags["adtrack.note"] == "a nut"
     assert registered_as({"adtrack.registered": "adtrack-part/1"}) == Registered("adtrack-part", 1, champion=True)
-    assert registered_as({"adtrack.registered": "adtrack-part/3"}) == Registered("adtrack-part", 3, champion=False)
+    assert registered_as({"adtrack.registered": "adtrack-part/2"}) == Registered("adtrack-part", 2, champion=False)
     assert registered_as({}) is None
+
+
+@pytest.fixture
+def log_model(opened_store) -> Callable[[], str]:
+    """Makes a run with a model that holds nothing, and gives the model's URI."""
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("adtrack").experiment_id
+
+    def log() -> str:
+        model = client.create_logged_model(experiment, "bank", client.create_run(experiment).info.run_id)
+        return client.finalize_logged_model(model.model_id, "READY").model_uri
+
+    return log
+
+
+class Died(BaseException):
+    """The process is no more: nothing that it would still write reaches the store."""
+
+
+WRITES = ("create_registered_model", "create_model_version", "update_model_version")
+WRITES += ("set_registered_model_alias", "set_logged_model_tags")
+
+
+def die_at(monkeypatch, write: int) -> None:
+    """Let ``write`` calls that change the store pass, and none after them."""
+    left = iter(range(write))
+
+    def mortal(real: Callable) -> Callable:
+        def call(*arguments, **options):
+            if next(left, None) is None:
+                raise Died
+            return real(*arguments, **options)
+
+        return call
+
+    for name in WRITES:
+        monkeypatch.setattr(MlflowClient, name, mortal(getattr(MlflowClient, name)))
+
+
+@pytest.mark.parametrize("write", range(6))
+def test_a_process_that_dies_while_it_registers_leaves_a_version_that_the_next_one_completes(
+    log_model, monkeypatch, write
+):
+    uri, client = log_model(), MlflowClient()
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        die_at(patch, write)
+        register("nut", uri, {"note": "mine"})
+    for _ in range(2):
+        assert register("nut", uri, {"note": "mine"}) == Registered(NAME, 1, champion=True)
+    (version,) = client.search_model_versions(f"name = '{NAME}'")
+    assert aliases(NAME) == {"champion": "1", "candidate": "1"}
+    assert version.tags == {"adtrack.note": "mine"} and version.source == uri
+    assert version.description == how_to_call(f"models:/{NAME}/1")
+    assert client.get_registered_model(NAME).description == how_to_call(f"models:/{NAME}@champion")
+    model = client.get_logged_model(uri.removeprefix("models:/"))
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": NAME, "version": "1"}]
+    assert model_of_version("nut", version.run_id) == uri and model_of_version("nut", "0" * 32) is None
+
+
+def test_a_version_that_is_completed_late_does_not_displace_a_newer_candidate(log_model, monkeypatch):
+    first, second = log_model(), log_model()
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        die_at(patch, 2)
+        register("nut", first, {})
+    assert register("nut", second, {}) == Registered(NAME, 2, champion=True)
+    assert register("nut", first, {}) == Registered(NAME, 1, champion=False)
+    assert aliases(NAME) == {"champion": "2", "candidate": "2"}
 
 
 def test_a_version_says_where_it_comes_from(study):

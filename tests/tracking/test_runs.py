@@ -12,7 +12,15 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from PIL import Image
 
-from adtrack.tracking.runs import RunTags, log_params, reopened_run, tracked_run
+from adtrack.tracking.runs import (
+    RunTags,
+    artifact_place,
+    end_open,
+    log_params,
+    reopened_run,
+    run_page,
+    tracked_run,
+)
 from adtrack.tracking.store import WORKER_TAG, working
 
 IMAGE_METRICS = {"image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "threshold"}
@@ -95,11 +103,56 @@ def test_the_run_that_mlflow_run_made_is_joined(opened_store, monkeypatch):
 
 @pytest.mark.parametrize("trouble", [RuntimeError, KeyboardInterrupt])
 def test_what_was_finished_stays_finished_when_more_is_logged_to_it(opened_store, trouble):
-    with working() as worker, tracked_run(worker, TAGS) as run_id:
+    with working() as first, tracked_run(first, TAGS) as run_id:
         pass
-    with pytest.raises(trouble), reopened_run(run_id):
+    with working() as worker, pytest.raises(trouble), reopened_run(run_id, worker):
+        during = run_of(run_id)
+        assert during.info.status == "RUNNING" and during.data.tags[WORKER_TAG] == worker.name
         raise trouble
     assert run_of(run_id).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("joined", [False, True], ids=["opened again", "joined"])
+def test_an_error_is_past_once_the_run_has_finished(opened_store, monkeypatch, joined):
+    with working() as worker:
+
+        def go_on(trouble: str = "") -> str:
+            if joined:
+                monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+            with tracked_run(worker, TAGS, run_id=None if joined else run_id):
+                if trouble:
+                    raise RuntimeError(trouble)
+            return fetched(run_id, "error.txt").read_text()
+
+        with pytest.raises(RuntimeError), tracked_run(worker, TAGS) as run_id:
+            raise RuntimeError("the lamp went out")
+        text = go_on()
+        assert re.match(r"Past: the run went on and finished, 20\d\d-\d\d-\d\d \d\d:\d\d UTC\.", text)
+        assert "What had stopped it before:\n\nTraceback" in text and "the lamp went out" in text
+        assert go_on() == text
+        with pytest.raises(RuntimeError):
+            go_on("the lamp fell down")
+        assert fetched(run_id, "error.txt").read_text().startswith("Traceback")
+        assert go_on().count("Past") == 1 and run_of(run_id).info.status == "FINISHED"
+
+
+def test_runs_are_ended_that_are_open_and_named(opened_store):
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("adtrack").experiment_id
+    first, second = (client.create_run(experiment, tags=TAGS.texts()).info.run_id for _ in "12")
+    other = client.create_run(experiment, tags={"adtrack.study": "another"}).info.run_id
+    end_open("a study", {first, other, None})
+    assert [run_of(run_id).info.status for run_id in (first, second, other)] == ["FINISHED", "RUNNING", "RUNNING"]
+
+
+def test_on_a_server_things_are_on_a_page_and_else_in_a_folder(opened_store, workplace):
+    with working() as worker, tracked_run(worker, TAGS) as run_id:
+        assert run_page() is None
+        assert artifact_place("tables") == f"{workplace}/mlruns/1/{run_id}/artifacts/tables"
+        mlflow.set_tracking_uri("https://ina:secret@tracks.example/mlflow/")
+        page = f"https://tracks.example/mlflow/#/experiments/1/runs/{run_id}"
+        assert run_page() == page and artifact_place("report.html") == f"{page}/artifacts/report.html"
+        mlflow.set_tracking_uri(opened_store)
 
 
 def test_parameters_that_the_run_has_already_are_left_as_they_are(opened_store):

@@ -162,6 +162,14 @@ def test_they_register_the_best_bank_once_and_say_the_same(shared_study, on_serv
     assert [err for _, err in shared_study.said] == [""] * 4
 
 
+def test_what_they_point_to_is_a_page_of_the_server(shared_study, on_server):
+    (parent,) = by_role("study")
+    page = f"{on_server.uri}/#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}"
+    for out, _ in shared_study.said:
+        assert f"Report: {page}/artifacts/report.html\nTables: {page}/artifacts/tables/best_trials.html\n" in out
+        assert f"  {page}   compare the trials" in out and "mlflow-artifacts:" not in out and "mlflow ui" not in out
+
+
 def test_no_password_is_shown_or_kept(shared_study, on_server, postgres):
     kept = [[run.info.run_name, run.data.params, run.data.tags] for run in search_runs("")]
     for secret in (on_server.password, postgres.password):

@@ -77,7 +77,7 @@ def test_padim_is_built_registered_tested_and_scores(workplace, adtrack, part, t
     assert "PaDiM: 64 Gaussians" in done.out and "Registered as adtrack-part version 1" in done.out
     folder = Path(mlflow.artifacts.download_artifacts(built.data.tags["adtrack.model"]))
     assert f"anomalib=={version('anomalib')}" in (folder / "requirements.txt").read_text().split()
-    suffixes = {".safetensors", ".json", ".py", ".txt", ".yaml", ".yml", ""}
+    suffixes = {".safetensors", ".json", ".py", ".zip", ".txt", ".yaml", ".yml", ""}
     assert {file.suffix for file in folder.rglob("*") if file.is_file()} <= suffixes
     assert not any(file.is_file() and file.read_bytes()[:1] == b"\x80" for file in folder.rglob("*"))
     assert {path.name for path in workplace.iterdir()} <= {"mlflow.db", "mlruns"}  # no folder of Lightning's

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from adtrack.config import BackboneSpec, BankSpec, ImageSpec
 from adtrack.errors import UserError
 from adtrack.lab.setup import Setup
+from adtrack.tracking.registry import moves
 from adtrack.tracking.store import search_runs
 from adtrack.verbs.experiment import run_experiment
 
@@ -107,6 +108,21 @@ def test_evaluate_without_a_model_measures_the_sets_that_there_are(workplace, ad
     done = adtrack("evaluate", *photos, *BANK)
     assert done.code == 0 and "there is no Test" not in done.err, done.err
     assert set(metrics_of(search_runs("")[-1], "test_shift")) == METRICS
+
+
+def test_a_version_becomes_champion_for_a_reason(workplace, adtrack, photos):
+    for layers in ("layer2", "layer3"):
+        done = adtrack("build-bank", *photos, "--layers", layers, "--coreset-fraction", "0.25", "--register")
+        assert done.code == 0, done.err
+    command = ("promote", "--class", "photos", "--device", "cpu", "--margin", "0.6")
+    done = adtrack(*command)
+    assert done.code == 1 and "ok    not worse on val_clean: false alarms 0.000 [" in done.out, done.out
+    assert "FAIL  has a reason: without labelled anomalies nobody knows which of the two finds more" in done.out
+    assert "Not promoted: 1 of 5 checks failed." in done.out
+    done = adtrack(*command, "--reason", "the old camera is gone")
+    assert done.code == 0 and "Promoted: adtrack-photos version 2 is the champion." in done.out
+    (move,) = moves("adtrack-photos")
+    assert (move.version, move.before, move.why, move.forced) == (2, 1, "the old camera is gone", ())
 
 
 def test_what_must_tell_banks_apart_is_refused_at_once(workplace, adtrack, photos, good_data, tmp_path):

@@ -111,18 +111,29 @@ def test_without_a_common_val_set_it_cannot_be_told(banks, registered):
     assert champion() != 2
 
 
-def test_without_anomalies_it_cannot_be_told(banks, copied_run, registered):
-    def good(row: dict) -> dict:
-        return row | {"label": 0, "kind": "good"}
+def test_without_anomalies_false_alarms_are_compared_and_somebody_must_say_why(banks, copied_run, registered):
+    def good(threshold: float) -> Callable[[dict], dict]:
+        return lambda row: row | {"label": 0, "kind": "good", "threshold": threshold}
 
-    first, second = (registered(run, copied_run(run, good)) for run in banks.runs[:2])
+    calm, nervous = (registered(banks.runs[1], copied_run(banks.runs[1], good(at))) for at in (1e9, -1e9))
+    MlflowClient().set_registered_model_alias(NAME, "champion", str(calm))
+    found = checked(nervous, reason="more light")
+    for name in ("val_clean", "val_shift"):
+        assert found[f"not worse on {name}"] == (False, "false alarms +1.000 [+1.000, +1.000], more than +0.010")
+    MlflowClient().set_registered_model_alias(NAME, "champion", str(nervous))
+    assert checked(calm)["not worse on val_shift"] == (True, "false alarms −1.000 [−1.000, −1.000], at most +0.010")
+    told = "without labelled anomalies nobody knows which of the two finds more defects"
+    assert checked(calm)["has a reason"] == (False, f"{told}; --reason says why this one shall be champion")
+    assert checked(calm, reason="less light")["has a reason"] == (True, told)
+    assert champion() == nervous  # these scores are not the model's
+
+
+def test_of_anomalies_alone_it_cannot_be_told(banks, copied_run, registered):
+    first, second = (registered(run, copied_run(run, lambda row: row | {"label": 1})) for run in banks.runs[:2])
     MlflowClient().set_registered_model_alias(NAME, "champion", str(first))
     found = checked(second)
-    assert found["not worse on val_clean"] == (
-        False,
-        "cannot be checked: image AUROC needs good and anomalous images",
-    )
-    assert found[REPRODUCES][0] and champion() == first
+    assert found["not worse on val_clean"] == (False, "cannot be checked: there is no good image among them")
+    assert "has a reason" not in found and champion() == first
 
 
 def test_a_model_that_is_not_the_one_that_was_measured_is_refused(banks, copied_run, registered):

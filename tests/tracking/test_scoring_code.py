@@ -1,0 +1,87 @@
+"""The scoring code that a model carries: one file, the same for the same code, and known by its digest."""
+
+import hashlib
+import shutil
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, is_as_logged, write_scoring_code
+
+
+@pytest.fixture
+def bank(tmp_path) -> Path:
+    """A model's folder that holds the code and nothing else."""
+    write_scoring_code(tmp_path)
+    return tmp_path
+
+
+def modules(bank: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(bank / FILE) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def pack(bank: Path, files: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(bank / FILE, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def as_folder(bank: Path) -> Path:
+    """The code as models of earlier versions hold it."""
+    inside = {name.partition("/")[2]: content for name, content in modules(bank).items()}
+    for name, content in inside.items():
+        (bank / OLD_FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
+        (bank / OLD_FOLDER / name).write_bytes(content)
+    told = (name.encode() + b"\0" + inside[name] for name in sorted(inside, key=PurePosixPath))
+    (bank / OLD_FOLDER / "DIGEST").write_text(hashlib.sha256(b"".join(told)).hexdigest())
+    (bank / FILE).unlink()
+    return bank / OLD_FOLDER
+
+
+def test_it_is_the_part_that_scores_and_no_more(bank):
+    packages = {name.partition("/")[0] for name in modules(bank)}
+    files = {name.partition("/")[2] for name in modules(bank)}
+    assert len(packages) == 1 and packages.pop().startswith("adtrack_scoring_")
+    assert {"__init__.py", "errors.py", "data/loading.py", "features/backbone.py", "detectors/scorer.py"} <= files
+    assert {Path(file).suffix for file in files} == {".py"} and not any("tracking" in file for file in files)
+
+
+def test_the_same_code_gives_the_same_bytes(bank, tmp_path):
+    (tmp_path / "again").mkdir()
+    write_scoring_code(tmp_path / "again")
+    assert (bank / FILE).read_bytes() == (tmp_path / "again" / FILE).read_bytes()
+
+
+@pytest.mark.parametrize("what", ["changed", "added", "left out", "renamed", "moved"])
+def test_other_code_is_noticed(bank, what):
+    assert is_as_logged(bank)
+    files = modules(bank)
+    (name,) = (name for name in files if name.endswith("/config.py"))
+    package = name.partition("/")[0]
+    if what == "added":
+        files[f"{package}/more.py"] = b""
+    else:
+        content = files.pop(name)
+        new = {"changed": name, "renamed": f"{package}/configuration.py", "moved": "adtrack/config.py"}
+        if what in new:
+            files[new[what]] = content + b"import os\n" * (what == "changed")
+    pack(bank, files)
+    assert not is_as_logged(bank)
+
+
+def test_a_file_that_is_no_archive_is_an_error(bank):
+    (bank / FILE).write_bytes(b"garbage")
+    with pytest.raises(zipfile.BadZipFile):
+        is_as_logged(bank)
+
+
+def test_the_folder_of_earlier_versions_is_read_too(bank):
+    folder = as_folder(bank)
+    assert is_as_logged(bank)
+    (folder / "config.py").write_text("import os")
+    assert not is_as_logged(bank)
+    shutil.rmtree(folder)
+    with pytest.raises(OSError):
+        is_as_logged(bank)
