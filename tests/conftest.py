@@ -9,6 +9,7 @@ import shutil
 import signal
 import sqlite3
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from adtrack.data.classes import read_class
@@ -23,6 +25,19 @@ from adtrack.data.splits import Splits, make_splits
 
 # Networks and banks in tests are so small that threads only wait for each other; commands run by tests inherit this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The same examples at every run, however slow or busy the machine, and none of them kept. What hypothesis notes of the
+# code it runs through has no place in the project either.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir(), "adtrack-hypothesis")))
+settings.register_profile(
+    "repeatable",
+    max_examples=25,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -281,12 +296,9 @@ def own_study(_finished_study: FinishedStudy, tmp_path: Path) -> Iterator[Finish
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
     """The system's Chromium, driven by Playwright: one for all tests of a file."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[test]'")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        # As root, which containers run as, Chromium starts only without its sandbox.
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    from experiments.browser import chromium, missing
+
+    if lacking := missing():
+        pytest.skip(f"needs {lacking}")
+    with chromium() as browser:
         yield browser
-        browser.close()

@@ -60,14 +60,14 @@ def greedy_order(
     start: int | None = None,
     projection: int | None = 128,
     prefix: Tensor | None = None,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
     """Indices of the first ``count`` centres of the greedy k-centre order, the start included: int64 (count,).
 
     ``features`` is float32 (N, D). ``start`` is the first centre (drawn from ``seed`` if None); ``projection`` is the
     number of random dimensions that distances are measured in (None = all of D). The first k of an order are the
     order of k: a longer one can be continued from ``prefix``, the beginning of the same order. ``on_progress`` is
-    told after every round how many centres there are.
+    shown the order as far as it has come after every round.
     """
     total = len(features)
     if features.ndim != 2 or total == 0:
@@ -87,7 +87,7 @@ def greedy_order(
     while search.found < count:
         search.round()
         if on_progress is not None:
-            on_progress(search.found)
+            on_progress(search.order[: search.found])
     return search.order.cpu()
 
 

@@ -1,5 +1,6 @@
 """PatchCore (Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022, arXiv 2106.08265)."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ..config import BankSpec, digest
 from ..features.grids import Grid
 from ..features.patches import finest, merge_layers
 from ..features.store import FeatureSet
+from ..features.threads import fixed_threads
 from ..progress import bar
 from .bank import MemoryBank
 from .base import Scores
@@ -46,8 +48,10 @@ class PatchCore:
         one = features.chunk(0, 1, spec.layers)[finest(spec.layers, features.grids)]
         total = len(features) * one.shape[2] * one.shape[3]
         count = coreset_count(spec.coreset_fraction, total)
+        # What the first image looks like to the order stands for the code that makes patches: other code, other order.
+        first = hashlib.sha256(next(_projected(features, spec)).cpu().numpy().tobytes()).hexdigest()
         found_with = {"layers": spec.layers, "patch": spec.patch_size, "projection": spec.projection, "seed": spec.seed}
-        key = digest({"features": features.key, **found_with})
+        key = digest({"features": features.key, "first": first, **found_with})
         order = orders.order(key, count, lambda prefix, watch: _greedy(features, spec, count, prefix, watch))
         origins = (order // (total // len(features))).numpy()
         return cls(spec, MemoryBank(_chosen(features, spec, order)), features.grids, origins)
@@ -119,28 +123,38 @@ def _merged(features: FeatureSet, spec: BankSpec) -> Iterator[Tensor]:
 
 
 def _greedy(
-    features: FeatureSet, spec: BankSpec, count: int, prefix: Tensor | None, watch: Callable[[int], None]
+    features: FeatureSet, spec: BankSpec, count: int, prefix: Tensor | None, watch: Callable[[Tensor], None]
 ) -> Tensor:
-    points = _projected(features, spec)
+    points = _points(features, spec)
     with bar(count, "Greedy coreset", "patch") as progress:
 
-        def on_progress(found: int) -> None:
-            watch(found)
-            progress.update(found - progress.n)
+        def on_progress(order: Tensor) -> None:
+            watch(order)
+            progress.update(len(order) - progress.n)
 
         return greedy_order(points, count, seed=spec.seed, projection=None, prefix=prefix, on_progress=on_progress)
 
 
-def _projected(features: FeatureSet, spec: BankSpec) -> Tensor:
-    """All patches as the greedy order sees them, float32 (patches, r), written into one piece of memory."""
-    points: Tensor | None = None
+def _projected(features: FeatureSet, spec: BankSpec) -> Iterator[Tensor]:
+    """Patches as the greedy order sees them, float32 (h · w, r), of one image after the other."""
+    matrix: Tensor | None = None
     for at, patches in enumerate(_merged(features, spec)):
-        if points is None:
+        if at == 0:
             matrix = projection_matrix(patches.shape[1], spec.projection, spec.seed)
             matrix = None if matrix is None else matrix.to(patches.device)
-            dimensions = patches.shape[1] if matrix is None else matrix.shape[1]
-            points = patches.new_empty(len(features) * len(patches), dimensions)
-        points[at * len(patches) : (at + 1) * len(patches)] = patches if matrix is None else patches @ matrix
+        if matrix is not None:
+            with fixed_threads():
+                patches = patches @ matrix
+        yield patches
+
+
+def _points(features: FeatureSet, spec: BankSpec) -> Tensor:
+    """All projected patches, float32 (patches, r), written into one piece of memory."""
+    points: Tensor | None = None
+    for at, patches in enumerate(_projected(features, spec)):
+        if points is None:
+            points = patches.new_empty(len(features) * len(patches), patches.shape[1])
+        points[at * len(patches) : (at + 1) * len(patches)] = patches
     return points
 
 

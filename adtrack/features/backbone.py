@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from ..errors import UserError
 from .grids import Grid, measure_grids
 from .networks import blank_network
+from .threads import fixed_threads
 from .weights import Trunk
 
 # One image a pass on the CPU: a larger batch is no faster there, and the convolution kernels choose their blocking by
@@ -47,7 +49,8 @@ class Backbone:
 
     def __call__(self, views: Tensor) -> dict[str, Tensor]:
         size = GPU_BATCH if self.device.type == "cuda" else CPU_BATCH
-        parts = [self._pass(views[at : at + size], size) for at in range(0, len(views), size)]
+        with _same_bits(self.device):
+            parts = [self._pass(views[at : at + size], size) for at in range(0, len(views), size)]
         return {layer: torch.cat([part[layer] for part in parts]) for layer in self.layers}
 
     @torch.inference_mode()
@@ -56,8 +59,7 @@ class Backbone:
         batch = views.to(self.device, memory_format=torch.channels_last)
         if count < size:
             batch = torch.cat([batch, batch[:1].expand(size - count, -1, -1, -1)])
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            outputs = self._network(batch)
+        outputs = self._network(batch)
         for layer in self.layers:
             if outputs[layer].ndim != 4 or min(outputs[layer].shape[2:]) < 2:
                 raise UserError(
@@ -65,6 +67,13 @@ class Backbone:
                     "choose a layer before the pooling, or a larger crop.",
                 )
         return {layer: outputs[layer][:count].contiguous() for layer in self.layers}
+
+
+def _same_bits(device: torch.device) -> AbstractContextManager[None]:
+    """Convolutions whose bits depend on nothing but image and device."""
+    if device.type == "cuda":
+        return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    return fixed_threads()
 
 
 @functools.cache

@@ -19,9 +19,10 @@ def merge_layers(
 ) -> Tensor:
     """Patch features (PatchCore, section 3.1): outputs {layer: (n, C, h, w)} → float32 (n, H, W, D).
 
-    Each layer is averaged over ``patch_size``² cells around every cell (cells outside the map are left out of the
-    mean, so a border patch is on the scale of all others), and read by bilinear interpolation where the cells of the
-    finest layer are centred. D is the sum of the layers' channels, in the order of ``layers``.
+    Each layer is averaged over ``patch_size``² cells around every cell, and read by bilinear interpolation where the
+    cells of the finest layer are centred. Cells outside the map count as zeros, as in the authors' code: networks pad
+    too, so features at the border are unlike all others, and if they were as long as these, most images would be judged
+    by their border alone. D is the sum of the layers' channels, in the order of ``layers``.
     """
     target = finest(layers, grids)
     height, width = outputs[target].shape[2:]
@@ -30,7 +31,7 @@ def merge_layers(
     for layer in layers:
         # Channels last: pooling and reading then work on whole vectors of channels, several times faster.
         source = outputs[layer].contiguous(memory_format=torch.channels_last)
-        cells = avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2, count_include_pad=False)
+        cells = avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2)
         cells = cells.permute(0, 2, 3, 1)
         if layer != target:
             cells = _read_at(cells, 1, grids[layer].cells(rows))

@@ -5,16 +5,17 @@ under a temporary name and renamed when it is complete. A crash leaves at most a
 later; a lock per image set makes a second process wait for the first one's work instead of doing it again.
 """
 
+import mmap
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import torch
@@ -27,13 +28,16 @@ from ..data.imageset import ImageSet
 from ..data.loading import view
 from ..errors import UserError
 from ..progress import track
-from .backbone import Backbone
+from .backbone import CPU_BATCH, GPU_BATCH, Backbone
 from .grids import Grid
+from .threads import THREADS
 
 LIMIT_VARIABLE = "ADTRACK_CACHE_GB"
 FILE = "features.npy"
 _DEFAULT_LIMIT = 20.0
 _ABANDONED_AFTER = 24 * 3600.0  # seconds: no pass over an image set takes a day
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,10 @@ class FeatureSet:
 
     def chunk(self, start: int, stop: int, layers: Sequence[str]) -> dict[str, Tensor]:
         """Outputs of the images from ``start`` up to ``stop`` on the feature set's device."""
-        return {layer: torch.from_numpy(np.array(self.layers[layer][start:stop])).to(self.device) for layer in layers}
+        outputs = {layer: torch.from_numpy(np.array(self.layers[layer][start:stop])) for layer in layers}
+        for layer in layers:
+            _forget(self.layers[layer], start, stop)
+        return {layer: output.to(self.device) for layer, output in outputs.items()}
 
 
 class PooledFeatures:
@@ -94,8 +101,7 @@ class FeatureStore:
             "trunk": backbone.trunk.sha256,
             "torch": torch.__version__,
             "device": backbone.device.type,
-            # Convolutions on the CPU split some of their sums by the number of threads, which shows in the last bits.
-            "threads": torch.get_num_threads() if backbone.device.type == "cpu" else None,
+            "threads": THREADS if backbone.device.type == "cpu" else None,
         }
         keys = {layer: digest({**source, "layer": layer}) for layer in backbone.layers}
         limit = cache_limit()
@@ -178,6 +184,15 @@ def _open(folder: Path) -> np.ndarray:
     return np.load(folder / FILE, mmap_mode="r", allow_pickle=False)
 
 
+def _forget(array: np.ndarray, start: int, stop: int) -> None:
+    """Unmap the pages of ``array[start:stop]``: whoever reads a large set piece by piece would else end up with all of
+    it among the process's memory. The system still keeps what it has room for, so reading again is as quick."""
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        first, last = (array.offset + at * array.strides[0] for at in (start, min(stop, len(array))))
+        first -= first % mmap.PAGESIZE
+        array.base.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
 def cache_limit() -> float:
     """How many bytes of features may stay on disk."""
     text = os.environ.get(LIMIT_VARIABLE, "") or str(_DEFAULT_LIMIT)
@@ -191,23 +206,34 @@ def cache_limit() -> float:
 
 
 def backbone_pass(images: ImageSet, backbone: Backbone, spec: ImageSpec) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """Position and outputs of one image after the other (32 at a time on a GPU), decoded while the network works."""
-    size = 32 if backbone.device.type == "cuda" else 1
+    """Position and outputs of one image after the other: on the CPU as many at once as there are threads; on a GPU as
+    many as fill a batch, the next ones decoded while it works."""
+    size = GPU_BATCH if backbone.device.type == "cuda" else CPU_BATCH
     starts = range(0, len(images), size)
 
     def load(at: int) -> Tensor:
         return torch.stack([view(images.image(index), spec) for index in range(at, min(at + size, len(images)))])
 
-    with ThreadPoolExecutor(2) as pool:
-        for at, views in zip(starts, _ahead(pool, load, starts), strict=True):
-            yield at, backbone(views)
+    if backbone.device.type == "cuda":
+        with ThreadPoolExecutor(2) as pool:
+            yield from zip(starts, map(backbone, _ahead(pool, load, starts, 4)), strict=True)
+        return
+    threads = torch.get_num_threads()
+    workers = max(1, threads // THREADS)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            yield from zip(starts, _ahead(pool, lambda at: backbone(load(at)), starts, 2 * workers), strict=True)
+    finally:
+        torch.set_num_threads(threads)  # what the workers set last is what a thread that starts later would begin with
 
 
-def _ahead(pool: ThreadPoolExecutor, load, positions: Iterable[int], depth: int = 4) -> Iterator[Tensor]:
-    """Results of ``load`` in order, at most ``depth`` of them waiting in memory."""
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[int], Result], positions: Iterable[int], depth: int
+) -> Iterator[Result]:
+    """Results of ``work`` in order, at most ``depth`` of them waiting in memory."""
     waiting = []
     for position in positions:
-        waiting.append(pool.submit(load, position))
+        waiting.append(pool.submit(work, position))
         if len(waiting) == depth:
             yield waiting.pop(0).result()
     for future in waiting:

@@ -186,9 +186,10 @@ def test_threads_do_not_show() -> None:
 
 
 def test_progress_is_told_after_every_round() -> None:
-    told: list[int] = []
-    greedy_order(clusters(12_000, 4), 600, seed=0, on_progress=told.append)
-    assert told == sorted(told) and told[-1] == 600 and len(told) > 1
+    told: list[list[int]] = []
+    order = greedy_order(clusters(12_000, 4), 600, seed=0, on_progress=lambda found: told.append(found.tolist()))
+    assert len(told) > 1 and all(found == order[: len(found)].tolist() for found in told)
+    assert [len(found) for found in told] == sorted(len(found) for found in told) and len(told[-1]) == 600
 
 
 def test_features_are_left_as_they_were() -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
+from adtrack.detectors import orders
 from adtrack.detectors.orders import Compute, OrderStore
 
 KEY = "a" * 64
@@ -19,7 +21,7 @@ def computing(total: int, asked: list[int], pause: float = 0.0) -> Compute:
         asked.append(0 if prefix is None else len(prefix))
         for found in range(asked[-1], total, 10):
             time.sleep(pause)
-            watch(found)
+            watch(torch.arange(found))
         return torch.arange(total)
 
     return compute
@@ -74,6 +76,42 @@ def test_an_interrupted_order_leaves_the_known_one(tmp_path: Path) -> None:
     assert store.order(KEY, 30, computing(30, asked)).tolist() == list(range(30)) and asked == [0]
     store.order(KEY, 60, computing(60, asked))
     assert asked == [0, 30] and not list(tmp_path.glob("*.partial"))
+
+
+def test_an_interrupted_order_goes_on_where_it_was(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def interrupted(prefix: Tensor | None, watch) -> Tensor:
+        watch(torch.arange(40))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        OrderStore(tmp_path).order(KEY, 60, interrupted)
+    assert OrderStore(tmp_path).order(KEY, 60, computing(60, asked)).tolist() == list(range(60)) and asked == [40]
+
+
+def test_nothing_is_kept_of_an_order_that_has_not_begun(tmp_path: Path) -> None:
+    def failing(prefix: Tensor | None, watch) -> Tensor:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        OrderStore(tmp_path).order(KEY, 60, failing)
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_a_killed_process_loses_what_it_found_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders, "_KEPT_AFTER", 0.0)
+    file = tmp_path / f"{KEY}.safetensors"
+    kept: list[int] = []
+
+    def compute(prefix: Tensor | None, watch) -> Tensor:
+        for found in (20, 40):
+            watch(torch.arange(found))
+            kept.append(len(load_file(file)["order"]))
+        return torch.arange(60)
+
+    OrderStore(tmp_path).order(KEY, 60, compute)
+    assert kept == [20, 40]
 
 
 def test_the_seconds_are_those_of_the_computation(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from adtrack.config import BankSpec
+from adtrack.detectors import patchcore
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
 from adtrack.detectors.orders import OrderStore
@@ -233,3 +234,16 @@ def test_a_missing_bank_is_refused(synthetic: Synthetic, tmp_path: Path) -> None
     (tmp_path / "bank.safetensors").unlink()
     with pytest.raises(UserError, match="bank"):
         PatchCore.load(tmp_path, CPU)
+
+
+def test_an_order_of_patches_that_were_made_otherwise_is_not_taken(
+    synthetic: Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The features on disk are the same, but another adtrack may make other patches of them."""
+    store = OrderStore(tmp_path)
+    PatchCore.fit(synthetic(), spec(), store)
+    with monkeypatch.context() as patch:
+        patch.setattr(patchcore, "merge_layers", lambda *arguments: merge_layers(*arguments).square())
+        found = PatchCore.fit(synthetic(), spec(), store).bank.patches
+        assert found.equal(PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path / "fresh")).bank.patches)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2

@@ -42,6 +42,23 @@ def test_a_batch_has_the_bits_of_its_images(name: str, layers: tuple[str, ...]) 
     assert all(backwards[layer].flip(0).equal(batch[layer]) for layer in layers)
 
 
+@pytest.mark.parametrize(
+    ("name", "layer"), [("resnet18", "layer3"), ("resnet50", "layer2"), ("squeezenet1_1", "features.12")]
+)
+def test_threads_do_not_show(name: str, layer: str) -> None:
+    """Left to itself, torch gives all of these other bits with one thread than with two, three or four."""
+    network, views = backbone(name, layer), torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3, 4):
+            torch.set_num_threads(threads)
+            found.append(network(views)[layer])
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert all(other.equal(found[0]) for other in found)
+
+
 def test_a_filled_up_batch_has_only_the_images_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adtrack.features.backbone.CPU_BATCH", 4)  # as on a GPU: the last batch is filled up
     network, views = backbone("resnet18", "layer1"), torch.randn(6, 3, 64, 64)

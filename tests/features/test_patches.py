@@ -26,8 +26,8 @@ def test_one_layer_without_neighbours_is_the_layer() -> None:
 def test_neighbourhoods_by_hand() -> None:
     layer = torch.arange(9.0).reshape(1, 1, 3, 3)
     merged = merge_layers({"a": layer}, ["a"], {"a": FINE}, 3)[0, :, :, 0]
-    # Corner: (0 + 1 + 3 + 4) / 4; edge: (0 + 1 + 2 + 3 + 4 + 5) / 6; centre: the mean of all nine.
-    assert merged.tolist() == [[2.0, 2.5, 3.0], [3.5, 4.0, 4.5], [5.0, 5.5, 6.0]]
+    # Corner: (0 + 1 + 3 + 4) / 9, for cells outside are zeros; edge: (0 + 1 + 2 + 3 + 4 + 5) / 9; centre: 36 / 9.
+    np.testing.assert_allclose(merged.numpy() * 9, [[8, 15, 12], [21, 36, 27], [20, 33, 24]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("patch_size", [3, 5, 7])
@@ -37,14 +37,17 @@ def test_neighbourhoods_against_plain_means(patch_size: int) -> None:
     reach, array = patch_size // 2, layer.double().numpy()
     for row, column in np.ndindex(6, 5):
         rows, columns = slice(max(row - reach, 0), row + reach + 1), slice(max(column - reach, 0), column + reach + 1)
-        np.testing.assert_allclose(merged[:, row, column], array[:, :, rows, columns].mean(axis=(2, 3)), rtol=1e-6)
+        mean = array[:, :, rows, columns].sum(axis=(2, 3)) / patch_size**2
+        np.testing.assert_allclose(merged[:, row, column], mean, rtol=1e-6)
 
 
-def test_a_constant_stays_constant_up_to_the_borders() -> None:
-    outputs = {"a": torch.full((1, 2, 8, 8), 0.7), "b": torch.full((1, 3, 4, 4), 0.7)}
-    merged = merge_layers(outputs, ["a", "b"], {"a": FINE, "b": COARSE}, 5)
-    assert merged.shape == (1, 8, 8, 5)
-    np.testing.assert_allclose(merged.numpy(), 0.7, rtol=1e-6)
+def test_a_constant_falls_off_towards_the_borders_alone() -> None:
+    """Cells outside are zeros, as in the authors' code and in anomalib: a corner of 3 × 3 keeps 4/9."""
+    outputs = {"a": torch.full((1, 2, 16, 16), 0.9), "b": torch.full((1, 3, 8, 8), 0.9)}
+    merged = merge_layers(outputs, ["a", "b"], {"a": FINE, "b": COARSE}, 3)
+    assert merged.shape == (1, 16, 16, 5)
+    np.testing.assert_allclose(merged[0, 4:-4, 4:-4].numpy(), 0.9, rtol=1e-6)
+    np.testing.assert_allclose(merged[0, 0, [0, 8], :2].numpy(), [[0.4, 0.4], [0.6, 0.6]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("coarse", [Grid(0, 16), Grid(3.5, 16), Grid(15, 16)])

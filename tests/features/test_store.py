@@ -111,19 +111,20 @@ def test_whatever_changes_the_features_has_an_entry_of_its_own(
     assert len(keys) == len(asked) and len(entries(tmp_path)) == 2 * len(asked)
 
 
-def test_features_of_other_thread_counts_are_not_mixed(tmp_path: Path, train: ImageSet, backbone: Counting) -> None:
-    """The last bits of a convolution depend on the number of threads: a warm cache must give what a cold one would."""
+def test_all_thread_counts_share_the_features(tmp_path: Path, train: ImageSet, trunk, backbone: Counting) -> None:
+    """Layers that one thread has added belong to those that two threads have made, to the bit."""
+    expected = backbone(torch.stack([view(train.image(index), VIEW) for index in range(8)]))
     before, store = torch.get_num_threads(), FeatureStore(tmp_path)
-    train = dataclasses.replace(train, records=train.records[:2])
     try:
-        for threads in (1, 2, 1):
+        for threads, layers in ((2, ("layer2",)), (1, ("layer1", "layer2")), (3, ("layer1", "layer2"))):
             torch.set_num_threads(threads)
-            expected = backbone(torch.stack([view(train.image(index), VIEW) for index in range(2)]))
-            features = store.features(train, backbone, VIEW)
-            assert all(torch.from_numpy(np.array(features.layers[layer])).equal(expected[layer]) for layer in expected)
+            network = Counting(trunk, layers, CPU)
+            features = store.features(train, network, VIEW)
+            assert all(torch.from_numpy(np.array(features.layers[name])).equal(expected[name]) for name in layers)
+            assert torch.get_num_threads() == threads and (network.seen == 0) is (threads == 3)
     finally:
         torch.set_num_threads(before)
-    assert len(entries(tmp_path)) == 4
+    assert len(entries(tmp_path)) == 2
 
 
 SCRIPT = """
@@ -317,6 +318,23 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, train: ImageSet
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert entries(tmp_path) == set()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's account of a process's memory")
+def test_a_large_set_is_read_in_little_memory(tmp_path: Path) -> None:
+    def mapped() -> int:
+        return 1024 * int(Path("/proc/self/status").read_text().split("RssFile:")[1].split()[0])
+
+    values = np.random.default_rng(0).random((40, 8, 251, 200), dtype=np.float32)  # 1.6 MB each, across pages
+    np.save(tmp_path / "features.npy", values)
+    stored = np.load(tmp_path / "features.npy", mmap_mode="r")
+    features = FeatureSet("", {"layer": stored}, {}, CPU, 64)
+    before = mapped()
+    for start in (0, 17):
+        for at in range(start, 40, 3):
+            assert features.chunk(at, at + 3, ["layer"])["layer"].equal(torch.from_numpy(values[at : at + 3]))
+        assert mapped() - before < values.nbytes / 8
+    assert np.array_equal(stored, values), "what was read is still there"
 
 
 def test_the_default_folder_is_in_the_cache(own_cache: Path, train: ImageSet, backbone: Counting) -> None:

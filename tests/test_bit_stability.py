@@ -1,0 +1,164 @@
+"""From image to metric the same bits, whatever the number of threads and however the work is cut up."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adtrack.config import BackboneSpec, BankSpec, DataSpec, DetectorSpec, ImageSpec, PadimSpec
+from adtrack.detectors import bank, closeness, coreset, distance, encoding, search
+from adtrack.detectors.patchcore import _projected
+from adtrack.evaluation import workbench
+from adtrack.evaluation.workbench import Built, Workbench
+from adtrack.features.grids import Grid
+from adtrack.features.store import FeatureSet
+
+SMALL = ImageSpec(64, 0)
+LAYERS = ("layer2", "layer3")
+# 1536 dimensions in 64 patches: on an ordinary processor, both the network and the projection of its features have
+# other bits with two threads than with one if nobody sees to it.
+NETWORK = BackboneSpec("resnet50", "random", 1)
+SPECS: dict[str, DetectorSpec] = {
+    "patchcore": BankSpec(LAYERS, coreset_fraction=0.1, seed=3),
+    "padim": PadimSpec(LAYERS, dimensions=40),
+}
+# Other sizes of all pieces that work is cut into.
+PIECES = {
+    workbench: {"_CHUNK_BYTES": 2**21},
+    coreset: {"_ROUND_LEAST": 50, "_ROWS": 100, "_CENTRES": 32, "_ACTIVE": 40},
+    closeness: {"_TILE": {"cpu": (64, 128)}, "_CROWD": 2},
+    encoding: {"_CHUNK": 100},
+    distance: {"_NUMBERS": 10_000},
+    search: {"_DENSE": 1000},
+    bank: {"_QUERIES": 100, "_DIFFERENCES": 10_000},
+}
+Values = dict[str, np.ndarray]
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def differing(one: Values, other: Values) -> list[str]:
+    return [name for name in one if not np.array_equal(one[name], other[name], equal_nan=True)]
+
+
+def values(built: Built) -> Values:
+    """Everything that is computed on the way from images to metrics."""
+    detector = built.scorer.detector
+    found = {name: getattr(detector, name).numpy() for name in ("mean", "inverse") if hasattr(detector, name)}
+    if hasattr(detector, "bank"):
+        found |= {"bank": detector.bank.patches.numpy(), "origins": detector.origins}
+    for evaluation in built.evaluations:
+        scored, name = evaluation.scored, evaluation.name
+        found |= {f"{name} scores": scored.scores.image, f"{name} patches": scored.scores.patches}
+        found |= {f"{name} map {at}": heat for at, heat in enumerate(scored.maps)}
+        found |= {f"{name} {metric}": np.array(value) for metric, value in evaluation.metrics.items()}
+    return found
+
+
+Build = Callable[..., tuple[Workbench, Built]]
+
+
+@pytest.fixture
+def build(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    """Builds a detector and evaluates it, by default on the class "part"; each ``name`` has a cache of its own."""
+
+    def make(
+        spec: DetectorSpec,
+        name: str,
+        data: DataSpec | None = None,
+        view: ImageSpec = SMALL,
+        network: BackboneSpec = NETWORK,
+    ) -> tuple[Workbench, Built]:
+        monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path / name))
+        bench = Workbench.open(data or DataSpec("part", str(tiny_data)), view, network, spec.layers, "cpu")
+        return bench, bench.build(spec, ("val_clean", "test_shift"))
+
+    return make
+
+
+@pytest.mark.parametrize("method", sorted(SPECS))
+def test_threads_do_not_show(method: str, build: Build) -> None:
+    found = []
+    for count in (1, 2, 3):
+        with threads(count):
+            found.append(values(build(SPECS[method], f"{count} threads")[1]))
+    assert len(found[0]) > 30
+    assert not differing(found[0], found[1]) and not differing(found[0], found[2])
+
+
+def test_threads_do_not_show_in_projected_patches() -> None:
+    """Too little to change the order of the patches above, and to be relied on."""
+    draws, shapes = np.random.default_rng(0), {"layer2": (2, 512, 8, 8), "layer3": (2, 1024, 4, 4)}
+    layers = {name: draws.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    features = FeatureSet("", layers, {"layer2": Grid(0, 8), "layer3": Grid(0, 16)}, torch.device("cpu"), 64)
+    found = []
+    for count in (1, 2, 3):
+        with threads(count):
+            found.append(_projected(features, SPECS["patchcore"]))
+    assert found[0].equal(found[1]) and found[0].equal(found[2])
+
+
+@pytest.mark.parametrize("method", sorted(SPECS))
+def test_pieces_do_not_show(method: str, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = values(build(SPECS[method], "whole")[1])
+    for room, constants in PIECES.items():
+        for name, value in constants.items():
+            monkeypatch.setattr(room, name, value)
+    assert not differing(whole, values(build(SPECS[method], "pieces")[1]))
+
+
+@pytest.mark.parametrize("method", sorted(SPECS))
+def test_an_image_by_itself_is_judged_as_in_its_set(method: str, build: Build) -> None:
+    """In any order, and by any number of threads."""
+    bench, built = build(SPECS[method], "set")
+    scored, images = built.evaluations[0].scored, bench.images("val_clean")
+    for at, count in ((3, 1), (0, 2), (2, 3)):
+        image = images.image(at)
+        with threads(count):
+            judgement = built.scorer.judge(image)
+        assert judgement.score == scored.scores.image[at]
+        assert np.array_equal(judgement.patches, scored.scores.patches[at])
+        assert np.array_equal(built.scorer.map(judgement, *image.shape[:2]), scored.maps[at], equal_nan=True)
+
+
+@pytest.fixture
+def tiles(shared: Path, tmp_path: Path) -> DataSpec:
+    """A class of a few real images: 8 in Train, 4 in Val, 6 in Test."""
+    source, few = shared / "data" / "magnetic_tile", tmp_path / "few" / "tiles"
+    for folder, count in {"train/good": 10, "test/good": 4, "test/blowhole": 4}.items():
+        (few / folder).mkdir(parents=True)
+        for file in sorted((source / folder).iterdir())[:count]:
+            shutil.copy(file, few / folder)
+    shutil.copytree(source / "ground_truth" / "blowhole", few / "ground_truth" / "blowhole")
+    return DataSpec("tiles", str(tmp_path / "few"))
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("network", "file", "layers"),
+    [
+        ("resnet18", "resnet18_imagenet_trunk.pth", ("layer1", "layer2", "layer3")),
+        ("squeezenet1_1", "squeezenet1_1_imagenet.safetensors", ("features.7", "features.12")),
+    ],
+)
+def test_threads_do_not_show_with_real_weights_either(
+    network: str, file: str, layers: tuple[str, ...], shared: Path, tiles: DataSpec, build: Build
+) -> None:
+    weights, found = BackboneSpec(network, str(shared / "weights" / file)), []
+    for count in (1, 2, 4):
+        with threads(count):
+            spec = BankSpec(layers, coreset_fraction=0.02)
+            found.append(values(build(spec, f"{count} threads", tiles, ImageSpec(), weights)[1]))
+    assert not differing(found[0], found[1]) and not differing(found[0], found[2])
