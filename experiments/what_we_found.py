@@ -1,7 +1,7 @@
 """Which figures does the README quote?
 
-Those that experiments have left in experiments/results/: this script writes them between the marks of its section "What
-we found", so that no figure there is typed by hand.
+Those that experiments and benchmarks have left in experiments/results/: this script writes them between the marks of
+its sections "What we found" and "How fast it is", so that no figure there is typed by hand.
 
 Command:  python -m experiments.what_we_found
 Cost:     none
@@ -20,7 +20,7 @@ from adtrack.reporting.tables import difference_text, estimate_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "experiments" / "results"
-MARKS = re.compile(r"(<!-- figures -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+MARKS = r"(<!-- {0} -->\n).*?(<!-- end of {0} -->)"
 
 
 def estimate(row: pd.Series, name: str) -> Estimate:
@@ -51,10 +51,32 @@ def regimes_table(folder: Path) -> str:
     return f"{markdown_table(Table('', columns, cells, ''))}\n\n{notes}\n"
 
 
+def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
+    """The latest run of every benchmark: adtrack's seconds, and how many times as long the others took."""
+    if not log.exists():
+        return ""
+    rows = pd.read_csv(log)
+    kept = rows.drop_duplicates(["benchmark", "work", "what"], keep="last")
+    cells = []
+    for (benchmark, work), group in kept.groupby(["benchmark", "work"], sort=False):
+        ours = group[group["what"] == "adtrack"].iloc[0]
+        others = group[group["what"] != "adtrack"]
+        beside = ", ".join(f"{row['what']} {row['times ours']:.3g} ×" for _, row in others.iterrows())
+        cells.append((benchmark, work, f"{ours['seconds']:.3g} s", beside))
+    names = ("what", "work", "adtrack", "beside it")
+    table = Table("", tuple(Column(name, number=name == "adtrack") for name in names), tuple(cells), "")
+    notes = "; ".join(dict.fromkeys(kept["machine"] + "; " + kept["versions"]))
+    return f"{markdown_table(table)}\n\n{notes}.\n"
+
+
 def write(readme: Path = ROOT / "README.md") -> str:
     """The README with the figures of experiments/results/, as it is then on disk."""
-    figures = "\n".join(regimes_table(folder) for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()))
-    text = MARKS.sub(lambda marks: f"{marks[1]}\n{figures}\n{marks[2]}", readme.read_text(encoding="utf-8"))
+    regimes = "\n".join(regimes_table(folder) for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()))
+    text = readme.read_text(encoding="utf-8")
+    for name, figures in {"figures": regimes, "benchmarks": benchmarks_table()}.items():
+        text = re.sub(
+            MARKS.format(name), lambda marks, new=figures: f"{marks[1]}\n{new}\n{marks[2]}", text, flags=re.DOTALL
+        )
     readme.write_text(text, encoding="utf-8")
     return text
 

@@ -2,16 +2,13 @@
 
 import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from experiments.browser import mlflow_ui, visit
+from experiments.screenshots import WIDTH, Shown, save, take
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[test]'")
 
@@ -42,41 +39,15 @@ def shot(page: "playwright.Page", tmp_path_factory: pytest.TempPathFactory) -> C
 
 @pytest.fixture(scope="module")
 def ui(_finished_study) -> Iterator[str]:
-    """``mlflow ui`` in the study's folder: the address of its experiment's runs."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--workers", "1"]
-    # Its workers outlive the process that is started here, so the whole group is stopped.
-    server = subprocess.Popen(
-        [*command, "--backend-store-uri", f"sqlite:///{_finished_study.folder}/mlflow.db"],
-        cwd=_finished_study.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/health")
-        yield f"http://127.0.0.1:{port}/#/experiments/1/runs"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+    """``mlflow ui`` on the study's store: its address."""
+    with mlflow_ui(f"sqlite:///{_finished_study.folder}/mlflow.db") as address:
+        yield address
 
 
-def _wait_for(address: str) -> None:
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(address, timeout=2)
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise TimeoutError(f"{address} does not answer.")
-
-
-def _open(page: "playwright.Page", address: str) -> None:
-    """MLflow's pages differ in the part after #, at whose change a browser loads nothing anew."""
-    page.goto("about:blank")
-    page.goto(address)
+@pytest.fixture(scope="module")
+def runs(ui: str) -> str:
+    """The address of its experiment's runs."""
+    return f"{ui}/#/experiments/1/runs"
 
 
 def _scroll_to(page: "playwright.Page", wanted: "playwright.Locator") -> None:
@@ -92,8 +63,8 @@ def _scroll_to(page: "playwright.Page", wanted: "playwright.Locator") -> None:
     raise AssertionError(f"{wanted} is nowhere on the page.")
 
 
-def test_the_parent_run_tells_the_story(page, shot, ui, _finished_study):
-    _open(page, f"{ui}/{_finished_study.parent}")
+def test_the_parent_run_tells_the_story(page, shot, runs, _finished_study):
+    visit(page, f"{runs}/{_finished_study.parent}")
     page.get_by_text(re.compile("Best of 3 trials: trial ")).wait_for()
     page.get_by_text(re.compile(r"Image AUROC: Val-clean [01]\.\d+ \[")).wait_for()
     shot("parent")
@@ -107,8 +78,8 @@ def test_the_parent_run_tells_the_story(page, shot, ui, _finished_study):
     opened.value.close()
 
 
-def test_the_note_links_to_a_report_that_mlflow_shows(page, ui, _finished_study):
-    _open(page, f"{ui}/{_finished_study.parent}")
+def test_the_note_links_to_a_report_that_mlflow_shows(page, runs, _finished_study):
+    visit(page, f"{runs}/{_finished_study.parent}")
     with page.expect_popup() as opened:
         page.get_by_role("link", name="The report").click()
     frame = opened.value.frame_locator("iframe")
@@ -117,28 +88,28 @@ def test_the_note_links_to_a_report_that_mlflow_shows(page, ui, _finished_study)
     opened.value.close()
 
 
-def test_charts_of_a_trial_are_grouped_by_split(page, shot, ui, _finished_study):
-    _open(page, f"{ui}/{_finished_study.best}/model-metrics")
+def test_charts_of_a_trial_are_grouped_by_split(page, shot, runs, _finished_study):
+    visit(page, f"{runs}/{_finished_study.best}/model-metrics")
     for group in ("cost", "val_clean", "val_shift", "test_clean"):
         _scroll_to(page, page.get_by_text(group, exact=True))
         shot(f"trial-charts-{group}")
 
 
-def test_pictures_appear_in_the_image_view(page, shot, ui, _finished_study):
-    _open(page, f"{ui}/{_finished_study.best}/model-metrics")
+def test_pictures_appear_in_the_image_view(page, shot, runs, _finished_study):
+    visit(page, f"{runs}/{_finished_study.best}/model-metrics")
     picture = page.locator("img[src*='val_clean~']").first
     _scroll_to(page, picture)
     assert picture.evaluate("element => element.decode().then(() => element.naturalWidth)") > 100
     shot("trial-images")
 
 
-def test_a_heatmap_and_the_table_of_images_are_shown(page, shot, ui, _finished_study):
-    _open(page, f"{ui}/{_finished_study.best}/artifacts/heatmaps/val_clean.png")
+def test_a_heatmap_and_the_table_of_images_are_shown(page, shot, runs, _finished_study):
+    visit(page, f"{runs}/{_finished_study.best}/artifacts/heatmaps/val_clean.png")
     picture = page.locator("img[src^='blob:'], img[src*='val_clean']").first
     picture.wait_for()
     assert picture.evaluate("element => element.decode().then(() => element.naturalWidth)") > 100
     shot("trial-heatmap")
-    _open(page, f"{ui}/{_finished_study.best}/artifacts/scores/val_clean.json")
+    visit(page, f"{runs}/{_finished_study.best}/artifacts/scores/val_clean.json")
     page.get_by_text("verdict").first.wait_for()
     page.get_by_text("part/test/spot").first.wait_for()
     shot("trial-scores")
@@ -194,3 +165,12 @@ def test_the_report_is_dark_where_the_system_is(report, shot):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
     shot("report-dark")
     page.emulate_media(color_scheme="light")
+
+
+def test_the_pictures_of_the_readme_are_taken(browser, ui, _finished_study, tmp_path):
+    report = next(_finished_study.folder.glob(f"mlruns/*/{_finished_study.parent}/artifacts/report.html"))
+    taken = take(browser, ui, Shown("1", _finished_study.parent, _finished_study.best, report))
+    assert set(taken) == {"report", "mlflow_study", "mlflow_compare", "mlflow_trial"}
+    for name, picture in taken.items():
+        assert picture.width >= WIDTH and 300 < picture.height < 3000, name
+        assert save(picture, tmp_path / f"{name}.png").stat().st_size < 300_000, name

@@ -3,6 +3,7 @@
 Scores are used in the maps' own precision.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,22 +42,26 @@ class PixelRanking:
         """Area under the curve up to false-positive rate ``limit``, divided by ``limit``; NaN where it is empty."""
         if self.empty:
             return float("nan")
-        fpr, pro = self._edges()
-        inside = int(np.searchsorted(fpr, limit, side="right"))
-        cut = np.interp(limit, fpr[inside - 1 : inside + 1], pro[inside - 1 : inside + 1])
-        return float(np.trapezoid(np.append(pro[:inside], cut), np.append(fpr[:inside], limit)) / limit)
+        fpr, pro = self._edges(limit)
+        pro[-1] = np.interp(limit, fpr[-2:], pro[-2:])
+        fpr[-1] = limit
+        return float(np.trapezoid(pro, fpr) / limit)
 
     def pro_curve(self, limit: float, points: int) -> tuple[np.ndarray, np.ndarray]:
         """False-positive rates from 0 to ``limit`` and the per-region overlap there, float64 (points,): to be drawn."""
         at = np.linspace(0.0, limit, points)
-        return at, np.full(points, np.nan) if self.empty else np.interp(at, *self._edges())
+        return at, np.full(points, np.nan) if self.empty else np.interp(at, *self._edges(limit))
 
-    def _edges(self) -> tuple[np.ndarray, np.ndarray]:
-        """The whole curve, from (0, 0) to (1, 1)."""
+    def _edges(self, limit: float) -> tuple[np.ndarray, np.ndarray]:
+        """The curve from (0, 0) to its first edge beyond false-positive rate ``limit``, or to (1, 1)."""
+        inside = bisect_right(self.reached, limit, key=lambda count: count / self.normal_total)
+        above, reached, overlap = (part[: inside + 1] for part in (self.above, self.reached, self.pro))
+        fpr, pro = np.zeros((2, 2 * len(overlap) + 2))
         # Each distinct defect score is an edge of the curve: level up to it, then up (slanting if normal pixels tie).
-        counts = np.column_stack((self.above, self.reached)).ravel()
-        edges = np.column_stack((np.append(0.0, self.pro[:-1]), self.pro)).ravel()
-        return np.concatenate(([0.0], counts / self.normal_total, [1.0])), np.concatenate(([0.0], edges, [1.0]))
+        fpr[1:-1:2], fpr[2:-1:2], fpr[-1] = above / self.normal_total, reached / self.normal_total, 1.0
+        pro[3:-1:2], pro[2:-1:2], pro[-1] = overlap[:-1], overlap, 1.0
+        end = min(int(np.searchsorted(fpr, limit, side="right")) + 1, len(fpr))
+        return fpr[:end], pro[:end]
 
 
 def rank_pixels(maps: Planes, masks: Planes) -> PixelRanking:
@@ -68,40 +73,55 @@ def rank_pixels(maps: Planes, masks: Planes) -> PixelRanking:
     Between two defect scores both curves run level, so the many normal pixels need no indices: their values
     are sorted in one copy, and only the few defect pixels are ordered together with their weights.
     """
-    normal, scores, weights, regions = _pixels(maps, masks)
+    normal, scores, sizes, regions = _pixels(maps, masks)
     normal.sort()
-    # Equal scores ordered by weight make the sum below, to the last bit, free of the order of images and ties.
-    order = np.lexsort((weights, scores))[::-1]
-    scores, weights = scores[order], weights[order]
+    scores, sizes = _descending(scores, sizes)
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))[: len(scores)]
-    distinct = scores[last]
-    pro = np.minimum(np.cumsum(weights)[last] / max(regions, 1), 1.0)
+    weights = 1.0 / sizes
+    pro = np.cumsum(weights, out=weights)[last] / max(regions, 1)
+    del sizes, weights  # memory for what follows
+    scores = scores[last]
     return PixelRanking(
-        above=len(normal) - np.searchsorted(normal, distinct, side="right"),
-        reached=len(normal) - np.searchsorted(normal, distinct, side="left"),
+        above=len(normal) - np.searchsorted(normal, scores, side="right"),
+        reached=len(normal) - np.searchsorted(normal, scores, side="left"),
         defects=np.diff(last, prepend=-1),
-        pro=pro,
+        pro=np.minimum(pro, 1.0, out=pro),
         normal_total=len(normal),
     )
 
 
+def _descending(scores: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both by falling score, equal scores by rising size: sums over them are then, to the last bit, free of the order
+    of images and ties."""
+    order = np.argsort(scores)[::-1]
+    scores = scores[order]
+    first = np.ones(len(scores), dtype=bool)
+    first[1:] = scores[1:] != scores[:-1]
+    # One number tells score and size: several times as fast as to sort by two.
+    key = np.cumsum(first) << 32 | sizes[order]
+    key.sort()
+    return scores, key & 0xFFFFFFFF
+
+
 def _pixels(maps: Planes, masks: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Normal scores; scores of the defect pixels and their weights 1/|region|; number of regions."""
+    """Normal scores; scores of the defect pixels and the sizes of their regions; number of regions."""
     pairs = _pairs(maps, masks)
     precision = np.result_type(np.float32, *(scores.dtype for scores, _ in pairs))
-    normal = np.empty(sum(mask.size - np.count_nonzero(mask) for _, mask in pairs), dtype=precision)
-    filled, defects, weights, regions = 0, [np.empty(0, dtype=precision)], [np.empty(0)], 0
-    for scores, mask in pairs:
-        here = scores[~mask] if mask.any() else scores.ravel()
-        normal[filled : filled + len(here)] = here
-        filled += len(here)
-        if len(here) < scores.size:
-            components, count = ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
+    defects = [int(np.count_nonzero(mask)) for _, mask in pairs]
+    total = sum(defects)
+    normal = np.empty(sum(mask.size for _, mask in pairs) - total, dtype=precision)
+    defect, sizes = np.empty(total, dtype=precision), np.empty(total, dtype=np.uint32)
+    filled, found, regions = 0, 0, 0
+    for (scores, mask), count in zip(pairs, defects, strict=True):
+        here, there = slice(filled, filled + mask.size - count), slice(found, found + count)
+        normal[here] = scores[~mask] if count else scores.ravel()
+        if count:
+            components, some = ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
             region = components[mask]
-            defects.append(scores[mask])
-            weights.append(1.0 / np.bincount(region)[region])
-            regions += count
-    return normal, np.concatenate(defects), np.concatenate(weights), regions
+            defect[there], sizes[there] = scores[mask], np.bincount(region)[region]
+            regions += some
+        filled, found = here.stop, there.stop
+    return normal, defect, sizes, regions
 
 
 def _pairs(maps: Planes, masks: Planes) -> list[tuple[np.ndarray, np.ndarray]]:

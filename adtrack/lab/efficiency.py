@@ -2,9 +2,7 @@
 
 import multiprocessing
 import platform
-import resource
 import statistics
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +16,7 @@ from adtrack.detectors.orders import OrderStore
 from adtrack.detectors.scorer import DETECTORS, Scorer
 from adtrack.evaluation.evaluate import calibrate
 from adtrack.lab.cells import Cells, Found
+from adtrack.lab.memory import peak_megabytes
 from adtrack.lab.setup import Setup
 from adtrack.tracking.runs import device_name
 
@@ -94,10 +93,5 @@ def measure_cost(setup: Setup, class_name: str, spec: DetectorSpec) -> Cost:
         build_s,
         statistics.median(warm),
         float(np.percentile(warm, 95)),
-        _peak_megabytes(),
+        peak_megabytes(),
     )
-
-
-def _peak_megabytes() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

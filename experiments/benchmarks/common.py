@@ -1,11 +1,13 @@
 """What the benchmarks share: real patch features, ratios side by side in one process, and a CSV that remembers."""
 
 import csv
+import multiprocessing
 import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,30 +19,41 @@ from torch import Tensor
 from adtrack.config import BackboneSpec, BankSpec, DataSpec, ImageSpec
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.patches import merge_layers
+from adtrack.features.store import FeatureSet
 
 LOG = Path(__file__).resolve().parents[1] / "results" / "benchmarks.csv"
-_PACKAGES = ("torch", "anomalib", "faiss-cpu")
+_VIEW = ImageSpec()
+_PACKAGES = ("torch", "numpy", "scikit-learn", "anomalib", "faiss-cpu")
 
 
-def data_options(function: Callable) -> Callable:
+def data_options(function: Callable, required: bool = True) -> Callable:
     """Which class the features come from."""
     for option in (
         click.option("--weights", default="imagenet", show_default=True, help="imagenet, random or a file."),
         click.option("--class", "class_name", default="magnetic_tile", show_default=True),
-        click.option("--data", required=True, help="Folder in MVTec layout."),
+        click.option("--data", required=required, help="Folder in MVTec layout."),
     ):
         function = option(function)
     return function
 
 
+def open_bench(data: str, class_name: str, weights: str, image: ImageSpec = _VIEW) -> Workbench:
+    """The class behind ResNet-18, layer2+layer3, on the CPU."""
+    return Workbench.open(
+        DataSpec(class_name, data), image, BackboneSpec("resnet18", weights), BankSpec().layers, "cpu"
+    )
+
+
 def patch_features(data: str, class_name: str, weights: str, images: int, name: str = "train_clean") -> Tensor:
     """Patch features float32 (images · 784, 384) of the first images of a set: ResNet-18, layer2+layer3, 224 px."""
-    spec = BankSpec()
-    backbone = BackboneSpec("resnet18", weights)
-    bench = Workbench.open(DataSpec(class_name, data), ImageSpec(), backbone, spec.layers, "cpu")
-    features = bench.features(name)
-    chunks = (features.chunk(at, at + 1, spec.layers) for at in range(min(images, len(features))))
-    return torch.cat([merge_layers(chunk, spec.layers, features.grids, 3).flatten(0, 2) for chunk in chunks])
+    return merged(open_bench(data, class_name, weights).features(name), images)
+
+
+def merged(features: FeatureSet, images: int) -> Tensor:
+    """Patch features of the first images of a set that has been through the network."""
+    layers = BankSpec().layers
+    chunks = (features.chunk(at, at + 1, layers) for at in range(min(images, len(features))))
+    return torch.cat([merge_layers(chunk, layers, features.grids, 3).flatten(0, 2) for chunk in chunks])
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -58,22 +71,49 @@ def in_turns(works: Mapping[str, Callable[[], object]], turns: int) -> dict[str,
     return {name: statistics.median(turn[name] for turn in times) for name in works}
 
 
+def peak_memory(prepare: Callable[..., Callable[[], object]], *arguments: object) -> int:
+    """Bytes by which the memory of a process grows at its peak while it does ``prepare(*arguments)()``.
+
+    A new process, as memory that has once been used may stay with a process. Linux only.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_peak_memory, prepare, arguments).result()
+
+
+def _peak_memory(prepare: Callable[..., Callable[[], object]], arguments: tuple) -> int:
+    work = prepare(*arguments)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    before = _status_bytes("VmRSS")
+    work()
+    return _status_bytes("VmHWM") - before
+
+
+def _status_bytes(name: str) -> int:
+    text = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(text.split(f"{name}:")[1].split()[0])
+
+
 def report(benchmark: str, work: str, times: Mapping[str, float], ours: str) -> None:
     """Print seconds and ratios, and append them to the log with date, hardware and versions."""
     click.echo(f"{benchmark}: {work}")
-    rows = []
     for name, taken in times.items():
         click.echo(f"  {name:34} {taken:9.4f} s   {taken / times[ours]:7.2f} ×")
-        rows.append([benchmark, work, name, f"{taken:.6g}", f"{taken / times[ours]:.4g}"])
-    LOG.parent.mkdir(exist_ok=True)
-    new = not LOG.exists()
-    with LOG.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+    what = {"benchmark": benchmark, "work": work}
+    rows = [{"what": name, "seconds": f"{t:.6g}", "times ours": f"{t / times[ours]:.4g}"} for name, t in times.items()]
+    append(LOG, [what | row for row in rows])
+
+
+def append(log: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Add rows of the same columns to a log, with date, hardware and versions."""
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    made = {"date": date.today().isoformat(), "machine": machine, "versions": _versions()}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    new = not log.exists()
+    with log.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [*rows[0], *made], lineterminator="\n")
         if new:
-            writer.writerow(["benchmark", "work", "what", "seconds", "times ours", "date", "machine", "versions"])
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-        for row in rows:
-            writer.writerow([*row, date.today().isoformat(), machine, _versions()])
+            writer.writeheader()
+        writer.writerows(row | made for row in rows)
 
 
 def _versions() -> str:

@@ -66,7 +66,7 @@ def test_parallel_coordinates_are_sorted_and_draw_the_best_last():
     assert [line.y[0] for line in lines] == sorted(line.y[0] for line in lines)
     ticks = [note.text for note in figure.layout.annotations]
     assert [tick for tick in ticks if "layer" in tick] == ["layer1", "layer2+layer3", "layer3"]
-    assert lines[-1].line.color == "rgb(68, 1, 84)"  # the dark end of the scale
+    assert lines[-1].line.color == "rgb(0, 114, 178)"  # the good end of the scale
 
 
 def test_parallel_coordinates_keep_the_newest_trials_and_say_so():

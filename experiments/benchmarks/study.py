@@ -1,0 +1,145 @@
+"""How much dearer is a study than one bank?
+
+The command tune with 30 trials of the default space, against build-bank and evaluate on the bank that they leave; each
+in a process, a tracking store and a cache of its own, with all that they log and draw. Beside the seconds: how often
+each image set went through the backbone (once is all that is needed) and how long that took.
+
+\b
+Command:  python -m experiments.benchmarks.study --data DIR [--class NAME] [--weights FILE]
+          [--trials 30] [--space-layers layer2+layer3] [--space-patch-size 1,3] [--space-coreset-fraction 0.01,0.1]
+Cost:     long: the default space has banks of a quarter of all patches of layer1. The result names a narrower one.
+Result:   experiments/results/benchmarks.csv
+"""
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from torch import Tensor
+
+from adtrack.cli.options import values
+from adtrack.config import BackboneSpec, BuildSpec, DataSpec
+from adtrack.data.imageset import ImageSet
+from adtrack.features import store
+from adtrack.tuning.space import FRACTIONS, LAYER_RUNS, PATCH_SIZES, Space
+from adtrack.tuning.spec import StudySpec
+from experiments.benchmarks.common import data_options, report
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took: seconds in all, passes over each image set, and their seconds."""
+
+    seconds: float
+    passes: Counter[str]
+    passes_s: float
+
+    @property
+    def words(self) -> str:
+        """The passes in words."""
+        most = max(self.passes.values(), default=0)
+        return f"{len(self.passes)} image sets through the backbone at most {most} ×, {self.passes_s:.1f} s"
+
+
+class CountedPasses:
+    """Stands in for the feature store's ``backbone_pass`` and counts what goes through it."""
+
+    def __init__(self, backbone_pass: Callable[..., Iterator[tuple[int, dict[str, Tensor]]]]) -> None:
+        self._pass = backbone_pass
+        self.passes: Counter[str] = Counter()
+        self.seconds = 0.0
+
+    def __call__(self, images: ImageSet, *arguments: object) -> Iterator[tuple[int, dict[str, Tensor]]]:
+        self.passes[images.name] += 1
+        outputs = self._pass(images, *arguments)
+        while True:
+            started = time.perf_counter()
+            found = next(outputs, None)
+            self.seconds += time.perf_counter() - started
+            if found is None:
+                return
+            yield found
+
+
+def build_and_evaluate(spec: BuildSpec) -> None:
+    """The commands build-bank and evaluate."""
+    from adtrack.verbs.build import build_bank, evaluate_bank
+
+    built = build_bank(spec, "cpu", False, click.echo)
+    evaluate_bank(spec, "cpu", built.model, click.echo)
+
+
+def tune_study(spec: BuildSpec, study: StudySpec) -> None:
+    """The command tune."""
+    from adtrack.verbs.tune import tune
+
+    tune(spec, study, None, None, "cpu", click.echo, click.echo)
+
+
+def from_nothing(command: Callable[..., None], *arguments: object) -> Cost:
+    """The cost of a command in a new process, where nothing has been computed before."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_from_nothing, command, arguments).result()
+
+
+def _from_nothing(command: Callable[..., None], arguments: tuple) -> Cost:
+    import adtrack.verbs.build
+    import adtrack.verbs.tune  # noqa: F401 - loaded before the clock starts
+
+    counted = store.backbone_pass = CountedPasses(store.backbone_pass)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        os.environ |= {"ADTRACK_CACHE": f"{folder}/cache", "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+        started = time.perf_counter()
+        command(*arguments)
+        taken = time.perf_counter() - started
+        os.chdir("/")
+    return Cost(taken, counted.passes, counted.seconds)
+
+
+def _joined(found: tuple) -> str:
+    return ",".join(str(value) for value in found)
+
+
+@click.command(help=__doc__)
+@click.option("--trials", default=30, show_default=True)
+@click.option("--space-layers", default=_joined(LAYER_RUNS), show_default=True)
+@click.option("--space-patch-size", default=_joined(PATCH_SIZES), show_default=True)
+@click.option("--space-coreset-fraction", default=_joined(FRACTIONS), show_default=True)
+@data_options
+def main(
+    data: str,
+    class_name: str,
+    weights: str,
+    trials: int,
+    space_layers: str,
+    space_patch_size: str,
+    space_coreset_fraction: str,
+) -> None:
+    space = Space(
+        values(space_patch_size, int, "space-patch-size"),
+        values(space_layers, str, "space-layers"),
+        values(space_coreset_fraction, float, "space-coreset-fraction"),
+    )
+    weights = str(Path(weights).resolve()) if Path(weights).exists() else weights
+    data = str(Path(data).resolve()) if Path(data).exists() else data
+    spec = BuildSpec(DataSpec(class_name, data), backbone=BackboneSpec("resnet18", weights))
+    one = from_nothing(build_and_evaluate, spec)
+    study = from_nothing(tune_study, spec, StudySpec(space, trials))
+    where = (
+        "the default space" if space == Space() else f"{space.layers} × {space.patch_size} × {space.coreset_fraction}"
+    )
+    names = {f"build-bank + evaluate; {one.words}": one.seconds, f"tune; {study.words}": study.seconds}
+    work = f"{class_name}, {trials} trials of {where}, {len(space.cells())} cells"
+    report("study", work, names, next(iter(names)))
+
+
+if __name__ == "__main__":
+    main()

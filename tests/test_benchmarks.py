@@ -1,0 +1,86 @@
+"""The benchmarks' own logic: what they compare is what they say, and a contender that is wrong stops them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from adtrack.config import ImageSpec
+from experiments.benchmarks import end_to_end, pixels, scoring, study
+from experiments.benchmarks.common import peak_memory
+
+VIEW = ImageSpec(128, 0)
+
+
+def test_the_contenders_agree_and_a_difference_stops_the_benchmark() -> None:
+    maps, masks = pixels.generated(6, 96)
+    ours, theirs = (contender(maps, masks) for contender in pixels.CONTENDERS.values())
+    assert "AUROC within" in pixels.agreement(ours, theirs)
+    for wrong in ((theirs[0] + 1e-6, theirs[1]), (theirs[0], theirs[1] - 1e-3)):
+        with pytest.raises(AssertionError, match="values differ"):
+            pixels.agreement(ours, wrong)
+
+
+def test_generated_maps_are_smooth_with_several_regions_and_some_without() -> None:
+    maps, masks = pixels.generated(9, 224)
+    regions = [ndimage.label(mask)[1] for mask in masks]
+    assert maps.dtype == np.float32 and regions[::3] == [0, 0, 0] and min(regions[1:3]) > 1
+    assert np.abs(np.diff(maps, axis=2)).mean() < maps.std() / 4
+    assert maps[masks].mean() > maps[~masks].mean()
+
+
+def _prepare(megabytes: int):
+    return lambda: np.ones(megabytes * 2**17).sum()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_peak_is_what_the_work_takes_above_what_was_there() -> None:
+    assert 60 < peak_memory(_prepare, 64) / 2**20 < 72  # the system counts pages in batches
+
+
+def test_the_parts_of_a_score_add_up() -> None:
+    medians = {"of it: patches": 1.0, "of it: search": 2.0, "patches, search and re-weighting": 3.5, scoring.FLOOR: 9.0}
+    assert scoring.in_parts(medians) == {
+        "of it: patches": 1.0,
+        "of it: search": 2.0,
+        scoring.FLOOR: 9.0,
+        "of it: re-weighting": 0.5,
+    }
+
+
+def test_the_cut_down_class_has_the_images_that_are_promised(write_part, tmp_path: Path) -> None:
+    from adtrack.data.classes import read_class
+
+    end_to_end.cut_down(write_part(tmp_path / "all"), "part", tmp_path / "some", 0.025)
+    some = read_class(tmp_path / "some", "part")
+    assert len(some.train) == 6 and some.has_masks
+    assert [record.kind for record in some.test] == ["good"] * 4 + ["scratch"] * 4 + ["spot"] * 4
+
+
+@pytest.mark.slow
+def test_anomalib_begins_with_the_bank_that_its_loop_finds(write_part, tmp_path: Path, capsys) -> None:
+    data = str(write_part(tmp_path / "data"))
+    auroc, bench = end_to_end.build_and_evaluate(data, "part", "random", VIEW)
+    theirs = end_to_end.Anomalib(bench)
+    train = bench.images("train_clean")
+    theirs.fit(train)
+    assert 0 <= auroc <= 1 and len(theirs.model.memory_bank) == int(0.1 * 16 * 16 * len(train))
+    assert float(capsys.readouterr().out.split("agree in ")[1].split("%")[0]) > 99
+    assert theirs.scores(bench.images("test_clean")).shape == (10,) and set(theirs.parts) >= {"features", "scores"}
+
+
+def test_passes_are_counted_by_image_set(tiny_splits, tiny_data: Path) -> None:
+    from adtrack.data.imageset import image_set
+
+    def backbone_pass(images, spec) -> Iterator[tuple[int, dict]]:
+        yield from ((at, {"spec": spec}) for at in range(len(images)))
+
+    counted = study.CountedPasses(backbone_pass)
+    val = image_set(tiny_splits, tiny_data, "val", "clean")
+    assert [at for at, _ in counted(val, "view")] == [0, 1, 2, 3]
+    list(counted(val, "view"))
+    assert counted.passes == {"val_clean": 2} and counted.seconds > 0
+    assert study.Cost(1.0, counted.passes, 0.5).words == "1 image sets through the backbone at most 2 ×, 0.5 s"
