@@ -11,7 +11,7 @@ import torch
 
 from adtrack.config import BackboneSpec, BankSpec, DataSpec, DetectorSpec, ImageSpec, PadimSpec
 from adtrack.detectors import bank, closeness, coreset, distance, encoding, search
-from adtrack.detectors.patchcore import _projected
+from adtrack.detectors.patchcore import _points
 from adtrack.evaluation import workbench
 from adtrack.evaluation.workbench import Built, Workbench
 from adtrack.features.grids import Grid
@@ -34,7 +34,7 @@ PIECES = {
     encoding: {"_CHUNK": 100},
     distance: {"_NUMBERS": 10_000},
     search: {"_DENSE": 1000},
-    bank: {"_QUERIES": 100, "_DIFFERENCES": 10_000},
+    bank: {"_QUERIES": 100},
 }
 Values = dict[str, np.ndarray]
 
@@ -106,7 +106,7 @@ def test_threads_do_not_show_in_projected_patches() -> None:
     found = []
     for count in (1, 2, 3):
         with threads(count):
-            found.append(_projected(features, SPECS["patchcore"]))
+            found.append(_points(features, SPECS["patchcore"]))
     assert found[0].equal(found[1]) and found[0].equal(found[2])
 
 

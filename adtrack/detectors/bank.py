@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import UserError
+from .distance import pair_distances
 from .search import Search
 
 _QUERIES = 8192  # looked at at once
-_DIFFERENCES = 2**18  # numbers of full-length differences held at once: they fit the processor's cache
 
 
 class MemoryBank:
@@ -60,7 +60,7 @@ class MemoryBank:
 
     def _nearest(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         def exact(query: Tensor, row: Tensor) -> Tensor:
-            return self._squares(queries, query, row, torch.float64)
+            return pair_distances(queries, query, self.patches, row)
 
         query, row = self._search.candidates(queries, k, exact)
         if k == 1:
@@ -69,19 +69,11 @@ class MemoryBank:
 
     def _nearly_nearest(self, queries: Tensor, query: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         """The pairs whose float32 distance may be their query's smallest: it is off by (D + 4) · 2⁻²⁴ of itself."""
-        rough = self._squares(queries, query, row, torch.float32).double()
+        rough = pair_distances(queries, query, self.patches, row, torch.float32).double()
         error = (queries.shape[1] + 4) * 2.0**-24
         nearest = rough.new_full((len(queries),), torch.inf).scatter_reduce_(0, query, rough, reduce="amin")
         sure = (rough * (1 - error) <= nearest[query] * (1 + error)).nonzero().squeeze(1)
         return query[sure], row[sure]
-
-    def _squares(self, queries: Tensor, query: Tensor, row: Tensor, dtype: torch.dtype) -> Tensor:
-        """Squared distances of pairs (query, row), summed in ``dtype``."""
-        size = max(1, _DIFFERENCES // queries.shape[1])
-        parts = []
-        for q, r in zip(query.split(size), row.split(size), strict=True):
-            parts.append((queries[q].to(dtype) - self.patches[r].to(dtype)).square_().sum(dim=1))
-        return torch.cat(parts) if parts else torch.empty(0, dtype=dtype, device=queries.device)
 
     def to(self, device: torch.device) -> "MemoryBank":
         """The same bank on another device."""
@@ -105,10 +97,10 @@ class MemoryBank:
             raise UserError(f"bank must be a readable safetensors file, but {file} is not ({error}).") from error
 
 
-def _first(k: int, count: int, query: Tensor, row: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
+def _first(k: int, count: int, query: Tensor, row: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
     """The k smallest pairs of every query, ordered by distance and row."""
-    by_distance = torch.argsort(squares, stable=True)  # pairs come ordered by row, and stay so among equals
+    by_distance = torch.argsort(distances, stable=True)  # pairs come ordered by row, and stay so among equals
     order = by_distance[torch.argsort(query[by_distance], stable=True)]
     starts = torch.searchsorted(query[order].contiguous(), torch.arange(count, device=query.device))
     picked = order[starts[:, None] + torch.arange(k, device=query.device)]
-    return squares[picked].sqrt().float(), row[picked]
+    return distances[picked].float(), row[picked]

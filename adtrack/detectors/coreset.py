@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from ..features.threads import fixed_threads
 from .closeness import Table, close_pairs, likely_distances
 from .distance import mutual_distances, pair_distances
 
@@ -79,7 +80,10 @@ def greedy_order(
     if not 0 <= start < total:
         raise UserError(f"coreset start must be the index of one of {total} patches, but got {start}.")
     matrix = projection_matrix(features.shape[1], projection, seed)
-    points = features.float() if matrix is None else features.float() @ matrix.to(features.device)
+    points = features.float()
+    if matrix is not None:
+        with fixed_threads():
+            points = points @ matrix.to(features.device)
     if not all(bool(torch.isfinite(part).all()) for part in points.split(_ROWS)):
         raise UserError("features must be finite numbers, but some are NaN or infinite.")
     chosen = torch.tensor([start]) if prefix is None else prefix[:count]

@@ -1,15 +1,11 @@
 """Which bank rows can be the nearest to a query: nearly all are ruled out by products of eight-bit codes."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from .closeness import Table, close_pairs
+from .closeness import Distance, Table, close_pairs
 
 _DENSE = 2**24  # products held at once where several nearest are asked for
-
-Squares = Callable[[Tensor, Tensor], Tensor]
 
 
 class Search:
@@ -18,18 +14,18 @@ class Search:
     def __init__(self, patches: Tensor) -> None:
         self._rows = Table.of(patches)
 
-    def candidates(self, queries: Tensor, k: int, squares: Squares) -> tuple[Tensor, Tensor]:
+    def candidates(self, queries: Tensor, k: int, distance: Distance) -> tuple[Tensor, Tensor]:
         """Pairs (query, row), ordered so, among which are the k nearest rows of every query float32 (n, D).
 
-        ``squares(query, row)``, both int64 (p,), are squared true distances float64 (p,).
+        ``distance(query, row)``, both int64 (p,), are true distances float64 (p,).
         """
         if k > 1:
-            return self._several(queries, k, squares)
+            return self._several(queries, k, distance)
         anywhere = torch.full((len(queries),), torch.inf, dtype=torch.float64, device=queries.device)
         table = Table(queries, self._rows.codes)
-        return close_pairs(table, self._rows, anywhere, lambda query, row: squares(query, row).sqrt())
+        return close_pairs(table, self._rows, anywhere, distance)
 
-    def _several(self, queries: Tensor, k: int, squares: Squares) -> tuple[Tensor, Tensor]:
+    def _several(self, queries: Tensor, k: int, distance: Distance) -> tuple[Tensor, Tensor]:
         """``candidates`` for k > 1, of few queries: the k nearest are no farther than any k rows."""
         floats, rows = self._rows.floats
         found = []
@@ -37,10 +33,8 @@ class Search:
             left = floats.encode(queries[some])
             products = torch.addmm(rows.halves, left.matrix, rows.matrix.T, alpha=-1.0)
             guess = products.topk(k, dim=1, largest=False).indices
-            reach = squares(some.repeat_interleave(k), guess.flatten()).view(-1, k).amax(dim=1)
-            query, row = (products <= floats.limits(left, rows.uncertain.max(), reach.sqrt())[:, None]).nonzero(
-                as_tuple=True
-            )
+            reach = distance(some.repeat_interleave(k), guess.flatten()).view(-1, k).amax(dim=1)
+            query, row = (products <= floats.limits(left, rows.uncertain.max(), reach)[:, None]).nonzero(as_tuple=True)
             found.append((some[query], row))
         queries, rows = (torch.cat(part) for part in zip(*found, strict=True))
         return queries, rows

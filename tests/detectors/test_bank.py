@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from adtrack.detectors import bank as bank_module
-from adtrack.detectors import closeness, encoding, search
+from adtrack.detectors import closeness, distance, encoding, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.errors import UserError
 
@@ -107,10 +107,10 @@ def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(bank_module, "_QUERIES", some)
         monkeypatch.setattr(closeness, "_TILE", {"cpu": tile})
         monkeypatch.setattr(search, "_DENSE", dense)
-        monkeypatch.setattr(bank_module, "_DIFFERENCES", differences)
+        monkeypatch.setattr(distance, "_NUMBERS", differences)
         again = bank.nearest(queries, k)
         assert again[0].equal(whole[0]) and again[1].equal(whole[1])
-    monkeypatch.setattr(bank_module, "_DIFFERENCES", 1)  # pair by pair
+    monkeypatch.setattr(distance, "_NUMBERS", 1)  # pair by pair
     assert all(part.equal(known[:5]) for part, known in zip(bank.nearest(queries[:5], k), whole, strict=True))
 
 

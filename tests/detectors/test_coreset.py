@@ -43,8 +43,8 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 CASES = {
-    "random": normal(700, 24),
-    "clustered": clusters(700, 8),
+    "random": normal(300, 24),
+    "clustered": clusters(300, 8),
     "duplicated": normal(60, 5).repeat(5, 1),
     "lattice": torch.cartesian_prod(*[torch.arange(7.0)] * 3),
     "far from the origin": normal(300, 16) + 1000,
@@ -65,7 +65,7 @@ def test_order_is_that_of_the_plain_loop(name: str, small_rounds: bool, monkeypa
         for constant, value in small.items():
             monkeypatch.setattr(coreset, constant, value)
         monkeypatch.setattr(closeness, "_BLOCK", 3)
-        monkeypatch.setattr(closeness, "_TILE", {"cpu": (5, 6)})
+        monkeypatch.setattr(closeness, "_TILE", {"cpu": (8, 9)})
     features = CASES[name]
     start = len(features) // 2
     order = greedy_order(features, len(features), start=start, projection=None)

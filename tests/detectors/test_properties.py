@@ -34,7 +34,7 @@ SMALL = {
     encoding: {"_CHUNK": 7},
     distance: {"_NUMBERS": 32},
     search: {"_DENSE": 64},
-    bank: {"_QUERIES": 9, "_DIFFERENCES": 32},
+    bank: {"_QUERIES": 9},
 }
 
 
