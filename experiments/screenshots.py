@@ -90,10 +90,10 @@ def _study(page: "Page", address: str) -> Image.Image:
 
 
 def _compared(page: "Page", runs: str) -> Image.Image:
-    """The charts of all trials, the best ones first, at the metrics of Val-clean."""
+    """The charts of all trials, the best ones first, at the metrics of Val-shift, where they differ most."""
     visit(page, f"{runs}?orderByKey=metrics.`objective`&orderByAsc=false&compareRunsMode=CHART")
     page.locator(".main-svg").first.wait_for()
-    heading = page.get_by_text("val_clean", exact=True)
+    heading = page.get_by_text("val_shift", exact=True)
     page.mouse.move(WIDE - 300, TALL - 300)
     for _ in range(100):  # in steps: MLflow draws the charts in sight, and the list grows meanwhile
         beyond = _top(heading.first) - CHARTS_TOP

@@ -52,20 +52,20 @@ def regimes_table(folder: Path) -> str:
 
 
 def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
-    """The latest run of every benchmark: adtrack's seconds, and how many times as long the others took."""
+    """The latest run of every benchmark: the seconds of one, and how many times as long the others took."""
     if not log.exists():
         return ""
     rows = pd.read_csv(log)
     kept = rows.drop_duplicates(["benchmark", "work", "what"], keep="last")
     cells = []
     for (benchmark, work), group in kept.groupby(["benchmark", "work"], sort=False):
-        ours = group[group["what"] == "adtrack"].iloc[0]
-        others = group[group["what"] != "adtrack"]
+        one = group[group["times ours"] == 1].iloc[0]
+        others = group.drop(one.name)
         beside = ", ".join(f"{row['what']} {row['times ours']:.3g} ×" for _, row in others.iterrows())
-        cells.append((benchmark, work, f"{ours['seconds']:.3g} s", beside))
-    names = ("what", "work", "adtrack", "beside it")
-    table = Table("", tuple(Column(name, number=name == "adtrack") for name in names), tuple(cells), "")
-    notes = "; ".join(dict.fromkeys(kept["machine"] + "; " + kept["versions"]))
+        cells.append((benchmark, work, f"{one['what']} {one['seconds']:.3g} s", beside))
+    columns = tuple(Column(name, number=False) for name in ("what", "work", "takes", "beside it"))
+    table = Table("", columns, tuple(cells), "")
+    notes = "; ".join(dict.fromkeys(kept["date"] + ": " + kept["machine"] + "; " + kept["versions"]))
     return f"{markdown_table(table)}\n\n{notes}.\n"
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from plotly.graph_objects import Figure
 from plotly.offline import get_plotlyjs
 
-from adtrack.reporting.palette import DARK_GRID, DARK_INK, GRID, INK
+from adtrack.reporting.palette import DARK_GRID, DARK_GROUND, DARK_INK, GRID, GROUND, INK
 from adtrack.reporting.render import Table, shell, table_html
 
 _STYLE = """
@@ -24,7 +24,7 @@ _STYLE = """
   :root { --ink: #e4e8ee; --soft: #9aa5b4; --ground: #14181e; --line: #323a45; --best: #1d3527; --panel: #1c222a;
     --link: #7cc0f0; }
 }
-body { margin: 0 auto; max-width: 1180px; padding: 1.5rem; background: var(--ground); color: var(--ink);
+body { margin: 0 auto; max-width: 1320px; padding: 1.5rem; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 .3rem; padding-top: 1rem; border-top: 1px solid var(--line); }
@@ -37,6 +37,7 @@ pre { background: var(--panel); padding: .7rem 1rem; border-radius: 5px; overflo
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3rem .65rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
 th { color: var(--soft); font-size: .82rem; line-height: 1.3; vertical-align: bottom; }
+.sortable th, .sortable td { padding: .3rem .45rem; }
 .number { text-align: right; }
 .best td { background: var(--best); font-weight: 600; }
 th button { all: unset; cursor: pointer; }
@@ -74,10 +75,13 @@ document.querySelectorAll("table.sortable th").forEach(heading => {
 });
 """
 
-
+_THEMES = [
+    {"ink": INK, "grid": GRID, "ground": GROUND},
+    {"ink": DARK_INK, "grid": DARK_GRID, "ground": DARK_GROUND},
+]
 _PAINTING = f"""
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const themes = {json.dumps([{"ink": INK, "grid": GRID}, {"ink": DARK_INK, "grid": DARK_GRID}])};
+const themes = {json.dumps(_THEMES)};
 const paint = () => document.querySelectorAll(".plotly-graph-div").forEach(figure => {{
   const theme = themes[Number(dark.matches)], clear = "rgba(0,0,0,0)";
   const change = {{ "font.color": theme.ink, "font.size": 13, paper_bgcolor: clear, plot_bgcolor: clear }};
@@ -85,7 +89,9 @@ const paint = () => document.querySelectorAll(".plotly-graph-div").forEach(figur
     for (const line of ["gridcolor", "linecolor", "zerolinecolor"]) change[`${{axis}}.${{line}}`] = theme.grid;
   }});
   (figure.layout.annotations || []).forEach((note, place) => {{
-    if (note.bgcolor) change[`annotations[${{place}}].bgcolor`] = clear;
+    if (note.bgcolor) Object.assign(change, {{
+      [`annotations[${{place}}].bgcolor`]: theme.ground, [`annotations[${{place}}].font.color`]: theme.ink
+    }});
   }});
   Plotly.relayout(figure, change);
 }});

@@ -41,7 +41,7 @@ from adtrack.reporting.tables import estimate_text
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 DASHES = ("solid", "dash", "dot")
 SIDES = {"right": "middle right", "left": "middle left", "top": "top center", "bottom": "bottom center"}
-TITLE_WIDTH, NOTE_WIDTH = 68, 110  # characters
+TITLE_WIDTH, NOTE_WIDTH, AXIS_WIDTH = 68, 110, 30  # characters
 FONT = {"family": "system-ui, sans-serif", "size": 15}
 HEAD = f"""<style>
 :root {{ color-scheme: light dark; }}
@@ -75,11 +75,12 @@ def write_html(chart: Chart, folder: Path, name: str) -> Path:
 def figure_of(chart: Chart) -> Figure:
     """The chart as a Plotly figure in Plotly's own theme; the page's script puts on the light or the dark one."""
     figure = Figure()
-    figure.update_layout(font=FONT, xaxis_title=plain(chart.x_label), yaxis_title=plain(chart.y_label))
+    figure.update_layout(font=FONT, xaxis_title=plain(chart.x_label), yaxis_title=plain(chart.y_label, AXIS_WIDTH))
     DRAW[type(chart.kind)](figure, chart.kind)
     titled(figure, f"<b>{plain(chart.title, TITLE_WIDTH)}</b>", plain(chart.note, NOTE_WIDTH))
     lines = len(wrapped(chart.title, TITLE_WIDTH)) + len(wrapped(chart.note, NOTE_WIDTH))
-    return figure.update_layout(margin={"l": 70, "b": 70, "t": 60 + 22 * lines}, title_y=0.96)
+    left = 50 + 20 * len(wrapped(chart.y_label, AXIS_WIDTH))
+    return figure.update_layout(margin={"l": left, "b": 70, "t": 60 + 22 * lines}, title_y=0.96)
 
 
 def plain(text: str, width: int = 90) -> str:

@@ -1,6 +1,8 @@
 """The note on a study's parent run: what MLflow shows first when the study is opened."""
 
-from adtrack.reporting.render import markdown_table
+from dataclasses import replace
+
+from adtrack.reporting.render import Table, markdown_table
 from adtrack.tuning.report import Story
 from adtrack.tuning.tables import best_table, in_brief
 
@@ -8,6 +10,7 @@ _TOLD = (
     *("backbone", "weights", "layers", "patch_size", "coreset_fraction", "reweight_neighbours"),
     *("resize", "crop", "seed"),
 )
+_LEFT_OUT = ("Precision", "Recall")
 
 
 def study_note(story: Story, experiment: str, parent: str) -> str:
@@ -25,8 +28,21 @@ def study_note(story: Story, experiment: str, parent: str) -> str:
         f"**{story.winner}**",
         f"Image AUROC: {in_brief(best)}",
         f"What counted: {story.objective_name}. Score with it:\n\n```\n{story.score_command}\n```",
-        markdown_table(table),
+        _spaced(markdown_table(_narrow(table))),
         table.notes,
         f"Specification: {spec}",
     ]
     return "\n\n".join(parts)
+
+
+def _narrow(table: Table) -> Table:
+    """What fits beside MLflow's list of tags on a laptop; all of it is in the report."""
+    kept = [place for place, column in enumerate(table.columns) if column.heading not in _LEFT_OUT]
+    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[place] for place in kept), rows=rows)
+
+
+def _spaced(markdown: str) -> str:
+    """A Markdown table with room between its cells: MLflow's pages leave none."""
+    heading, rule, *rows = (line.replace(" | ", "&nbsp; | &nbsp;") for line in markdown.split("\n"))
+    return "\n".join([heading, rule.replace("&nbsp;", ""), *rows])

@@ -14,11 +14,13 @@ from plotly.graph_objects import Figure, Scatter
 
 from adtrack.errors import UserError
 from adtrack.reporting.figures import titled, write_figure
+from adtrack.reporting.interactive import AXIS_WIDTH, FONT, plain
+from adtrack.reporting.palette import GROUND, PALETTE, SOFT
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.tables import objective, parameters
 
 MOST_LINES = 500  # above this, parallel coordinates are a smear that takes seconds to draw
-COLOURS = "Viridis_r"  # dark is good, and no line is as pale as the ground
+COLOURS = [[0, PALETTE[4]], [1, PALETTE[0]]]  # blue is good; neither end is lost on a light or on a dark ground
 LEAST_SPREAD = 1e-6  # of the objective; the trees of fANOVA take less for rounding and find no variance
 LABELS = {"patch_size": "Patch size", "layers": "Layers", "coreset_fraction": "Coreset fraction"}
 
@@ -33,18 +35,23 @@ def study_figures(trials: Sequence[TrialRecord], objective_name: str = "Objectiv
     if not shown:
         return {}
     subtitle = _subtitle(trials)
-    axis = html.escape(objective_name)
     with _quiet():
-        figures = {"optimisation_history": titled(_history(shown, axis), "Optimisation history", subtitle)}
+        history = _history(shown, plain(objective_name, AXIS_WIDTH))
+        figures = {"optimisation_history": _titled(history, "Optimisation history", subtitle)}
         varying = _varying(shown)
         spread = objective(max(shown, key=objective)) - objective(min(shown, key=objective))
         if varying and spread > LEAST_SPREAD:
             importance = _importance(shown, varying)
-            figures["parameter_importance"] = titled(importance, "Parameter importance", subtitle)
+            figures["parameter_importance"] = _titled(importance, "Parameter importance", subtitle)
         newest = f" · the newest {MOST_LINES} of them" if len(shown) > MOST_LINES else ""
-        lines = _parallel(shown[-MOST_LINES:])
-        figures["parallel_coordinates"] = titled(lines, "Parallel coordinates", f"{subtitle}{newest} · {axis}")
+        lines, told = _parallel(shown[-MOST_LINES:]), f"{subtitle}{newest} · {html.escape(objective_name)}"
+        figures["parallel_coordinates"] = _titled(lines, "Parallel coordinates", told)
     return figures
+
+
+def _titled(figure: Figure, title: str, subtitle: str) -> Figure:
+    """The figure with the look of the charts that adtrack draws itself."""
+    return titled(figure, f"<b>{title}</b>", subtitle).update_layout(font=FONT)
 
 
 def write_figures(trials: Sequence[TrialRecord], folder: Path, objective_name: str = "Objective") -> list[Path]:
@@ -117,6 +124,7 @@ def _history(trials: Sequence[TrialRecord], axis: str) -> Figure:
     figure.update_traces(name="Best so far", line={"shape": "hv"}, hoverinfo="skip", selector={"mode": "lines"})
     limited = not all(trial.feasible for trial in trials)
     figure.update_traces(name="Above the limit on the bank", showlegend=limited, selector={"name": "Infeasible Trial"})
+    figure.update_xaxes(dtick=1 if len(trials) <= 10 else None)  # no half trials
     return figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"})
 
 
@@ -144,7 +152,7 @@ def _parallel(trials: Sequence[TrialRecord]) -> Figure:
     figure.update_traces(marker={"colorscale": COLOURS}, selector={"mode": "markers"})
     figure.update_traces(name="Within the limit on the bank", selector={"name": "Feasible"})
     figure.update_traces(name="Above it", selector={"name": "Infeasible"})
-    figure.update_annotations(bgcolor="rgba(255, 255, 255, 0.8)")
+    figure.update_annotations(bgcolor=GROUND, font={"color": SOFT, "size": 12})
     return figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": -0.08, "yanchor": "top"})
 
 

@@ -8,7 +8,7 @@ from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.spec import metric_words
 from adtrack.tuning.tables import objective, parameters
 
-ON_FRONT, BEHIND = "on the Pareto front", "another trial is no worse in both"
+ON_FRONT, BEHIND = "on the Pareto front", "not on it"
 COSTS = {"bank_mb": ("Bank in MB", "bank size"), "score_ms": ("Milliseconds an image", "time an image")}
 
 
