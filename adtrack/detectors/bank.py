@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import UserError
-from .distance import pair_distances
+from .distance import check_vectors, pair_distances
 from .search import Search
 
 _QUERIES = 8192  # looked at at once
@@ -24,8 +24,7 @@ class MemoryBank:
     def __init__(self, patches: Tensor) -> None:
         if patches.ndim != 2 or 0 in patches.shape:
             raise UserError(f"bank must have shape (patches, dimensions), but got {tuple(patches.shape)}.")
-        if not bool(torch.isfinite(patches).all()):
-            raise UserError("bank must hold finite numbers, but some are NaN or infinite.")
+        check_vectors("bank patches", patches)
         self.patches = patches.float().contiguous()
         self._search: Search | None = None
 
@@ -50,8 +49,7 @@ class MemoryBank:
             raise UserError(f"k must be between 1 and the bank's {len(self)} rows, but got {k}.")
         if not len(queries):
             return queries.new_empty(0, k), torch.empty(0, k, dtype=torch.int64, device=queries.device)
-        if not bool(torch.isfinite(queries).all()):
-            raise UserError("queries must be finite numbers, but some are NaN or infinite.")
+        check_vectors("queries", queries)
         if self._search is None:
             self._search = Search(self.patches)
         found = [self._nearest(part, k) for part in queries.float().split(_QUERIES)]

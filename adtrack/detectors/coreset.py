@@ -18,7 +18,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..features.threads import fixed_threads
 from .closeness import Table, close_pairs, likely_distances
-from .distance import mutual_distances, pair_distances
+from .distance import check_vectors, mutual_distances, pair_distances
 
 _ROUND_SHARE = (
     16  # a round looks at about one in so many points (at least _ROUND_LEAST): measured best on ResNet features
@@ -84,8 +84,7 @@ def greedy_order(
     if matrix is not None:
         with fixed_threads():
             points = points @ matrix.to(features.device)
-    if not all(bool(torch.isfinite(part).all()) for part in points.split(_ROWS)):
-        raise UserError("features must be finite numbers, but some are NaN or infinite.")
+    check_vectors("features", points)
     chosen = torch.tensor([start]) if prefix is None else prefix[:count]
     search = _GreedySearch(points.contiguous(), count, chosen.to(points.device))
     while search.found < count:

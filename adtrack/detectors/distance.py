@@ -7,8 +7,18 @@ distances are equal wherever they come from.
 import torch
 from torch import Tensor
 
+from ..errors import UserError
+
+_LARGEST = 1e15  # its square, and sums of many such squares, are still float32 numbers
 _NUMBERS = 2**17  # of a part's vectors: they stay in the processor's cache
 _DIRECT = "donot_use_mm_for_euclid_dist"  # sums of squared differences
+
+
+def check_vectors(what: str, vectors: Tensor) -> None:
+    """UserError unless ``vectors`` float32 (n, D) are numbers that distances can be computed of."""
+    # Part by part: a mask of all of them would be as large as a quarter of them. NaN is not below anything.
+    if not all(bool((part.abs() < _LARGEST).all()) for part in vectors.split(4096)):
+        raise UserError(f"{what} must be finite numbers below {_LARGEST:g}, but some are NaN, infinite or larger.")
 
 
 def pair_distances(

@@ -43,7 +43,8 @@ def image_metrics(scores: Sequence[float], labels: Sequence[int], threshold: flo
     precision, recall, f1, _ = precision_recall_fscore_support(labels, alarms, average="binary", zero_division=0.0)
     metrics = {
         "image_auroc": roc_auc_score(labels, scores) if both else np.nan,
-        "image_auprc": average_precision_score(labels, scores) if both else np.nan,
+        # A sum of many parts, rounded: that of a perfect ranking can come out a bit above 1.
+        "image_auprc": min(1.0, average_precision_score(labels, scores)) if both else np.nan,
         "f1": f1,
         "accuracy": np.mean(alarms == labels),
         "precision": precision,

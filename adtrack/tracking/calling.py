@@ -31,7 +31,8 @@ model.predict(images)  # uint8 (n, H, W, 3)
 **Over HTTP**:
 
 ```
-mlflow models serve --model-uri {address} --env-manager local --port 5001
+mlflow models serve --model-uri {address} \\
+  --env-manager local --port 5001
 printf '{{"inputs": ["%s"]}}' "$(base64 < part.png)" |
   curl --data @- --header 'Content-Type: application/json' http://127.0.0.1:5001/invocations
 ```

@@ -183,10 +183,10 @@ def test_patches_must_be_a_table(shape: tuple[int, ...]) -> None:
 def test_patches_and_queries_must_be_finite(value: float, tmp_path: Path) -> None:
     wrong = normal(5, 3)
     wrong[2, 1] = value
-    with pytest.raises(UserError, match="bank must hold finite numbers"):
+    with pytest.raises(UserError, match="bank patches must be finite"):
         MemoryBank(wrong)
     bank_module.save_file({"patches": wrong}, tmp_path / "bank.safetensors")
-    with pytest.raises(UserError, match="bank must hold finite numbers"):
+    with pytest.raises(UserError, match="bank patches must be finite"):
         MemoryBank.load(tmp_path)
     with pytest.raises(UserError, match="queries must be finite"):
         MemoryBank(normal(5, 3)).nearest(wrong)

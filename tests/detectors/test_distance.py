@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from adtrack.detectors import distance
-from adtrack.detectors.distance import mutual_distances, pair_distances
+from adtrack.detectors.distance import check_vectors, mutual_distances, pair_distances
+from adtrack.errors import UserError
 
 
 def normal(rows: int, dimensions: int, seed: int = 0) -> Tensor:
@@ -48,3 +49,12 @@ def test_twins_are_at_no_distance() -> None:
 def test_no_pairs_have_no_distances() -> None:
     nothing = torch.empty(0, dtype=torch.int64)
     assert pair_distances(normal(3, 4), nothing, normal(5, 4), nothing).shape == (0,)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e15, -3e38])
+def test_vectors_must_be_numbers_whose_squares_are_numbers(value: float) -> None:
+    vectors = normal(5000, 3)
+    check_vectors("queries", vectors)
+    vectors[4500, 1] = value
+    with pytest.raises(UserError, match="queries must be finite numbers below 1e\\+15, but some are NaN, infinite or"):
+        check_vectors("queries", vectors)
