@@ -15,7 +15,7 @@ from ..data.loading import view
 from ..errors import UserError
 from ..features.backbone import Backbone
 from ..features.weights import Trunk, cached_trunk
-from .base import Detector, Scores
+from .base import Detector
 from .maps import anomaly_map
 from .padim import Padim
 from .patchcore import PatchCore
@@ -62,13 +62,18 @@ class Scorer:
 
     def judge(self, image: np.ndarray) -> Judgement:
         """Score one image uint8 (H, W, 3)."""
-        scores = self.scores(view(image, self.image)[None])
+        return self.judged(self.outputs(image))
+
+    def outputs(self, image: np.ndarray) -> dict[str, Tensor]:
+        """What the network makes of one image uint8 (H, W, 3): the first half of ``judge``, for several images at
+        once."""
+        return self.backbone(view(image, self.image)[None])
+
+    def judged(self, outputs: Mapping[str, Tensor]) -> Judgement:
+        """The second half of ``judge``."""
+        scores = self.detector.score(outputs)
         score, threshold = float(scores.image[0]), self.calibration.threshold
         return Judgement(score, threshold, score >= threshold, scores.patches[0])
-
-    def scores(self, views: Tensor) -> Scores:
-        """Scores of a batch of views float32 (n, 3, S, S)."""
-        return self.detector.score(self.backbone(views))
 
     def map(self, judgement: Judgement, height: int, width: int) -> np.ndarray:
         """The anomaly map of a judged image of this size: float32 (height, width), NaN outside the crop."""

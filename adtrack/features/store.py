@@ -10,12 +10,11 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -30,14 +29,12 @@ from ..errors import UserError
 from ..progress import track
 from .backbone import CPU_BATCH, GPU_BATCH, Backbone
 from .grids import Grid
-from .threads import THREADS
+from .threads import THREADS, side_by_side
 
 LIMIT_VARIABLE = "ADTRACK_CACHE_GB"
 FILE = "features.npy"
 _DEFAULT_LIMIT = 20.0
 _ABANDONED_AFTER = 24 * 3600.0  # seconds: no pass over an image set takes a day
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -215,26 +212,6 @@ def backbone_pass(images: ImageSet, backbone: Backbone, spec: ImageSpec) -> Iter
         return torch.stack([view(images.image(index), spec) for index in range(at, min(at + size, len(images)))])
 
     if backbone.device.type == "cuda":
-        with ThreadPoolExecutor(2) as pool:
-            yield from zip(starts, map(backbone, _ahead(pool, load, starts, 4)), strict=True)
-        return
-    threads = torch.get_num_threads()
-    workers = max(1, threads // THREADS)
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            yield from zip(starts, _ahead(pool, lambda at: backbone(load(at)), starts, 2 * workers), strict=True)
-    finally:
-        torch.set_num_threads(threads)  # what the workers set last is what a thread that starts later would begin with
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[int], Result], positions: Iterable[int], depth: int
-) -> Iterator[Result]:
-    """Results of ``work`` in order, at most ``depth`` of them waiting in memory."""
-    waiting = []
-    for position in positions:
-        waiting.append(pool.submit(work, position))
-        if len(waiting) == depth:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
+        yield from zip(starts, map(backbone, side_by_side(load, starts, workers=2)), strict=True)
+    else:
+        yield from zip(starts, side_by_side(lambda at: backbone(load(at)), starts), strict=True)

@@ -4,13 +4,14 @@ import contextlib
 import csv
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from adtrack.data.loading import FORMATS, decode
 from adtrack.detectors.scorer import Scorer
@@ -18,6 +19,7 @@ from adtrack.errors import UserError
 from adtrack.evaluation.heatmaps import ColourRange, overlay
 from adtrack.evaluation.sheets import save_png
 from adtrack.features.backbone import choose_device
+from adtrack.features.threads import side_by_side
 from adtrack.progress import track
 from adtrack.reporting.gallery import Gallery, ScoredImage
 from adtrack.tracking.models import load_model
@@ -26,6 +28,8 @@ from adtrack.verbs.image_files import find_images
 
 COLUMNS = ("path", "score", "threshold", "label", "overlay", "error")
 _ORIENTATION = 0x0112  # the EXIF tag
+
+_Seen = tuple[np.ndarray, dict[str, Tensor]]  # an image uint8 (H, W, 3), and the network's outputs
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,12 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
             contextlib.suppress(KeyboardInterrupt),
             table.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
             Gallery(page, loaded.resolved, loaded.scorer.calibration.threshold, len(images)) as gallery,
-            contextlib.closing(_decoded(images)) as decoded,
+            contextlib.closing(side_by_side(partial(_seen, loaded.scorer), images)) as seen,
         ):
             writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", restval="")
             writer.writeheader()
-            for path, target, image in track(decoded, "Scoring", len(images)):
-                row = _score(loaded.scorer, path, image, out, target, gallery)
+            for (path, target), one in zip(images, track(seen, "Scoring", len(images)), strict=True):
+                row = _score(loaded.scorer, path, one, out, target, gallery)
                 writer.writerow(row)
                 stream.flush()  # what is scored stays scored, however the rest goes
                 failed += [shown(path)] if row.get("error") else []
@@ -75,12 +79,13 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
 
 
 def _score(
-    scorer: Scorer, path: Path, image: np.ndarray | UserError, out: Path, target: Path, gallery: Gallery
+    scorer: Scorer, path: Path, seen: _Seen | UserError, out: Path, target: Path, gallery: Gallery
 ) -> dict[str, object]:
-    if isinstance(image, UserError):
-        gallery.add_failure(shown(path), str(image))
-        return {"path": path, "error": str(image)}
-    judged = scorer.judge(image)
+    if isinstance(seen, UserError):
+        gallery.add_failure(shown(path), str(seen))
+        return {"path": path, "error": str(seen)}
+    image, outputs = seen
+    judged = scorer.judged(outputs)
     colours = ColourRange(scorer.calibration.colour_low, scorer.calibration.colour_high)
     picture = overlay(image, scorer.map(judged, *image.shape[:2]), colours)
     (out / target).parent.mkdir(parents=True, exist_ok=True)
@@ -96,25 +101,13 @@ def _score(
     }
 
 
-def _decoded(images: Sequence[tuple[Path, Path]]) -> Iterator[tuple[Path, Path, np.ndarray | UserError]]:
-    """Path, overlay's place and pixels of every image in order; each is decoded while its predecessor is scored."""
-    pool = ThreadPoolExecutor(1)
+def _seen(scorer: Scorer, image: tuple[Path, Path]) -> _Seen | UserError:
+    """An image's pixels and what the network makes of them: while its predecessor is searched for in the bank."""
     try:
-        coming = pool.submit(_decode, images[0][0])
-        for at, (path, target) in enumerate(images):
-            image = coming.result()
-            if at + 1 < len(images):
-                coming = pool.submit(_decode, images[at + 1][0])
-            yield path, target, image
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _decode(path: Path) -> np.ndarray | UserError:
-    try:
-        return decode(path, shown(path))
+        pixels = decode(image[0], shown(image[0]))
     except UserError as error:
         return error
+    return pixels, scorer.outputs(pixels)
 
 
 def _address(path: Path, out: Path) -> str:

@@ -189,15 +189,15 @@ def test_what_cannot_be_read_is_in_the_gallery_too(score, photos, tmp_path):
 
 
 def test_stopped_it_keeps_what_is_scored_and_says_so(study, adtrack, photos, tmp_path, monkeypatch):
-    judge, judged = Scorer.judge, []
+    judged, seen = Scorer.judged, []
 
-    def stopping(scorer, image):
-        if len(judged) == 2:
+    def stopping(scorer, outputs):
+        if len(seen) == 2:
             raise KeyboardInterrupt
-        judged.append(judge(scorer, image))
-        return judged[-1]
+        seen.append(judged(scorer, outputs))
+        return seen[-1]
 
-    monkeypatch.setattr(Scorer, "judge", stopping)
+    monkeypatch.setattr(Scorer, "judged", stopping)
     done = adtrack("score", photos, "--model", CHAMPION, "--out", tmp_path / "out", "--device", "cpu")
     assert done.code == 130 and "Stopped: 2 images are not scored." in done.out and "Traceback" not in done.err
     page = (tmp_path / "out/gallery.html").read_text()
