@@ -19,6 +19,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 from optuna.trial import TrialState
+from sqlalchemy.pool import NullPool
 
 from adtrack.tracking.models import load_model
 from adtrack.tracking.store import open_store, search_runs
@@ -127,7 +128,9 @@ def on_server(server, shared_study, workplace, monkeypatch) -> Server:
 
 
 def optuna_trials(server: Server) -> list:
-    return optuna.load_study(study_name=None, storage=server.storage).trials
+    # Without a pool: one for each look would keep its connection, and a server has a hundred of them.
+    storage = optuna.storages.RDBStorage(server.storage, engine_kwargs={"poolclass": NullPool})
+    return optuna.load_study(study_name=None, storage=storage).trials
 
 
 def cell(trial) -> tuple:
