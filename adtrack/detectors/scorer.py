@@ -21,7 +21,7 @@ from .padim import Padim
 from .patchcore import PatchCore
 
 DETECTORS: dict[str, type[Detector]] = {"patchcore": PatchCore, "padim": Padim}
-FORMAT = 1
+FORMAT = 2  # 1 had patches without zeros around the border: the same bank would score otherwise
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,6 @@ def read_scorer(folder: Path) -> dict:
     if version != FORMAT or not complete or method not in DETECTORS:
         raise UserError(
             f"an adtrack model must have format {FORMAT} and a known method, but {folder} has {version!r}, {method!r}.",
-            "it may come from a newer adtrack.",
+            "it comes from an older or a newer adtrack: build the bank anew, or use that one.",
         )
     return text

@@ -178,17 +178,18 @@ def test_an_unreadable_description_is_refused(scorer: Scorer, tmp_path: Path, co
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda text: text.update(format=2),
+        lambda text: text.update(format=3),
+        lambda text: text.update(format=1),
         lambda text: text.update(method="magic"),
         lambda text: text.update(method=["patchcore"]),
         lambda text: text["trunk"].update(sha256=7),
         lambda text: text.update(facts=[]),
     ],
 )
-def test_a_newer_format_is_refused(scorer: Scorer, tmp_path: Path, edit: Callable[[dict], object]) -> None:
+def test_another_format_is_refused(scorer: Scorer, tmp_path: Path, edit: Callable[[dict], object]) -> None:
     scorer.save(tmp_path, with_trunk=True)
     change(tmp_path, edit)
-    with pytest.raises(UserError, match=r"format 1 and a known method.*newer adtrack"):
+    with pytest.raises(UserError, match=r"format 2 and a known method.*an older or a newer adtrack"):
         read_scorer(tmp_path)
 
 
