@@ -4,7 +4,6 @@ Every tile is written into the same memory, so it stays in the processor's cache
 picked out. That makes the whole matrix as cheap as its multiplications; written out, it would cost several times that.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
@@ -91,7 +90,8 @@ def likely_distances(left: Table, right: Table, within: Tensor, distance: Distan
     """
     comparison = _Comparison(left.codes, left.coded, right.padded, within, distance)
     for strip in comparison.strips():
-        deque(strip.tiles(), maxlen=0)
+        for _ in strip.tiles():  # each tightens the limits, and no more is wanted
+            pass
     return comparison.within
 
 
@@ -154,9 +154,9 @@ class _Strip:
             if crowd is not None:
                 crowded |= torch.bincount(row, minlength=len(self.left)) > crowd
             close = products.index_select(0, blocks)
-            pair, column = (close <= self.limit[row, None]).nonzero(as_tuple=True)
-            column += first + blocks[pair] % lowest.shape[1] * _BLOCK
-            pairs.append((row[pair], column, close[pair, (column - first) % _BLOCK]))
+            pair, place = (close <= self.limit[row, None]).nonzero(as_tuple=True)
+            column = first + blocks[pair] % lowest.shape[1] * _BLOCK + place
+            pairs.append((row[pair], column, close[pair, place]))
         row, other, product = (torch.cat(part) for part in zip(*pairs, strict=True))
         kept = ((product <= self.limit[row]) & ~crowded[row]).nonzero().squeeze(1)  # the first limits were looser
         order = kept[torch.argsort(row[kept], stable=True)]  # a row's others ascend already

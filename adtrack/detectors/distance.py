@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import UserError
 
-_LARGEST = 1e15  # its square, and sums of many such squares, are still float32 numbers
+_LARGEST = 1e16  # sums of a million squares of it are still float32 numbers
 _NUMBERS = 2**17  # of a part's vectors: they stay in the processor's cache
 _DIRECT = "donot_use_mm_for_euclid_dist"  # sums of squared differences
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from adtrack.config import BankSpec, digest
+from adtrack.detectors.scorer import FORMAT
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import Worker
@@ -20,7 +21,10 @@ def study_digests(bench: Workbench, bank: BankSpec, spec: StudySpec) -> dict[str
     asked = {key: value for key, value in asdict(spec).items() if key != "trials"}
     fixed = {key: value for key, value in asdict(bank).items() if key not in spec.space.__dict__}
     view = {"image": asdict(bench.image), "trunk": bench.trunk.sha256}
-    return {"data_digest": bench.digest, "spec_digest": digest({"study": asked, "bank": fixed, **view})}
+    return {
+        "data_digest": bench.digest,
+        "spec_digest": digest({"study": asked, "bank": fixed, "format": FORMAT, **view}),
+    }
 
 
 def default_name(class_name: str, digests: dict[str, str]) -> str:

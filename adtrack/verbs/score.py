@@ -55,6 +55,8 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
     open_store()
     loaded = load_model(model, choose_device(device))
     table, page = out / "scores.csv", out / "gallery.html"
+    # A GPU does one image after the other; what cuDNN is told holds for all threads, so they must not tell it at once.
+    workers = 1 if loaded.scorer.backbone.device.type == "cuda" else None
     scored, anomalous, failed = 0, 0, []
     with _writable(out):
         (out / "overlays").mkdir(parents=True, exist_ok=True)
@@ -63,7 +65,7 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
             contextlib.suppress(KeyboardInterrupt),
             table.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
             Gallery(page, loaded.resolved, loaded.scorer.calibration.threshold, len(images)) as gallery,
-            contextlib.closing(side_by_side(partial(_seen, loaded.scorer), images)) as seen,
+            contextlib.closing(side_by_side(partial(_seen, loaded.scorer), images, workers)) as seen,
         ):
             writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", restval="")
             writer.writeheader()
