@@ -64,4 +64,4 @@ def test_the_largest_that_are_taken_have_distances() -> None:
     opposite = torch.full((2, 4096), 9.9e15) * torch.tensor([[1.0], [-1.0]])
     check_vectors("queries", opposite)
     far = pair_distances(opposite, torch.tensor([0]), opposite, torch.tensor([1]), torch.float32)
-    assert far.item() == pytest.approx(2 * 9.9e15 * 64, rel=1e-6)
+    assert far.item() == pytest.approx(2 * 9.9e15 * 64, rel=1e-4)  # summed one after the other
