@@ -4,6 +4,7 @@ import contextlib
 import functools
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -59,9 +60,9 @@ class Trials:
         """What no other study has, not even one of the same name in another storage."""
         return self.study.user_attrs["key"]
 
-    def count(self, *states: TrialState) -> int:
-        """How many trials are in one of these states."""
-        return len(self.study.get_trials(deepcopy=False, states=states))
+    def count(self) -> Counter[TrialState]:
+        """How many trials are in which state at this moment: of two looks, one trial that ends could escape both."""
+        return Counter(trial.state for trial in self.study.get_trials(deepcopy=False))
 
     def alone(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Only one of the processes that work on this study is in the ``with`` block for ``what`` at a time."""
@@ -82,7 +83,7 @@ class Trials:
         """
         with self.alone("trial"):
             put_in_order(self.study, self._recover)
-        done = self.count(TrialState.COMPLETE)
+        done = self.count()[TrialState.COMPLETE]
         if done:
             self.say(f"Study {self.name} goes on: {done} of {self.spec.trials} trials are finished.")
         durations: list[float] = []
@@ -92,7 +93,7 @@ class Trials:
                 self.say("No trial is left to begin; other processes are still at work on theirs.")
             waiting = turn == "wait"
             time.sleep(_PAUSE if waiting else 0)
-        if self.count(TrialState.COMPLETE) < self.spec.trials:
+        if self.count()[TrialState.COMPLETE] < self.spec.trials:
             self.say(f"Every one of the space's {len(self.spec.space.cells())} cells has been tried.")
 
     def _take_turn(self, durations: list[float]) -> str:
@@ -100,8 +101,9 @@ class Trials:
         with contextlib.ExitStack() as turn:
             turn.enter_context(self.alone("trial"))
             put_in_order(self.study, self._recover)
-            free = bool(free_cells(self.study, self.spec.space)) or self.count(TrialState.WAITING) > 0
-            done, running = self.count(TrialState.COMPLETE), self.count(TrialState.RUNNING)
+            trials = self.count()
+            done, running = trials[TrialState.COMPLETE], trials[TrialState.RUNNING]
+            free = trials[TrialState.WAITING] > 0 or bool(free_cells(self.study, self.spec.space))
             if done >= self.spec.trials or not (free or running):
                 return "over"
             if not free or done + running >= self.spec.trials:
@@ -168,13 +170,13 @@ class Trials:
         return self.spec.values(record.metrics) if record else None
 
     def _report(self, durations: Sequence[float]) -> None:
-        last, done = self._latest(), self.count(TrialState.COMPLETE)
+        last, trials = self._latest(), self.count()
         if last.state == TrialState.FAIL:
             self.say(f"Trial {last.number} failed: {last.user_attrs.get('error', 'interrupted')}")
             return
         cell = last.params
         best = max(trial_value(trial) for trial in self.study.get_trials(False, (TrialState.COMPLETE,)))
-        at_work = 1 + self.count(TrialState.RUNNING)
+        done, at_work = trials[TrialState.COMPLETE], 1 + trials[TrialState.RUNNING]
         left = max(0, self.spec.trials - done) * statistics.fmean(durations) / at_work
         self.say(
             f"Trial {done}/{self.spec.trials}  {trial_value(last):.4f}  (best {best:.4f})  {cell['layers']}, "

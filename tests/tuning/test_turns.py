@@ -1,5 +1,7 @@
 """Trials at work: shared with other processes, given up by them, and kept apart from other studies of the same name."""
 
+import itertools
+
 import optuna
 import pytest
 from mlflow import MlflowClient
@@ -8,6 +10,8 @@ from optuna.trial import TrialState
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import search_runs
 from adtrack.tuning import turns
+from adtrack.tuning.space import Space, WithoutRepeats
+from adtrack.tuning.spec import StudySpec
 
 GRID = ("--sampler", "grid", "--space-patch-size", "1")
 
@@ -70,6 +74,33 @@ def test_a_process_with_nothing_left_to_begin_waits_for_the_others(
     assert done.out.count("other processes are still at work on theirs") == 1
     assert [trial.state.name for trial in the_study().trials] == ["COMPLETE", "FAIL", "COMPLETE"]
     assert "Best of 2 trials" in done.out
+
+
+@pytest.mark.parametrize("look", range(1, 8))
+def test_a_trial_that_ends_between_two_looks_leaves_no_room_for_another(workplace, monkeypatch, look):
+    """Two trials are asked for; one is done, the other ends elsewhere just after this process has looked once more."""
+    spec = StudySpec(Space((1, 3, 5), ("layer2",), (0.1,)), trials=2)
+    study = optuna.create_study(storage="sqlite:///optuna.db", sampler=WithoutRepeats(spec.space, "grid", 0))
+    for cell in spec.space.cells()[:2]:
+        study.enqueue_trial(cell, user_attrs={"worker": "another-machine|a.lock"})
+    done, elsewhere = (study.ask() for _ in range(2))
+    for trial in (done, elsewhere):
+        spec.space.suggest(trial)
+    study.tell(done, 0.5)
+    looks, get_trials = itertools.count(1), study.get_trials
+
+    def looked(*arguments, **options):
+        seen = get_trials(*arguments, **options)
+        if next(looks) == look:
+            the_study().tell(elsewhere.number, 0.5)
+        return seen
+
+    monkeypatch.setattr(study, "get_trials", looked)
+    monkeypatch.setattr(turns.Trials, "_run_one", lambda *_: pytest.fail("a third trial was begun"))
+    trials = turns.Trials(None, None, spec, "part", study, "sqlite:///optuna.db", None, print)
+    while trials._take_turn([]) == "wait":
+        pass
+    assert [trial.state.name for trial in the_study().trials] == ["COMPLETE", "COMPLETE"]
 
 
 def test_another_study_of_the_same_name_does_not_mix_with_the_first(workplace, adtrack, part, space):
