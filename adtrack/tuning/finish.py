@@ -61,8 +61,9 @@ def finish(trials: Trials) -> StudyResult:
     _end_reopened(trials)
     best = best_of(trials.name)
     registered = registered_as(run_tags(best.run_id)) or _test_and_register(trials, best)
-    best = best_of(trials.name)
     records = study_trials(trials.name)
+    # The same trial, now with its Test metrics: another call of the study may have finished a better one meanwhile.
+    best = next(record for record in records if record.run_id == best.run_id)
     state = f"{len(records)} trials, {best.run_id}, {registered.text}"
     if not _is_written_up(trials, state):
         write_summary(trials, records, best, registered)

@@ -10,6 +10,8 @@ from mlflow.entities import RunStatus
 
 from adtrack.tracking.runs import run_file
 from adtrack.tracking.store import WORKER_TAG, search_runs
+from adtrack.tuning import finish
+from adtrack.tuning.study import best_of
 
 NAME = "adtrack-part"
 KILLED = """
@@ -83,3 +85,21 @@ def test_a_version_that_was_deleted_is_made_anew_with_a_model_of_its_own(own_stu
     assert adtrack(*command).code == 0
     (version,) = MlflowClient().search_model_versions(f"name = '{NAME}'")
     assert version.source != former.model_uri and len(whole_models(own_study.best)) == 2
+
+
+def test_a_better_trial_that_another_call_finishes_meanwhile_is_for_that_call(own_study, command, adtrack, monkeypatch):
+    """It has no Test metrics yet: the call that ends first says what it has tested."""
+    client, real = MlflowClient(), finish.register
+
+    def register(*arguments):
+        other = next(run for run in search_runs("") if "adtrack.trial" in run.data.tags and run.info.run_id != best)
+        client.log_metric(other.info.run_id, "objective", 2.0)
+        return real(*arguments)
+
+    best = own_study.best
+    monkeypatch.setattr(finish, "register", register)
+    done = adtrack(*command)
+    assert done.code == 0, done.err
+    assert client.get_model_version_by_alias(NAME, "champion").run_id == best
+    assert client.get_run(own_study.parent).data.tags["adtrack.best_run"] == best
+    assert best_of(client.get_run(best).data.tags["adtrack.study"]).run_id != best
