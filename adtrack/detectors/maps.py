@@ -3,11 +3,14 @@
 import functools
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter1d
+from torch import Tensor
 
 from ..config import ImageSpec
 from ..data.loading import footprint, view_coordinates
 from ..features.grids import Grid, linear_taps
+from ..features.threads import fixed_threads
 
 SIGMA = 4.0  # view pixels (PatchCore, section 3.3)
 
@@ -23,16 +26,20 @@ def anomaly_map(patches: np.ndarray, grid: Grid, spec: ImageSpec, height: int, w
     down = _axis(grid, spec, patches.shape[0], height)
     across = _axis(grid, spec, patches.shape[1], width)
     result = np.full((height, width), np.nan, dtype=np.float32)
-    result[seen.top : seen.bottom, seen.left : seen.right] = down @ patches.astype(np.float64) @ across.T
+    # Not NumPy's product: its threads go on spinning for a while, and take a core from the search of the next image.
+    with fixed_threads():
+        seen_map = down @ torch.from_numpy(np.ascontiguousarray(patches, np.float64)) @ across.T
+    result[seen.top : seen.bottom, seen.left : seen.right] = seen_map.numpy()
     return result
 
 
 @functools.lru_cache(maxsize=64)
-def _axis(grid: Grid, spec: ImageSpec, cells: int, length: int) -> np.ndarray:
+def _axis(grid: Grid, spec: ImageSpec, cells: int, length: int) -> Tensor:
     """float64 (footprint, cells): how much each cell counts in each source pixel along one axis."""
     to_view = _interpolation(grid.cells(np.arange(spec.size)), cells)
     smooth = gaussian_filter1d(to_view, SIGMA, axis=0, mode="reflect")
-    return _interpolation(view_coordinates(length, spec), spec.size) @ smooth
+    lower, upper, weight = linear_taps(view_coordinates(length, spec), spec.size)
+    return torch.lerp(*(torch.from_numpy(part) for part in (smooth[lower], smooth[upper], weight[:, None])))
 
 
 def _interpolation(positions: np.ndarray, count: int) -> np.ndarray:
