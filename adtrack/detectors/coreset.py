@@ -71,7 +71,7 @@ def greedy_order(
     shown the order as far as it has come after every round.
     """
     total = len(features)
-    if features.ndim != 2 or total == 0:
+    if features.ndim != 2 or 0 in features.shape:
         raise UserError(f"features must have shape (patches, dimensions), but got {tuple(features.shape)}.")
     if not 1 <= count <= total:
         raise UserError(f"coreset size must be between 1 and the number of patches {total}, but got {count}.")

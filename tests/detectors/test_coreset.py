@@ -211,7 +211,7 @@ def test_start_must_be_a_patch(start: int) -> None:
         greedy_order(normal(10, 3), 2, start=start)
 
 
-@pytest.mark.parametrize("shape", [(10,), (2, 5, 3), (0, 4)])
+@pytest.mark.parametrize("shape", [(10,), (2, 5, 3), (0, 4), (4, 0)])
 def test_features_must_be_a_table(shape: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match=r"features must have shape \(patches, dimensions\)"):
         greedy_order(torch.zeros(shape), 1)
