@@ -63,13 +63,20 @@ def test_the_cut_down_class_has_the_images_that_are_promised(write_part, tmp_pat
 @pytest.mark.slow
 def test_anomalib_begins_with_the_bank_that_its_loop_finds(write_part, tmp_path: Path, capsys) -> None:
     data = str(write_part(tmp_path / "data"))
-    auroc, bench = end_to_end.build_and_evaluate(data, "part", "random", VIEW)
-    theirs = end_to_end.Anomalib(bench)
-    train = bench.images("train_clean")
-    theirs.fit(train)
-    assert 0 <= auroc <= 1 and len(theirs.model.memory_bank) == int(0.1 * 16 * 16 * len(train))
+    bench = end_to_end.build_and_evaluate(data, "part", "random", VIEW)
+    train, test = bench.images("train_clean"), bench.images("test_clean")
+    theirs = end_to_end.Anomalib(bench, train)
+    theirs.time_coreset()
     assert float(capsys.readouterr().out.split("agree in ")[1].split("%")[0]) > 99
-    assert theirs.scores(bench.images("test_clean")).shape == (10,) and set(theirs.parts) >= {"features", "scores"}
+    assert 0 <= theirs.auroc(test, 42) <= 1 and len(theirs.model.memory_bank) == int(0.1 * 16 * 16 * len(train))
+    assert {name.partition(",")[0] for name in theirs.parts} == {"features", "coreset", "scores"}
+
+
+@pytest.mark.slow
+def test_every_seed_has_an_auroc(write_part, tmp_path: Path) -> None:
+    found = end_to_end.aurocs(str(write_part(tmp_path / "data")), "part", "random", VIEW)
+    assert len(found) == len(end_to_end.SEEDS) and all(0 <= auroc <= 1 for auroc in found)
+    assert end_to_end.spread([0.5, 0.7]) == "0.600 ± 0.141"
 
 
 def test_passes_are_counted_by_image_set(tiny_splits, tiny_data: Path) -> None:
