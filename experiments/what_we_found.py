@@ -52,13 +52,18 @@ def regimes_table(folder: Path) -> str:
 
 
 def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
-    """The latest run of every benchmark: the seconds of one, and how many times as long the others took."""
+    """The latest run of every benchmark: the seconds of one, and how many times as long the others took.
+
+    What follows a semicolon is what that run found besides; without it, the same work is called the same.
+    """
     if not log.exists():
         return ""
     rows = pd.read_csv(log)
-    kept = rows.drop_duplicates(["benchmark", "work", "what"], keep="last")
+    names = ["benchmark", "work", "what"]
+    kept = rows.loc[rows[names].replace(";.*", "", regex=True).drop_duplicates(keep="last").index]
     cells = []
-    for (benchmark, work), group in kept.groupby(["benchmark", "work"], sort=False):
+    for _, group in kept.groupby(kept["benchmark"] + kept["work"].replace(";.*", "", regex=True), sort=False):
+        benchmark, work = group["benchmark"].iloc[-1], group["work"].iloc[-1]
         one = group[group["times ours"] == 1].iloc[0]
         others = group.drop(one.name)
         beside = ", ".join(f"{row['what']} {row['times ours']:.3g} ×" for _, row in others.iterrows())
@@ -69,11 +74,25 @@ def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
     return f"{markdown_table(table)}\n\n{notes}.\n"
 
 
+def memory_sentence(log: Path = RESULTS / "memory.csv") -> str:
+    """What the largest bank that was measured took at its highest."""
+    if not log.exists():
+        return ""
+    rows = pd.read_csv(log)
+    work = rows["work"].iloc[-1]
+    peaks = rows[rows["work"] == work].drop_duplicates("up to", keep="last").set_index("up to")["peak MB"]
+    chosen, patches, dimensions = map(int, re.findall(r"\d+", work))
+    return (
+        f"A bank of {chosen:,} of {patches:,} patches in {dimensions} dimensions is built within {peaks['bank'] / 1000:.2f} GB, "
+        f"{peaks.iloc[1] / 1000:.2f} GB of that for the libraries (`python -m experiments.benchmarks.memory`).\n"
+    )
+
+
 def write(readme: Path = ROOT / "README.md") -> str:
     """The README with the figures of experiments/results/, as it is then on disk."""
     regimes = "\n".join(regimes_table(folder) for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()))
     text = readme.read_text(encoding="utf-8")
-    for name, figures in {"figures": regimes, "benchmarks": benchmarks_table()}.items():
+    for name, figures in {"figures": regimes, "benchmarks": f"{benchmarks_table()}\n{memory_sentence()}"}.items():
         text = re.sub(
             MARKS.format(name), lambda marks, new=figures: f"{marks[1]}\n{new}\n{marks[2]}", text, flags=re.DOTALL
         )

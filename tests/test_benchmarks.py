@@ -91,3 +91,37 @@ def test_passes_are_counted_by_image_set(tiny_splits, tiny_data: Path) -> None:
     list(counted(val, "view"))
     assert counted.passes == {"val_clean": 2} and counted.seconds > 0
     assert study.Cost(1.0, counted.passes, 0.5).words == "1 image sets through the backbone at most 2 ×, 0.5 s"
+
+
+def test_the_latest_run_of_every_work_is_shown(tmp_path: Path) -> None:
+    from experiments.what_we_found import benchmarks_table
+
+    log = tmp_path / "benchmarks.csv"
+    log.write_text(
+        "benchmark,work,what,seconds,times ours,date,machine,versions\n"
+        "search,10 rows; same 99 %,ours; peak 2,4,1,2026-01-01,old,v1\n"
+        "search,10 rows; same 99 %,theirs,8,2,2026-01-01,old,v1\n"
+        "search,20 rows,ours,5,1,2026-01-01,old,v1\n"
+        "search,10 rows; same 100 %,ours; peak 1,3,1,2026-01-02,new,v2\n"
+        "search,10 rows; same 100 %,theirs,9,3,2026-01-02,new,v2\n"
+    )
+    table = benchmarks_table(log)
+    assert table.splitlines()[2:4] == [
+        "| search | 20 rows | ours 5 s |  |",
+        "| search | 10 rows; same 100 % | ours; peak 1 3 s | theirs 3 × |",
+    ]
+    assert "2026-01-01: old; v1" in table and "2026-01-02: new; v2" in table
+    assert benchmarks_table(tmp_path / "none.csv") == ""
+
+
+def test_the_memory_of_the_latest_bank_is_told(tmp_path: Path) -> None:
+    from experiments.what_we_found import memory_sentence
+
+    log = tmp_path / "memory.csv"
+    rows = ["work,up to,peak MB", "10 of 1000 × 384,bank,7", "2000 of 20000 × 384,a pass of its own,900"]
+    log.write_text("\n".join([*rows, "2000 of 20000 × 384,libraries,1000", "2000 of 20000 × 384,bank,1849\n"]))
+    told = memory_sentence(log)
+    assert told.startswith(
+        "A bank of 2,000 of 20,000 patches in 384 dimensions is built within 1.85 GB, 1.00 GB of that"
+    )
+    assert memory_sentence(tmp_path / "none.csv") == ""
