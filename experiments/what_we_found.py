@@ -83,8 +83,8 @@ def memory_sentence(log: Path = RESULTS / "memory.csv") -> str:
     peaks = rows[rows["work"] == work].drop_duplicates("up to", keep="last").set_index("up to")["peak MB"]
     chosen, patches, dimensions = map(int, re.findall(r"\d+", work))
     return (
-        f"A bank of {chosen:,} of {patches:,} patches in {dimensions} dimensions is built within {peaks['bank'] / 1000:.2f} GB, "
-        f"{peaks.iloc[1] / 1000:.2f} GB of that for the libraries (`python -m experiments.benchmarks.memory`).\n"
+        f"A bank of {chosen:,} of {patches:,} patches in {dimensions} dimensions is built within "
+        f"{peaks['bank'] / 1000:.2f} GB, {peaks.iloc[1] / 1000:.2f} GB of that for the libraries (`python -m experiments.benchmarks.memory`).\n"
     )
 
 
