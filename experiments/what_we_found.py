@@ -84,7 +84,7 @@ def memory_sentence(log: Path = RESULTS / "memory.csv") -> str:
     chosen, patches, dimensions = map(int, re.findall(r"\d+", work))
     return (
         f"A bank of {chosen:,} of {patches:,} patches in {dimensions} dimensions is built within "
-        f"{peaks['bank'] / 1000:.2f} GB, {peaks.iloc[1] / 1000:.2f} GB of that for "
+        f"{peaks['bank'] / 1000:.2f} GB, {peaks.filter(like='libraries').iloc[0] / 1000:.2f} GB of that for "
         "the libraries (`python -m experiments.benchmarks.memory`).\n"
     )
 

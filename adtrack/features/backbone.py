@@ -41,7 +41,7 @@ class Backbone:
         self.layers = tuple(layers)
         self.device = device
         network = blank_network(trunk.network, layers)
-        wanted = list(network.state_dict())
+        wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
         trunk.require(wanted)
         network.load_state_dict({name: trunk.tensors[name] for name in wanted}, assign=True)
         self._network = network.to(device, memory_format=torch.channels_last).requires_grad_(False)

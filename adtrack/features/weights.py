@@ -3,7 +3,7 @@
 import hashlib
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
@@ -38,15 +38,21 @@ class Trunk:
             state.update(tensor.view(torch.uint8).numpy() if tensor.ndim else tensor.numpy().tobytes())
         return state.hexdigest()
 
-    def require(self, names: Sequence[str]) -> None:
-        """Raise UserError if a tensor of ``names`` is missing."""
-        missing = [name for name in names if name not in self.tensors]
+    def require(self, shapes: Mapping[str, torch.Size]) -> None:
+        """Raise UserError if a tensor of these names is missing, or has another shape."""
+        missing = [name for name in shapes if name not in self.tensors]
         if missing:
             raise UserError(
                 f"weights must hold every tensor that the layers use, but {self.origin} lacks {missing[0]}"
                 + (f" and {len(missing) - 1} more." if len(missing) > 1 else "."),
                 f"it must be a {self.network} with torchvision's names, at least up to the deepest layer.",
             )
+        for name, shape in shapes.items():
+            if self.tensors[name].shape != shape:
+                raise UserError(
+                    f"weights must fit {self.network}, but {name} has shape {tuple(self.tensors[name].shape)} in "
+                    f"{self.origin} and {tuple(shape)} in the network."
+                )
 
     def save(self, file: Path) -> None:
         """Write the tensors as safetensors."""
@@ -58,6 +64,9 @@ class Trunk:
         trunk = cls(network, _read_file(file), origin)
         if trunk.sha256 != sha256:
             raise UserError(f"trunk must have SHA-256 {sha256[:12]}…, but {file} has {trunk.sha256[:12]}….")
+        kinds = {tensor.dtype for tensor in trunk.tensors.values()} - {torch.float32}
+        if kinds:
+            raise UserError(f"trunk must hold float32 numbers, but {file} holds {kinds.pop()}.")
         return trunk
 
 
@@ -110,13 +119,7 @@ def _cut(whole: Trunk, shapes: dict[str, torch.Size]) -> Trunk:
     # Batch norm's counters are part of the state but never read in eval mode, and converted files leave them out.
     counters = {name: torch.zeros(shape) for name, shape in shapes.items() if name.endswith("num_batches_tracked")}
     tensors = {**counters, **whole.tensors}
-    replace(whole, tensors=tensors).require(list(shapes))
-    for name, shape in shapes.items():
-        if tensors[name].shape != shape:
-            raise UserError(
-                f"weights must fit {whole.network}, but {name} has shape {tuple(tensors[name].shape)} in "
-                f"{whole.origin} and {tuple(shape)} in the network."
-            )
+    replace(whole, tensors=tensors).require(shapes)
     return replace(whole, tensors={name: tensors[name].detach().float().clone() for name in shapes})
 
 

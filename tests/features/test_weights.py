@@ -16,6 +16,7 @@ from torchvision.models import WeightsEnum
 
 from adtrack.config import BackboneSpec
 from adtrack.errors import UserError
+from adtrack.features.backbone import Backbone
 from adtrack.features.networks import build_network
 from adtrack.features.weights import Trunk, cached_trunk, keep_trunk, load_trunk
 
@@ -88,6 +89,22 @@ def test_a_saved_trunk_is_the_same_and_another_is_refused(tmp_path: Path) -> Non
         Trunk.load(tmp_path / "trunk.safetensors", "resnet18", "a" * 64, trunk.origin)
     with pytest.raises(UserError, match="trunk must have SHA-256"):  # the name of the network is part of it
         Trunk.load(tmp_path / "trunk.safetensors", "resnet34", trunk.sha256, trunk.origin)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (torch.zeros(64, 1, 7, 7), r"weights must fit resnet18, but conv1\.weight has shape \(64, 1, 7, 7\)"),
+        (torch.zeros(64, 3, 7, 7, dtype=torch.int8), "trunk must hold float32 numbers, but .* holds torch.int8"),
+    ],
+)
+def test_a_trunk_whose_digest_is_right_must_fit_all_the_same(tmp_path: Path, wrong: torch.Tensor, message: str) -> None:
+    whole = load_trunk(BackboneSpec("resnet18", "random"), LAYERS, "demo")
+    hostile = Trunk("resnet18", whole.tensors | {"conv1.weight": wrong}, "elsewhere")
+    hostile.save(tmp_path / "trunk.safetensors")
+    with pytest.raises(UserError, match=message):
+        read = Trunk.load(tmp_path / "trunk.safetensors", "resnet18", hostile.sha256, "elsewhere")
+        Backbone(read, LAYERS, torch.device("cpu"))
 
 
 def test_a_missing_tensor_is_named_if_it_is_used(tmp_path: Path) -> None:
