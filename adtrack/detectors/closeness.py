@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .encoding import Codes, Encoded, Encoding, Floats, padded
 
-_BLOCK = 64  # columns whose minimum is looked at before they are
+BLOCK = 64  # columns whose minimum is looked at before they are
 # Rows and columns of a product, in whole blocks; fewer columns make more rows.
 _TILE = {"cpu": (1024, 4096), "cuda": (8192, 16384)}
 _CROWD = 20  # blocks of a tile in reach of a row: with more, codes tell it too little
@@ -53,12 +53,12 @@ class Table:
     def floats(self) -> tuple[Floats, Encoded]:
         """The vectors themselves, encoded when codes turn out to be too coarse; in whole blocks."""
         floats = Floats(self.vectors.mean(dim=0))
-        return floats, padded(floats.encode(self.vectors), _BLOCK)
+        return floats, padded(floats.encode(self.vectors), BLOCK)
 
     @cached_property
     def padded(self) -> Encoded:
         """The codes in whole blocks."""
-        return padded(self.coded, _BLOCK)
+        return padded(self.coded, BLOCK)
 
 
 def close_pairs(left: Table, right: Table, within: Tensor, distance: Distance) -> tuple[Tensor, Tensor]:
@@ -139,7 +139,7 @@ class _Strip:
         it has tightened the limits."""
         right, width = self.whole.right, self.whole.width
         for first in range(0, len(right), width):
-            products = self._products(right[first : first + width]).view(-1, _BLOCK)
+            products = self._products(right[first : first + width]).view(-1, BLOCK)
             lowest = products.amin(dim=1).view(len(self.left), -1)
             self._tighten(first, products, lowest)
             yield first, products, lowest
@@ -155,7 +155,7 @@ class _Strip:
                 crowded |= torch.bincount(row, minlength=len(self.left)) > crowd
             close = products.index_select(0, blocks)
             pair, place = (close <= self.limit[row, None]).nonzero(as_tuple=True)
-            column = first + blocks[pair] % lowest.shape[1] * _BLOCK + place
+            column = first + blocks[pair] % lowest.shape[1] * BLOCK + place
             pairs.append((row[pair], column, close[pair, place]))
         row, other, product = (torch.cat(part) for part in zip(*pairs, strict=True))
         kept = ((product <= self.limit[row]) & ~crowded[row]).nonzero().squeeze(1)  # the first limits were looser
@@ -167,7 +167,7 @@ class _Strip:
         smallest = lowest.amin(dim=1)
         row = (smallest <= self.nearest).nonzero().squeeze(1)
         block = lowest.index_select(0, row).argmin(dim=1)
-        column = products.index_select(0, row * lowest.shape[1] + block).argmin(dim=1) + block * _BLOCK + first
+        column = products.index_select(0, row * lowest.shape[1] + block).argmin(dim=1) + block * BLOCK + first
         self.nearest[row] = smallest[row]
         self.within[row] = torch.minimum(self.within[row], self.whole.distance(self.start + row, column))
         self.limit[row] = self.whole.encoding.limits(self.left[row], self.whole.farthest, self.within[row])

@@ -36,16 +36,17 @@ def anomaly_map(patches: np.ndarray, grid: Grid, spec: ImageSpec, height: int, w
 @functools.lru_cache(maxsize=64)
 def _axis(grid: Grid, spec: ImageSpec, cells: int, length: int) -> Tensor:
     """float64 (footprint, cells): how much each cell counts in each source pixel along one axis."""
-    to_view = _interpolation(grid.cells(np.arange(spec.size)), cells)
-    smooth = gaussian_filter1d(to_view, SIGMA, axis=0, mode="reflect")
-    lower, upper, weight = linear_taps(view_coordinates(length, spec), spec.size)
-    return torch.lerp(*(torch.from_numpy(part) for part in (smooth[lower], smooth[upper], weight[:, None])))
+    return _read_at(_smoothed(grid, spec, cells), view_coordinates(length, spec))
 
 
-def _interpolation(positions: np.ndarray, count: int) -> np.ndarray:
-    lower, upper, weight = linear_taps(positions, count)
-    matrix = np.zeros((len(positions), count))
-    rows = np.arange(len(positions))
-    np.add.at(matrix, (rows, lower), 1 - weight)
-    np.add.at(matrix, (rows, upper), weight)
-    return matrix
+@functools.lru_cache(maxsize=16)
+def _smoothed(grid: Grid, spec: ImageSpec, cells: int) -> np.ndarray:
+    """float64 (view, cells): how much each cell counts in each pixel of the view, which is the same for all images."""
+    to_view = _read_at(np.eye(cells), grid.cells(np.arange(spec.size))).numpy()
+    return gaussian_filter1d(to_view, SIGMA, axis=0, mode="reflect")
+
+
+def _read_at(rows: np.ndarray, positions: np.ndarray) -> Tensor:
+    """Linear interpolation between ``rows`` float64 (n, m)."""
+    lower, upper, weight = linear_taps(positions, len(rows))
+    return torch.lerp(*(torch.from_numpy(part) for part in (rows[lower], rows[upper], weight[:, None])))

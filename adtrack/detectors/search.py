@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor
 
+from . import closeness
 from .closeness import Distance, Table, close_pairs
 
-_DENSE = 2**24  # products held at once where several nearest are asked for
+_SMALL = 2048  # rows of a bank for which the codes of the queries would cost more than they save
+_PRODUCTS = 2**22  # held at once
 
 
 class Search:
@@ -19,22 +21,36 @@ class Search:
 
         ``distance(query, row)``, both int64 (p,), are true distances float64 (p,).
         """
-        if k > 1:
-            return self._several(queries, k, distance)
+        if k > 1 or len(self._rows) <= _SMALL:
+            return self._by_products(queries, k)
         anywhere = torch.full((len(queries),), torch.inf, dtype=torch.float64, device=queries.device)
-        table = Table(queries, self._rows.codes)
-        return close_pairs(table, self._rows, anywhere, distance)
+        return close_pairs(Table(queries, self._rows.codes), self._rows, anywhere, distance)
 
-    def _several(self, queries: Tensor, k: int, distance: Distance) -> tuple[Tensor, Tensor]:
-        """``candidates`` for k > 1, of few queries: the k nearest are no farther than any k rows."""
+    def _by_products(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """``candidates`` by float32 products with all rows: for several nearest, and for a small bank."""
         floats, rows = self._rows.floats
         found = []
-        for some in torch.arange(len(queries), device=queries.device).split(max(1, _DENSE // len(rows))):
-            left = floats.encode(queries[some])
+        height = max(1, _PRODUCTS // len(rows))
+        for start in range(0, len(queries), height):
+            left = floats.encode(queries[start : start + height])
             products = torch.addmm(rows.halves, left.matrix, rows.matrix.T, alpha=-1.0)
-            guess = products.topk(k, dim=1, largest=False).indices
-            reach = distance(some.repeat_interleave(k), guess.flatten()).view(-1, k).amax(dim=1)
-            query, row = (products <= floats.limits(left, rows.uncertain.max(), reach)[:, None]).nonzero(as_tuple=True)
-            found.append((some[query], row))
-        queries, rows = (torch.cat(part) for part in zip(*found, strict=True))
-        return queries, rows
+            lowest = products.view(len(left), -1, closeness.BLOCK).amin(dim=2)
+            likely, row = _smallest(products, lowest) if k == 1 else products.topk(k, dim=1, largest=False)
+            limit = floats.alike(left, rows.uncertain[row], likely).amax(dim=1, keepdim=True)
+            query, block = (lowest <= limit).nonzero(as_tuple=True)
+            pair, place = (_blocks(products, query, block) <= limit[query]).nonzero(as_tuple=True)
+            found.append((start + query[pair], block[pair] * closeness.BLOCK + place))
+        query, row = (torch.cat(part) for part in zip(*found, strict=True))
+        return query, row
+
+
+def _blocks(products: Tensor, query: Tensor, block: Tensor) -> Tensor:
+    """Of products (n, M) those in the blocks, both (p,): (p, 64)."""
+    return products.view(-1, closeness.BLOCK).index_select(0, query * (products.shape[1] // closeness.BLOCK) + block)
+
+
+def _smallest(products: Tensor, lowest: Tensor) -> tuple[Tensor, Tensor]:
+    """The smallest of each row of products (n, M), whose blocks' smallest are known, and its place: (n, 1)."""
+    block = lowest.argmin(dim=1)
+    smallest, place = _blocks(products, torch.arange(len(block), device=block.device), block).min(dim=1, keepdim=True)
+    return smallest, block[:, None] * closeness.BLOCK + place

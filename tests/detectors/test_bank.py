@@ -14,6 +14,11 @@ from adtrack.detectors.bank import MemoryBank
 from adtrack.errors import UserError
 
 
+@pytest.fixture(autouse=True, params=[0, 2048], ids=["by codes", "by floats"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_SMALL", request.param)
+
+
 def brute_force(patches: Tensor, queries: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Distances and rows by float64 differences of everything with everything; equal ones ordered by row."""
     rows, points = patches.double().numpy(), queries.double().numpy()
@@ -106,7 +111,7 @@ def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyP
     for some, tile, dense, differences in ((7, (3, 64), 1, 2**18), (120, (50, 256), 50_000, 3333)):
         monkeypatch.setattr(bank_module, "_QUERIES", some)
         monkeypatch.setattr(closeness, "_TILE", {"cpu": tile})
-        monkeypatch.setattr(search, "_DENSE", dense)
+        monkeypatch.setattr(search, "_PRODUCTS", dense)
         monkeypatch.setattr(distance, "_NUMBERS", differences)
         again = bank.nearest(queries, k)
         assert again[0].equal(whole[0]) and again[1].equal(whole[1])
@@ -115,7 +120,7 @@ def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("room", "constant"), [(encoding, "_CHUNK"), (closeness, "_BLOCK"), (closeness, "_CROWD")], ids=str
+    ("room", "constant"), [(encoding, "_CHUNK"), (closeness, "BLOCK"), (closeness, "_CROWD")], ids=str
 )
 @pytest.mark.parametrize("value", [4, 32, 1024])
 @pytest.mark.parametrize("k", [1, 5])

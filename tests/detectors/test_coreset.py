@@ -64,7 +64,7 @@ def test_order_is_that_of_the_plain_loop(name: str, small_rounds: bool, monkeypa
         small = {"_ROUND_LEAST": 20, "_ROWS": 16, "_CENTRES": 12, "_ACTIVE": 9, "_STEPS": 4, "_SAMPLE": 60}
         for constant, value in small.items():
             monkeypatch.setattr(coreset, constant, value)
-        monkeypatch.setattr(closeness, "_BLOCK", 3)
+        monkeypatch.setattr(closeness, "BLOCK", 3)
         monkeypatch.setattr(closeness, "_TILE", {"cpu": (8, 9)})
     features = CASES[name]
     start = len(features) // 2

@@ -51,6 +51,21 @@ def test_no_vector_within_the_distance_is_ruled_out(name: str, kind: str, nearne
     assert bool(((found <= limit[:, None]) | (true > within[:, None])).all())
 
 
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("nearness", [0, 7, -1])
+def test_no_vector_nearer_than_another_has_a_product_beyond_what_is_alike(name: str, nearness: int) -> None:
+    right, left = SETS[name]
+    floats = Floats(right.mean(dim=0))
+    x, c = floats.encode(left), floats.encode(right)
+    computed = torch.addmm(c.halves, x.matrix, c.matrix.T, alpha=-1.0)
+    true = torch.from_numpy(true_distances(left, right))
+    one = true.argsort(dim=1)[:, nearness % len(right) : nearness % len(right) + 1]
+    limit = floats.alike(x, c.uncertain[one], computed.gather(1, one))
+    assert bool(((computed <= limit) | (true > true.gather(1, one))).all())
+    if name == "normal":  # and hardly more than these
+        assert (computed <= limit).sum(dim=1).tolist() == [nearness % len(right) + 1] * len(left)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_most_vectors_beyond_the_distance_are_ruled_out(kind: str) -> None:
     right, left = SETS["normal"]

@@ -30,12 +30,13 @@ SMALL = {
         "_ACTIVE": 9,
         "_STEPS": 4,
     },
-    closeness: {"_BLOCK": 3, "_TILE": {"cpu": (16, 24)}, "_CROWD": 1},
+    closeness: {"BLOCK": 3, "_TILE": {"cpu": (16, 24)}, "_CROWD": 1},
     encoding: {"_CHUNK": 7},
     distance: {"_NUMBERS": 32},
-    search: {"_DENSE": 64},
+    search: {"_PRODUCTS": 64, "_SMALL": 40},
     bank: {"_QUERIES": 9},
 }
+USUAL = {search: {"_SMALL": 80}}  # some of the banks that are drawn are searched by codes
 
 
 Kind = Callable[[np.random.Generator, int, int], np.ndarray]
@@ -44,7 +45,7 @@ Kind = Callable[[np.random.Generator, int, int], np.ndarray]
 @contextmanager
 def sizes(small: bool) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for room, constants in SMALL.items() if small else ():
+        for room, constants in (SMALL if small else USUAL).items():
             for name, value in constants.items():
                 patch.setattr(room, name, value)
         yield
