@@ -61,7 +61,7 @@ class MemoryBank:
             return pair_distances(queries, query, self.patches, row)
 
         query, row = self._search.candidates(queries, k, exact)
-        if k == 1 and len(query) > 2 * len(queries):
+        if k == 1 and len(query) > 2 * len(queries):  # else the exact ones are as cheap
             query, row = self._nearly_nearest(queries, query, row)
         return _first(k, len(queries), query, row, exact(query, row))
 

@@ -1,4 +1,7 @@
-"""Which bank rows can be the nearest to a query: nearly all are ruled out by products of eight-bit codes."""
+"""Which bank rows can be the nearest to a query: nearly all are ruled out by products of eight-bit codes.
+
+Codes of the queries cost as much as float32 products with some thousand rows: a bank of fewer goes without.
+"""
 
 import torch
 from torch import Tensor
