@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..config import ImageSpec
 from ..data.loading import footprint, view_coordinates
-from ..features.grids import Grid, linear_taps
+from ..features.grids import Grid
+from ..features.patches import read_at
 from ..features.threads import fixed_threads
 
 SIGMA = 4.0  # view pixels (PatchCore, section 3.3)
@@ -36,17 +37,11 @@ def anomaly_map(patches: np.ndarray, grid: Grid, spec: ImageSpec, height: int, w
 @functools.lru_cache(maxsize=64)
 def _axis(grid: Grid, spec: ImageSpec, cells: int, length: int) -> Tensor:
     """float64 (footprint, cells): how much each cell counts in each source pixel along one axis."""
-    return _read_at(_smoothed(grid, spec, cells), view_coordinates(length, spec))
+    return read_at(_smoothed(grid, spec, cells), 0, view_coordinates(length, spec))
 
 
 @functools.lru_cache(maxsize=16)
-def _smoothed(grid: Grid, spec: ImageSpec, cells: int) -> np.ndarray:
+def _smoothed(grid: Grid, spec: ImageSpec, cells: int) -> Tensor:
     """float64 (view, cells): how much each cell counts in each pixel of the view, which is the same for all images."""
-    to_view = _read_at(np.eye(cells), grid.cells(np.arange(spec.size))).numpy()
-    return gaussian_filter1d(to_view, SIGMA, axis=0, mode="reflect")
-
-
-def _read_at(rows: np.ndarray, positions: np.ndarray) -> Tensor:
-    """Linear interpolation between ``rows`` float64 (n, m)."""
-    lower, upper, weight = linear_taps(positions, len(rows))
-    return torch.lerp(*(torch.from_numpy(part) for part in (rows[lower], rows[upper], weight[:, None])))
+    to_view = read_at(torch.eye(cells, dtype=torch.float64), 0, grid.cells(np.arange(spec.size)))
+    return torch.from_numpy(gaussian_filter1d(to_view.numpy(), SIGMA, axis=0, mode="reflect"))

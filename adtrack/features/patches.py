@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
@@ -34,15 +35,17 @@ def merge_layers(
         cells = avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2)
         cells = cells.permute(0, 2, 3, 1)
         if layer != target:
-            cells = _read_at(cells, 1, grids[layer].cells(rows))
-            cells = _read_at(cells, 2, grids[layer].cells(columns))
+            cells = read_at(cells, 1, grids[layer].cells(rows))
+            cells = read_at(cells, 2, grids[layer].cells(columns))
         merged.append(cells)
     return torch.cat(merged, dim=3)
 
 
-def _read_at(cells: Tensor, axis: int, positions) -> Tensor:
-    """Linear interpolation along one axis. Two reads a value rather than a matrix product: its bits depend on nothing
-    but the two cells."""
+def read_at(cells: Tensor, axis: int, positions: np.ndarray) -> Tensor:
+    """Linear interpolation of ``cells`` along one axis at fractional ``positions`` (p,), clamped at both ends.
+
+    Two reads a value rather than a matrix product: its bits depend on nothing but the two cells.
+    """
     lower, upper, weight = (
         torch.as_tensor(part, device=cells.device) for part in linear_taps(positions, cells.shape[axis])
     )
