@@ -16,6 +16,9 @@ from .distance import check_vectors, pair_distances
 from .search import Search
 
 _QUERIES = 8192  # looked at at once
+# Rows of a bank whose neighbours are all found at once: some hundredths of a second, and half a millisecond saved on
+# every image from then on.
+_LISTED = 2048
 
 
 class MemoryBank:
@@ -27,6 +30,7 @@ class MemoryBank:
         check_vectors("bank patches", patches)
         self.patches = patches.float().contiguous()
         self._search: Search | None = None
+        self._lists: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -56,6 +60,14 @@ class MemoryBank:
         distances, rows = (torch.cat(parts) for parts in zip(*found, strict=True))
         return distances, rows
 
+    def around(self, rows: Tensor, k: int) -> Tensor:
+        """Rows int64 (n, k) of the k patches nearest to each of the bank's own ``rows`` int64 (n,), itself included."""
+        if len(self) > _LISTED:
+            return self.nearest(self.patches[rows], k)[1]
+        if k not in self._lists:
+            self._lists[k] = self.nearest(self.patches, k)[1]
+        return self._lists[k][rows]
+
     def _nearest(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         def exact(query: Tensor, row: Tensor) -> Tensor:
             return pair_distances(queries, query, self.patches, row)
@@ -63,7 +75,10 @@ class MemoryBank:
         query, row = self._search.candidates(queries, k, exact)
         if k == 1 and len(query) > 2 * len(queries):  # else the exact ones are as cheap
             query, row = self._nearly_nearest(queries, query, row)
-        return _first(k, len(queries), query, row, exact(query, row))
+        distances = exact(query, row)
+        if k == 1:
+            return _first(len(queries), query, row, distances)
+        return _several(k, len(queries), query, row, distances)
 
     def _nearly_nearest(self, queries: Tensor, query: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         """The pairs whose float32 distance may be their query's smallest: it is off by (D + 4) · 2⁻²⁴ of itself."""
@@ -95,7 +110,16 @@ class MemoryBank:
             raise UserError(f"bank must be a readable safetensors file, but {file} is not ({error}).") from error
 
 
-def _first(k: int, count: int, query: Tensor, row: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
+def _first(count: int, query: Tensor, row: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
+    """The smallest pair of every query, of equals that of the lowest row."""
+    nearest = distances.new_full((count,), torch.inf).scatter_reduce_(0, query, distances, reduce="amin")
+    best = (distances == nearest[query]).nonzero().squeeze(1)
+    lowest = torch.full_like(nearest, torch.iinfo(row.dtype).max, dtype=row.dtype)
+    lowest.scatter_reduce_(0, query[best], row[best], reduce="amin")
+    return nearest[:, None].float(), lowest[:, None]
+
+
+def _several(k: int, count: int, query: Tensor, row: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
     """The k smallest pairs of every query, ordered by distance and row."""
     by_distance = torch.argsort(distances, stable=True)  # pairs come ordered by row, and stay so among equals
     order = by_distance[torch.argsort(query[by_distance], stable=True)]

@@ -91,16 +91,15 @@ class Floats:
 
     def encode(self, vectors: Tensor) -> Encoded:
         centred = vectors - self._centre
-        squares = torch.linalg.vector_norm(centred, dim=1, dtype=torch.float64).square()
-        halves = (squares * (0.5 - self._rounding)).float()
-        return Encoded(centred, halves, (squares * self._rounding).float())
+        squares = torch.linalg.vector_norm(centred, dim=1).square()
+        return Encoded(centred, squares * (0.5 - self._rounding), squares * self._rounding)
 
     def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
         return (distance.square() / 2 - left.halves).float()
 
     def alike(self, left: Encoded, uncertain: Tensor, products: Tensor) -> Tensor:
         """What the product of an x of ``left`` with a vector cannot exceed unless that is farther from x than one
-        whose product, and what is uncertain of it, are in ``products`` and ``uncertain``, both (n, k): (n, k)."""
+        whose product is in ``products`` (n, k) and whose uncertainty is no larger than ``uncertain`` (k,): (n, k)."""
         # A product is too small by at most 3/2 of what is uncertain of c and 1/2 of that of x, too large by 1/2 of x's.
         return products + 2 * (left.uncertain[:, None] + uncertain)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..config import ImageSpec
 from ..data.loading import footprint, view_coordinates
 from ..features.grids import Grid
-from ..features.patches import read_at
+from ..features.patches import Taps, read_at
 from ..features.threads import fixed_threads
 
 SIGMA = 4.0  # view pixels (PatchCore, section 3.3)
@@ -37,11 +37,11 @@ def anomaly_map(patches: np.ndarray, grid: Grid, spec: ImageSpec, height: int, w
 @functools.lru_cache(maxsize=64)
 def _axis(grid: Grid, spec: ImageSpec, cells: int, length: int) -> Tensor:
     """float64 (footprint, cells): how much each cell counts in each source pixel along one axis."""
-    return read_at(_smoothed(grid, spec, cells), 0, view_coordinates(length, spec))
+    return read_at(_smoothed(grid, spec, cells), 0, Taps.at(view_coordinates(length, spec), spec.size))
 
 
 @functools.lru_cache(maxsize=16)
 def _smoothed(grid: Grid, spec: ImageSpec, cells: int) -> Tensor:
     """float64 (view, cells): how much each cell counts in each pixel of the view, which is the same for all images."""
-    to_view = read_at(torch.eye(cells, dtype=torch.float64), 0, grid.cells(np.arange(spec.size)))
+    to_view = read_at(torch.eye(cells, dtype=torch.float64), 0, Taps.at(grid.cells(np.arange(spec.size)), cells))
     return torch.from_numpy(gaussian_filter1d(to_view.numpy(), SIGMA, axis=0, mode="reflect"))

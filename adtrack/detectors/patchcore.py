@@ -98,7 +98,7 @@ class PatchCore:
         neighbours = min(self.spec.reweight_neighbours, len(self.bank))
         if neighbours == 1:
             return farthest
-        _, around = self.bank.nearest(self.bank.patches[rows], neighbours)
+        around = self.bank.around(rows, neighbours)
         apart = (patches[:, None].double() - self.bank.patches[around].double()).square().sum(dim=2).sqrt()
         return (1 - torch.exp(farthest - torch.logsumexp(apart, dim=1)).clamp(max=1)) * farthest
 

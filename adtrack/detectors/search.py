@@ -8,6 +8,7 @@ from torch import Tensor
 
 from . import closeness
 from .closeness import Distance, Table, close_pairs
+from .encoding import Encoded, Floats
 
 _SMALL = 2048  # rows of a bank for which the codes of the queries would cost more than they save
 _PRODUCTS = 2**22  # held at once
@@ -37,23 +38,23 @@ class Search:
         for start in range(0, len(queries), height):
             left = floats.encode(queries[start : start + height])
             products = torch.addmm(rows.halves, left.matrix, rows.matrix.T, alpha=-1.0)
-            lowest = products.view(len(left), -1, closeness.BLOCK).amin(dim=2)
-            likely, row = _smallest(products, lowest) if k == 1 else products.topk(k, dim=1, largest=False)
-            limit = floats.alike(left, rows.uncertain[row], likely).amax(dim=1, keepdim=True)
-            query, block = (lowest <= limit).nonzero(as_tuple=True)
-            pair, place = (_blocks(products, query, block) <= limit[query]).nonzero(as_tuple=True)
-            found.append((start + query[pair], block[pair] * closeness.BLOCK + place))
+            if k == 1:
+                query, row = _nearest(floats, left, rows, products)
+            else:
+                limits = floats.alike(left, rows.uncertain, products).topk(k, dim=1, largest=False).values
+                query, row = (products <= limits[:, -1:]).nonzero(as_tuple=True)
+            found.append((start + query, row))
         query, row = (torch.cat(part) for part in zip(*found, strict=True))
         return query, row
 
 
-def _blocks(products: Tensor, query: Tensor, block: Tensor) -> Tensor:
-    """Of products (n, M) those in the blocks, both (p,): (p, 64)."""
-    return products.view(-1, closeness.BLOCK).index_select(0, query * (products.shape[1] // closeness.BLOCK) + block)
-
-
-def _smallest(products: Tensor, lowest: Tensor) -> tuple[Tensor, Tensor]:
-    """The smallest of each row of products (n, M), whose blocks' smallest are known, and its place: (n, 1)."""
-    block = lowest.argmin(dim=1)
-    smallest, place = _blocks(products, torch.arange(len(block), device=block.device), block).min(dim=1, keepdim=True)
-    return smallest, block[:, None] * closeness.BLOCK + place
+def _nearest(floats: Floats, left: Encoded, rows: Encoded, products: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs (query, row) whose product is as good as its query's smallest; blocks of rows are looked at before rows."""
+    blocks = products.view(-1, closeness.BLOCK)
+    lowest = blocks.amin(dim=1).view(len(left), -1)
+    worst = rows.uncertain.view(-1, closeness.BLOCK).amax(dim=1)
+    limit = floats.alike(left, worst, lowest).amin(dim=1)
+    query, block = (lowest <= limit[:, None]).nonzero(as_tuple=True)
+    near = blocks.index_select(0, query * lowest.shape[1] + block)
+    pair, place = (near <= limit[query, None]).nonzero(as_tuple=True)
+    return query[pair], block[pair] * closeness.BLOCK + place

@@ -51,6 +51,8 @@ class Backbone:
         size = GPU_BATCH if self.device.type == "cuda" else CPU_BATCH
         with _same_bits(self.device):
             parts = [self._pass(views[at : at + size], size) for at in range(0, len(views), size)]
+        if len(parts) == 1:
+            return parts[0]
         return {layer: torch.cat([part[layer] for part in parts]) for layer in self.layers}
 
     @torch.inference_mode()
@@ -66,7 +68,7 @@ class Backbone:
                     f"layer must give a grid of patches, but {layer} gives shape {tuple(outputs[layer].shape[1:])}.",
                     "choose a layer before the pooling, or a larger crop.",
                 )
-        return {layer: outputs[layer][:count].contiguous() for layer in self.layers}
+        return {layer: outputs[layer][:count] for layer in self.layers}
 
 
 def _same_bits(device: torch.device) -> AbstractContextManager[None]:

@@ -1,6 +1,8 @@
 """Patch features: layer outputs averaged over p×p neighbourhoods and merged on the finest layer's grid."""
 
+import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -26,28 +28,46 @@ def merge_layers(
     by their border alone. D is the sum of the layers' channels, in the order of ``layers``.
     """
     target = finest(layers, grids)
-    height, width = outputs[target].shape[2:]
-    rows, columns = grids[target].centres(height), grids[target].centres(width)
-    merged = []
-    for layer in layers:
+    count, _, height, width = outputs[target].shape
+    merged = outputs[target].new_empty(count, height, width, sum(outputs[layer].shape[1] for layer in layers))
+    parts = merged.split([outputs[layer].shape[1] for layer in layers], dim=3)
+    for layer, part in zip(layers, parts, strict=True):
         # Channels last: pooling and reading then work on whole vectors of channels, several times faster.
         source = outputs[layer].contiguous(memory_format=torch.channels_last)
-        cells = avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2)
-        cells = cells.permute(0, 2, 3, 1)
-        if layer != target:
-            cells = read_at(cells, 1, grids[layer].cells(rows))
-            cells = read_at(cells, 2, grids[layer].cells(columns))
-        merged.append(cells)
-    return torch.cat(merged, dim=3)
+        cells = avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2).permute(0, 2, 3, 1)
+        if layer == target:
+            part.copy_(cells)
+        else:
+            between = functools.partial(_between, grids[layer], grids[target], cells.device)
+            cells = read_at(cells, 1, between(cells.shape[1], height))
+            read_at(cells, 2, between(cells.shape[2], width), out=part)
+    return merged
 
 
-def read_at(cells: Tensor, axis: int, positions: np.ndarray) -> Tensor:
-    """Linear interpolation of ``cells`` along one axis at fractional ``positions`` (p,), clamped at both ends.
+@dataclass(frozen=True)
+class Taps:
+    """Where linear interpolation reads: between the cells ``lower`` and ``upper``, both int64 (p,), by ``weight``."""
+
+    lower: Tensor
+    upper: Tensor
+    weight: Tensor
+
+    @classmethod
+    def at(cls, positions: np.ndarray, count: int, device: torch.device | str = "cpu") -> "Taps":
+        """At fractional ``positions`` (p,) among ``count`` cells, clamped at both ends."""
+        return cls(*(torch.as_tensor(part, device=device) for part in linear_taps(positions, count)))
+
+
+@functools.lru_cache(maxsize=64)
+def _between(source: Grid, target: Grid, device: torch.device, count: int, wanted: int) -> Taps:
+    """Where the ``wanted`` cells of one grid lie among the ``count`` cells of another."""
+    return Taps.at(source.cells(target.centres(wanted)), count, device)
+
+
+def read_at(cells: Tensor, axis: int, taps: Taps, out: Tensor | None = None) -> Tensor:
+    """Linear interpolation of ``cells`` along one axis.
 
     Two reads a value rather than a matrix product: its bits depend on nothing but the two cells.
     """
-    lower, upper, weight = (
-        torch.as_tensor(part, device=cells.device) for part in linear_taps(positions, cells.shape[axis])
-    )
-    weight = weight.to(cells.dtype).reshape([-1 if at == axis else 1 for at in range(cells.ndim)])
-    return torch.lerp(cells.index_select(axis, lower), cells.index_select(axis, upper), weight)
+    weight = taps.weight.to(cells.dtype).reshape([-1 if at == axis else 1 for at in range(cells.ndim)])
+    return torch.lerp(cells.index_select(axis, taps.lower), cells.index_select(axis, taps.upper), weight, out=out)

@@ -66,6 +66,16 @@ def test_nearest_is_brute_force(name: str, k: int) -> None:
     np.testing.assert_allclose(distances.numpy(), expected, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("listed", [0, 2048])
+@pytest.mark.parametrize("name", ["like features", "duplicated rows", "lattice", "constant"])
+def test_the_bank_knows_what_lies_around_its_rows(name: str, listed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bank_module, "_LISTED", listed)
+    bank = MemoryBank(CASES[name][0])
+    for k, rows in ((9, [3, 0, len(bank) - 1, 3]), (2, [5]), (9, [1])):
+        expected = brute_force(bank.patches, bank.patches[rows], k)[1]
+        np.testing.assert_array_equal(bank.around(torch.tensor(rows), k), expected)
+
+
 @pytest.mark.parametrize("dimensions", [3, 300])
 def test_a_bank_of_one_row(dimensions: int) -> None:
     patches, queries = normal(1, dimensions), normal(30, dimensions, seed=1)
