@@ -143,9 +143,10 @@ class _GreedySearch:
             rows = rows[self.distance[rows] >= threshold]
             behind = rows[(known[rows] < last) & (self.distance[rows] > 0)]
             if len(behind):
-                centres = slice(max(first, int(known[behind].min())), last)
+                # Beside others that miss as many: all of a part are compared with whatever one of them has missed.
+                behind = behind[torch.argsort(known[behind], stable=True)]
                 for part in behind.split(_ROWS):
-                    compare(part, centres)
+                    compare(part, slice(max(first, int(known[part[0]])), last))
                 known[behind] = last
         rows = rows[self.distance[rows] >= threshold]
         known[rows] = self.found
