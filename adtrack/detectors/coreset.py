@@ -20,13 +20,11 @@ from ..features.threads import fixed_threads
 from .closeness import Table, close_pairs, likely_distances
 from .distance import check_vectors, mutual_distances, pair_distances
 
-_ROUND_SHARE = (
-    16  # a round looks at about one in so many points (at least _ROUND_LEAST): measured best on ResNet features
-)
-_ROUND_LEAST = 4096
+_ROUND_MOST, _ROUND_LEAST = 16, 4096  # a round looks at one in so many points at most, and at so many at least
 _SAMPLE = 8192  # points whose distances stand for all in the choice of a round's threshold
-_ROWS, _CENTRES = 8192, 2048  # points and centres that are compared at once: measured best as well
+_ROWS, _CENTRES = 8192, 2048  # points and centres that are compared at once: measured best on ResNet features
 _ACTIVE = 1024  # points that the plain loop runs among at most
+_SPARE, _SHORT = 1.2, 0.5  # of _ACTIVE left above a round's threshold: with more or fewer the next one is set otherwise
 _STEPS = 32  # of it at a time
 _COARSE = 4  # distances below so many times the codes' error are not told apart by codes
 
@@ -111,6 +109,8 @@ class _GreedySearch:
         self.distance = torch.full((total,), torch.inf, dtype=torch.float64, device=device)
         self.seen = torch.zeros(total, dtype=torch.int64, device=device)
         self.settled = torch.zeros(total, dtype=torch.int64, device=device)
+        self.least = min(_ROUND_LEAST / total, 1.0)
+        self.most = self.share = max(1 / _ROUND_MOST, self.least)
         self.sample = torch.randperm(total, generator=torch.Generator().manual_seed(0))[:_SAMPLE].to(device)
         self._add(chosen)
 
@@ -123,14 +123,26 @@ class _GreedySearch:
             rows = self._bring(rows, threshold, self.seen, self._bound, _CENTRES)
         rows = self._bring(rows, threshold, self.settled, self._settle, 16 * _CENTRES)
         self.seen[rows] = self.found
+        self._aim(len(rows))
         if len(rows):
             self._choose_among(rows, threshold)
 
     def _threshold(self) -> Tensor:
-        """So that about one in _ROUND_SHARE points is above it, and one at least."""
+        """So that about ``share`` of the points are above it, and one at least."""
         some = self.distance[self.sample]
-        share = min(max(_ROUND_LEAST * len(some) // len(self.distance), len(some) // _ROUND_SHARE, 1), len(some))
-        return torch.topk(some, share).values[-1].clamp(min=0).minimum(self.distance.max())
+        above = torch.topk(some, max(int(self.share * len(some)), 1)).values
+        return above[-1].clamp(min=0).minimum(self.distance.max())
+
+    def _aim(self, left: int) -> None:
+        """Set the ``share`` of the next round: as many points should be left as the plain loop can run among.
+
+        At first nearly all fall below the threshold at once. Later most stay above it, and to bring more of them up to
+        date than can be chosen from is wasted.
+        """
+        if left > _SPARE * _ACTIVE:
+            self.share = max(self.share * 0.7, self.least)
+        elif left < _SHORT * _ACTIVE:
+            self.share = min(self.share * 1.4, self.most)
 
     def _bring(self, rows: Tensor, threshold: Tensor, known: Tensor, compare: Compare, width: int) -> Tensor:
         """Compare ``rows`` with the centres that they do not know, as long as they are at ``threshold`` or above.

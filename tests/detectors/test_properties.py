@@ -22,7 +22,7 @@ from adtrack.detectors.coreset import greedy_order, projection_matrix
 # Rounds, tiles and chunks of a few rows: small inputs then go through all that large ones go through.
 SMALL = {
     coreset: {
-        "_ROUND_SHARE": 8,
+        "_ROUND_MOST": 8,
         "_ROUND_LEAST": 5,
         "_SAMPLE": 20,
         "_ROWS": 16,
