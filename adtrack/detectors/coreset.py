@@ -120,7 +120,8 @@ class _GreedySearch:
         # Points with bounds equal to the threshold may tie with those above it, so they belong to the round.
         rows = (self.distance >= threshold).nonzero().squeeze(1)
         if _COARSE * self.table.farthest < threshold:
-            rows = self._bring(rows, threshold, self.seen, self._bound, _CENTRES)
+            bound = partial(self._bound, threshold)
+            rows = self._bring(rows, threshold, self.seen, bound, _CENTRES)
         rows = self._bring(rows, threshold, self.settled, self._settle, 16 * _CENTRES)
         self.seen[rows] = self.found
         self._aim(len(rows))
@@ -164,10 +165,13 @@ class _GreedySearch:
         known[rows] = self.found
         return rows
 
-    def _bound(self, rows: Tensor, centres: slice) -> None:
-        """Lower ``distance`` of ``rows`` to that of the one of ``centres`` that looks nearest."""
+    def _bound(self, threshold: Tensor, rows: Tensor, centres: slice) -> None:
+        """Lower ``distance`` of ``rows`` to that of the one of ``centres`` that looks nearest, if it is below
+        ``threshold``: else they will be compared more closely."""
         apart = partial(self._apart, rows, self.order[centres])
-        self.distance[rows] = likely_distances(self.table[rows], self._some(centres), self.distance[rows], apart)
+        within = threshold.expand(len(rows))
+        nearest = likely_distances(self.table[rows], self._some(centres), within, apart)
+        self.distance[rows] = torch.where(nearest < threshold, nearest, self.distance[rows])
 
     def _settle(self, rows: Tensor, centres: slice) -> None:
         """Lower ``distance`` of ``rows`` to that of the nearest of ``centres``."""
