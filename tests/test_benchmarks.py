@@ -61,7 +61,9 @@ def test_the_cut_down_class_has_the_images_that_are_promised(write_part, tmp_pat
 
 
 @pytest.mark.slow
-def test_anomalib_begins_with_the_bank_that_its_loop_finds(write_part, tmp_path: Path, capsys) -> None:
+def test_anomalib_begins_with_the_bank_that_its_loop_finds_and_scores_it_as_adtrack_does(
+    write_part, tmp_path: Path, capsys
+) -> None:
     data = str(write_part(tmp_path / "data"))
     bench = end_to_end.build_and_evaluate(data, "part", "random", VIEW)
     train, test = bench.images("train_clean"), bench.images("test_clean")
@@ -69,6 +71,8 @@ def test_anomalib_begins_with_the_bank_that_its_loop_finds(write_part, tmp_path:
     theirs.time_coreset()
     assert float(capsys.readouterr().out.split("agree in ")[1].split("%")[0]) > 99
     assert 0 <= theirs.auroc(test, 42) <= 1 and len(theirs.model.memory_bank) == int(0.1 * 16 * 16 * len(train))
+    ours, its_own = theirs.aurocs_of_one_bank(test)
+    assert ours == pytest.approx(its_own, abs=0.01)  # it squares and sums in float32, which may swap two images
     assert {name.partition(",")[0] for name in theirs.parts} == {"features", "coreset", "scores"}
 
 
