@@ -61,7 +61,7 @@ def test_the_cut_down_class_has_the_images_that_are_promised(write_part, tmp_pat
 
 
 @pytest.mark.slow
-def test_anomalib_begins_with_the_bank_that_its_loop_finds_and_scores_it_as_adtrack_does(
+def test_anomalib_has_the_bank_that_its_loop_finds_and_scores_as_adtrack_does(
     write_part, tmp_path: Path, capsys
 ) -> None:
     data = str(write_part(tmp_path / "data"))

@@ -24,8 +24,8 @@ _ROUND_MOST, _ROUND_LEAST = 16, 4096  # a round looks at one in so many points a
 _SAMPLE = 8192  # points whose distances stand for all in the choice of a round's threshold
 _ROWS, _CENTRES = 8192, 2048  # points and centres that are compared at once: measured best on ResNet features
 _ACTIVE = 1024  # points that the plain loop runs among at most
-_SPARE, _SHORT = 1.2, 0.5  # of _ACTIVE left above a round's threshold: with more or fewer the next one is set otherwise
 _STEPS = 32  # of it at a time
+_SPARE, _SHORT = 1.2, 0.5  # with more or fewer than so many times _ACTIVE left, the next round's threshold is set anew
 _COARSE = 4  # distances below so many times the codes' error are not told apart by codes
 
 Compare = Callable[[Tensor, slice], None]

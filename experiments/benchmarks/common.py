@@ -37,11 +37,11 @@ def data_options(function: Callable, required: bool = True) -> Callable:
     return function
 
 
-def open_bench(data: str, class_name: str, weights: str, image: ImageSpec = _VIEW) -> Workbench:
-    """The class behind ResNet-18, layer2+layer3, on the CPU."""
-    return Workbench.open(
-        DataSpec(class_name, data), image, BackboneSpec("resnet18", weights), BankSpec().layers, "cpu"
-    )
+def open_bench(
+    data: str, class_name: str, weights: str, image: ImageSpec = _VIEW, layers: tuple[str, ...] = BankSpec().layers
+) -> Workbench:
+    """The class behind ResNet-18 on the CPU."""
+    return Workbench.open(DataSpec(class_name, data), image, BackboneSpec("resnet18", weights), layers, "cpu")
 
 
 def patch_features(data: str, class_name: str, weights: str, images: int, name: str = "train_clean") -> Tensor:

@@ -1,23 +1,31 @@
 """How much faster is the greedy order than a plain loop, with the same indices?
 
 adtrack's greedy_order against plain torch loops in float32 (a matrix–vector product a step, or differences) and
-anomalib's KCenterGreedy (its own loop, without its projection), on 188,160 × 128 projected patches of 240 images, 1 %
-and 10 %.
-The loops' steps all cost the same, so a few hundred are timed and multiplied; the indices are compared on those.
+anomalib's KCenterGreedy (its own loop, without its projection), on the projected patches of the first images: 188,160 ×
+128 of 240 images, 1 % and 10 %, unless other layers, fractions or numbers of images are asked for.
+The loops' steps all cost the same, so some are timed and multiplied; the indices are compared on those.
 
+\b
 Command:  python -m experiments.benchmarks.coreset --data DIR [--class NAME] [--weights FILE]
+          [--images 240] [--layers layer1+layer2+layer3] [--fractions 0.05]
 Cost:     about a minute on 2 CPU cores once the features are cached.
 Result:   experiments/results/benchmarks.csv
 """
+
+from collections.abc import Sequence
 
 import click
 import torch
 from torch import Tensor
 
+from adtrack.cli.options import values
+from adtrack.config import parse_layers
 from adtrack.detectors.coreset import greedy_order, projection_matrix
-from experiments.benchmarks.common import data_options, patch_features, report, seconds
+from adtrack.features.patches import merge_layers
+from adtrack.features.store import FeatureSet
+from experiments.benchmarks.common import data_options, open_bench, report, seconds
 
-_STEPS = 300
+_STEPS, _USUAL = 300, 188_160  # so many steps for so many patches, fewer for more
 
 
 def plain_loop(points: Tensor, count: int, start: int) -> Tensor:
@@ -63,24 +71,37 @@ def anomalib_loop(points: Tensor, count: int, start: int) -> Tensor:
     return torch.stack(order)
 
 
+def projected(features: FeatureSet, layers: Sequence[str], images: int) -> Tensor:
+    """The patches of the first images as the greedy order sees them: float32 (patches, 128)."""
+    parts = []
+    for at in range(min(images, len(features))):
+        patches = merge_layers(features.chunk(at, at + 1, layers), layers, features.grids, 3).flatten(0, 2)
+        parts.append(patches @ projection_matrix(patches.shape[1], 128, 42))
+    return torch.cat(parts)
+
+
 @click.command(help=__doc__)
+@click.option("--images", default=240, show_default=True)
+@click.option("--layers", default="layer2+layer3", show_default=True)
+@click.option("--fractions", default="0.01,0.1", show_default=True)
 @data_options
-def main(data: str, class_name: str, weights: str) -> None:
-    patches = patch_features(data, class_name, weights, 240)
-    points = patches @ projection_matrix(patches.shape[1], 128, 42)
+def main(data: str, class_name: str, weights: str, images: int, layers: str, fractions: str) -> None:
+    used = parse_layers(layers)
+    points = projected(open_bench(data, class_name, weights, layers=used).features("train_clean"), used, images)
+    steps = max(_STEPS * _USUAL // len(points), 30)
     loops = {
         "plain loop, products": plain_loop,
         "plain loop, differences": difference_loop,
         "anomalib KCenterGreedy": anomalib_loop,
     }
-    steps = {name: seconds(lambda loop=loop: loop(points, _STEPS, 0)) / _STEPS for name, loop in loops.items()}
-    for share in (0.01, 0.1):
+    a_step = {name: seconds(lambda loop=loop: loop(points, steps, 0)) / steps for name, loop in loops.items()}
+    for share in values(fractions, float, "fractions"):
         count = round(share * len(points))
         found: list[Tensor] = []
         ours = seconds(lambda: found.append(greedy_order(points, count, start=0, projection=None)))  # noqa: B023
-        assert found[0][:_STEPS].equal(difference_loop(points, _STEPS, 0)), "the orders differ"
-        times = {"adtrack": ours, **{name: step * count for name, step in steps.items()}}
-        report("greedy k-centre", f"{len(points)} × {points.shape[1]}, {share:.0%}", times, "adtrack")
+        assert found[0][:steps].equal(difference_loop(points, steps, 0)), "the orders differ"
+        times = {"adtrack": ours, **{name: taken * count for name, taken in a_step.items()}}
+        report("greedy k-centre", f"{len(points)} × {points.shape[1]}, {share:.0%}; {layers}", times, "adtrack")
 
 
 if __name__ == "__main__":
