@@ -150,16 +150,16 @@ class _GreedySearch:
 
         Returns those that stay there: they know all centres then.
         """
-        oldest = int(known[rows].min()) if len(rows) else self.found
-        for first in range(oldest // width * width, self.found, width):
+        start = int(known[rows].min()) if len(rows) else self.found
+        for first in range(start // width * width, self.found, width):
             last = min(first + width, self.found)
             rows = rows[self.distance[rows] >= threshold]
             behind = rows[(known[rows] < last) & (self.distance[rows] > 0)]
             if len(behind):
                 # Beside others that miss as many: all of a part are compared with whatever one of them has missed.
                 behind = behind[torch.argsort(known[behind], stable=True)]
-                for part in behind.split(_ROWS):
-                    compare(part, slice(max(first, int(known[part[0]])), last))
+                for part, oldest in zip(behind.split(_ROWS), known[behind[::_ROWS]].tolist(), strict=True):
+                    compare(part, slice(max(first, oldest), last))
                 known[behind] = last
         rows = rows[self.distance[rows] >= threshold]
         known[rows] = self.found
