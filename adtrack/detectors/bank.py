@@ -84,7 +84,7 @@ class MemoryBank:
         """The pairs whose float32 distance may be their query's smallest: it is off by (D + 4) · 2⁻²⁴ of itself."""
         rough = pair_distances(queries, query, self.patches, row, torch.float32).double()
         error = (queries.shape[1] + 4) * 2.0**-24
-        nearest = rough.new_full((len(queries),), torch.inf).scatter_reduce_(0, query, rough, reduce="amin")
+        nearest = _least(len(queries), query, rough)
         sure = (rough * (1 - error) <= nearest[query] * (1 + error)).nonzero().squeeze(1)
         return query[sure], row[sure]
 
@@ -110,9 +110,14 @@ class MemoryBank:
             raise UserError(f"bank must be a readable safetensors file, but {file} is not ({error}).") from error
 
 
+def _least(count: int, query: Tensor, distances: Tensor) -> Tensor:
+    """The smallest distance of every query's pairs: (count,)."""
+    return distances.new_full((count,), torch.inf).scatter_reduce_(0, query, distances, reduce="amin")
+
+
 def _first(count: int, query: Tensor, row: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
     """The smallest pair of every query, of equals that of the lowest row."""
-    nearest = distances.new_full((count,), torch.inf).scatter_reduce_(0, query, distances, reduce="amin")
+    nearest = _least(count, query, distances)
     best = (distances == nearest[query]).nonzero().squeeze(1)
     lowest = torch.full_like(nearest, torch.iinfo(row.dtype).max, dtype=row.dtype)
     lowest.scatter_reduce_(0, query[best], row[best], reduce="amin")

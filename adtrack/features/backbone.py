@@ -33,7 +33,8 @@ def choose_device(name: str) -> torch.device:
 class Backbone:
     """A trunk cut after the deepest layer that is wanted.
 
-    Calling it on a float32 batch of views (n, 3, S, S) gives ``{layer: float32 (n, C, h, w)}`` on ``device``.
+    Calling it on a float32 batch of views (n, 3, S, S) gives ``{layer: float32 (n, C, h, w)}`` on ``device``, with the
+    channels last in memory.
     """
 
     def __init__(self, trunk: Trunk, layers: Sequence[str], device: torch.device) -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -51,9 +51,13 @@ def patch_features(data: str, class_name: str, weights: str, images: int, name: 
 
 def merged(features: FeatureSet, images: int) -> Tensor:
     """Patch features of the first images of a set that has been through the network."""
-    layers = BankSpec().layers
+    return torch.cat(list(one_by_one(features, images, BankSpec().layers)))
+
+
+def one_by_one(features: FeatureSet, images: int, layers: Sequence[str]) -> Iterator[Tensor]:
+    """Patch features (h · w, D) of each of the first images of a set that has been through the network."""
     chunks = (features.chunk(at, at + 1, layers) for at in range(min(images, len(features))))
-    return torch.cat([merge_layers(chunk, layers, features.grids, 3).flatten(0, 2) for chunk in chunks])
+    return (merge_layers(chunk, layers, features.grids, 3).flatten(0, 2) for chunk in chunks)
 
 
 def seconds(work: Callable[[], object]) -> float:

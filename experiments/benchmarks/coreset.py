@@ -12,7 +12,7 @@ Cost:     about a minute on 2 CPU cores once the features are cached.
 Result:   experiments/results/benchmarks.csv
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import click
 import torch
@@ -21,9 +21,7 @@ from torch import Tensor
 from adtrack.cli.options import values
 from adtrack.config import parse_layers
 from adtrack.detectors.coreset import greedy_order, projection_matrix
-from adtrack.features.patches import merge_layers
-from adtrack.features.store import FeatureSet
-from experiments.benchmarks.common import data_options, open_bench, report, seconds
+from experiments.benchmarks.common import data_options, one_by_one, open_bench, report, seconds
 
 _STEPS, _USUAL = 300, 188_160  # so many steps for so many patches, fewer for more
 
@@ -71,13 +69,11 @@ def anomalib_loop(points: Tensor, count: int, start: int) -> Tensor:
     return torch.stack(order)
 
 
-def projected(features: FeatureSet, layers: Sequence[str], images: int) -> Tensor:
-    """The patches of the first images as the greedy order sees them: float32 (patches, 128)."""
-    parts = []
-    for at in range(min(images, len(features))):
-        patches = merge_layers(features.chunk(at, at + 1, layers), layers, features.grids, 3).flatten(0, 2)
-        parts.append(patches @ projection_matrix(patches.shape[1], 128, 42))
-    return torch.cat(parts)
+def projected(patches: Iterator[Tensor]) -> Tensor:
+    """The images' patches as the greedy order sees them: float32 (patches, 128)."""
+    first = next(patches)
+    matrix = projection_matrix(first.shape[1], 128, 42)
+    return torch.cat([part if matrix is None else part @ matrix for part in (first, *patches)])
 
 
 @click.command(help=__doc__)
@@ -87,7 +83,8 @@ def projected(features: FeatureSet, layers: Sequence[str], images: int) -> Tenso
 @data_options
 def main(data: str, class_name: str, weights: str, images: int, layers: str, fractions: str) -> None:
     used = parse_layers(layers)
-    points = projected(open_bench(data, class_name, weights, layers=used).features("train_clean"), used, images)
+    features = open_bench(data, class_name, weights, layers=used).features("train_clean")
+    points = projected(one_by_one(features, images, used))
     steps = max(_STEPS * _USUAL // len(points), 30)
     loops = {
         "plain loop, products": plain_loop,
