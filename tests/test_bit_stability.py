@@ -33,7 +33,7 @@ PIECES = {
     closeness: {"_TILE": {"cpu": (64, 128)}, "_CROWD": 2},
     encoding: {"_CHUNK": 100},
     distance: {"_NUMBERS": 10_000},
-    search: {"_PRODUCTS": 1000, "_SMALL": 0},
+    search: {"PRODUCTS": 1000, "_SMALL": 0},
     bank: {"_QUERIES": 100},
 }
 Values = dict[str, np.ndarray]

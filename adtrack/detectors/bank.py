@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .distance import check_vectors, pair_distances
-from .search import Search
+from .search import Pairs, Search
 
 _QUERIES = 8192  # looked at at once
 # Rows of a bank whose neighbours are all found at once: some hundredths of a second, and half a millisecond saved on
@@ -40,10 +40,11 @@ class MemoryBank:
         """Size of the patches in MB (10⁶ bytes)."""
         return self.patches.numel() * 4 / 1e6
 
-    def nearest(self, queries: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
+    def nearest(self, queries: Tensor, k: int = 1, among: Pairs | None = None) -> tuple[Tensor, Tensor]:
         """Euclidean distances float32 (N, k), ascending, and rows int64 (N, k) of the k nearest bank patches.
 
-        ``queries`` is float32 (N, D). Equal distances are ordered by row.
+        ``queries`` is float32 (N, D). Equal distances are ordered by row. ``among`` is for who knows already that the
+        nearest, of equals all, are among these pairs of queries and rows.
         """
         if queries.ndim != 2 or queries.shape[1] != self.patches.shape[1]:
             raise UserError(
@@ -54,6 +55,8 @@ class MemoryBank:
         if not len(queries):
             return queries.new_empty(0, k), torch.empty(0, k, dtype=torch.int64, device=queries.device)
         check_vectors("queries", queries)
+        if among is not None:
+            return self._decided(queries, k, *among)
         if self._search is None:
             self._search = Search(self.patches)
         found = [self._nearest(part, k) for part in queries.float().split(_QUERIES)]
@@ -72,10 +75,13 @@ class MemoryBank:
         def exact(query: Tensor, row: Tensor) -> Tensor:
             return pair_distances(queries, query, self.patches, row)
 
-        query, row = self._search.candidates(queries, k, exact)
+        return self._decided(queries, k, *self._search.candidates(queries, k, exact))
+
+    def _decided(self, queries: Tensor, k: int, query: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
+        """``nearest`` among the pairs of ``query`` and ``row``."""
         if k == 1 and len(query) > 2 * len(queries):  # else the exact ones are as cheap
             query, row = self._nearly_nearest(queries, query, row)
-        distances = exact(query, row)
+        distances = pair_distances(queries, query, self.patches, row)
         if k == 1:
             return _first(len(queries), query, row, distances)
         return _several(k, len(queries), query, row, distances)

@@ -1,6 +1,6 @@
 """What every detector does: turn layer outputs into distances, and keep itself on disk."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -25,6 +25,15 @@ class Scores:
 
     image: np.ndarray
     patches: np.ndarray
+
+
+@dataclass(frozen=True)
+class Begun:
+    """One image on its way through the network: ``take`` may be told of a layer's output (1, C, h, w) as soon as it is
+    there, and ``score`` says of all of them what ``Detector.score`` would say."""
+
+    take: Callable[[str, Tensor], None]
+    score: Callable[[Mapping[str, Tensor]], Scores]
 
 
 class Detector(Protocol):
@@ -60,6 +69,10 @@ class Detector(Protocol):
 
     def score(self, outputs: Mapping[str, Tensor]) -> Scores:
         """Scores of a batch of layer outputs {layer: float32 (n, C, h, w)}; the same bits in any batch."""
+        ...
+
+    def begin(self) -> Begun:
+        """Begin with one image while the network is at it."""
         ...
 
     def save(self, folder: Path) -> None:

@@ -10,7 +10,9 @@ from torch import Tensor
 from ..errors import UserError
 
 _LARGEST = 1e16  # sums of a million squares of it are still float32 numbers
-_NUMBERS = 2**17  # of a part's vectors: they stay in the processor's cache
+# Of a part's vectors: they stay in the processor's cache. More would be given back to the system after every part, and
+# to be handed the memory again costs several times the distances.
+_NUMBERS = 2**16
 _DIRECT = "donot_use_mm_for_euclid_dist"  # sums of squared differences
 
 

@@ -82,26 +82,26 @@ class Floats:
 
     A float32 sum of n products is off by at most n units of the sum of their magnitudes, here no more than ‖x‖² + ‖c‖².
     Half squares are lowered by that much, so that products err to one side only; twice that much, which also covers the
-    rounding of the squares, the centring and the limits.
+    rounding of the squares, the centring and the limits. ``more`` is how many roundings a product has seen besides.
     """
 
-    def __init__(self, centre: Tensor) -> None:
+    def __init__(self, centre: Tensor, more: int = 0) -> None:
         self._centre = centre
-        self._rounding = 2 * (len(centre) + 8) * _UNIT
+        self.rounding = 2 * (len(centre) + 8 + more) * _UNIT
 
     def encode(self, vectors: Tensor) -> Encoded:
         centred = vectors - self._centre
         squares = torch.linalg.vector_norm(centred, dim=1).square()
-        return Encoded(centred, squares * (0.5 - self._rounding), squares * self._rounding)
+        return Encoded(centred, squares * (0.5 - self.rounding), squares * self.rounding)
 
     def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
         return (distance.square() / 2 - left.halves).float()
 
-    def alike(self, left: Encoded, uncertain: Tensor, products: Tensor) -> Tensor:
-        """What the product of an x of ``left`` with a vector cannot exceed unless that is farther from x than one
-        whose product is in ``products`` (n, k) and whose uncertainty is no larger than ``uncertain`` (k,): (n, k)."""
+    def alike(self, left: Tensor, right: Tensor, products: Tensor) -> Tensor:
+        """What the product of an x with a vector cannot exceed unless that is farther from x than one whose product is
+        in ``products`` (n, k), if no more is uncertain of the x than ``left`` (n,), of the others ``right`` (k,)."""
         # A product is too small by at most 3/2 of what is uncertain of c and 1/2 of that of x, too large by 1/2 of x's.
-        return products + 2 * (left.uncertain[:, None] + uncertain)
+        return products + 2 * (left[:, None] + right)
 
 
 class Codes:

@@ -19,7 +19,7 @@ from ..config import ImageSpec, PadimSpec
 from ..errors import UserError
 from ..features.grids import Grid
 from ..features.store import FeatureSet
-from .base import Scores
+from .base import Begun, Scores
 from .description import load_description, save_description
 from .orders import OrderStore
 
@@ -90,6 +90,10 @@ class Padim:
             scores.append(float(smooth.max()))
             patches.append(distances[0, 0].cpu().numpy())
         return Scores(np.array(scores, dtype=np.float64), np.stack(patches))
+
+    def begin(self) -> Begun:
+        """Nothing can be done before all layers are there."""
+        return Begun(lambda layer, output: None, self.score)
 
     def _embedding(self, outputs: Mapping[str, Tensor]) -> Tensor:
         channels = sum(output.shape[1] for output in outputs.values())

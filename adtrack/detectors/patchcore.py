@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ from ..features.store import FeatureSet
 from ..features.threads import fixed_threads
 from ..progress import bar
 from .bank import MemoryBank
-from .base import Scores
+from .base import Begun, Scores
 from .coreset import coreset_count, greedy_order, projection_matrix
 from .description import load_description, save_description
+from .early import EarlySearch, SharedRows
 from .orders import OrderStore
+from .search import is_small
 
 
 class PatchCore:
@@ -70,9 +73,30 @@ class PatchCore:
 
     def score(self, outputs: Mapping[str, Tensor]) -> Scores:
         """Distance of every patch to its nearest bank patch, and the image scores (equations 6 and 7)."""
-        patches, distances, rows = self._nearest(outputs)
+        patches = self._patches(outputs)
+        return self._scores(patches, *self.bank.nearest(patches.flatten(0, 2)))
+
+    def begin(self) -> Begun:
+        """A small bank is searched layer by layer, as the network has them."""
+        if not is_small(len(self.bank)) or self.bank.patches.device.type != "cpu":
+            return Begun(lambda layer, output: None, self.score)
+        early = EarlySearch(self._shared_rows, self.layers, self.grids, self.spec.patch_size)
+
+        def score(outputs: Mapping[str, Tensor]) -> Scores:
+            patches, among = early.finish(outputs)
+            return self._scores(patches, *self.bank.nearest(patches.flatten(0, 2), among=among))
+
+        return Begun(early.take, score)
+
+    @cached_property
+    def _shared_rows(self) -> SharedRows:
+        return SharedRows(self.bank.patches)
+
+    def _scores(self, patches: Tensor, distances: Tensor, rows: Tensor) -> Scores:
+        """Of patches (n, h, w, D), by their distances and rows (n · h · w, 1)."""
         images, height, width, _ = patches.shape
-        patches, distances, rows = patches.flatten(1, 2), distances.flatten(1), rows.flatten(1)
+        patches = patches.flatten(1, 2)
+        distances, rows = distances.reshape(images, -1), rows.reshape(images, -1)
         worst = distances.argmax(dim=1)  # the first of equals
         every = torch.arange(images, device=worst.device)
         image = self._reweighted(patches[every, worst], rows[every, worst], distances[every, worst])
@@ -80,13 +104,11 @@ class PatchCore:
 
     def nearest_rows(self, outputs: Mapping[str, Tensor]) -> np.ndarray:
         """The bank row that is nearest to every patch: int64 (n, h, w)."""
-        return self._nearest(outputs)[2].cpu().numpy()
+        patches = self._patches(outputs)
+        return self.bank.nearest(patches.flatten(0, 2))[1].reshape(patches.shape[:3]).cpu().numpy()
 
-    def _nearest(self, outputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Patches (n, h, w, D), and distance and row (n, h, w) of each one's nearest bank patch."""
-        patches = merge_layers(outputs, self.layers, self.grids, self.spec.patch_size)
-        distances, rows = self.bank.nearest(patches.flatten(0, 2))
-        return patches, distances.reshape(patches.shape[:3]), rows.reshape(patches.shape[:3])
+    def _patches(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        return merge_layers(outputs, self.layers, self.grids, self.spec.patch_size)
 
     def _reweighted(self, patches: Tensor, rows: Tensor, distances: Tensor) -> Tensor:
         """Equation 7 for each image's worst patch p (n, D), its nearest bank row m* (n,) and their distance s* (n,).

@@ -11,7 +11,14 @@ from .closeness import Distance, Table, close_pairs
 from .encoding import Encoded, Floats
 
 _SMALL = 2048  # rows of a bank for which the codes of the queries would cost more than they save
-_PRODUCTS = 2**22  # held at once
+PRODUCTS = 2**22  # held at once
+
+Pairs = tuple[Tensor, Tensor]  # queries and rows int64 (p,), ordered so
+
+
+def is_small(rows: int) -> bool:
+    """Whether a bank of so many rows is searched by products with all of them."""
+    return rows <= _SMALL
 
 
 class Search:
@@ -20,40 +27,43 @@ class Search:
     def __init__(self, patches: Tensor) -> None:
         self._rows = Table.of(patches)
 
-    def candidates(self, queries: Tensor, k: int, distance: Distance) -> tuple[Tensor, Tensor]:
-        """Pairs (query, row), ordered so, among which are the k nearest rows of every query float32 (n, D).
+    def candidates(self, queries: Tensor, k: int, distance: Distance) -> Pairs:
+        """Pairs among which are the k nearest rows of every query float32 (n, D).
 
         ``distance(query, row)``, both int64 (p,), are true distances float64 (p,).
         """
-        if k > 1 or len(self._rows) <= _SMALL:
+        if k > 1 or is_small(len(self._rows)):
             return self._by_products(queries, k)
         anywhere = torch.full((len(queries),), torch.inf, dtype=torch.float64, device=queries.device)
         return close_pairs(Table(queries, self._rows.codes), self._rows, anywhere, distance)
 
-    def _by_products(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def _by_products(self, queries: Tensor, k: int) -> Pairs:
         """``candidates`` by float32 products with all rows: for several nearest, and for a small bank."""
         floats, rows = self._rows.floats
         found = []
-        height = max(1, _PRODUCTS // len(rows))
+        height = max(1, PRODUCTS // len(rows))
         for start in range(0, len(queries), height):
             left = floats.encode(queries[start : start + height])
             products = torch.addmm(rows.halves, left.matrix, rows.matrix.T, alpha=-1.0)
             if k == 1:
-                query, row = _nearest(floats, left, rows, products)
+                query, row = smallest(floats, left.uncertain, rows, products)
             else:
-                limits = floats.alike(left, rows.uncertain, products).topk(k, dim=1, largest=False).values
+                limits = floats.alike(left.uncertain, rows.uncertain, products).topk(k, dim=1, largest=False).values
                 query, row = (products <= limits[:, -1:]).nonzero(as_tuple=True)
             found.append((start + query, row))
         query, row = (torch.cat(part) for part in zip(*found, strict=True))
         return query, row
 
 
-def _nearest(floats: Floats, left: Encoded, rows: Encoded, products: Tensor) -> tuple[Tensor, Tensor]:
-    """Pairs (query, row) whose product is as good as its query's smallest; blocks of rows are looked at before rows."""
+def smallest(floats: Floats, uncertain: Tensor, rows: Encoded, products: Tensor) -> Pairs:
+    """Pairs whose product is as good as its query's smallest, if so much is ``uncertain`` (n,) of the queries.
+
+    ``products`` are (n, M); blocks of rows are looked at before rows.
+    """
     blocks = products.view(-1, closeness.BLOCK)
-    lowest = blocks.amin(dim=1).view(len(left), -1)
+    lowest = blocks.amin(dim=1).view(len(products), -1)
     worst = rows.uncertain.view(-1, closeness.BLOCK).amax(dim=1)
-    limit = floats.alike(left, worst, lowest).amin(dim=1)
+    limit = floats.alike(uncertain, worst, lowest).amin(dim=1)
     query, block = (lowest <= limit[:, None]).nonzero(as_tuple=True)
     near = blocks.index_select(0, query * lowest.shape[1] + block)
     pair, place = (near <= limit[query, None]).nonzero(as_tuple=True)

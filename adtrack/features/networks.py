@@ -1,11 +1,12 @@
 """torchvision's classification networks: built by name, cut after named layers."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torchvision
-from torch import nn
+from torch import Tensor, nn
+from torch.fx import GraphModule
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from ..errors import UserError
@@ -41,7 +42,7 @@ def layer_names(network: nn.Module) -> list[str]:
     return names
 
 
-def cut_network(network: nn.Module, layers: Sequence[str]) -> nn.Module:
+def cut_network(network: nn.Module, layers: Sequence[str]) -> GraphModule:
     """The part of ``network`` that computes ``layers``: (n, 3, S, S) → {layer: (n, C, h, w)}."""
     known = dict(network.named_modules())
     for layer in layers:
@@ -50,7 +51,26 @@ def cut_network(network: nn.Module, layers: Sequence[str]) -> nn.Module:
     return create_feature_extractor(network, return_nodes=list(layers), suppress_diff_warning=True).eval()
 
 
-def blank_network(name: str, layers: Sequence[str]) -> nn.Module:
+def telling(network: GraphModule) -> GraphModule:
+    """A cut network that takes a second input ``watch``, which it calls with every layer but the last and its output as
+    soon as that is there, before it goes on."""
+    graph = network.graph
+    views, *_, result = graph.nodes
+    with graph.inserting_after(views):
+        watch = graph.placeholder("watch")
+    layers = {node: layer for layer, node in result.args[0].items()}
+    for node in [node for node in graph.nodes if node in layers][:-1]:
+        with graph.inserting_after(node):
+            graph.call_function(_tell, (watch, layers[node], node))
+    network.recompile()
+    return network
+
+
+def _tell(watch: Callable[[str, Tensor], None], layer: str, output: Tensor) -> None:
+    watch(layer, output)
+
+
+def blank_network(name: str, layers: Sequence[str]) -> GraphModule:
     """The cut network without values in its weights, which costs neither memory nor the time to draw them."""
     try:
         with torch.device("meta"):

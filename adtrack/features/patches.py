@@ -27,20 +27,31 @@ def merge_layers(
     too, so features at the border are unlike all others, and if they were as long as these, most images would be judged
     by their border alone. D is the sum of the layers' channels, in the order of ``layers``.
     """
+    return merge_cells({layer: average(outputs[layer], patch_size) for layer in layers}, layers, grids)
+
+
+def average(output: Tensor, patch_size: int) -> Tensor:
+    """A layer's output (n, C, h, w) averaged over the neighbourhoods of its cells: (n, h, w, C)."""
+    # Channels last: pooling and reading then work on whole vectors of channels, several times faster.
+    source = output.contiguous(memory_format=torch.channels_last)
+    return avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2).permute(0, 2, 3, 1)
+
+
+def merge_cells(cells: Mapping[str, Tensor], layers: Sequence[str], grids: Mapping[str, Grid]) -> Tensor:
+    """The second half of ``merge_layers``: averaged layers {layer: (n, h, w, C)} side by side on the finest grid."""
     target = finest(layers, grids)
-    count, _, height, width = outputs[target].shape
-    merged = outputs[target].new_empty(count, height, width, sum(outputs[layer].shape[1] for layer in layers))
-    parts = merged.split([outputs[layer].shape[1] for layer in layers], dim=3)
-    for layer, part in zip(layers, parts, strict=True):
-        # Channels last: pooling and reading then work on whole vectors of channels, several times faster.
-        source = outputs[layer].contiguous(memory_format=torch.channels_last)
-        cells = avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2).permute(0, 2, 3, 1)
+    count, height, width, _ = cells[target].shape
+    channels = [cells[layer].shape[3] for layer in layers]
+    merged = cells[target].new_empty(count, height, width, sum(channels))
+    for layer, part in zip(layers, merged.split(channels, dim=3), strict=True):
         if layer == target:
-            part.copy_(cells)
+            part.copy_(cells[layer])
         else:
-            between = functools.partial(_between, grids[layer], grids[target], cells.device)
-            cells = read_at(cells, 1, between(cells.shape[1], height))
-            read_at(cells, 2, between(cells.shape[2], width), out=part)
+            down, across = (
+                taps_between(grids[layer], grids[target], *counts, part.device)
+                for counts in ((cells[layer].shape[1], height), (cells[layer].shape[2], width))
+            )
+            read_at(read_at(cells[layer], 1, down), 2, across, out=part)
     return merged
 
 
@@ -59,8 +70,8 @@ class Taps:
 
 
 @functools.lru_cache(maxsize=64)
-def _between(source: Grid, target: Grid, device: torch.device, count: int, wanted: int) -> Taps:
-    """Where the ``wanted`` cells of one grid lie among the ``count`` cells of another."""
+def taps_between(source: Grid, target: Grid, count: int, wanted: int, device: torch.device) -> Taps:
+    """Where the ``wanted`` cells of one grid lie among the ``count`` cells of another, along either axis."""
     return Taps.at(source.cells(target.centres(wanted)), count, device)
 
 

@@ -121,7 +121,7 @@ def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyP
     for some, tile, dense, differences in ((7, (3, 64), 1, 2**18), (120, (50, 256), 50_000, 3333)):
         monkeypatch.setattr(bank_module, "_QUERIES", some)
         monkeypatch.setattr(closeness, "_TILE", {"cpu": tile})
-        monkeypatch.setattr(search, "_PRODUCTS", dense)
+        monkeypatch.setattr(search, "PRODUCTS", dense)
         monkeypatch.setattr(distance, "_NUMBERS", differences)
         again = bank.nearest(queries, k)
         assert again[0].equal(whole[0]) and again[1].equal(whole[1])

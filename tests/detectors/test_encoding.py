@@ -60,7 +60,7 @@ def test_no_vector_nearer_than_another_has_a_product_beyond_what_is_alike(name: 
     computed = torch.addmm(c.halves, x.matrix, c.matrix.T, alpha=-1.0)
     true = torch.from_numpy(true_distances(left, right))
     one = true.argsort(dim=1)[:, nearness % len(right) : nearness % len(right) + 1]
-    limit = floats.alike(x, c.uncertain[one], computed.gather(1, one))
+    limit = floats.alike(x.uncertain, c.uncertain[one], computed.gather(1, one))
     assert bool(((computed <= limit) | (true > true.gather(1, one))).all())
     if name == "normal":  # and hardly more than these
         assert (computed <= limit).sum(dim=1).tolist() == [nearness % len(right) + 1] * len(left)

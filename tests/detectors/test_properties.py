@@ -33,7 +33,7 @@ SMALL = {
     closeness: {"BLOCK": 3, "_TILE": {"cpu": (16, 24)}, "_CROWD": 1},
     encoding: {"_CHUNK": 7},
     distance: {"_NUMBERS": 32},
-    search: {"_PRODUCTS": 64, "_SMALL": 40},
+    search: {"PRODUCTS": 64, "_SMALL": 40},
     bank: {"_QUERIES": 9},
 }
 USUAL = {search: {"_SMALL": 80}}  # some of the banks that are drawn are searched by codes
