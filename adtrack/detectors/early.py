@@ -45,11 +45,13 @@ class EarlySearch:
         self._products: Tensor | None = None  # c·c/2 − x·c of patches and rows so far (H · W, M), unless too many
         self._squares: Tensor | None = None  # of the patches (H, W), or a little more
         self._begun: list[Future[None]] = []
+        self._versions: dict[str, int] = {}  # of the outputs that were taken
         self._width = 0  # of the layers that are begun
 
     def take(self, layer: str, output: Tensor) -> None:
         """Begin with the output (1, C, h, w) of a layer, if it is the next part of a patch: else it can wait."""
-        if self._target == self._layers[0] and layer == self._layers[len(self._begun)]:
+        if self._target == self._layers[0] and layer == self._layers[len(self._begun)] and not output.is_inference():
+            self._versions[layer] = output._version
             self._begun.append(self._rows.helper.submit(self._add, layer, output, self._width))
             self._width += output.shape[1]
 
@@ -58,6 +60,8 @@ class EarlySearch:
         nearest row; None for an image of too many patches to keep all products."""
         for begun in self._begun:
             begun.result()
+        if any(outputs[layer]._version != version for layer, version in self._versions.items()):
+            self._cells.clear()  # the network went on to change in place what had been taken: nothing of it holds
         widths = [outputs[layer].shape[1] for layer in self._layers]
         starts = {layer: sum(widths[:at]) for at, layer in enumerate(self._layers)}
         for layer in sorted(starts, key=lambda layer: layer != self._target):

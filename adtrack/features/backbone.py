@@ -42,7 +42,7 @@ class Backbone:
 
     Calling it on a float32 batch of views (n, 3, S, S) gives ``{layer: float32 (n, C, h, w)}`` on ``device``, with the
     channels last in memory. ``watch(layer, output)`` is called with every pass's output of every layer but the last as
-    soon as it is there.
+    soon as it is there. What follows may still change it in place, as VGG's activations do: its ``_version`` tells.
     """
 
     def __init__(self, trunk: Trunk, layers: Sequence[str], device: torch.device) -> None:
@@ -64,7 +64,7 @@ class Backbone:
             return parts[0]
         return {layer: torch.cat([part[layer] for part in parts]) for layer in self.layers}
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference_mode: its tensors do not tell whether they were changed after somebody saw them
     def _pass(self, views: Tensor, size: int, watch: Watch) -> dict[str, Tensor]:
         count = len(views)
         batch = views.to(self.device, memory_format=torch.channels_last)

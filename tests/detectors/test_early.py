@@ -117,6 +117,36 @@ def test_patches_far_from_all_rows() -> None:
     check_nearest(bank, patches.flatten(0, 2), pairs)
 
 
+@pytest.mark.parametrize("changed", [("fine",), ("middle",), ("fine", "middle")])
+def test_what_is_changed_after_it_was_taken_is_taken_anew(changed: tuple[str, ...]) -> None:
+    """As by an activation that works in place on a layer's output."""
+    layers = ("fine", "middle", "coarse")
+    bank, outputs = bank_of(layers, 3), image(9)
+    early = EarlySearch(SharedRows(bank), layers, GRIDS, 3)
+    for layer in layers[:-1]:
+        early.take(layer, outputs[layer])
+    for begun in early._begun:
+        begun.result()
+    for layer in changed:
+        outputs[layer].relu_()
+    patches, pairs = early.finish(outputs)
+    assert patches.equal(merge_layers(outputs, layers, GRIDS, 3))
+    check_nearest(bank, patches.flatten(0, 2), pairs)
+
+
+def test_tensors_of_inference_mode_are_not_taken_early() -> None:
+    """They do not know whether they are changed."""
+    layers = ("fine", "coarse")
+    with torch.inference_mode():
+        outputs = image(9)
+        early = EarlySearch(SharedRows(bank_of(layers, 3)), layers, GRIDS, 3)
+        early.take("fine", outputs["fine"])
+        outputs["fine"].relu_()
+        patches, pairs = early.finish(outputs)
+    assert patches.equal(merge_layers(outputs, layers, GRIDS, 3))
+    check_nearest(bank_of(layers, 3), patches.flatten(0, 2), pairs)
+
+
 def test_an_image_of_too_many_patches_is_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "PRODUCTS", 1000)
     layers = ("fine", "coarse")
