@@ -59,10 +59,10 @@ def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
     if not log.exists():
         return ""
     rows = pd.read_csv(log)
-    names = ["benchmark", "work", "what"]
-    kept = rows.loc[rows[names].replace(";.*", "", regex=True).drop_duplicates(keep="last").index]
-    cells = []
-    for _, group in kept.groupby(kept["benchmark"] + kept["work"].replace(";.*", "", regex=True), sort=False):
+    kept, cells = [], []
+    for _, runs in rows.groupby(rows["benchmark"] + rows["work"].replace(";.*", "", regex=True), sort=False):
+        group = _latest_run(runs)
+        kept.append(group)
         benchmark, work = group["benchmark"].iloc[-1], group["work"].iloc[-1]
         one = group[group["times ours"] == 1].iloc[0]
         others = group.drop(one.name)
@@ -70,8 +70,14 @@ def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
         cells.append((benchmark, work, f"{one['what']} {one['seconds']:.3g} s", beside))
     columns = tuple(Column(name, number=False) for name in ("what", "work", "takes", "beside it"))
     table = Table("", columns, tuple(cells), "")
-    notes = "; ".join(dict.fromkeys(kept["date"] + ": " + kept["machine"] + "; " + kept["versions"]))
+    made = pd.concat(kept)
+    notes = "; ".join(dict.fromkeys(made["date"] + ": " + made["machine"] + "; " + made["versions"]))
     return f"{markdown_table(table)}\n\n{notes}.\n"
+
+
+def _latest_run(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of the rows of a benchmark's runs those of the last: every run begins with the same."""
+    return rows.loc[rows.index[rows["what"] == rows["what"].iloc[0]][-1] :]
 
 
 def memory_sentence(log: Path = RESULTS / "memory.csv") -> str:

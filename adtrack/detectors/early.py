@@ -39,7 +39,7 @@ class EarlySearch:
     """One image on its way through the network: ``take`` its layers as they come, then ``finish``."""
 
     def __init__(self, rows: SharedRows, layers: Sequence[str], grids: Mapping[str, Grid], patch_size: int) -> None:
-        self._rows, self._layers, self._grids, self._patch_size = rows, layers, grids, patch_size
+        self._rows, self._layers, self._grids, self._patch_size = rows, tuple(layers), grids, patch_size
         self._target = finest(layers, grids)
         self._cells: dict[str, Tensor] = {}
         self._products: Tensor | None = None  # c·c/2 − x·c of patches and rows so far (H · W, M), unless too many
@@ -50,7 +50,9 @@ class EarlySearch:
 
     def take(self, layer: str, output: Tensor) -> None:
         """Begin with the output (1, C, h, w) of a layer, if it is the next part of a patch: else it can wait."""
-        if self._target == self._layers[0] and layer == self._layers[len(self._begun)] and not output.is_inference():
+        place = len(self._begun)
+        next_one = self._target == self._layers[0] and self._layers[place : place + 1] == (layer,)
+        if next_one and not output.is_inference():  # whose tensors would not tell that they have changed
             self._versions[layer] = output._version
             self._begun.append(self._rows.helper.submit(self._add, layer, output, self._width))
             self._width += output.shape[1]
