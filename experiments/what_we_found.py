@@ -59,10 +59,9 @@ def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
     if not log.exists():
         return ""
     rows = pd.read_csv(log)
-    kept, cells = [], []
-    for _, runs in rows.groupby(rows["benchmark"] + rows["work"].replace(";.*", "", regex=True), sort=False):
-        group = _latest_run(runs)
-        kept.append(group)
+    cells = []
+    latest = _latest_runs(rows)
+    for group in latest:
         benchmark, work = group["benchmark"].iloc[-1], group["work"].iloc[-1]
         one = group[group["times ours"] == 1].iloc[0]
         others = group.drop(one.name)
@@ -70,14 +69,19 @@ def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
         cells.append((benchmark, work, f"{one['what']} {one['seconds']:.3g} s", beside))
     columns = tuple(Column(name, number=False) for name in ("what", "work", "takes", "beside it"))
     table = Table("", columns, tuple(cells), "")
-    made = pd.concat(kept)
+    made = pd.concat(latest)
     notes = "; ".join(dict.fromkeys(made["date"] + ": " + made["machine"] + "; " + made["versions"]))
     return f"{markdown_table(table)}\n\n{notes}.\n"
 
 
-def _latest_run(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of the rows of a benchmark's runs those of the last: every run begins with the same."""
-    return rows.loc[rows.index[rows["what"] == rows["what"].iloc[0]][-1] :]
+def _latest_runs(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of the last run of every work, the latest at the end: each run begins with the same row."""
+    named = rows[["benchmark", "work", "what"]].replace(";.*", "", regex=True)
+    runs = []
+    for _, group in named.groupby(["benchmark", "work"]):
+        begins = group.index[group["what"] == group["what"].iloc[0]]
+        runs.append(rows.loc[group.loc[begins[-1] :].index])
+    return sorted(runs, key=lambda run: run.index[0])
 
 
 def memory_sentence(log: Path = RESULTS / "memory.csv") -> str:

@@ -102,6 +102,7 @@ def test_the_latest_run_of_every_work_is_shown(tmp_path: Path) -> None:
     log.write_text(
         "benchmark,work,what,seconds,times ours,date,machine,versions\n"
         "search,10 rows; same 99 %,ours; peak 2,4,1,2026-01-01,old,v1\n"
+        "search,10 rows; same 99 %,no longer timed,7,2,2026-01-01,old,v1\n"
         "search,10 rows; same 99 %,theirs,8,2,2026-01-01,old,v1\n"
         "search,20 rows,ours,5,1,2026-01-01,old,v1\n"
         "search,10 rows; same 100 %,ours; peak 1,3,1,2026-01-02,new,v2\n"

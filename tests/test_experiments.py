@@ -76,21 +76,6 @@ def test_an_unknown_experiment_is_refused(workplace: Path) -> None:
     assert done.returncode == 2 and "No such command 'nothing'" in done.stderr
 
 
-def test_a_benchmark_is_quoted_as_it_was_run_last(tmp_path: Path) -> None:
-    """Without what an earlier run measured besides; what a run found, after the semicolon, makes it no other work."""
-    from experiments.what_we_found import benchmarks_table
-
-    log = tmp_path / "log.csv"
-    lines = ["benchmark,work,what,seconds,times ours,date,machine,versions"]
-    for work, parts in (("a; 1", ("ours", "gone", "theirs")), ("b", ("ours",)), ("a; 2", ("ours", "theirs", "new"))):
-        lines += [
-            f"search,{work},{part},{place},{place},2026-01-0{place},here,v" for place, part in enumerate(parts, 1)
-        ]
-    log.write_text("\n".join(lines))
-    rows = [line for line in benchmarks_table(log).splitlines() if line.startswith("| search")]
-    assert rows == ["| search | a; 2 | ours 1 s | theirs 2 ×, new 3 × |", "| search | b | ours 1 s |  |"]
-
-
 def test_the_readme_quotes_the_figures_that_are_kept(tmp_path: Path) -> None:
     from experiments.what_we_found import write
 
