@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,17 @@ def test_an_alarm_is_a_score_at_or_above_the_threshold(scorer: Scorer, picture: 
     threshold = scorer.judge(picture).score * (1 + away)
     strict = Scorer(scorer.backbone, scorer.detector, VIEW, Calibration(threshold, 0.0, 1.0), {})
     assert strict.judge(picture).anomalous is (away <= 0)
+
+
+def test_several_images_at_once_are_judged_as_one_after_the_other(scorer: Scorer) -> None:
+    """As a server does, whose threads share the scorer."""
+    draws = np.random.default_rng(1)
+    pictures = [draws.integers(0, 256, (50, 70, 3), dtype=np.uint8) for _ in range(12)]
+    alone = [scorer.detector.score(scorer.outputs(picture)) for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(scorer.judge, pictures))
+    for scores, judgement in zip(alone, together, strict=True):
+        assert judgement.score == scores.image[0] and np.array_equal(judgement.patches, scores.patches[0])
 
 
 def test_a_network_that_changes_a_layer_in_place_is_judged_by_what_it_becomes(
