@@ -19,9 +19,8 @@ from .bank import MemoryBank
 from .base import Begun, Scores
 from .coreset import coreset_count, greedy_order, projection_matrix
 from .description import load_description, save_description
-from .early import EarlySearch, SharedRows
+from .early import MOST_ROWS, EarlySearch, SharedRows
 from .orders import OrderStore
-from .search import is_small
 
 
 class PatchCore:
@@ -78,7 +77,7 @@ class PatchCore:
 
     def begin(self) -> Begun:
         """A small bank is searched layer by layer, as the network has them."""
-        if not is_small(len(self.bank)) or self.bank.patches.device.type != "cpu":
+        if len(self.bank) > MOST_ROWS or self.bank.patches.device.type != "cpu":
             return Begun(lambda layer, output: None, self.score)
         early = EarlySearch(self._shared_rows, self.layers, self.grids, self.spec.patch_size)
 

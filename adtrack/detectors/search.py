@@ -16,11 +16,6 @@ PRODUCTS = 2**22  # held at once
 Pairs = tuple[Tensor, Tensor]  # queries and rows int64 (p,), ordered so
 
 
-def is_small(rows: int) -> bool:
-    """Whether a bank of so many rows is searched by products with all of them."""
-    return rows <= _SMALL
-
-
 class Search:
     """Candidates for the nearest rows of a bank float32 (M, D)."""
 
@@ -32,7 +27,7 @@ class Search:
 
         ``distance(query, row)``, both int64 (p,), are true distances float64 (p,).
         """
-        if k > 1 or is_small(len(self._rows)):
+        if k > 1 or len(self._rows) <= _SMALL:
             return self._by_products(queries, k)
         anywhere = torch.full((len(queries),), torch.inf, dtype=torch.float64, device=queries.device)
         return close_pairs(Table(queries, self._rows.codes), self._rows, anywhere, distance)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from adtrack.config import BankSpec
-from adtrack.detectors import search
+from adtrack.detectors import patchcore, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.early import EarlySearch, SharedRows
 from adtrack.detectors.patchcore import PatchCore
@@ -159,9 +159,10 @@ def detector(bank: Tensor, layers: tuple[str, ...] = ("fine", "coarse")) -> Patc
     return PatchCore(BankSpec(layers), MemoryBank(bank), GRIDS)
 
 
-@pytest.mark.parametrize("products", [2**22, 1000])
-def test_patchcore_scores_the_same_bits(products: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("products", "rows"), [(2**22, 4096), (1000, 4096), (2**22, 10)])
+def test_patchcore_scores_the_same_bits(products: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "PRODUCTS", products)
+    monkeypatch.setattr(patchcore, "MOST_ROWS", rows)
     fitted = detector(bank_of(("fine", "coarse"), 3))
     for seed in range(4, 9):
         outputs, begun = image(seed), fitted.begin()
