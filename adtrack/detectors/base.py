@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..config import DetectorSpec
+from ..features.backbone import Watch, unwatched
 from ..features.grids import Grid
 from ..features.store import FeatureSet
 from .orders import OrderStore
@@ -32,8 +33,8 @@ class Begun:
     """One image on its way through the network: ``take`` may be told of a layer's output (1, C, h, w) as soon as it is
     there, and ``score`` says of all of them what ``Detector.score`` would say."""
 
-    take: Callable[[str, Tensor], None]
     score: Callable[[Mapping[str, Tensor]], Scores]
+    take: Watch = unwatched
 
 
 class Detector(Protocol):

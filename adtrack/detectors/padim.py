@@ -93,7 +93,7 @@ class Padim:
 
     def begin(self) -> Begun:
         """Nothing can be done before all layers are there."""
-        return Begun(lambda layer, output: None, self.score)
+        return Begun(self.score)
 
     def _embedding(self, outputs: Mapping[str, Tensor]) -> Tensor:
         channels = sum(output.shape[1] for output in outputs.values())

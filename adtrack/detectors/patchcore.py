@@ -78,14 +78,14 @@ class PatchCore:
     def begin(self) -> Begun:
         """A small bank is searched layer by layer, as the network has them."""
         if len(self.bank) > MOST_ROWS or self.bank.patches.device.type != "cpu":
-            return Begun(lambda layer, output: None, self.score)
+            return Begun(self.score)
         early = EarlySearch(self._shared_rows, self.layers, self.grids, self.spec.patch_size)
 
         def score(outputs: Mapping[str, Tensor]) -> Scores:
             patches, among = early.finish(outputs)
             return self._scores(patches, *self.bank.nearest(patches.flatten(0, 2), among=among))
 
-        return Begun(early.take, score)
+        return Begun(score, early.take)
 
     @cached_property
     def _shared_rows(self) -> SharedRows:

@@ -33,7 +33,7 @@ def choose_device(name: str) -> torch.device:
 Watch = Callable[[str, Tensor], None]  # told of a layer's output
 
 
-def _unwatched(layer: str, output: Tensor) -> None:
+def unwatched(layer: str, output: Tensor) -> None:
     """Where nobody waits for a layer."""
 
 
@@ -56,7 +56,7 @@ class Backbone:
         self._network = telling(network).to(device, memory_format=torch.channels_last).requires_grad_(False)
         self.grids = layer_grids(trunk.network, self.layers)
 
-    def __call__(self, views: Tensor, watch: Watch = _unwatched) -> dict[str, Tensor]:
+    def __call__(self, views: Tensor, watch: Watch = unwatched) -> dict[str, Tensor]:
         size = GPU_BATCH if self.device.type == "cuda" else CPU_BATCH
         with _same_bits(self.device):
             parts = [self._pass(views[at : at + size], size, watch) for at in range(0, len(views), size)]
