@@ -33,7 +33,7 @@ class SharedRows:
     def __init__(self, patches: Tensor) -> None:
         self.floats = Floats(torch.zeros_like(patches[0]), _READINGS)
         self.encoded = padded(self.floats.encode(patches), closeness.BLOCK)
-        self.helper = ThreadPoolExecutor(1)  # one thread for all images: to start one takes half a millisecond
+        self.helper = ThreadPoolExecutor(1)  # one thread for all images: to start one would hold up the pass
 
 
 class EarlySearch:
@@ -45,25 +45,23 @@ class EarlySearch:
         self._cells: dict[str, Tensor] = {}
         self._products: Tensor | None = None  # c·c/2 − x·c of patches and rows so far (H · W, M), unless too many
         self._squares: Tensor | None = None  # of the patches (H, W), or a little more
-        self._begun: list[Future[None]] = []
-        self._versions: dict[str, int] = {}  # of the outputs that were taken
-        self._width = 0  # of the layers that are begun
+        self._taken: list[tuple[Tensor, int, Future[None]]] = []  # outputs, their versions then, and the work on them
 
     def take(self, layer: str, output: Tensor) -> None:
         """Begin with the output (1, C, h, w) of a layer, if it is the next part of a patch: else it can wait."""
-        place = len(self._begun)
+        place = len(self._taken)
         next_one = self._target == self._layers[0] and self._layers[place : place + 1] == (layer,)
         if next_one and not output.is_inference():  # whose tensors would not tell that they have changed
-            self._versions[layer] = output._version
-            self._begun.append(self._rows.helper.submit(self._add, layer, output, self._width))
-            self._width += output.shape[1]
+            start = sum(before.shape[1] for before, _, _ in self._taken)
+            work = self._rows.helper.submit(self._add, layer, output, start)
+            self._taken.append((output, output._version, work))
 
     def finish(self, outputs: Mapping[str, Tensor]) -> tuple[Tensor, search.Pairs | None]:
         """Patches (1, H, W, D) of the image with these outputs, and pairs of patch and row among which is every patch's
         nearest row; None for an image of too many patches to keep all products."""
-        for begun in self._begun:
-            begun.result()
-        if any(outputs[layer]._version != version for layer, version in self._versions.items()):
+        for _, _, work in self._taken:
+            work.result()
+        if any(output._version != version for output, version, _ in self._taken):
             self._cells.clear()  # the network went on to change in place what had been taken: nothing of it holds
         widths = [outputs[layer].shape[1] for layer in self._layers]
         starts = {layer: sum(widths[:at]) for at, layer in enumerate(self._layers)}

@@ -1,11 +1,12 @@
 """torchvision's classification networks: built by name, cut after named layers."""
 
 import functools
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Sequence
 
 import torch
 import torchvision
-from torch import Tensor, nn
+from torch import nn
 from torch.fx import GraphModule
 from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -61,13 +62,9 @@ def telling(network: GraphModule) -> GraphModule:
     layers = {node: layer for layer, node in result.args[0].items()}
     for node in [node for node in graph.nodes if node in layers][:-1]:
         with graph.inserting_after(node):
-            graph.call_function(_tell, (watch, layers[node], node))
+            graph.call_function(operator.call, (watch, layers[node], node))
     network.recompile()
     return network
-
-
-def _tell(watch: Callable[[str, Tensor], None], layer: str, output: Tensor) -> None:
-    watch(layer, output)
 
 
 def blank_network(name: str, layers: Sequence[str]) -> GraphModule:

@@ -47,10 +47,8 @@ def merge_cells(cells: Mapping[str, Tensor], layers: Sequence[str], grids: Mappi
         if layer == target:
             part.copy_(cells[layer])
         else:
-            down, across = (
-                taps_between(grids[layer], grids[target], *counts, part.device)
-                for counts in ((cells[layer].shape[1], height), (cells[layer].shape[2], width))
-            )
+            taps = functools.partial(taps_between, grids[layer], grids[target], device=part.device)
+            down, across = taps(cells[layer].shape[1], height), taps(cells[layer].shape[2], width)
             read_at(read_at(cells[layer], 1, down), 2, across, out=part)
     return merged
 

@@ -125,8 +125,8 @@ def test_what_is_changed_after_it_was_taken_is_taken_anew(changed: tuple[str, ..
     early = EarlySearch(SharedRows(bank), layers, GRIDS, 3)
     for layer in layers[:-1]:
         early.take(layer, outputs[layer])
-    for begun in early._begun:
-        begun.result()
+    for _, _, work in early._taken:
+        work.result()
     for layer in changed:
         outputs[layer].relu_()
     patches, pairs = early.finish(outputs)
