@@ -51,6 +51,29 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     return folder
 
 
+def _calls_of(work: Callable[[], object]) -> int:
+    calls = 0
+
+    def count(frame: object, event: str, function: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@pytest.fixture(scope="session")
+def calls_of() -> Callable[[Callable[[], object]], int]:
+    """Counts the functions that some work calls, Python's and C's: the same number for little input and for much means
+    that no step of it is taken image by image or pixel by pixel, on a machine however busy."""
+    return _calls_of
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real images and weights; tests that ask for it skip where it is absent."""

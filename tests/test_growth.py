@@ -1,7 +1,7 @@
 """How time grows: the fitted exponent, sizes that double, images in all their ways, and what is timed."""
 
 import math
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,18 +40,23 @@ def test_sizes_double_up_to_the_largest() -> None:
 
 
 def test_a_series_times_each_size_and_keeps_what_came_out(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.setattr(series, "_ENOUGH", 0.05)
-    done = []
+    # A clock that only the work itself moves on: a second for each unit of size, one more at every other turn.
+    done, clock = [], SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
+    monkeypatch.setattr(series, "time", clock)
 
     def work_of(size: float):
-        return lambda: done.append(size) or time.sleep(size) or 2 * size
+        def work() -> float:
+            clock.now += size + len(done) % 2
+            done.append(size)
+            return 2 * size
 
-    found, results = measured("sleep", "seconds", (0.01, 0.02, 0.04), work_of)
-    assert results == {0.01: 0.02, 0.02: 0.04, 0.04: 0.08}
-    assert done == 6 * [0.01] + 3 * [0.02] + 2 * [0.04], "one to warm up, then five turns or enough of them"
-    for size, took in zip(found.sizes, found.times, strict=True):
-        assert size <= took.low <= took.value <= took.high < size + 0.05
-    assert "sleep, seconds: " in capsys.readouterr().out
+        return work
+
+    found, results = measured("waiting", "seconds", (0.25, 2.0, 4.0), work_of)
+    assert results == {0.25: 0.5, 2.0: 4.0, 4.0: 8.0}
+    assert done == 6 * [0.25] + 2 * [2.0] + 2 * [4.0], "one to warm up, then five turns or enough of them"
+    assert found.times == (Estimate(1.25, 0.25, 1.25), Estimate(2.5, 2.0, 3.0), Estimate(4.5, 4.0, 5.0))
+    assert "waiting, seconds: " in capsys.readouterr().out
 
 
 def test_a_series_is_shown_in_doublings_with_its_slope() -> None:

@@ -1,5 +1,6 @@
 """A throw-away PostgreSQL, for tests of what several machines share."""
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,6 +56,42 @@ def _free_port() -> int:
 def free_port() -> Callable[[], int]:
     """Finds a port that nobody listens to at the moment."""
     return _free_port
+
+
+class _Deaf:
+    """Takes connections on a port of its own and never answers; ``asked`` counts them."""
+
+    def __init__(self, hang_up: bool) -> None:
+        self.asked, self._open, self._hang_up = 0, [], hang_up
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.place = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self) -> None:
+        with contextlib.suppress(OSError):  # the listener is closed
+            while True:
+                taken, _ = self._listener.accept()
+                self.asked += 1
+                taken.close() if self._hang_up else self._open.append(taken)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for one in (self._listener, *self._open):
+            one.close()
+
+
+@pytest.fixture
+def deaf_server() -> Iterator[Callable[..., _Deaf]]:
+    """Starts servers that take each connection and stay silent, or hang up at once with ``hang_up=True``."""
+    started: list[_Deaf] = []
+
+    def start(hang_up: bool = False) -> _Deaf:
+        started.append(_Deaf(hang_up))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
 
 
 @pytest.fixture(scope="session")
