@@ -19,6 +19,7 @@ from ..config import ImageSpec, PadimSpec
 from ..errors import UserError
 from ..features.grids import Grid
 from ..features.store import FeatureSet
+from ..features.threads import fixed_threads
 from .base import Begun, Scores
 from .description import load_description, save_description
 from .orders import OrderStore
@@ -63,7 +64,8 @@ class Padim:
         # anomalib draws from the global generator: seeded alike, it draws the same channels.
         idx = torch.randperm(channels, generator=torch.Generator().manual_seed(spec.seed))[: spec.dimensions]
         embeddings = [_embedding(features.chunk(at, at + 1, layers), layers, idx) for at in range(len(features))]
-        mean, inverse = _anomalib().MultiVariateGaussian().fit(torch.cat(embeddings))
+        with fixed_threads():
+            mean, inverse = _anomalib().MultiVariateGaussian().fit(torch.cat(embeddings))
         return cls(spec, idx, mean, inverse, features.grids, features.view)
 
     @property
@@ -85,8 +87,9 @@ class Padim:
         scores, patches = [], []
         for at in range(len(outputs[self.layers[0]])):  # one by one: the bits of a product can depend on its size
             embedding = self._embedding({layer: outputs[layer][at : at + 1] for layer in self.layers})
-            distances = maps.compute_distance(embedding, [self.mean, self.inverse])
-            smooth = maps.smooth_anomaly_map(maps.up_sample(distances, (self.view, self.view)))
+            with fixed_threads():
+                distances = maps.compute_distance(embedding, [self.mean, self.inverse])
+                smooth = maps.smooth_anomaly_map(maps.up_sample(distances, (self.view, self.view)))
             scores.append(float(smooth.max()))
             patches.append(distances[0, 0].cpu().numpy())
         return Scores(np.array(scores, dtype=np.float64), np.stack(patches))
