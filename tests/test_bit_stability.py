@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from adtrack.config import BackboneSpec, BankSpec, DataSpec, DetectorSpec, ImageSpec, PadimSpec
-from adtrack.detectors import bank, closeness, coreset, distance, encoding, search
+from adtrack.detectors import bank, closeness, coreset, distance, encoding, principal, search
 from adtrack.detectors.patchcore import _points
 from adtrack.evaluation import workbench
 from adtrack.evaluation.workbench import Built, Workbench
@@ -26,12 +26,13 @@ SPECS: dict[str, DetectorSpec] = {
     "patchcore": BankSpec(LAYERS, coreset_fraction=0.1, seed=3),
     "padim": PadimSpec(LAYERS, dimensions=40),
 }
-# Other sizes of all pieces that work is cut into.
+# Other sizes of all pieces that work is cut into, and the encoding that this processor would not choose.
 PIECES = {
     workbench: {"_CHUNK_BYTES": 2**21},
     coreset: {"_ROUND_LEAST": 50, "_ROWS": 100, "_CENTRES": 32, "_ACTIVE": 40},
-    closeness: {"_TILE": {"cpu": (64, 128)}, "_CROWD": 2},
+    closeness: {"_TILE": {"cpu": (64, 128)}, "_CROWD": 40},
     encoding: {"_CHUNK": 100},
+    principal: {"_SAMPLE": 100, "_BYTES": np.inf, "fast_bytes": lambda: not encoding.fast_bytes()},
     distance: {"_NUMBERS": 10_000},
     search: {"PRODUCTS": 1000, "_SMALL": 0},
     bank: {"_QUERIES": 100},

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .distance import check_vectors, pair_distances
+from .encoding import LOST, UNIT
 from .search import Pairs, Search
 
 _QUERIES = 8192  # looked at at once
@@ -87,11 +88,13 @@ class MemoryBank:
         return _several(k, len(queries), query, row, distances)
 
     def _nearly_nearest(self, queries: Tensor, query: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
-        """The pairs whose float32 distance may be their query's smallest: it is off by (D + 4) · 2⁻²⁴ of itself."""
+        """The pairs whose float32 distance may be their query's smallest: it is off by (D + 4) · 2⁻²⁴ of itself, and by
+        what its squares may lose where they are no ordinary numbers."""
         rough = pair_distances(queries, query, self.patches, row, torch.float32).double()
-        error = (queries.shape[1] + 4) * 2.0**-24
+        dimensions = queries.shape[1]
+        error, lost = (dimensions + 4) * UNIT, 2 * (dimensions * LOST) ** 0.5
         nearest = _least(len(queries), query, rough)
-        sure = (rough * (1 - error) <= nearest[query] * (1 + error)).nonzero().squeeze(1)
+        sure = (rough * (1 - error) <= nearest[query] * (1 + error) + lost).nonzero().squeeze(1)
         return query[sure], row[sure]
 
     def to(self, device: torch.device) -> "MemoryBank":

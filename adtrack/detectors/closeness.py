@@ -10,55 +10,71 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .encoding import Codes, Encoded, Encoding, Floats, padded
+from .encoding import Encoded, Encoding, Floats, padded
+from .principal import encoding_of
 
 BLOCK = 64  # columns whose minimum is looked at before they are
 # Rows and columns of a product, in whole blocks; fewer columns make more rows.
 _TILE = {"cpu": (1024, 4096), "cuda": (8192, 16384)}
-_CROWD = 20  # blocks of a tile in reach of a row: with more, codes tell it too little
+# With more than one in so many columns of a tile in its reach, a row's encoding tells too little: to gather one and
+# compute its distance costs more than the row's float32 products with so many.
+_CROWD = 16
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class Table:
-    """Vectors float32 (n, D) that can be compared with others of the same codes; all of ``vectors`` or its ``rows``."""
+    """Vectors float32 (n, D) that can be compared with others of the same encoding; all of ``vectors`` or its ``rows``.
 
-    def __init__(self, vectors: Tensor, codes: Codes, coded: Encoded | None = None, rows: Tensor | None = None) -> None:
+    What is not given is computed when it is needed.
+    """
+
+    def __init__(
+        self,
+        vectors: Tensor,
+        encoding: Encoding | None = None,
+        encoded: Encoded | None = None,
+        rows: Tensor | None = None,
+    ) -> None:
         self._whole, self._rows = vectors, rows
-        self.codes = codes
-        self.coded = codes.encode(vectors) if coded is None else coded
-
-    @classmethod
-    def of(cls, vectors: Tensor) -> "Table":
-        """With codes of its own."""
-        return cls(vectors, Codes.of(vectors))
+        self._encoding, self._encoded = encoding, encoded
 
     def __len__(self) -> int:
-        return len(self.coded)
+        return len(self._whole if self._rows is None else self._rows)
 
     def __getitem__(self, rows: Tensor) -> "Table":
-        return Table(self.vectors, self.codes, self.coded[rows], rows)
+        return Table(self.vectors, self.encoding, self.encoded[rows], rows)
 
     @cached_property
     def vectors(self) -> Tensor:
-        """The vectors, gathered when they are needed: mostly codes will do."""
+        """The vectors, gathered when they are needed: mostly the encoded ones will do."""
         return self._whole if self._rows is None else self._whole.index_select(0, self._rows)
 
     @cached_property
-    def farthest(self) -> float:
-        """How far encoding moved any of them at most."""
-        return float(self.coded.uncertain.max())
+    def encoding(self) -> Encoding:
+        """The one that was given, else the one that suits these vectors."""
+        return encoding_of(self.vectors) if self._encoding is None else self._encoding
+
+    @cached_property
+    def encoded(self) -> Encoded:
+        """The vectors in their encoding."""
+        return self.encoding.encode(self.vectors) if self._encoded is None else self._encoded
+
+    @cached_property
+    def blur(self) -> float:
+        """About the distance below which their encoding may not tell two of them apart."""
+        return self.encoding.blur(self.encoded)
 
     @cached_property
     def floats(self) -> tuple[Floats, Encoded]:
-        """The vectors themselves, encoded when codes turn out to be too coarse; in whole blocks."""
+        """The vectors themselves, for where their encoding turns out to be too coarse; in whole blocks."""
         floats = Floats(self.vectors.mean(dim=0))
         return floats, padded(floats.encode(self.vectors), BLOCK)
 
     @cached_property
     def padded(self) -> Encoded:
-        """The codes in whole blocks."""
-        return padded(self.coded, BLOCK)
+        """The encoded vectors in whole blocks."""
+        return padded(self.encoded, BLOCK)
 
 
 def close_pairs(left: Table, right: Table, within: Tensor, distance: Distance) -> tuple[Tensor, Tensor]:
@@ -67,8 +83,8 @@ def close_pairs(left: Table, right: Table, within: Tensor, distance: Distance) -
 
     ``distance(rows, others)`` gives true distances, float64 (p,).
     """
-    coarse = _Comparison(left.codes, left.coded, right.padded, within, distance)
-    row, other, crowded = coarse.pairs(crowd=_CROWD)
+    coarse = _Comparison(left.encoding, left.encoded, right.padded, within, distance)
+    row, other, crowded = coarse.pairs(crowd=coarse.width // _CROWD)
     if not len(crowded):
         return row, other
     floats, encoded = right.floats
@@ -88,7 +104,7 @@ def likely_distances(left: Table, right: Table, within: Tensor, distance: Distan
 
     No more than an upper bound, but cheaper than to list what may be nearest.
     """
-    comparison = _Comparison(left.codes, left.coded, right.padded, within, distance)
+    comparison = _Comparison(left.encoding, left.encoded, right.padded, within, distance)
     for strip in comparison.strips():
         for _ in strip.tiles():  # each tightens the limits, and no more is wanted
             pass
@@ -117,7 +133,7 @@ class _Comparison:
 
     def pairs(self, crowd: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Row and other row of all pairs that may be the nearest, in order; and the rows that have more than ``crowd``
-        blocks of a tile in reach, which are given up."""
+        others of a tile in reach, which are given up."""
         found = [strip.pairs(crowd) for strip in self.strips()]
         row, other, crowded = (torch.cat(part) for part in zip(*found, strict=True))
         return row, other, crowded
@@ -149,14 +165,15 @@ class _Strip:
         crowded = torch.zeros(len(self.left), dtype=torch.bool, device=self.limit.device)
         pairs = []
         for first, products, lowest in self.tiles():
-            blocks = (lowest <= self.limit[:, None]).flatten().nonzero().squeeze(1)
+            blocks = ((lowest <= self.limit[:, None]) & ~crowded[:, None]).flatten().nonzero().squeeze(1)
             row = blocks // lowest.shape[1]
-            if crowd is not None:
-                crowded |= torch.bincount(row, minlength=len(self.left)) > crowd
             close = products.index_select(0, blocks)
             pair, place = (close <= self.limit[row, None]).nonzero(as_tuple=True)
             column = first + blocks[pair] % lowest.shape[1] * BLOCK + place
-            pairs.append((row[pair], column, close[pair, place]))
+            row = row[pair]
+            if crowd is not None:
+                crowded |= torch.bincount(row, minlength=len(self.left)) > crowd
+            pairs.append((row, column, close[pair, place]))
         row, other, product = (torch.cat(part) for part in zip(*pairs, strict=True))
         kept = ((product <= self.limit[row]) & ~crowded[row]).nonzero().squeeze(1)  # the first limits were looser
         order = kept[torch.argsort(row[kept], stable=True)]  # a row's others ascend already

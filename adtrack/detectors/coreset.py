@@ -5,8 +5,8 @@ in float64 and ties to the lowest index; only the work differs. Distances only f
 a threshold once cannot be chosen before the covering radius has fallen to that threshold. The loop therefore runs in
 rounds: it sets a threshold that few points reach by what is known of them, compares these with the centres they have
 missed, and runs the plain loop among those that are left. Most points fall below the threshold at one of the first
-centres they are compared with, and are left alone from then on. Products of codes only ever rule out; what is chosen
-is decided by exact distances.
+centres they are compared with, and are left alone from then on. Products of encoded points only ever rule out; what is
+chosen is decided by exact distances.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ _ROWS, _CENTRES = 8192, 2048  # points and centres that are compared at once: me
 _ACTIVE = 1024  # points that the plain loop runs among at most
 _STEPS = 32  # of it at a time
 _SPARE, _SHORT = 1.2, 0.5  # with more or fewer than so many times _ACTIVE left, the next round's threshold is set anew
-_COARSE = 4  # distances below so many times the codes' error are not told apart by codes
+_COARSE = 4  # distances below so many times the encoding's blur are not worth bounds: most would have to be settled
 
 Compare = Callable[[Tensor, slice], None]
 
@@ -102,9 +102,9 @@ class _GreedySearch:
     def __init__(self, points: Tensor, count: int, chosen: Tensor) -> None:
         total, device = len(points), points.device
         self.points = points
-        self.table = Table.of(points)
+        self.table = Table(points)
         self.order = torch.empty(count, dtype=torch.int64, device=device)
-        self.centres = self.table.coded.blank(count)
+        self.centres = self.table.encoded.blank(count)
         self.found = 0
         self.distance = torch.full((total,), torch.inf, dtype=torch.float64, device=device)
         self.seen = torch.zeros(total, dtype=torch.int64, device=device)
@@ -119,7 +119,7 @@ class _GreedySearch:
         threshold = self._threshold()
         # Points with bounds equal to the threshold may tie with those above it, so they belong to the round.
         rows = (self.distance >= threshold).nonzero().squeeze(1)
-        if _COARSE * self.table.farthest < threshold:
+        if _COARSE * self.table.blur < threshold:
             bound = partial(self._bound, threshold)
             rows = self._bring(rows, threshold, self.seen, bound, _CENTRES)
         rows = self._bring(rows, threshold, self.settled, self._settle, 16 * _CENTRES)
@@ -202,11 +202,11 @@ class _GreedySearch:
         self.distance[centres] = -1.0  # a centre is never chosen again, however many twins it has
         place = slice(self.found, self.found + len(centres))
         self.order[place] = centres
-        self.centres.put(place, self.table.coded[centres])
+        self.centres.put(place, self.table.encoded[centres])
         self.found = place.stop
 
     def _some(self, centres: slice) -> Table:
-        return Table(self.points, self.table.codes, self.centres[centres], self.order[centres])
+        return Table(self.points, self.table.encoding, self.centres[centres], self.order[centres])
 
     def _apart(self, rows: Tensor, centres: Tensor, row: Tensor, centre: Tensor) -> Tensor:
         return pair_distances(self.points, rows[row], self.points, centres[centre])

@@ -18,7 +18,7 @@ from ..features.patches import average, finest, merge_cells, read_at, taps_betwe
 from . import closeness, search
 from .encoding import Floats, padded
 
-MOST_ROWS = 4096  # of a bank: of some thousand more, codes are compared faster
+MOST_ROWS = 4096  # of a bank: of more, encoded rows are compared faster
 # Roundings of a product besides those of one sum over all dimensions: weights, products and sums along two axes, in the
 # patches as in what is read here, and the sum over the layers.
 _READINGS = 32

@@ -1,13 +1,14 @@
 """Vectors as numbers that multiply fast, and what their product says for certain about the distance of two vectors.
 
 For encoded x and c, c·c/2 − x·c orders the c by their distance from x. ``Codes`` holds
-whole numbers of eight bits: their products are exact and several times as fast, and what rounding to them has moved a
-vector by is measured, so the triangle inequality turns their distances into bounds of the true ones. ``Floats`` is the
-vectors themselves, off only by the rounding of a float32 sum: slower, but it tells neighbours apart where they are much
-closer to each other than the vectors are long.
+whole numbers of eight bits: their products are exact and on some processors several times as fast, and what rounding to
+them has moved a vector by is measured, so the triangle inequality turns their distances into bounds of the true ones.
+``Floats`` is the vectors themselves, off only by the rounding of a float32 sum: slower, but it tells neighbours apart
+where they are much closer to each other than the vectors are long. A third way is in ``principal.py``.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -15,7 +16,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-_UNIT = 2.0**-24  # by which a float32 result is off at most, relative to itself
+UNIT = 2.0**-24  # by which a float32 result is off at most, relative to itself
+LOST = 2.0**-126  # by which it may be off besides, where it is smaller than ordinary float32 numbers are
 _EXACT = 2**24  # whole numbers up to it are float32 numbers
 _FAR = 2**30  # the half square of padding in codes, larger than any limit
 _CHUNK = 1024  # vectors encoded at once: they stay in the processor's cache
@@ -76,6 +78,10 @@ class Encoding(Protocol):
         own uncertainty is no larger than ``farthest``: in the products' type (n,)."""
         ...
 
+    def blur(self, encoded: Encoded) -> float:
+        """About the distance of two of these vectors below which the product may not tell them apart."""
+        ...
+
 
 class Floats:
     """The vectors less ``centre``.
@@ -87,7 +93,8 @@ class Floats:
 
     def __init__(self, centre: Tensor, more: int = 0) -> None:
         self._centre = centre
-        self.rounding = 2 * (len(centre) + 8 + more) * _UNIT
+        self.rounding = 2 * (len(centre) + 8 + more) * UNIT
+        self._lost = 8 * (len(centre) + 8 + more) * LOST
 
     def encode(self, vectors: Tensor) -> Encoded:
         centred = vectors - self._centre
@@ -95,13 +102,16 @@ class Floats:
         return Encoded(centred, squares * (0.5 - self.rounding), squares * self.rounding)
 
     def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
-        return (distance.square() / 2 - left.halves).float()
+        return (distance.square() / 2 - left.halves + self._lost).float()
+
+    def blur(self, encoded: Encoded) -> float:
+        return 2 * (2 * float(encoded.halves.max()) * self.rounding) ** 0.5
 
     def alike(self, left: Tensor, right: Tensor, products: Tensor) -> Tensor:
         """What the product of an x with a vector cannot exceed unless that is farther from x than one whose product is
         in ``products`` (n, k), if no more is uncertain of the x than ``left`` (n,), of the others ``right`` (k,)."""
         # A product is too small by at most 3/2 of what is uncertain of c and 1/2 of that of x, too large by 1/2 of x's.
-        return products + 2 * (left[:, None] + right)
+        return products + (2 * (left[:, None] + right) + self._lost)
 
 
 class Codes:
@@ -112,10 +122,9 @@ class Codes:
 
     def __init__(self, centre: Tensor, step: float) -> None:
         self._centre = centre
-        self._step = step
+        self._step = float(torch.tensor(max(step, LOST), dtype=torch.float32))  # as it is multiplied with
         self._rotation = _rotation(len(centre)).to(centre.device)
         self._top = _largest_code(len(centre))
-        self._type = torch.int8 if centre.device.type == "cpu" and _fast_bytes() else torch.float32
 
     @classmethod
     def of(cls, vectors: Tensor) -> "Codes":
@@ -126,12 +135,7 @@ class Codes:
         return cls(centre, (reach or 1.0) / _largest_code(len(centre)))
 
     def encode(self, vectors: Tensor) -> Encoded:
-        whole = None  # room for all of them at once: collected parts would leave holes in memory as large as themselves
-        for at in range(0, max(len(vectors), 1), _CHUNK):
-            part = self._encode(vectors[at : at + _CHUNK])
-            whole = part.blank(len(vectors)) if whole is None else whole
-            whole.put(slice(at, at + _CHUNK), part)
-        return whole
+        return in_chunks(self._encode, vectors)
 
     def _encode(self, vectors: Tensor) -> Encoded:
         centred = vectors - self._centre
@@ -143,15 +147,28 @@ class Codes:
         # rotation and what is computed from it are rounded too, by less than another D units.
         dimensions = len(self._centre)
         lengths = torch.linalg.vector_norm(centred, dim=1)
-        rounding = 2 * (dimensions + 8) * _UNIT * math.sqrt(dimensions) * lengths
-        halves = halves.to(torch.int32) if self._type == torch.int8 else halves
-        return Encoded(codes.to(self._type), halves, moved + rounding)
+        rounding = 2 * (dimensions + 8) * UNIT * math.sqrt(dimensions) * lengths
+        rounding += 2 * math.sqrt(dimensions * LOST)  # of the squares that ``moved`` and ``lengths`` are the roots of
+        return Encoded(codes.to(torch.int8), halves.to(torch.int32), moved + rounding)
 
     def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
         apart = (distance + left.uncertain + farthest) / self._step
         # A unit more for each half square that was rounded down, and far less for the rounding of this line.
         limit = apart.square() * (1 + 2**-40) / 2 - left.halves + 2
         return limit.clamp(max=_FAR // 2).floor().to(left.halves.dtype)
+
+    def blur(self, encoded: Encoded) -> float:
+        return float(encoded.uncertain.max())
+
+
+def in_chunks(encode: Callable[[Tensor], Encoded], vectors: Tensor) -> Encoded:
+    """``encode`` for few vectors at a time."""
+    whole = None  # room for all of them at once: collected parts would leave holes in memory as large as themselves
+    for at in range(0, max(len(vectors), 1), _CHUNK):
+        part = encode(vectors[at : at + _CHUNK])
+        whole = part.blank(len(vectors)) if whole is None else whole
+        whole.put(slice(at, at + _CHUNK), part)
+    return whole
 
 
 @lru_cache(maxsize=8)
@@ -166,6 +183,6 @@ def _largest_code(dimensions: int) -> int:
     return min(127, math.isqrt(_EXACT // dimensions))
 
 
-def _fast_bytes() -> bool:
+def fast_bytes() -> bool:
     """Whether this processor multiplies bytes faster than float32."""
     return hasattr(torch, "_int_mm") and torch.cpu._is_vnni_supported()

@@ -1,6 +1,6 @@
-"""Which bank rows can be the nearest to a query: nearly all are ruled out by products of eight-bit codes.
+"""Which bank rows can be the nearest to a query: nearly all are ruled out by products that cost less than a distance.
 
-Codes of the queries cost as much as float32 products with some thousand rows: a bank of fewer goes without.
+To encode the queries costs as much as float32 products with some thousand rows: a bank of fewer goes without.
 """
 
 import torch
@@ -10,7 +10,7 @@ from . import closeness
 from .closeness import Distance, Table, close_pairs
 from .encoding import Encoded, Floats
 
-_SMALL = 2048  # rows of a bank for which the codes of the queries would cost more than they save
+_SMALL = 2048  # rows of a bank for which encoding the queries would cost more than it saves
 PRODUCTS = 2**22  # held at once
 
 Pairs = tuple[Tensor, Tensor]  # queries and rows int64 (p,), ordered so
@@ -20,7 +20,7 @@ class Search:
     """Candidates for the nearest rows of a bank float32 (M, D)."""
 
     def __init__(self, patches: Tensor) -> None:
-        self._rows = Table.of(patches)
+        self._rows = Table(patches)
 
     def candidates(self, queries: Tensor, k: int, distance: Distance) -> Pairs:
         """Pairs among which are the k nearest rows of every query float32 (n, D).
@@ -30,7 +30,7 @@ class Search:
         if k > 1 or len(self._rows) <= _SMALL:
             return self._by_products(queries, k)
         anywhere = torch.full((len(queries),), torch.inf, dtype=torch.float64, device=queries.device)
-        return close_pairs(Table(queries, self._rows.codes), self._rows, anywhere, distance)
+        return close_pairs(Table(queries, self._rows.encoding), self._rows, anywhere, distance)
 
     def _by_products(self, queries: Tensor, k: int) -> Pairs:
         """``candidates`` by float32 products with all rows: for several nearest, and for a small bank."""

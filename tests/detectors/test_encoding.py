@@ -7,6 +7,7 @@ from torch import Tensor
 
 from adtrack.detectors import encoding
 from adtrack.detectors.encoding import Codes, Encoding, Floats, padded
+from adtrack.detectors.principal import Principal
 
 
 def normal(rows: int, dimensions: int, seed: int = 0) -> Tensor:
@@ -23,8 +24,10 @@ SETS = {
     "far queries": (normal(300, 16), normal(50, 16, seed=1) + 100),
     "constant": (torch.full((70, 3), 0.1), torch.full((4, 3), 0.1)),
     "tiny numbers": (normal(300, 16) * 1e-12, normal(50, 16, seed=1) * 1e-12),
+    "numbers without squares": (normal(300, 16) * 1e-21, normal(50, 16, seed=1) * 1e-21),
+    "numbers of few digits": (normal(300, 16) * 1e-43, normal(50, 16, seed=1) * 1e-43),
 }
-KINDS = {"codes": Codes.of, "floats": lambda vectors: Floats(vectors.mean(dim=0))}
+KINDS = {"codes": Codes.of, "floats": lambda vectors: Floats(vectors.mean(dim=0)), "principal": Principal.of}
 
 
 def true_distances(left: Tensor, right: Tensor) -> np.ndarray:
@@ -73,7 +76,9 @@ def test_most_vectors_beyond_the_distance_are_ruled_out(kind: str) -> None:
     found, x, c = products(coder, left, right)
     true = torch.from_numpy(true_distances(left, right))
     limit = coder.limits(x, c.uncertain.max().double(), true.amin(dim=1)).double()
-    assert 1 <= float((found <= limit[:, None]).sum(dim=1).double().mean()) < 2
+    # Normal vectors vary in all directions alike: those that principal coordinates leave out are missed most here.
+    few = {"codes": 2, "floats": 2, "principal": 5}[kind]
+    assert 1 <= float((found <= limit[:, None]).sum(dim=1).double().mean()) < few
 
 
 @pytest.mark.parametrize("dimensions", [1, 64, 1040, 1041, 3000])
@@ -81,15 +86,6 @@ def test_products_of_codes_are_exact_in_float32_too(dimensions: int) -> None:
     top = encoding._largest_code(dimensions)
     assert 1 <= top <= 127 and top * top * dimensions <= 2**24
     assert top == 127 or (top + 1) ** 2 * dimensions > 2**24
-
-
-def test_both_number_types_of_codes_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    right, left = SETS["normal"]
-    whole = products(Codes.of(right), left, right)[0]
-    monkeypatch.setattr(encoding, "_fast_bytes", lambda: False)
-    floats = Codes.of(right)
-    assert floats.encode(left).matrix.dtype == torch.float32
-    assert products(floats, left, right)[0].equal(whole)
 
 
 def test_what_codes_move_a_vector_by_is_no_more_than_they_say() -> None:

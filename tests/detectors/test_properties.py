@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adtrack.detectors import bank, closeness, coreset, distance, encoding, search
+from adtrack.detectors import bank, closeness, coreset, distance, encoding, principal, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
 
@@ -30,24 +30,36 @@ SMALL = {
         "_ACTIVE": 9,
         "_STEPS": 4,
     },
-    closeness: {"BLOCK": 3, "_TILE": {"cpu": (16, 24)}, "_CROWD": 1},
+    closeness: {"BLOCK": 3, "_TILE": {"cpu": (16, 24)}, "_CROWD": 5},
     encoding: {"_CHUNK": 7},
+    principal: {"_SAMPLE": 20, "_ASKED": 5},
     distance: {"_NUMBERS": 32},
     search: {"PRODUCTS": 64, "_SMALL": 40},
     bank: {"_QUERIES": 9},
 }
-USUAL = {search: {"_SMALL": 80}}  # some of the banks that are drawn are searched by codes
+USUAL = {search: {"_SMALL": 80}}  # some of the banks that are drawn are searched by encoded rows
+ENCODINGS = {
+    "codes": {principal: {"fast_bytes": lambda: True, "_BYTES": np.inf}},
+    "principal": {principal: {"fast_bytes": lambda: False}},
+}
+WAYS = {
+    "codes, small": (ENCODINGS["codes"], SMALL),
+    "principal, small": (ENCODINGS["principal"], SMALL),
+    "principal": (ENCODINGS["principal"], USUAL),
+}
 
 
 Kind = Callable[[np.random.Generator, int, int], np.ndarray]
 
 
 @contextmanager
-def sizes(small: bool) -> Iterator[None]:
+def going(way: str) -> Iterator[None]:
+    """Whatever this machine would choose by itself."""
     with pytest.MonkeyPatch.context() as patch:
-        for room, constants in (SMALL if small else USUAL).items():
-            for name, value in constants.items():
-                patch.setattr(room, name, value)
+        for rooms in WAYS[way]:
+            for room, constants in rooms.items():
+                for name, value in constants.items():
+                    patch.setattr(room, name, value)
         yield
 
 
@@ -123,12 +135,13 @@ KINDS = (
 
 
 def drawn(kind: Kind, seed: int, most_rows: int = 160) -> tuple[Tensor, np.random.Generator]:
-    """Points float32 (N, D), N up to ``most_rows`` and D up to 200, multiples of 2⁻¹² times a power of two; and the
-    generator, for what else there is to draw. All of it hangs on one number, which spreads sizes evenly."""
+    """Points float32 (N, D), N up to ``most_rows`` and D up to 200, multiples of 2⁻¹² times a power of two, also where
+    float32 knows no squares; and the generator, for what else there is to draw. All of it hangs on one number, which
+    spreads sizes evenly."""
     draws = np.random.default_rng(seed)
     rows, dimensions = draws.integers(1, most_rows + 1), draws.choice([1, 2, 3, 6, draws.integers(1, 201)])
     plain = np.rint(kind(draws, rows, dimensions) * 2**12) / 2**12
-    return torch.from_numpy(np.ldexp(plain, draws.choice([0, 0, -40, 40])).astype(np.float32)), draws
+    return torch.from_numpy(np.ldexp(plain, draws.choice([0, 0, -40, -75, -120, 40])).astype(np.float32)), draws
 
 
 def plain_greedy(points: Tensor, count: int, start: int) -> list[int]:
@@ -161,31 +174,31 @@ def check_nearest(patches: Tensor, queries: Tensor, k: int) -> None:
 
 SEEDS = st.integers(0, 2**64 - 1)
 every_kind = pytest.mark.parametrize("kind", KINDS)
-both_sizes = pytest.mark.parametrize("small", [False, True])
+every_way = pytest.mark.parametrize("way", WAYS)
 few_examples = settings(max_examples=12)  # of every kind
 
 
 @every_kind
-@both_sizes
+@every_way
 @few_examples
 @given(seed=SEEDS)
-def test_the_greedy_order_is_that_of_the_plain_loop(kind: Kind, small: bool, seed: int) -> None:
+def test_the_greedy_order_is_that_of_the_plain_loop(kind: Kind, way: str, seed: int) -> None:
     points, draws = drawn(kind, seed)
     count, start = draws.choice([len(points), draws.integers(1, len(points) + 1)]), int(draws.integers(len(points)))
-    with sizes(small):
+    with going(way):
         order = greedy_order(points, count, start=start, projection=None)
     assert order.tolist() == plain_greedy(points, count, start)
 
 
 @every_kind
-@both_sizes
+@every_way
 @few_examples
 @given(seed=SEEDS)
-def test_a_part_of_an_order_is_its_beginning_and_can_be_continued(kind: Kind, small: bool, seed: int) -> None:
+def test_a_part_of_an_order_is_its_beginning_and_can_be_continued(kind: Kind, way: str, seed: int) -> None:
     points, draws = drawn(kind, seed, most_rows=80)
     whole, first = draws.integers(1, len(points) + 1), int(draws.integers(10))
     part = draws.integers(1, whole + 1)
-    with sizes(small):
+    with going(way):
         order = greedy_order(points, whole, seed=first, projection=None)
         beginning = greedy_order(points, part, seed=first, projection=None)
         assert beginning.equal(order[:part])
@@ -193,27 +206,27 @@ def test_a_part_of_an_order_is_its_beginning_and_can_be_continued(kind: Kind, sm
 
 
 @pytest.mark.parametrize("kind", [_random, _clustered])  # projected rows are no multiples any more: these never tie
-@both_sizes
+@every_way
 @few_examples
 @given(seed=SEEDS)
-def test_projected_points_are_ordered_by_their_projected_distances(kind: Kind, small: bool, seed: int) -> None:
+def test_projected_points_are_ordered_by_their_projected_distances(kind: Kind, way: str, seed: int) -> None:
     points, draws = drawn(kind, seed)
     projection, first, count = int(draws.integers(1, 65)), int(draws.integers(10)), 1 + len(points) // 2
     matrix = projection_matrix(points.shape[1], projection, first)
-    with sizes(small):
+    with going(way):
         order = greedy_order(points, count, seed=first, projection=projection)
     assert order.tolist() == plain_greedy(points if matrix is None else points @ matrix, count, int(order[0]))
 
 
 @every_kind
-@both_sizes
+@every_way
 @few_examples
 @given(seed=SEEDS)
-def test_the_nearest_are_those_of_brute_force(kind: Kind, small: bool, seed: int) -> None:
+def test_the_nearest_are_those_of_brute_force(kind: Kind, way: str, seed: int) -> None:
     points, draws = drawn(kind, seed)
     patches = points[draws.permutation(len(points))[: draws.integers(1, len(points) + 1)]]
     queries = points[draws.permutation(len(points))[: draws.integers(1, len(points) + 1)]]  # some are in the bank
-    with sizes(small):
+    with going(way):
         check_nearest(patches, queries, draws.choice([1, draws.integers(1, len(patches) + 1)]))
 
 
@@ -225,11 +238,11 @@ def tiny_grids(draw: st.DrawFn) -> Tensor:
     return torch.tensor(draw(st.lists(row, min_size=1, max_size=12)), dtype=torch.float32)
 
 
-@both_sizes
+@every_way
 @given(data=st.data(), points=tiny_grids())
-def test_tiny_inputs(small: bool, data: st.DataObject, points: Tensor) -> None:
+def test_tiny_inputs(way: str, data: st.DataObject, points: Tensor) -> None:
     start, k = data.draw(st.integers(0, len(points) - 1)), data.draw(st.integers(1, len(points)))
-    with sizes(small):
+    with going(way):
         order = greedy_order(points, len(points), start=start, projection=None)
         check_nearest(points, points, k)
     assert order.tolist() == plain_greedy(points, len(points), start)
