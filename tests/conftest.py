@@ -166,13 +166,11 @@ class Outcome:
     err: str
 
 
-def _run_verb(*arguments: object, **variables: str) -> Outcome:
-    """``adtrack arguments`` in this process as if it were a new one, with environment ``variables``.
+def _run(main: Callable[[], None], name: str, *arguments: object, **variables: str) -> Outcome:
+    """The program ``name arguments`` in this process as if it were a new one, with environment ``variables``.
 
-    MLflow still points at the store that the verb used when it returns.
+    MLflow still points at the store that the program used when it returns.
     """
-    from adtrack.cli import main
-
     _as_in_a_new_process()
     out, err = io.StringIO(), io.StringIO()
     handler, given = signal.getsignal(signal.SIGTERM), sys.argv
@@ -180,7 +178,7 @@ def _run_verb(*arguments: object, **variables: str) -> Outcome:
         with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
             for name, value in variables.items():
                 patch.setenv(name, value)
-            sys.argv = ["adtrack", *map(str, arguments)]
+            sys.argv = [name, *map(str, arguments)]
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
                 main()
     finally:
@@ -189,10 +187,29 @@ def _run_verb(*arguments: object, **variables: str) -> Outcome:
     return Outcome(end.value.code or 0, out.getvalue(), err.getvalue())
 
 
+def _run_verb(*arguments: object, **variables: str) -> Outcome:
+    from adtrack.cli import main
+
+    return _run(main, "adtrack", *arguments, **variables)
+
+
+def _run_experiment(*arguments: object) -> Outcome:
+    from adtrack.command import run_command
+    from experiments.__main__ import group
+
+    return _run(lambda: run_command(group, sys.argv[1:]), "experiments", *arguments)
+
+
 @pytest.fixture(scope="session")
 def adtrack() -> Callable[..., Outcome]:
     """Runs a verb in the working directory: ``adtrack("tune", "--class", "part").code``."""
     return _run_verb
+
+
+@pytest.fixture(scope="session")
+def experiment() -> Callable[..., Outcome]:
+    """Runs an experiment in the working directory: ``experiment("severity", "--data", "demo").code``."""
+    return _run_experiment
 
 
 @pytest.fixture(scope="session")

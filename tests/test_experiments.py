@@ -10,15 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from experiments.__main__ import NAMES
+
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("shift_regimes", "unified", "severity", "efficiency", "hyperparameters_under_shift")
 VIEW = ("--resize", "64", "--crop", "0", "--weights", "random", "--layers", "layer2", "--padim-dimensions", "12")
-
-
-def run(name: str, folder: Path, *options: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "experiments", name, *options]
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -31,28 +26,29 @@ def test_an_experiment_says_question_command_and_result(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["shift_regimes", "unified", "severity"])
-def test_an_experiment_writes_its_tables_and_charts(name: str, workplace: Path, tiny_data: Path) -> None:
-    options = ("--data", str(tiny_data), *VIEW)
-    done = run(name, workplace, *options)
-    assert done.returncode == 0, done.stderr
+def test_an_experiment_writes_its_tables_and_charts(name: str, workplace: Path, tiny_data: Path, experiment) -> None:
+    done = experiment(name, "--data", tiny_data, *VIEW)
+    assert done.code == 0, done.err
     folder = workplace / "tables" / name
     kinds = {file.suffix for file in folder.iterdir()}
-    assert {".csv", ".md", ".tex", ".html", ".png"} <= kinds and (folder / f"{name}.md").read_text() in done.stdout
+    assert {".csv", ".md", ".tex", ".html", ".png"} <= kinds and (folder / f"{name}.md").read_text() in done.out
     first = pd.read_csv(folder / f"{name}.csv")
     assert set(first["class"]) == {"part"} and first["image_auroc"].between(0, 1).all()
-    again = run(name, workplace, *options)
-    assert again.returncode == 0 and "taken from run" in again.stderr and "from train_clean\n" not in again.stderr
+    again = experiment(name, "--data", tiny_data, *VIEW)
+    assert again.code == 0 and "taken from run" in again.err and "from train_clean\n" not in again.err
     pd.testing.assert_frame_equal(pd.read_csv(folder / f"{name}.csv"), first)
 
 
 @pytest.mark.slow
-def test_hyperparameters_come_from_a_study_that_is_there(workplace: Path, tiny_data: Path, adtrack, space) -> None:
+def test_hyperparameters_come_from_a_study_that_is_there(
+    workplace: Path, tiny_data: Path, adtrack, space, experiment
+) -> None:
     view = ("--resize", "64", "--crop", "0", "--weights", "random", "--backbone", "resnet18")
     studied = adtrack("tune", "--class", "part", "--data", tiny_data, *view, *space, "--trials", 4)
     assert studied.code == 0, studied.err
-    done = run("hyperparameters_under_shift", workplace, "--data", str(tiny_data), *VIEW[:-4])
-    assert done.returncode == 0, done.stderr
-    assert "4 trials of study" in done.stderr and "Spearman" in done.stdout
+    done = experiment("hyperparameters_under_shift", "--data", tiny_data, *VIEW[:-4])
+    assert done.code == 0, done.err
+    assert "4 trials of study" in done.err and "Spearman" in done.out
     trials = pd.read_csv(workplace / "tables/hyperparameters_under_shift/hyperparameters_under_shift.csv")
     assert len(trials) == 4
 
@@ -65,15 +61,47 @@ def test_hyperparameters_come_from_a_study_that_is_there(workplace: Path, tiny_d
         (("--coreset-fraction", "2"), "coreset fraction must be in (0, 1], but got 2.0."),
     ],
 )
-def test_a_mistake_is_a_sentence(options: tuple[str, ...], message: str, workplace: Path, tiny_data: Path) -> None:
-    done = run("shift_regimes", workplace, "--data", str(tiny_data), *VIEW, *options)
-    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+def test_a_mistake_is_a_sentence(
+    options: tuple[str, ...], message: str, workplace: Path, tiny_data: Path, experiment
+) -> None:
+    done = experiment("shift_regimes", "--data", tiny_data, *VIEW, *options)
+    assert done.code == 2 and message in done.err and "Traceback" not in done.err
     assert not (workplace / "tables").exists() or not list((workplace / "tables").rglob("*.csv"))
 
 
-def test_an_unknown_experiment_is_refused(workplace: Path) -> None:
-    done = run("nothing", workplace)
-    assert done.returncode == 2 and "No such command 'nothing'" in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"), [(("nothing",), 2, "No such command 'nothing'"), (("--help",), 0, "What do the met")]
+)
+def test_the_experiments_are_known_before_their_libraries_are_loaded(
+    arguments: tuple[str, ...], code: int, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch is loaded')")
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, "-m", "experiments", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code and said in done.stdout + done.stderr
+    if code == 0:
+        assert all(name in done.stdout for name in NAMES)
+
+
+@pytest.mark.slow
+def test_an_experiment_runs_from_the_shell(workplace: Path, tiny_data: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "experiments",
+        "shift_regimes",
+        "--data",
+        tiny_data,
+        "--methods",
+        "patchcore",
+        *VIEW,
+    ]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=workplace, env=variables, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "Tables and charts: tables/shift_regimes" in done.stdout
+    assert (workplace / "tables" / "shift_regimes" / "shift_regimes.csv").is_file()
 
 
 def test_the_readme_quotes_the_figures_that_are_kept(tmp_path: Path) -> None:
