@@ -1,9 +1,10 @@
 """How every command of adtrack runs: a user's mistake is a sentence, and the exit code says what happened."""
 
+import contextlib
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -29,6 +30,19 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nStopped. What is finished is kept; the same command goes on from there.", err=True)
         sys.exit(130)
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Tell who waits at a terminal that libraries are being loaded, which takes some seconds."""
+    shown = sys.stderr.isatty()
+    if shown:
+        click.echo("Loading libraries …", err=True, nl=False)
+    try:
+        yield
+    finally:
+        if shown:
+            click.echo("\r\033[K", err=True, nl=False)  # to the start of the line, and nothing on it
 
 
 def warn(text: str) -> None:

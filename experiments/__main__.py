@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from adtrack.command import run_command
+from adtrack.command import loading, run_command
 
 NAMES = ("shift_regimes", "unified", "efficiency", "hyperparameters_under_shift", "severity")
 
@@ -19,7 +19,10 @@ class _AtLast(click.Group):
         return list(NAMES)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        return importlib.import_module(f"experiments.{name}").command if name in NAMES else None
+        if name not in NAMES:
+            return None
+        with loading():
+            return importlib.import_module(f"experiments.{name}").command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Experiments"):

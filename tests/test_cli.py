@@ -1,5 +1,6 @@
 """The command line: what a user can get wrong, and what is said then; help, version, demo data."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from PIL import Image
 
 from adtrack import __version__
 from adtrack.cli import cli
+from adtrack.command import loading
 from adtrack.data import demo
 from adtrack.errors import UserError
 from adtrack.tracking.store import open_store, search_runs
 
+PROJECT = Path(__file__).resolve().parents[1]
 LONG = ("--trials", "1", "--sampler", "grid", "--space-layers", "layer2", "--space-patch-size", "1")
 
 
@@ -49,6 +52,26 @@ def refused(workplace, adtrack):
         return done.err
 
     return run
+
+
+def test_who_waits_at_a_terminal_is_told_what_for(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    with loading():
+        pass
+    assert capsys.readouterr().err == ""  # in a log file it would stay for ever
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with pytest.raises(ImportError), loading():
+        assert capsys.readouterr().err == "Loading libraries …"
+        raise ImportError
+    assert capsys.readouterr().err.startswith("\r")  # what follows takes its place
+
+
+def test_a_mistake_in_an_option_is_told_before_libraries_are_loaded(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch is loaded')")
+    for verb in ("build-bank", "evaluate", "tune"):
+        command = [sys.executable, "-m", "adtrack", verb, "--class", "part", "--crop", "512"]
+        variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT)])}
+        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2 and done.stderr.startswith("Error: crop must be 0 or lie between 32 and resize")
 
 
 @pytest.fixture

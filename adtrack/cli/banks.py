@@ -14,7 +14,7 @@ from adtrack.cli.options import (
     study_options,
     values,
 )
-from adtrack.command import warn
+from adtrack.command import loading, warn
 
 
 @click.command("build-bank")
@@ -33,9 +33,11 @@ def build_bank(register: bool, device: str, **options: Any) -> None:
     adtrack build-bank --class zipper --layers layer2 --coreset-fraction 0.01
     adtrack build-bank --class photos --data data/ --register       a model of your own good images
     """
-    from adtrack.verbs import build, report
+    spec = build_spec(**options)  # before the libraries: what is wrong with it is said at once
+    with loading():
+        from adtrack.verbs import build, report
 
-    result = build.build_bank(build_spec(**options), device, register, warn)
+    result = build.build_bank(spec, device, register, warn)
     report.print_bank(result, click.echo)
 
 
@@ -51,9 +53,11 @@ def evaluate(model: str, device: str, **options: Any) -> None:
     adtrack evaluate --class zipper --model models:/adtrack-zipper@champion
     adtrack evaluate --class zipper --method padim                  builds it first, from the options
     """
-    from adtrack.verbs import build, report
+    spec = build_spec(**options)
+    with loading():
+        from adtrack.verbs import build, report
 
-    result = build.evaluate_bank(build_spec(**options), device, None if model == AUTO else model, warn)
+    result = build.evaluate_bank(spec, device, None if model == AUTO else model, warn)
     report.print_bank(result, click.echo)
 
 
@@ -83,10 +87,12 @@ def tune(
     adtrack tune --class zipper --trials 30 --max-bank-mb 20
     adtrack tune --class screw --data mvtec/ --space-layers layer2,layer2+layer3
     """
-    from adtrack.tuning.space import Space
-    from adtrack.tuning.spec import StudySpec
-    from adtrack.verbs import report
-    from adtrack.verbs.tune import tune as run_tune
+    spec = build_spec(**options)
+    with loading():
+        from adtrack.tuning.space import Space
+        from adtrack.tuning.spec import StudySpec
+        from adtrack.verbs import report
+        from adtrack.verbs.tune import tune as run_tune
 
     space = Space(
         patch_size=values(space_patch_size, int, "space-patch-size"),
@@ -95,7 +101,7 @@ def tune(
     )
     asked = StudySpec(space, trials, sampler, metric, objective, max_bank_mb, options["seed"])
     name, url = (None if value == AUTO else value for value in (study, storage))
-    result = run_tune(build_spec(**options), asked, name, url, device, click.echo, warn)
+    result = run_tune(spec, asked, name, url, device, click.echo, warn)
     report.print_study(result, click.echo)
     if result.failed:
         sys.exit(1)

@@ -5,6 +5,7 @@ import sys
 import click
 
 from adtrack.cli.options import AUTO
+from adtrack.command import loading
 
 
 @click.command("cache")
@@ -33,8 +34,9 @@ def doctor(fix: bool, storage: str) -> None:
     adtrack doctor
     adtrack doctor --fix
     """
-    from adtrack.verbs import doctor as verb
-    from adtrack.verbs import doctor_report
+    with loading():
+        from adtrack.verbs import doctor as verb
+        from adtrack.verbs import doctor_report
 
     report = verb.doctor(None if storage == AUTO else storage, fix)
     doctor_report.print_report(report, fix, click.echo)

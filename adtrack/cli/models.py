@@ -7,6 +7,7 @@ import click
 
 from adtrack.cli.completion import complete_data
 from adtrack.cli.options import class_option
+from adtrack.command import loading
 
 
 @click.command("score")
@@ -22,8 +23,9 @@ def score(images: tuple[Path, ...], model: str, out: Path, device: str) -> None:
     \b
     adtrack score --model models:/adtrack-zipper@champion photos/ --out scored/
     """
-    from adtrack.verbs import report
-    from adtrack.verbs.score import score_images
+    with loading():
+        from adtrack.verbs import report
+        from adtrack.verbs.score import score_images
 
     result = score_images(model, images, out, device)
     report.print_scores(result, click.echo)
@@ -50,9 +52,10 @@ def compare(runs: tuple[str, ...], out: Path | None, any_split: bool, data: str 
     \b
     adtrack compare models:/adtrack-zipper@champion models:/adtrack-zipper@candidate --out compared/
     """
-    from adtrack.verbs import compare_report
-    from adtrack.verbs.compare import compare as run_compare
-    from adtrack.verbs.compare_pictures import Pictures, draw
+    with loading():
+        from adtrack.verbs import compare_report
+        from adtrack.verbs.compare import compare as run_compare
+        from adtrack.verbs.compare_pictures import Pictures, draw
 
     found = run_compare(runs, any_split)
     pictures = draw(found, data, device) if out else Pictures()
@@ -83,8 +86,9 @@ def promote(
     \b
     adtrack promote --class zipper --version 3 --reason "new camera"
     """
-    from adtrack.verbs import promote_report
-    from adtrack.verbs.promote import promote as run_promote
+    with loading():
+        from adtrack.verbs import promote_report
+        from adtrack.verbs.promote import promote as run_promote
 
     found = run_promote(class_name, version, margin, reason, data, device, force)
     promote_report.print_promotion(found, click.echo)
@@ -101,8 +105,9 @@ def rollback(class_name: str, reason: str) -> None:
     \b
     adtrack rollback --class zipper --reason "too many false alarms on line 2"
     """
-    from adtrack.verbs import promote_report
-    from adtrack.verbs.promote import rollback as run_rollback
+    with loading():
+        from adtrack.verbs import promote_report
+        from adtrack.verbs.promote import rollback as run_rollback
 
     found = run_rollback(class_name, reason)
     promote_report.print_rollback(found, click.echo)

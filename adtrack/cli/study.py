@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from adtrack.cli.options import AUTO, class_option, data_option
+from adtrack.command import loading
 from adtrack.config import DataSpec
 from adtrack.errors import UserError
 
@@ -20,8 +21,9 @@ def export(class_name: str, study: str, out: Path) -> None:
     adtrack export --class zipper --out tables/
     adtrack export --out tables/                    the newest study of every class
     """
-    from adtrack.verbs import report
-    from adtrack.verbs.export import export as run_export
+    with loading():
+        from adtrack.verbs import report
+        from adtrack.verbs.export import export as run_export
 
     chosen = (None if value == AUTO else value for value in (class_name, study))
     report.print_export(run_export(*chosen, out), click.echo)
@@ -39,8 +41,9 @@ def make_shift(class_name: str, data: str, out: Path, severity: float, seed: int
     \b
     adtrack make-shift --class zipper --data mvtec/ --out mvtec-shift/
     """
-    from adtrack.verbs import report
-    from adtrack.verbs.make_shift import make_shift as run_make_shift
+    with loading():
+        from adtrack.verbs import report
+        from adtrack.verbs.make_shift import make_shift as run_make_shift
 
     report.print_shift(run_make_shift(DataSpec(class_name, data, seed), out, severity), click.echo)
 
