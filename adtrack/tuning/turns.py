@@ -179,9 +179,9 @@ class Trials:
         done, at_work = trials[TrialState.COMPLETE], 1 + trials[TrialState.RUNNING]
         left = max(0, self.spec.trials - done) * statistics.fmean(durations) / at_work
         self.say(
-            f"Trial {done}/{self.spec.trials}  {trial_value(last):.4f}  (best {best:.4f})  {cell['layers']}, "
-            f"patch {cell['patch_size']}, fraction {cell['coreset_fraction']:g}  {durations[-1]:.1f} s"
-            + (f", about {duration(left)} left" if left else "")
+            f"Trial {last.number:<3} {trial_value(last):.4f}  (best {best:.4f})  {cell['layers']}, "
+            f"patch {cell['patch_size']}, fraction {cell['coreset_fraction']:g}  {durations[-1]:.1f} s; "
+            f"{done} of {self.spec.trials} done" + (f", about {duration(left)} left" if left else "")
         )
 
 

@@ -69,9 +69,12 @@ def stop_after(monkeypatch, calls: int, trouble) -> None:
 
 def test_what_the_user_reads(study):
     said = study.outcome.out
-    assert (
-        len(re.findall(r"^Trial \d/3  0\.\d{4}  \(best 0\.\d{4}\)  layer\d, patch \d, fraction 0\.\d", said, re.M)) == 3
+    line = (
+        r"^Trial (\d) +0\.\d{4}  \(best 0\.\d{4}\)  layer\d, patch \d, fraction 0\.\d+  \d+\.\d s; (\d) of 3 done(.*)$"
     )
+    found = re.findall(line, said, re.M)
+    assert [(number, done) for number, done, _ in found] == [("0", "1"), ("1", "2"), ("2", "3")]
+    assert [bool(re.fullmatch(r", about \d+ s left", left)) for *_, left in found] == [True, True, False]
     best = best_of(study.name)
     assert f"Best of 3 trials: trial {best.number} with {best.params['layers']}" in said
     for split in ("val_clean", "val_shift", "test_clean", "test_shift"):
@@ -254,7 +257,7 @@ def test_a_study_that_a_scheduler_stopped_goes_on_to_the_same_bits_as_one_elsewh
 def test_of_equals_the_smaller_bank_wins(workplace, adtrack, part):
     cells = ("--space-layers", "layer3", "--space-patch-size", "3", "--space-coreset-fraction", "0.25,0.1")
     done = adtrack("tune", *part, *cells, "--sampler", "grid", "--objective", "clean")
-    assert re.findall(r"^Trial \d/20  (\S+)", done.out, re.M) == ["1.0000"] * 2
+    assert re.findall(r"^Trial \d +(\S+) .* of 20 done", done.out, re.M) == ["1.0000"] * 2
     assert "Best of 2 trials: trial 1 with layer3, patch 3, fraction 0.1;" in done.out
 
 
