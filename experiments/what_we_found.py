@@ -52,13 +52,17 @@ def regimes_table(folder: Path) -> str:
 
 
 def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
-    """The latest run of every benchmark: the seconds of one, and how many times as long the others took.
+    """The latest run of every benchmark, a table for each machine: the seconds of one, and how many times as long the
+    others took.
 
     What follows a semicolon is what that run found besides; without it, the same work is called the same.
     """
     if not log.exists():
         return ""
-    rows = pd.read_csv(log)
+    return "\n".join(_machine_table(rows) for _, rows in pd.read_csv(log).groupby("machine", sort=False))
+
+
+def _machine_table(rows: pd.DataFrame) -> str:
     cells = []
     latest = _latest_runs(rows)
     for group in latest:

@@ -1,6 +1,6 @@
 """Which bank rows can be the nearest to a query: nearly all are ruled out by products that cost less than a distance.
 
-To encode the queries costs as much as float32 products with some thousand rows: a bank of fewer goes without.
+To encode the queries costs as much as their float32 products with some rows: a bank of few goes without.
 """
 
 import torch
@@ -10,7 +10,7 @@ from . import closeness
 from .closeness import Distance, Table, close_pairs
 from .encoding import Encoded, Floats
 
-_SMALL = 2048  # rows of a bank for which encoding the queries would cost more than it saves
+_SMALL = 800_000  # numbers in a bank for which encoding the queries would cost more than it saves
 PRODUCTS = 2**22  # held at once
 
 Pairs = tuple[Tensor, Tensor]  # queries and rows int64 (p,), ordered so
@@ -27,7 +27,7 @@ class Search:
 
         ``distance(query, row)``, both int64 (p,), are true distances float64 (p,).
         """
-        if k > 1 or len(self._rows) <= _SMALL:
+        if k > 1 or self._rows.vectors.numel() <= _SMALL:
             return self._by_products(queries, k)
         anywhere = torch.full((len(queries),), torch.inf, dtype=torch.float64, device=queries.device)
         return close_pairs(Table(queries, self._rows.encoding), self._rows, anywhere, distance)

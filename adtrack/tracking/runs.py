@@ -231,7 +231,8 @@ def log_surroundings(bench: Workbench) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """``cpu (x86_64, 2 threads)`` or the GPU's name."""
+    """``cpu (x86_64 AVX2, 2 threads)`` or the GPU's name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
+    kind = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"  # which shows in a number's last bits
+    return f"cpu ({kind}, {torch.get_num_threads()} threads)"

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from adtrack.config import BackboneSpec, BankSpec, DataSpec, ImageSpec
+from adtrack.detectors.encoding import fast_bytes
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.patches import merge_layers
 from adtrack.features.store import FeatureSet
@@ -38,20 +39,20 @@ def data_options(function: Callable, required: bool = True) -> Callable:
 
 
 def open_bench(
-    data: str, class_name: str, weights: str, image: ImageSpec = _VIEW, layers: tuple[str, ...] = BankSpec().layers
+    data: str,
+    class_name: str,
+    weights: str,
+    image: ImageSpec = _VIEW,
+    layers: tuple[str, ...] = BankSpec().layers,
+    backbone: str = "resnet18",
 ) -> Workbench:
-    """The class behind ResNet-18 on the CPU."""
-    return Workbench.open(DataSpec(class_name, data), image, BackboneSpec("resnet18", weights), layers, "cpu")
+    """The class behind a network on the CPU."""
+    return Workbench.open(DataSpec(class_name, data), image, BackboneSpec(backbone, weights), layers, "cpu")
 
 
-def patch_features(data: str, class_name: str, weights: str, images: int, name: str = "train_clean") -> Tensor:
-    """Patch features float32 (images · 784, 384) of the first images of a set: ResNet-18, layer2+layer3, 224 px."""
-    return merged(open_bench(data, class_name, weights).features(name), images)
-
-
-def merged(features: FeatureSet, images: int) -> Tensor:
-    """Patch features of the first images of a set that has been through the network."""
-    return torch.cat(list(one_by_one(features, images, BankSpec().layers)))
+def merged(features: FeatureSet, images: int, layers: Sequence[str] = BankSpec().layers) -> Tensor:
+    """Patch features float32 (images · h · w, D) of the first images of a set that has been through the network."""
+    return torch.cat(list(one_by_one(features, images, layers)))
 
 
 def one_by_one(features: FeatureSet, images: int, layers: Sequence[str]) -> Iterator[Tensor]:
@@ -109,8 +110,7 @@ def report(benchmark: str, work: str, times: Mapping[str, float], ours: str) -> 
 
 def append(log: Path, rows: Sequence[Mapping[str, str]]) -> None:
     """Add rows of the same columns to a log, with date, hardware and versions."""
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    made = {"date": date.today().isoformat(), "machine": machine, "versions": _versions()}
+    made = {"date": date.today().isoformat(), "machine": _machine(), "versions": _versions()}
     log.parent.mkdir(parents=True, exist_ok=True)
     new = not log.exists()
     with log.open("a", newline="", encoding="utf-8") as stream:
@@ -118,6 +118,13 @@ def append(log: Path, rows: Sequence[Mapping[str, str]]) -> None:
         if new:
             writer.writeheader()
         writer.writerows(row | made for row in rows)
+
+
+def _machine() -> str:
+    """``x86_64 AVX512 with fast bytes, 2 cores, 2 threads``."""
+    kind = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    kind += f" {'with' if fast_bytes() else 'without'} fast bytes"
+    return f"{kind}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
 
 
 def _versions() -> str:

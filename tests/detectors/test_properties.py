@@ -34,10 +34,10 @@ SMALL = {
     encoding: {"_CHUNK": 7},
     principal: {"_SAMPLE": 20, "_ASKED": 5},
     distance: {"_NUMBERS": 32},
-    search: {"PRODUCTS": 64, "_SMALL": 40},
+    search: {"PRODUCTS": 64, "_SMALL": 400},
     bank: {"_QUERIES": 9},
 }
-USUAL = {search: {"_SMALL": 80}}  # some of the banks that are drawn are searched by encoded rows
+USUAL = {search: {"_SMALL": 2000}}  # some of the banks that are drawn are searched by encoded rows
 ENCODINGS = {
     "codes": {principal: {"fast_bytes": lambda: True, "_BYTES": np.inf}},
     "principal": {principal: {"fast_bytes": lambda: False}},
