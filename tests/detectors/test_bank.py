@@ -11,12 +11,17 @@ from torch import Tensor
 from adtrack.detectors import bank as bank_module
 from adtrack.detectors import closeness, distance, encoding, search
 from adtrack.detectors.bank import MemoryBank
+from adtrack.detectors.encoding import Codes
+from adtrack.detectors.principal import Principal
 from adtrack.errors import UserError
 
 
-@pytest.fixture(autouse=True, params=[0, 2048], ids=["by codes", "by floats"])
+@pytest.fixture(autouse=True, params=[Codes, Principal, None], ids=["by codes", "by coordinates", "by floats"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_SMALL", request.param)
+    """However large the bank is, and whatever this machine would choose by itself."""
+    monkeypatch.setattr(search, "_SMALL", 0 if request.param else 10**9)
+    if request.param:
+        monkeypatch.setattr(closeness, "encoding_of", request.param.of)
 
 
 def brute_force(patches: Tensor, queries: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
