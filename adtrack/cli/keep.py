@@ -23,7 +23,7 @@ def cache(clear: bool) -> None:
 
 
 @click.command("doctor", short_help="Look for what is wrong with machine, store, models and studies, and mend it.")
-@click.option("--fix", is_flag=True, help="Mend what is safe: end dead runs, settle dead trials, clear cache damage.")
+@click.option("--fix", is_flag=True, help="Mend what is safe: dead runs, dead trials, cut-off uploads, cache damage.")
 @click.option("--storage", default=AUTO, help="Optuna's database URL; auto: as tune finds it.")
 def doctor(fix: bool, storage: str) -> None:
     """Look at versions, cache, machine, tracking store, models and studies; say what is wrong and what to do.

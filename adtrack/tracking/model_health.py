@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, Run
+from mlflow.entities import LoggedModel, LoggedModelStatus, Run, RunStatus
 from mlflow.entities.model_registry import RegisteredModel
 
 from adtrack.detectors import padim
@@ -18,7 +18,7 @@ from adtrack.tracking.health import local_folder
 from adtrack.tracking.models import ARTIFACT
 from adtrack.tracking.registry import CANDIDATE, CHAMPION
 from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, is_as_logged
-from adtrack.tracking.store import quoted, search_runs
+from adtrack.tracking.store import WORKER_TAG, is_gone, quoted, search_runs
 
 GROUP = "Models"
 _BANK = f"artifacts/{ARTIFACT}"
@@ -28,12 +28,13 @@ _TENSORS = (f"{_BANK}/bank.safetensors", f"{_BANK}/{padim.FILE}")  # PatchCore's
 
 
 def look_at_models() -> list[Check]:
-    """A check for each of adtrack's registered models, one for the trials' and banks' models, one for the trunks."""
+    """A check for each of adtrack's registered models, one for the trials' and banks' models, one for the trunks; and
+    one for uploads, if any was cut off."""
     models = _logged_models()
     registered = MlflowClient().search_registered_models("name LIKE 'adtrack-%'", max_results=1000)
     runs = search_runs("attributes.status = 'FINISHED'")
     checks = [_registered(model, models) for model in registered]
-    return [*checks, _logged(runs, models), _trunks(runs)]
+    return [*checks, _logged(runs, models), *_uploads(models), _trunks(runs)]
 
 
 def _logged_models() -> dict[str, LoggedModel]:
@@ -163,6 +164,36 @@ def _logged(runs: Iterable[Run], models: dict[str, LoggedModel]) -> Check:
         tuple(gone),
     )
     return Check(GROUP, "logged models", detail, (finding,))
+
+
+def _uploads(models: dict[str, LoggedModel]) -> list[Check]:
+    """The models whose process was killed before all of their files were there."""
+    cut_off = [model for model in models.values() if model.status == LoggedModelStatus.PENDING and _is_left(model)]
+    if not cut_off:
+        return []
+
+    def end() -> str:
+        for model in cut_off:
+            MlflowClient().finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
+        return f"marked {counted(len(cut_off), 'model')} as failed"
+
+    finding = Finding(
+        NOTE,
+        f"the upload of {counted(len(cut_off), 'model')} was cut off",
+        "Their process was killed. MLflow shows them as pending for ever; no run and no version uses them.",
+        "adtrack doctor --fix marks them as failed.",
+        tuple(f"{model.model_id}  {model.name}, of run {model.source_run_id}" for model in cut_off),
+        end,
+    )
+    return [Check(GROUP, "uploads", f"{len(cut_off)} cut off", (finding,))]
+
+
+def _is_left(model: LoggedModel) -> bool:
+    """Whether a model's run is adtrack's and nobody works on it any more."""
+    run = MlflowClient().get_run(model.source_run_id) if model.source_run_id else None
+    if run is None or WORKER_TAG not in run.data.tags:
+        return False
+    return run.info.status != RunStatus.to_string(RunStatus.RUNNING) or is_gone(run.data.tags[WORKER_TAG])
 
 
 def _trunks(runs: list[Run]) -> Check:

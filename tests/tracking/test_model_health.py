@@ -3,16 +3,20 @@
 import contextlib
 import hashlib
 import shutil
+import socket
 import sqlite3
 import zipfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelStatus
 
 from adtrack.findings import BROKEN, NOTE, OK, Check
 from adtrack.tracking.health import local_folder
 from adtrack.tracking.model_health import look_at_models
+from adtrack.tracking.store import WORKER_TAG
 
 
 def checks() -> dict[str, Check]:
@@ -84,6 +88,24 @@ def test_a_champion_that_is_damaged_is_broken(own_study, spoil, said) -> None:
     assert check.level == BROKEN and finding.mend is None
     assert finding.what.startswith("version 1 of adtrack-part, the champion and candidate, is damaged: ")
     assert said in finding.what and "models:/adtrack-part@champion" in finding.means
+
+
+def test_a_model_whose_upload_was_cut_off_is_marked_as_failed(own_study) -> None:
+    client = MlflowClient()
+    experiment = client.get_run(own_study.best).info.experiment_id
+    lock = own_study.cache / "workers" / "a.lock"
+    runs = [client.create_run(experiment, tags={WORKER_TAG: f"{socket.gethostname()}|{lock}"}) for _ in "12"]
+    client.set_terminated(runs[1].info.run_id, "KILLED")
+    others = client.create_run(experiment)
+    first, second, theirs = (client.create_logged_model(experiment, "bank", run.info.run_id) for run in (*runs, others))
+    with FileLock(lock):  # its process lives and may still be at it
+        (finding,) = checks()["uploads"].findings
+    assert finding.level == NOTE and finding.items[0].startswith(second.model_id) and len(finding.items) == 1
+    (finding,) = checks()["uploads"].findings
+    assert finding.what == "the upload of 2 models was cut off" and finding.mend() == "marked 2 models as failed"
+    assert "uploads" not in checks()
+    states = [client.get_logged_model(model.model_id).status for model in (first, second, theirs)]
+    assert states == [LoggedModelStatus.FAILED, LoggedModelStatus.FAILED, LoggedModelStatus.PENDING]
 
 
 def test_models_of_earlier_versions_hold_their_code_as_a_folder(own_study) -> None:
