@@ -9,6 +9,8 @@ from mlflow.entities import Run
 
 from adtrack.tracking.store import quoted, search_runs
 
+STORAGE_TAG = "adtrack.storage"  # of a study's run: where Optuna keeps its trials, without a password
+
 
 @dataclass(frozen=True)
 class TrialRecord:
@@ -73,6 +75,12 @@ def study_parent(study: str) -> str | None:
     """The run that is the parent of a study's trials, if the study has begun."""
     runs = search_runs(f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'study'")
     return runs[-1].info.run_id if runs else None
+
+
+def study_storages() -> dict[str, str]:
+    """Where the trials of the store's studies are kept, by name, as far as their runs say so."""
+    runs = search_runs("tags.`adtrack.role` = 'study'")
+    return {run.data.tags["adtrack.study"]: run.data.tags[STORAGE_TAG] for run in runs if STORAGE_TAG in run.data.tags}
 
 
 def latest_studies(class_name: str | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 import datetime
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import optuna
 from optuna.storages import RDBStorage
@@ -14,7 +14,7 @@ from adtrack.tracking.health import database_tables
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.run_health import run_params
 from adtrack.tracking.store import is_gone, what_it_says, without_password
-from adtrack.tracking.trials import study_parent, study_trials
+from adtrack.tracking.trials import study_parent, study_storages, study_trials
 from adtrack.tuning.space import Space, WithoutRepeats
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import open_study, put_in_order, storage_options
@@ -43,6 +43,7 @@ def look_at_studies(url: str) -> Check:
     findings = (
         *_left_behind(url, {name: stale[name] for name in known}),
         *_elsewhere({name: stale[name] for name in stale if name not in known}),
+        *_not_here({study.study_name for study in studies}),
     )
     running = sum(len(_running(study)) for study in studies) - sum(map(len, stale.values()))
     detail = f"{counted(len(studies), 'study', 'studies')} in {shown}" if studies else f"none yet ({shown})"
@@ -124,6 +125,22 @@ def _recovery(name: str) -> Callable[[FrozenTrial], Sequence[float] | None]:
         return spec.values(record.metrics) if record else None
 
     return recover
+
+
+def _not_here(names: Collection[str]) -> tuple[Finding, ...]:
+    """Studies of the tracking store whose trials are in another database: they have not been looked at."""
+    others = {name: place for name, place in study_storages().items() if name not in names}
+    if not others:
+        return ()
+    finding = Finding(
+        NOTE,
+        f"{counted(len(others), 'study keeps its', 'studies keep their')} trials in another database",
+        "Their stale trials have not been looked for; their runs and models have.",
+        "adtrack doctor --storage URL looks there. If that database is gone, the studies cannot go on; all they have "
+        "found is kept.",
+        tuple(f"study {name}: {place}" for name, place in others.items()),
+    )
+    return (finding,)
 
 
 def _elsewhere(stale: Mapping[str, Sequence[int]]) -> tuple[Finding, ...]:

@@ -7,8 +7,8 @@ from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.registry import registry_name
 from adtrack.tracking.runs import log_params, log_surroundings, run_tags, tracked_run
-from adtrack.tracking.store import is_server, open_store, working
-from adtrack.tracking.trials import adopt_trials, joined_run, study_parent
+from adtrack.tracking.store import is_server, open_store, without_password, working
+from adtrack.tracking.trials import STORAGE_TAG, adopt_trials, joined_run, study_parent
 from adtrack.tuning.finish import StudyResult, finish
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import default_storage, reachable
@@ -52,13 +52,15 @@ def tune(
 def _parent_run(trials: Trials) -> contextlib.AbstractContextManager[str]:
     """The run that holds the study: the one it has, a new one, or that of ``mlflow run``."""
     earlier = study_parent(trials.name)
-    if earlier and run_tags(earlier).get(_KEY, trials.key) != trials.key:
+    known = run_tags(earlier) if earlier else {}
+    if known.get(_KEY, trials.key) != trials.key:
         raise UserError(
-            f"study {trials.name} must go on with the Optuna storage that it began with, but this is another one.",
+            f"study {trials.name} must go on with the Optuna storage that it began with, "
+            f"{known.get(STORAGE_TAG, 'the first one')}, but this is another one.",
             "name the first one with --storage, or choose another --study.",
         )
     run_id = None if joined_run() else earlier
-    extra = {"adtrack.role": "study", _KEY: trials.key}
+    extra = {"adtrack.role": "study", _KEY: trials.key, STORAGE_TAG: without_password(trials.storage)}
     return tracked_run(trials.worker, trials.tags, name=f"study {trials.name}", run_id=run_id, extra=extra)
 
 

@@ -40,9 +40,18 @@ def states(url: str, name: str) -> list[str]:
     return [trial.state.name for trial in load(url, name).trials]
 
 
-def test_where_no_database_is_none_is_made(tmp_path: Path) -> None:
+def test_where_no_database_is_none_is_made(opened_store: str, tmp_path: Path) -> None:
     check = look_at_studies(f"sqlite:///{tmp_path}/optuna.db")
-    assert check.level == OK and check.detail.startswith("none yet") and not any(tmp_path.iterdir())
+    assert check.level == OK and check.detail.startswith("none yet") and not (tmp_path / "optuna.db").exists()
+
+
+def test_studies_that_keep_their_trials_elsewhere_are_named_with_the_place(own_study, tmp_path: Path) -> None:
+    (finding,) = look_at_studies(f"sqlite:///{tmp_path}/another.db").findings
+    assert finding.level == NOTE and finding.what == "1 study keeps its trials in another database"
+    place = MlflowClient().get_run(own_study.parent).data.tags["adtrack.storage"]
+    assert place.endswith("/optuna.db") and finding.items == (f"study {own_study.name}: {place}",)
+    MlflowClient().delete_tag(own_study.parent, "adtrack.storage")  # as studies of earlier versions have none
+    assert look_at_studies(f"sqlite:///{tmp_path}/another.db").level == OK
 
 
 def test_studies_in_order_are_counted_and_others_are_not(own_study, url: str) -> None:

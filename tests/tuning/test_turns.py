@@ -107,7 +107,10 @@ def test_another_study_of_the_same_name_does_not_mix_with_the_first(workplace, a
     command = ("tune", *part, *space, *GRID, "--trials", 1)
     assert adtrack(*command).code == 0
     refused = adtrack(*command, "--storage", "sqlite:///other.db")
-    assert refused.code == 2 and "must go on with the Optuna storage that it began with" in refused.err
+    assert (
+        refused.code == 2
+        and f"must go on with the Optuna storage that it began with, sqlite:///{workplace}/optuna.db" in refused.err
+    )
     assert statuses("study") == ["FINISHED"] and len(statuses("trial")) == 1
 
 
