@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import UserError
+from ..features.precision import full_precision
 from .distance import check_vectors, pair_distances
 from .encoding import LOST, UNIT
 from .search import Pairs, Search
@@ -41,6 +42,7 @@ class MemoryBank:
         """Size of the patches in MB (10⁶ bytes)."""
         return self.patches.numel() * 4 / 1e6
 
+    @full_precision()
     def nearest(self, queries: Tensor, k: int = 1, among: Pairs | None = None) -> tuple[Tensor, Tensor]:
         """Euclidean distances float32 (N, k), ascending, and rows int64 (N, k) of the k nearest bank patches.
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from ..features.precision import full_precision
 from ..features.threads import fixed_threads
 from .closeness import Table, close_pairs, likely_distances
 from .distance import check_vectors, mutual_distances, pair_distances
@@ -51,6 +52,7 @@ def projection_matrix(dimensions: int, projection: int | None, seed: int) -> Ten
     return torch.randn(dimensions, projection, generator=generator) / projection**0.5
 
 
+@full_precision()
 def greedy_order(
     features: Tensor,
     count: int,

@@ -1,8 +1,8 @@
 """A frozen network on a device: views in, the outputs of named layers out."""
 
 import functools
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import UserError
 from .grids import Grid, measure_grids
 from .networks import blank_network, telling
+from .precision import full_precision
 from .threads import fixed_threads
 from .weights import Trunk
 
@@ -80,11 +81,22 @@ class Backbone:
         return {layer: outputs[layer][:count] for layer in self.layers}
 
 
-def _same_bits(device: torch.device) -> AbstractContextManager[None]:
-    """Convolutions whose bits depend on nothing but image and device."""
-    if device.type == "cuda":
-        return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    return fixed_threads()
+@contextmanager
+def _same_bits(device: torch.device) -> Iterator[None]:
+    """Layers whose bits depend on nothing but image and device."""
+    if device.type != "cuda":
+        with fixed_threads():
+            yield
+        return
+    # Not by cudnn.flags, which fails where somebody has set precisions in the way that has replaced allow_tf32.
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
+    try:
+        with full_precision():
+            yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic = before
 
 
 @functools.cache

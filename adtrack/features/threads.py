@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import torch
 
+from .precision import full_precision
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -16,7 +18,7 @@ THREADS = 1
 
 @contextmanager
 def fixed_threads() -> Iterator[None]:
-    """Let torch compute with ``THREADS`` threads, whatever it was told.
+    """Let torch compute with ``THREADS`` threads and in full precision, whatever it was told.
 
     On the CPU, convolutions and matrix products cut long sums into pieces that depend on the number of threads, which
     shows in the last bits. Elementwise work, and sums that lie within one thread, need no such care.
@@ -24,7 +26,8 @@ def fixed_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
-        yield
+        with full_precision():
+            yield
     finally:
         torch.set_num_threads(before)
 
