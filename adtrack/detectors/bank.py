@@ -42,7 +42,7 @@ class MemoryBank:
         """Size of the patches in MB (10⁶ bytes)."""
         return self.patches.numel() * 4 / 1e6
 
-    @full_precision()
+    @full_precision
     def nearest(self, queries: Tensor, k: int = 1, among: Pairs | None = None) -> tuple[Tensor, Tensor]:
         """Euclidean distances float32 (N, k), ascending, and rows int64 (N, k) of the k nearest bank patches.
 

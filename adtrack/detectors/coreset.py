@@ -52,7 +52,7 @@ def projection_matrix(dimensions: int, projection: int | None, seed: int) -> Ten
     return torch.randn(dimensions, projection, generator=generator) / projection**0.5
 
 
-@full_precision()
+@full_precision
 def greedy_order(
     features: Tensor,
     count: int,

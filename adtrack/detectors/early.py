@@ -75,7 +75,7 @@ class EarlySearch:
         floats, rows = self._rows.floats, self._rows.encoded
         return patches, search.smallest(floats, self._squares.flatten() * floats.rounding, rows, self._products)
 
-    @full_precision()
+    @full_precision
     def _add(self, layer: str, output: Tensor, start: int) -> None:
         """Add the products of a layer with its dimensions of the rows, from ``start`` on; the target has to be first.
 

@@ -93,7 +93,7 @@ def _same_bits(device: torch.device) -> Iterator[None]:
     before = cudnn.benchmark, cudnn.deterministic
     cudnn.benchmark, cudnn.deterministic = False, True
     try:
-        with full_precision():
+        with full_precision:
             yield
     finally:
         cudnn.benchmark, cudnn.deterministic = before

@@ -26,7 +26,7 @@ def fixed_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
-        with full_precision():
+        with full_precision:
             yield
     finally:
         torch.set_num_threads(before)

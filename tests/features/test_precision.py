@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from adtrack.detectors import coreset, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order
-from adtrack.features.precision import _OPERATIONS, full_precision
+from adtrack.features.precision import OPERATIONS, full_precision
 
 ROOT = Path(__file__).resolve().parents[2]
 WAYS = {
@@ -21,10 +22,10 @@ WAYS = {
 STATES = """
 import torch
 from adtrack.features.backbone import _same_bits
-from adtrack.features.precision import _OPERATIONS
+from adtrack.features.precision import OPERATIONS
 {way}
 def states():
-    return [operation.fp32_precision for operation in _OPERATIONS]
+    return [operation.fp32_precision for operation in OPERATIONS]
 before = states()
 for device in ("cpu", "cuda"):
     with _same_bits(torch.device(device)):
@@ -46,7 +47,7 @@ def test_searches_and_orders_work_in_full_precision(monkeypatch: pytest.MonkeyPa
 
     def spying(real):
         def spy(*arguments):
-            seen.append({operation.fp32_precision for operation in _OPERATIONS})
+            seen.append({operation.fp32_precision for operation in OPERATIONS})
             return real(*arguments)
 
         return spy
@@ -59,8 +60,31 @@ def test_searches_and_orders_work_in_full_precision(monkeypatch: pytest.MonkeyPa
     assert len(seen) >= 2 and all(found == {"ieee"} for found in seen)
 
 
+def test_the_last_thread_to_leave_puts_back_what_was_before() -> None:
+    def states() -> set[str]:
+        return {operation.fp32_precision for operation in OPERATIONS}
+
+    before, inside, go_on = states(), threading.Event(), threading.Event()
+
+    def other() -> None:
+        with full_precision:
+            inside.set()
+            go_on.wait(60)
+            seen.append(states())
+
+    seen: list[set[str]] = []
+    thread = threading.Thread(target=other)
+    with full_precision:
+        thread.start()
+        inside.wait(60)
+    assert states() == {"ieee"}  # of the other, which came in later
+    go_on.set()
+    thread.join()
+    assert seen == [{"ieee"}] and states() == before != {"ieee"}
+
+
 def test_an_error_within_leaves_nothing_behind() -> None:
-    before = [operation.fp32_precision for operation in _OPERATIONS]
-    with pytest.raises(ZeroDivisionError), full_precision():
+    before = [operation.fp32_precision for operation in OPERATIONS]
+    with pytest.raises(ZeroDivisionError), full_precision:
         raise ZeroDivisionError
-    assert [operation.fp32_precision for operation in _OPERATIONS] == before
+    assert [operation.fp32_precision for operation in OPERATIONS] == before
