@@ -35,7 +35,7 @@ class Principal:
         self._centre, self._directions = centre, directions
         self._floats = Floats(centre.new_zeros(self.dimensions, dtype=torch.float32))
         # Of a vector's length: to round what is kept, a unit; to take the rest's square from two that are each off by
-        # D units of float64, the root of that, which is half a float32 unit for each root of D.
+        # 2 D units of float64, the root of that, which is a third of a float32 unit for each root of D.
         self._rounding = 2 * (1 + len(centre) ** 0.5) * UNIT
 
     @classmethod
@@ -59,12 +59,12 @@ class Principal:
         return in_chunks(self._encode, vectors)
 
     def _encode(self, vectors: Tensor) -> Encoded:
-        centred = vectors.double() - self._centre
+        centred = vectors - self._centre  # float64, as the centre is
         along = centred @ self._directions
-        square = centred.square().sum(dim=1)
-        rest = (square - along.square().sum(dim=1)).clamp(min=0).sqrt()
+        whole, part = (torch.linalg.vector_norm(coordinates, dim=1) for coordinates in (centred, along))
+        rest = ((whole - part) * (whole + part)).clamp(min=0).sqrt()
         kept = self._floats.encode(torch.cat([along, rest[:, None]], dim=1).float())
-        return Encoded(kept.matrix, kept.halves, (self._rounding * square.sqrt() + self.dimensions * LOST).float())
+        return Encoded(kept.matrix, kept.halves, (self._rounding * whole + self.dimensions * LOST).float())
 
     def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
         return self._floats.limits(left, farthest, distance + left.uncertain + farthest)
