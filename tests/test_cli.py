@@ -17,8 +17,10 @@ from PIL import Image
 from adtrack import __version__
 from adtrack.cli import cli
 from adtrack.command import loading
+from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.data import demo
 from adtrack.errors import UserError
+from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import open_store, search_runs
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -72,6 +74,38 @@ def test_a_mistake_in_an_option_is_told_before_libraries_are_loaded(tmp_path: Pa
         variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT)])}
         done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120)
         assert done.returncode == 2 and done.stderr.startswith("Error: crop must be 0 or lie between 32 and resize")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("build-bank", "--class", "part", "--data", "nowhere"), "data must be a folder with classes, but nowhere"),
+        (("evaluate", "--class", "screw"), "class must be one of zipper, carpet, hazelnut in the demo data"),
+        (("tune", "--class", "part", "--data", "nowhere"), "data must be a folder with classes, but nowhere"),
+        (("score", "nowhere", "--model", "models:/m", "--out", "out"), "images must be files or folders that exist"),
+        (("score", ".", "--model", "models:/m", "--out", "torch.py"), "out must be a folder that can be written to"),
+        (("make-shift", "--class", "screw", "--out", "out"), "class must be one of zipper, carpet, hazelnut in the"),
+        (("make-shift", "--class", "zipper", "--out", "torch.py/out"), "out must be a folder that can be written to"),
+        (("export", "--out", "torch.py"), "out must be a folder that can be written to, but torch.py is not"),
+        (("compare", "a", "b", "--out", "torch.py"), "out must be a folder that can be written to"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_folders_are_looked_at_before_anything_is_loaded_drawn_or_made(tmp_path: Path, command, said) -> None:
+    for library in ("torch", "numpy", "mlflow"):
+        (tmp_path / f"{library}.py").write_text(f"raise SystemExit('{library} is loaded')")
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT)])}
+    before = sorted(tmp_path.iterdir())
+    command = [sys.executable, "-B", "-m", "adtrack", *command]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and done.stderr.startswith(f"Error: {said}"), done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_class_is_looked_for_before_weights_are_downloaded(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", no_network)
+    with pytest.raises(UserError, match="does not exist"):
+        Workbench.open(DataSpec("part", str(tmp_path / "no")), ImageSpec(), BackboneSpec("resnet18"), ["layer2"])
 
 
 @pytest.fixture
@@ -158,8 +192,11 @@ def test_real_data_does_not_go_on_with_random_weights(refused, part, monkeypatch
 
 def test_the_demo_goes_on_with_random_weights_and_says_so(workplace, adtrack, part, tiny_data, monkeypatch):
     monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", no_network)
-    monkeypatch.setattr(demo, "demo_root", lambda: tiny_data)  # another picture set, so that it takes a second
-    done = adtrack("build-bank", *changed(part, weights="imagenet", data="demo"), "--layers", "layer2")
+    (workplace / "demo").mkdir()
+    (workplace / "demo/zipper").symlink_to(tiny_data / "part")  # another picture set, so that it takes a second
+    monkeypatch.setattr(demo, "demo_root", lambda: workplace / "demo")
+    options = changed(part, class_name="zipper", weights="imagenet", data="demo")
+    done = adtrack("build-bank", *options, "--layers", "layer2")
     assert done.code == 0, done.err
     assert "Warning: ImageNet weights of resnet18 could not be downloaded" in done.err
     (run,) = search_runs("")

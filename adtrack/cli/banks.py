@@ -15,6 +15,7 @@ from adtrack.cli.options import (
     values,
 )
 from adtrack.command import loading, warn
+from adtrack.verbs.checks import check_class, need_anomalies
 
 
 @click.command("build-bank")
@@ -34,6 +35,7 @@ def build_bank(register: bool, device: str, **options: Any) -> None:
     adtrack build-bank --class photos --data data/ --register       a model of your own good images
     """
     spec = build_spec(**options)  # before the libraries: what is wrong with it is said at once
+    check_class(spec.data)
     with loading():
         from adtrack.verbs import build, report
 
@@ -54,6 +56,7 @@ def evaluate(model: str, device: str, **options: Any) -> None:
     adtrack evaluate --class zipper --method padim                  builds it first, from the options
     """
     spec = build_spec(**options)
+    check_class(spec.data)
     with loading():
         from adtrack.verbs import build, report
 
@@ -88,6 +91,7 @@ def tune(
     adtrack tune --class screw --data mvtec/ --space-layers layer2,layer2+layer3
     """
     spec = build_spec(**options)
+    need_anomalies(spec.data, "tune")
     with loading():
         from adtrack.tuning.space import Space
         from adtrack.tuning.spec import StudySpec

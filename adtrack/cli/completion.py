@@ -5,10 +5,9 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from adtrack.config import DEMO
+from adtrack.config import DEMO, DEMO_CLASSES
 from adtrack.errors import UserError
 
-DEMO_CLASSES = ("zipper", "carpet", "hazelnut")  # here too: the data set's own code takes long to import
 _HOW = {
     "bash": """
 # Keep this in a file that every new bash reads:

@@ -8,6 +8,7 @@ import click
 from adtrack.cli.completion import complete_data
 from adtrack.cli.options import class_option
 from adtrack.command import loading
+from adtrack.verbs.checks import check_sources, check_writable
 
 
 @click.command("score")
@@ -23,6 +24,8 @@ def score(images: tuple[Path, ...], model: str, out: Path, device: str) -> None:
     \b
     adtrack score --model models:/adtrack-zipper@champion photos/ --out scored/
     """
+    check_sources(images)
+    check_writable(out)
     with loading():
         from adtrack.verbs import report
         from adtrack.verbs.score import score_images
@@ -52,6 +55,8 @@ def compare(runs: tuple[str, ...], out: Path | None, any_split: bool, data: str 
     \b
     adtrack compare models:/adtrack-zipper@champion models:/adtrack-zipper@candidate --out compared/
     """
+    if out:
+        check_writable(out)
     with loading():
         from adtrack.verbs import compare_report
         from adtrack.verbs.compare import compare as run_compare

@@ -8,6 +8,7 @@ from adtrack.cli.options import AUTO, class_option, data_option
 from adtrack.command import loading
 from adtrack.config import DataSpec
 from adtrack.errors import UserError
+from adtrack.verbs.checks import check_class, check_writable
 
 
 @click.command("export")
@@ -21,6 +22,7 @@ def export(class_name: str, study: str, out: Path) -> None:
     adtrack export --class zipper --out tables/
     adtrack export --out tables/                    the newest study of every class
     """
+    check_writable(out)
     with loading():
         from adtrack.verbs import report
         from adtrack.verbs.export import export as run_export
@@ -41,11 +43,14 @@ def make_shift(class_name: str, data: str, out: Path, severity: float, seed: int
     \b
     adtrack make-shift --class zipper --data mvtec/ --out mvtec-shift/
     """
+    spec = DataSpec(class_name, data, seed)
+    check_class(spec)
+    check_writable(out)
     with loading():
         from adtrack.verbs import report
         from adtrack.verbs.make_shift import make_shift as run_make_shift
 
-    report.print_shift(run_make_shift(DataSpec(class_name, data, seed), out, severity), click.echo)
+    report.print_shift(run_make_shift(spec, out, severity), click.echo)
 
 
 @click.command("demo-data")

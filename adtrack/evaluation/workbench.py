@@ -75,6 +75,9 @@ class Workbench:
     ) -> "Workbench":
         """The workbench for banks that use no other than these layers of the backbone."""
         chosen = choose_device(device)
+        read_class(
+            data_root(data.root), data.class_name
+        )  # before weights are downloaded, for a class that is not there
         return cls(data, image, Backbone(load_trunk(backbone, layers, data.root), layers, chosen))
 
     @cached_property

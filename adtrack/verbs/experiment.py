@@ -11,13 +11,13 @@ from pathlib import Path
 
 from adtrack import __version__
 from adtrack.config import DataSpec
-from adtrack.errors import UserError
 from adtrack.features.backbone import choose_device
 from adtrack.lab.cells import Cells, code_version
 from adtrack.lab.setup import Setup
 from adtrack.tracking.runs import RunTags, device_name, log_folder, log_params, set_tags, tracked_run
 from adtrack.tracking.store import open_store, working
-from adtrack.verbs.opening import Say, need_anomalies, warn_of
+from adtrack.verbs.checks import check_writable, need_anomalies
+from adtrack.verbs.opening import Say, warn_of
 
 Measure = Callable[[Cells, Setup, Path], None]
 Prepare = Callable[[Setup, Say, Say], None]
@@ -40,9 +40,9 @@ def run_experiment(
     ``prepare(setup, say, warn)`` comes first, before the experiment's run is open: it may open runs of its own.
     """
     target = out / name
-    _check_writable(target)
     for class_name in setup.classes:
         need_anomalies(DataSpec(class_name, setup.data, setup.seed), f"experiment {name}")
+    check_writable(target)
     open_store()
     for class_name in setup.classes:
         warn_of(setup.bench(class_name), warn)
@@ -65,6 +65,7 @@ def run_experiment(
             )
             set_tags({"adtrack.cells": ",".join(cell.run_id for cell in cells.used)[:_TAG]})
             log_folder(Path(scratch))
+            target.mkdir(parents=True, exist_ok=True)
             for file in sorted(folder.iterdir()):
                 (target / file.name).write_bytes(file.read_bytes())
     return target
@@ -92,12 +93,3 @@ def _without_joined_run() -> Iterator[None]:
     finally:
         if run_id is not None:
             os.environ["MLFLOW_RUN_ID"] = run_id
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".writable").touch()
-        (folder / ".writable").unlink()
-    except OSError as error:
-        raise UserError(f"out must be a folder that can be written to, but {folder} is not ({error}).") from error

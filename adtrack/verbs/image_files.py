@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from adtrack.data.classes import SUFFIXES
 from adtrack.errors import UserError
+from adtrack.verbs.checks import check_sources
 
 
 def find_images(sources: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
@@ -14,10 +15,9 @@ def find_images(sources: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
 
     Linked subfolders are searched, too; a folder that several paths lead to is searched once.
     """
+    check_sources(sources)
     found: dict[Path, Path] = {}
     for source in sources:
-        if not source.exists():
-            raise UserError(f"images must be files or folders that exist, but {source} does not.")
         for path in _below(source, out) if source.is_dir() else [source]:
             inside = path.relative_to(source) if source.is_dir() else Path(path.name)
             found.setdefault(path, inside)

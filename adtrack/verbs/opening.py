@@ -2,10 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from adtrack.config import BuildSpec, DataSpec
-from adtrack.data.classes import read_class
-from adtrack.data.demo import data_root
-from adtrack.errors import UserError
+from adtrack.config import BuildSpec
 from adtrack.evaluation.workbench import Workbench
 
 Say = Callable[[str], None]
@@ -16,17 +13,6 @@ def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say) -
     bench = Workbench.open(spec.data, spec.image, spec.backbone, layers, device)
     warn_of(bench, warn)
     return bench
-
-
-def need_anomalies(data: DataSpec, what: str) -> None:
-    """Refuse a class of which only good images are known; by the files' names, before anything takes time."""
-    if not read_class(data_root(data.root), data.class_name).has_anomalies:
-        raise UserError(
-            f"{what} needs labelled anomalies to tell which bank is better, but class {data.class_name} has only good "
-            "images.",
-            f"put some defects under {data.class_name}/test/<defect>/; adtrack build-bank --register makes a model of "
-            "good images alone.",
-        )
 
 
 def warn_of(bench: Workbench, warn: Say) -> None:

@@ -14,7 +14,8 @@ from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import default_storage, reachable
 from adtrack.tuning.study import prepare
 from adtrack.tuning.turns import Trials
-from adtrack.verbs.opening import Say, need_anomalies, open_bench
+from adtrack.verbs.checks import need_anomalies
+from adtrack.verbs.opening import Say, open_bench
 
 _KEY = "adtrack.study_key"  # tells a study from one of the same name in another Optuna storage
 
@@ -27,8 +28,8 @@ def tune(
     Several processes may run it together, on one machine or, with a PostgreSQL storage, on many: they share the
     trials, and the first that finds all of them finished does the rest.
     """
-    registry_name(spec.data.class_name)
     need_anomalies(spec.data, "tune")
+    registry_name(spec.data.class_name)
     tracking_uri = open_store()
     storage = storage or default_storage(tracking_uri)
     if is_server(tracking_uri) and storage.startswith("sqlite"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adtrack.cli.completion import DEMO_CLASSES
+from adtrack.config import DEMO_CLASSES
 from adtrack.data.demo import CLASSES
 
 

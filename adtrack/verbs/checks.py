@@ -1,0 +1,58 @@
+"""What is looked at before anything takes time: folders and files' names, without the libraries that work on them."""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from adtrack.config import DEMO, DEMO_CLASSES, DataSpec
+from adtrack.data.classes import ImageClass, read_class
+from adtrack.errors import UserError
+
+
+def check_class(data: DataSpec) -> None:
+    """Refuse a class that is not there."""
+    _class(data)
+
+
+def need_anomalies(data: DataSpec, what: str) -> None:
+    """Refuse a class that is not there, and one of which only good images are known."""
+    images = _class(data)
+    if images is not None and not images.has_anomalies:
+        raise UserError(
+            f"{what} needs labelled anomalies to tell which bank is better, but class {data.class_name} has only good "
+            "images.",
+            f"put some defects under {data.class_name}/test/<defect>/; adtrack build-bank --register makes a model of "
+            "good images alone.",
+        )
+
+
+def check_sources(sources: Iterable[Path]) -> None:
+    """Refuse images and folders of images that are not there."""
+    for source in sources:
+        if not source.exists():
+            raise UserError(f"images must be files or folders that exist, but {source} does not.")
+
+
+def check_writable(out: Path) -> None:
+    """Refuse a folder that can neither be written to nor be made; leaves no trace."""
+    try:
+        there = next(path for path in (out, *out.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"out must be a folder that can be written to, but {out} is not ({error.strerror or error}).",
+            "choose another --out.",
+        ) from error
+
+
+def _class(data: DataSpec) -> ImageClass | None:
+    """The class's images by name; None for one of the demo's, which are drawn when they are needed."""
+    if data.root != DEMO:
+        return read_class(Path(data.root).expanduser(), data.class_name)
+    if data.class_name not in DEMO_CLASSES:
+        raise UserError(
+            f"class must be one of {', '.join(DEMO_CLASSES)} in the demo data, but got {data.class_name!r}.",
+            "--data FOLDER names images of your own.",
+        )
+    return None
