@@ -32,7 +32,8 @@ from adtrack.tracking.runs import (
     run_metrics,
     tracked_run,
 )
-from adtrack.tracking.store import Worker, quoted, search_runs
+from adtrack.tracking.store import quoted, search_runs
+from adtrack.tracking.workers import Worker
 
 _ROOMS = ("data", "features", "detectors", "evaluation")
 _FILE = "scores.csv"

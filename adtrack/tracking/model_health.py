@@ -18,7 +18,8 @@ from adtrack.tracking.health import local_folder
 from adtrack.tracking.models import ARTIFACT
 from adtrack.tracking.registry import CANDIDATE, CHAMPION
 from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, is_as_logged
-from adtrack.tracking.store import WORKER_TAG, is_gone, quoted, search_runs
+from adtrack.tracking.store import quoted, search_runs
+from adtrack.tracking.workers import WORKER_TAG, is_gone
 
 GROUP = "Models"
 _BANK = f"artifacts/{ARTIFACT}"

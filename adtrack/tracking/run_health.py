@@ -9,7 +9,8 @@ from mlflow.entities import Run
 
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.tracking.health import GROUP
-from adtrack.tracking.store import WORKER_TAG, end_left_behind, is_gone, search_runs
+from adtrack.tracking.store import search_runs
+from adtrack.tracking.workers import WORKER_TAG, end_left_behind, is_gone
 
 _LONG = 24 * 3600.0  # seconds: a trial takes minutes, a study hours
 

@@ -22,7 +22,8 @@ from adtrack.config import BankSpec, DetectorSpec
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
-from adtrack.tracking.store import WORKER_TAG, Worker, is_server, quoted, search_runs, without_password
+from adtrack.tracking.store import is_server, quoted, search_runs, without_password
+from adtrack.tracking.workers import WORKER_TAG, Worker
 
 NO_STUDY = "none"
 _ERROR_FILE, _PAST = "error.txt", "Past"

@@ -13,8 +13,9 @@ from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.tracking.health import database_tables
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.run_health import run_params
-from adtrack.tracking.store import is_gone, what_it_says, without_password
+from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.trials import study_parent, study_storages, study_trials
+from adtrack.tracking.workers import is_gone
 from adtrack.tuning.space import Space, WithoutRepeats
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import open_study, put_in_order, storage_options

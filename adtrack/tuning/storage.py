@@ -17,7 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from adtrack.errors import UserError
 from adtrack.tracking.locks import engine_options, one_at_a_time
-from adtrack.tracking.store import end_killed, is_gone, what_it_says, without_password
+from adtrack.tracking.store import what_it_says, without_password
+from adtrack.tracking.workers import end_killed, is_gone
 from adtrack.tuning.space import WithoutRepeats, cell_of, interrupted
 
 VARIABLE = "ADTRACK_STORAGE"

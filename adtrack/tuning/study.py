@@ -7,8 +7,8 @@ from adtrack.config import BankSpec, digest
 from adtrack.detectors.scorer import FORMAT
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
-from adtrack.tracking.store import Worker
 from adtrack.tracking.trials import TrialRecord, study_trials
+from adtrack.tracking.workers import Worker
 from adtrack.tuning.space import WithoutRepeats
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import open_study

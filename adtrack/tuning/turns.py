@@ -19,8 +19,8 @@ from adtrack.features.weights import keep_trunk
 from adtrack.tracking.evidence import log_bank
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.runs import RunTags, keep_file, log_metrics, run_tags, set_tags, tracked_run
-from adtrack.tracking.store import Worker, end_left_behind, hold_run
 from adtrack.tracking.trials import adopt_trials, study_trials
+from adtrack.tracking.workers import Worker, end_left_behind, hold_run
 from adtrack.tuning.space import Space, free_cells
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import put_in_order

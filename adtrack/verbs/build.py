@@ -23,7 +23,8 @@ from adtrack.tracking.runs import (
     set_tags,
     tracked_run,
 )
-from adtrack.tracking.store import open_store, working
+from adtrack.tracking.store import open_store
+from adtrack.tracking.workers import working
 from adtrack.verbs.opening import Say, open_bench, warn_of
 
 VAL_SETS, TEST_SETS = ("val_clean", "val_shift"), ("test_clean", "test_shift")

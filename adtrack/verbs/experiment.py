@@ -15,7 +15,8 @@ from adtrack.features.backbone import choose_device
 from adtrack.lab.cells import Cells, code_version
 from adtrack.lab.setup import Setup
 from adtrack.tracking.runs import RunTags, device_name, log_folder, log_params, set_tags, tracked_run
-from adtrack.tracking.store import open_store, working
+from adtrack.tracking.store import open_store
+from adtrack.tracking.workers import working
 from adtrack.verbs.checks import check_writable, need_anomalies
 from adtrack.verbs.opening import Say, warn_of
 

@@ -7,8 +7,9 @@ from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.registry import registry_name
 from adtrack.tracking.runs import log_params, log_surroundings, run_tags, tracked_run
-from adtrack.tracking.store import is_server, open_store, without_password, working
+from adtrack.tracking.store import is_server, open_store, without_password
 from adtrack.tracking.trials import STORAGE_TAG, adopt_trials, joined_run, study_parent
+from adtrack.tracking.workers import working
 from adtrack.tuning.finish import StudyResult, finish
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import default_storage, reachable

@@ -28,7 +28,7 @@ def said() -> list[str]:
 def cells(opened_store: str, said: list[str]) -> Iterator[Cells]:
     """The cells of an experiment whose parent run is open."""
     from adtrack.tracking.runs import RunTags, tracked_run
-    from adtrack.tracking.store import working
+    from adtrack.tracking.workers import working
 
     with working() as worker, tracked_run(worker, RunTags("part", "several", "none", "several"), name="experiment"):
         yield Cells(worker, said.append)

@@ -16,7 +16,7 @@ from mlflow.entities import LoggedModelStatus
 from adtrack.findings import BROKEN, NOTE, OK, Check
 from adtrack.tracking.health import local_folder
 from adtrack.tracking.model_health import look_at_models
-from adtrack.tracking.store import WORKER_TAG
+from adtrack.tracking.workers import WORKER_TAG
 
 
 def checks() -> dict[str, Check]:

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from adtrack.findings import BROKEN, NOTE, OK
 from adtrack.tracking.run_health import look_at_runs
-from adtrack.tracking.store import WORKER_TAG, Worker
+from adtrack.tracking.workers import WORKER_TAG, Worker
 
 
 def killed_worker() -> str:

@@ -21,7 +21,7 @@ from adtrack.tracking.runs import (
     run_page,
     tracked_run,
 )
-from adtrack.tracking.store import WORKER_TAG, working
+from adtrack.tracking.workers import WORKER_TAG, working
 
 IMAGE_METRICS = {"image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "threshold"}
 INTERVAL = {"image_auroc_low", "image_auroc_high"}

@@ -1,9 +1,7 @@
-"""The tracking store: which one is opened, who works in it, and what a dead worker leaves behind."""
+"""The tracking store: which one is opened, and how its runs are found."""
 
 import os
 import shutil
-import signal
-import socket
 
 import mlflow
 import pytest
@@ -12,23 +10,14 @@ from mlflow.entities import Run
 
 from adtrack.errors import UserError
 from adtrack.tracking import store
-from adtrack.tracking.store import WORKER_TAG, Worker, end_left_behind, is_gone, open_store, quoted, search_runs
-
-NOBODY = f"{socket.gethostname()}|/no/such/place/worker.lock"
+from adtrack.tracking.store import open_store, quoted, search_runs
 
 
-def make_run(study: str, worker: str, role: str = "trial", **metrics: float) -> str:
-    """A run that is RUNNING; its id."""
+def make_run(study: str) -> str:
+    """A run of a study; its id."""
     client = MlflowClient()
-    tags = {"adtrack.study": study, "adtrack.role": role, WORKER_TAG: worker}
-    run_id = client.create_run(client.get_experiment_by_name("adtrack").experiment_id, tags=tags).info.run_id
-    for name, value in metrics.items():
-        client.log_metric(run_id, name, value)
-    return run_id
-
-
-def status(run_id: str) -> str:
-    return MlflowClient().get_run(run_id).info.status
+    experiment = client.get_experiment_by_name("adtrack").experiment_id
+    return client.create_run(experiment, tags={"adtrack.study": study}).info.run_id
 
 
 def test_without_a_word_the_store_is_a_file_in_the_working_directory(tmp_path, workplace, monkeypatch):
@@ -102,15 +91,6 @@ def test_an_experiment_that_another_machine_makes_at_the_same_moment_is_entered(
         assert run.info.experiment_id == MlflowClient().get_experiment_by_name("adtrack").experiment_id
 
 
-def test_a_parent_that_another_process_has_left_is_held_again(opened_store):
-    worker = Worker()
-    run_id = make_run("a", NOBODY, role="study")
-    end_left_behind("a")
-    assert status(run_id) == "KILLED"
-    store.hold_run(run_id, worker)
-    assert status(run_id) == "RUNNING" and end_left_behind("a") == []
-
-
 def test_a_cache_that_cannot_be_written_is_named(workplace, monkeypatch):
     (workplace / "file").touch()
     monkeypatch.setenv("ADTRACK_CACHE", str(workplace / "file"))
@@ -118,58 +98,10 @@ def test_a_cache_that_cannot_be_written_is_named(workplace, monkeypatch):
         open_store()
 
 
-def test_a_worker_is_gone_once_it_has_closed():
-    worker = Worker()
-    assert not is_gone(worker.name)
-    worker.close()
-    assert is_gone(worker.name)
-
-
-def test_a_worker_is_gone_once_its_process_was_killed():
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        worker = Worker()
-        os.write(writing, worker.name.encode())
-        signal.pause()
-        os._exit(0)
-    name = os.read(reading, 4096).decode()
-    try:
-        assert not is_gone(name)
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(reading)
-        os.close(writing)
-    assert is_gone(name)
-
-
-def test_nothing_is_said_of_workers_that_this_machine_does_not_know():
-    assert not is_gone(None)
-    assert not is_gone("somebody")
-    assert not is_gone("another-host|/no/such/place/worker.lock")
-
-
-def test_runs_of_dead_workers_are_ended_and_no_others(opened_store):
-    alive = Worker()
-    dead, living = make_run("a", NOBODY), make_run("a", alive.name)
-    parent, other = make_run("a", NOBODY, role="study", objective=0.5), make_run("b", NOBODY)
-    assert set(end_left_behind("a")) == {dead, parent}
-    assert status(dead) == status(parent) == "KILLED"
-    assert status(living) == status(other) == "RUNNING"
-    alive.close()
-    assert end_left_behind("a") == [living]
-
-
-def test_a_trial_that_had_done_its_work_is_finished(opened_store):
-    done = make_run("a", NOBODY, objective=0.5)
-    assert end_left_behind("a") == [done] and status(done) == "FINISHED"
-
-
 def test_a_search_goes_through_all_pages_and_experiments(opened_store, monkeypatch):
     client = MlflowClient()
     elsewhere = client.create_experiment("elsewhere")
-    made = [make_run("a", NOBODY) for _ in range(4)] + [client.create_run(elsewhere).info.run_id]
+    made = [make_run("a") for _ in range(4)] + [client.create_run(elsewhere).info.run_id]
     real = MlflowClient.search_runs
 
     def in_small_pages(self: MlflowClient, *arguments: object, **options: object) -> list[Run]:
@@ -181,8 +113,8 @@ def test_a_search_goes_through_all_pages_and_experiments(opened_store, monkeypat
 
 @pytest.mark.parametrize("name", ["plain", "Anna's", 'the "new" one', "100 % [x]"])
 def test_studies_are_found_by_any_name(opened_store, name):
-    made = make_run(name, NOBODY)
-    make_run("other", NOBODY)
+    made = make_run(name)
+    make_run("other")
     assert [run.info.run_id for run in search_runs(f"tags.`adtrack.study` = {quoted(name)}")] == [made]
 
 

@@ -9,7 +9,8 @@ from mlflow import MlflowClient
 from mlflow.entities import RunStatus
 
 from adtrack.tracking.runs import run_file
-from adtrack.tracking.store import WORKER_TAG, search_runs
+from adtrack.tracking.store import search_runs
+from adtrack.tracking.workers import WORKER_TAG
 from adtrack.tuning import finish
 from adtrack.tuning.study import best_of
 

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState, create_trial
 
 from adtrack.findings import BROKEN, NOTE, OK
-from adtrack.tracking.store import Worker
+from adtrack.tracking.workers import Worker
 from adtrack.tuning.health import look_at_studies
 
 NOBODY = f"{socket.gethostname()}|/no/such/place/worker.lock"

@@ -15,7 +15,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
 from adtrack.errors import UserError
-from adtrack.tracking.store import Worker
+from adtrack.tracking.workers import Worker
 from adtrack.tuning.space import Space, WithoutRepeats
 from adtrack.tuning.storage import _Storage, default_storage, open_study, put_in_order, reachable
 

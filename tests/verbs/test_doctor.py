@@ -80,7 +80,8 @@ BEGIN = """
 import sys, time
 import optuna
 from adtrack.tracking.runs import RunTags, tracked_run
-from adtrack.tracking.store import open_store, working
+from adtrack.tracking.store import open_store
+from adtrack.tracking.workers import working
 open_store()
 name = sys.argv[1]
 tags, role = RunTags("part", "patchcore", name, "0"), {"adtrack.role": "trial"}

@@ -1,0 +1,85 @@
+"""Who is at work in the tracking store, and what becomes of runs whose process has gone."""
+
+import contextlib
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+from mlflow.entities import RunStatus
+from mlflow.exceptions import MlflowException
+
+from adtrack.tracking.locks import writable
+from adtrack.tracking.store import quoted, search_runs
+
+WORKER_TAG = "adtrack.worker"
+
+
+class Worker:
+    """This process, while it works on runs: a lock that the system releases however the process ends."""
+
+    def __init__(self) -> None:
+        self._lock = FileLock(writable("workers") / f"{uuid.uuid4().hex}.lock")
+        self._lock.acquire()
+        self.name = f"{socket.gethostname()}|{self._lock.lock_file}"
+
+    def close(self) -> None:
+        """Give up the lock; runs that still carry this worker's name count as left behind from now on."""
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+
+
+def is_gone(worker: str | None) -> bool:
+    """Whether the worker of that name was a process of this machine that no longer runs."""
+    host, _, file = (worker or "").partition("|")
+    if host != socket.gethostname() or not file:
+        return False
+    if not Path(file).is_file():
+        return True
+    try:
+        with FileLock(file, timeout=0):
+            return True
+    except (Timeout, OSError):
+        return False
+
+
+@contextlib.contextmanager
+def working() -> Iterator[Worker]:
+    """A Worker for the length of a ``with`` block."""
+    worker = Worker()
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+def end_left_behind(study: str) -> list[str]:
+    """End the study's runs that are RUNNING although their process has gone; returns their ids.
+
+    A trial that has its objective had done its work, or had been opened again to be tested: it is FINISHED.
+    """
+    client = MlflowClient()
+    left = [
+        run
+        for run in search_runs(f"tags.`adtrack.study` = {quoted(study)} and attributes.status = 'RUNNING'")
+        if is_gone(run.data.tags.get(WORKER_TAG))
+    ]
+    for run in left:
+        done = run.data.tags.get("adtrack.role") == "trial" and "objective" in run.data.metrics
+        status = RunStatus.FINISHED if done else RunStatus.KILLED
+        client.set_terminated(run.info.run_id, RunStatus.to_string(status))
+    return [run.info.run_id for run in left]
+
+
+def end_killed(run_id: str) -> None:
+    """End a run whose process was on another machine and has fallen silent."""
+    with contextlib.suppress(MlflowException):  # somebody has deleted it
+        MlflowClient().set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
+
+
+def hold_run(run_id: str, worker: Worker) -> None:
+    """Say that ``worker`` is at work below this run: another one that shared it may have been stopped meanwhile."""
+    MlflowClient().update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+    MlflowClient().set_tag(run_id, WORKER_TAG, worker.name)
