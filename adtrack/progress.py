@@ -33,3 +33,8 @@ def track(items: Iterable[Item], what: str, total: int | None = None, unit: str 
         for item in items:
             yield item
             progress.update()
+
+
+def say(text: str) -> None:
+    """Tell who waits, on a line of its own, what happened on the way."""
+    tqdm.write(text, file=sys.stderr)

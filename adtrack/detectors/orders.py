@@ -1,8 +1,10 @@
 """Greedy orders on disk: one order serves every coreset fraction, so a study pays once for the longest.
 
-One that is interrupted is kept as far as it had come, and goes on from there.
+One that is interrupted is kept as far as it had come, and goes on from there. Each carries a digest: one that the disk
+has damaged would choose other patches, or none that exist, and is made again.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +12,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..cache import cache_folder
+from ..progress import say
 
 Compute = Callable[[Tensor | None, Callable[[Tensor], None]], Tensor]
+_DIGEST = "sha256"  # of an order, in its file's header
 _KEPT_AFTER = 30.0  # seconds of work that a killed process may lose
 
 
@@ -43,14 +48,42 @@ class OrderStore:
         return known["order"][:count]
 
 
+def is_as_written(file: Path) -> bool | None:
+    """Whether the order in ``file`` is the one that was written; None if it has no digest, as those of earlier versions
+    have none. Whatever safetensors raises: it cannot be read."""
+    told, held = _content(file)
+    return None if told is None else told == _digest(file.stem, held)
+
+
 def _read(file: Path) -> dict[str, Tensor] | None:
+    """The order in ``file``; None if there is none, or none that is surely as it was written."""
     try:
-        return load_file(file)
+        told, held = _content(file)
+        whole = None if told is None else told == _digest(file.stem, held)
     except FileNotFoundError:
         return None
-    except Exception:  # a damaged cache entry is worth nothing and can be made again
-        file.unlink(missing_ok=True)
-        return None
+    except Exception:  # whatever a parser makes of damaged bytes, they are damaged
+        whole = False
+    if whole is False:
+        say(f"The cache held the order {file.stem[:12]}… damaged; it is found again.")
+    return held if whole else None
+
+
+def _content(file: Path) -> tuple[str | None, dict[str, Tensor]]:
+    """The digest that a file names (None: it has no place for one), and its tensors."""
+    with safe_open(file, "pt") as opened:
+        about = opened.metadata()
+        told = None if about is None else about.get(_DIGEST, "")
+        return told, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118: it is no mapping
+
+
+def _digest(key: str, held: dict[str, Tensor]) -> str:
+    """SHA-256 over the order's key and names, types, shapes and bytes of its tensors."""
+    state = hashlib.sha256(key.encode())
+    for name in sorted(held):
+        state.update(f"{name}:{held[name].dtype}:{tuple(held[name].shape)};".encode())
+        state.update(held[name].numpy().tobytes())
+    return state.hexdigest()
 
 
 class _Growing:
@@ -83,6 +116,6 @@ class _Growing:
         }
         if len(self.order):
             partial = self.file.with_suffix(".partial")
-            save_file(known, partial)
+            save_file(known, partial, {_DIGEST: _digest(self.file.stem, known)})
             partial.replace(self.file)
         return known

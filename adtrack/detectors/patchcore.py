@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..config import BankSpec, digest
+from ..errors import UserError
 from ..features.grids import Grid
 from ..features.patches import finest, merge_layers
 from ..features.store import FeatureSet
@@ -180,15 +181,23 @@ def _points(features: FeatureSet, spec: BankSpec) -> Tensor:
 
 
 def _chosen(features: FeatureSet, spec: BankSpec, order: Tensor) -> Tensor:
-    """The full patch features of the chosen patches, in their order: float32 (count, D)."""
+    """The full patch features of the chosen patches, in their order: float32 (count, D). UserError: the order names
+    patches that there are not, whose rows nobody would have written."""
     rank = torch.argsort(order)
     ascending = order[rank]
     bank: Tensor | None = None
-    first = 0
+    first = written = 0
     for patches in _merged(features, spec):
         low, high = torch.searchsorted(ascending, torch.tensor([first, first + len(patches)])).tolist()
         if bank is None:
             bank = patches.new_empty(len(order), patches.shape[1])
         bank[rank[low:high].to(patches.device)] = patches[(ascending[low:high] - first).to(patches.device)]
         first += len(patches)
+        written += high - low
+    if written != len(order):
+        raise UserError(
+            f"a greedy order must name patches of the {first} that there are, but {len(order) - written} of its "
+            f"{len(order)} lie elsewhere.",
+            "adtrack cache --clear removes the orders that are kept.",
+        )
     return bank

@@ -1,10 +1,11 @@
 """Layer outputs of an image set, computed once and kept on disk for every later trial, study and process.
 
-An entry is one layer of one image set through one trunk: a folder with ``features.npy`` (float32 (n, C, h, w)), made
-under a temporary name and renamed when it is complete. A crash leaves at most a temporary folder, which is cleared
-later; a lock per image set makes a second process wait for the first one's work instead of doing it again.
+An entry is one layer of one image set through one trunk, made under a temporary name and renamed when it is complete. A
+crash leaves at most a temporary folder, which is cleared later; a lock per image set makes a second process wait for the
+first one's work instead of doing it again. What the disk has damaged is found by its checksum and made again.
 """
 
+import contextlib
 import mmap
 import os
 import shutil
@@ -14,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -26,13 +26,13 @@ from ..config import ImageSpec, digest
 from ..data.imageset import ImageSet
 from ..data.loading import view
 from ..errors import UserError
-from ..progress import track
+from ..progress import say, track
 from .backbone import CPU_BATCH, GPU_BATCH, Backbone
+from .entry import FILE, EntryWriter, is_as_written, open_entry
 from .grids import Grid
 from .threads import THREADS, side_by_side
 
 LIMIT_VARIABLE = "ADTRACK_CACHE_GB"
-FILE = "features.npy"
 _DEFAULT_LIMIT = 20.0
 _ABANDONED_AFTER = 24 * 3600.0  # seconds: no pass over an image set takes a day
 
@@ -89,6 +89,7 @@ class FeatureStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder("features")
+        self._read_through: set[tuple[str, int, int, int]] = set()  # name, inode, bytes and time of what was whole
 
     def features(self, images: ImageSet, backbone: Backbone, spec: ImageSpec) -> FeatureSet:
         """Outputs of the backbone's layers for ``images``: read from disk, else computed in one pass."""
@@ -119,38 +120,49 @@ class FeatureStore:
     def _read(self, key: str) -> np.ndarray | None:
         """The entry, or None if there is none that is whole. Once open it stays readable, even if another process
         removes it."""
+        folder = self.folder / key
         try:
-            os.utime(self.folder / key)  # the least recently used entries give way first
-            return _open(self.folder / key)
-        except (FileNotFoundError, ValueError, EOFError):  # a damaged entry is worth nothing and is made again
+            os.utime(folder)  # the least recently used entries give way first
+            if not self._is_whole(folder):
+                return None
+            return open_entry(folder)
+        except FileNotFoundError:
             return None
+
+    def _is_whole(self, folder: Path) -> bool:
+        """Whether an entry may be used. What this process has read through stays known as long as the file does."""
+        state = (folder / FILE).stat()
+        known = (folder.name, state.st_ino, state.st_size, state.st_mtime_ns)
+        if known in self._read_through:
+            return True
+        whole = is_as_written(folder, folder.name)
+        if whole:
+            self._read_through.add(known)
+        elif whole is False:
+            say(f"The feature cache held {folder.name[:12]}… damaged; it is made again.")
+        return bool(whole)
 
     def _compute(
         self, images: ImageSet, backbone: Backbone, spec: ImageSpec, keys: Mapping[str, str]
     ) -> dict[str, np.ndarray]:
         with ExitStack() as cleanup:
-            files = {}
-            for layer in keys:
+            writers = {}
+            for layer, key in keys.items():
                 folder = self.folder / f"tmp-{uuid.uuid4().hex}"
-                folder.mkdir()
                 cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-                files[layer] = cleanup.enter_context((folder / FILE).open("wb"))
+                writers[layer] = cleanup.enter_context(contextlib.closing(EntryWriter(folder, key, len(images))))
             passed = backbone_pass(images, backbone, spec)
-            for at, outputs in track(passed, f"Backbone over {images.name}", len(images)):
-                for layer, file in files.items():
-                    output = outputs[layer].cpu().numpy()
-                    if at == 0:
-                        _write_header(file, (len(images), *output.shape[1:]))
-                    file.write(output.tobytes())
-            return {layer: self._finish(Path(file.name).parent, file, keys[layer]) for layer, file in files.items()}
+            for _, outputs in track(passed, f"Backbone over {images.name}", len(images)):
+                for layer, writer in writers.items():
+                    writer.add(outputs[layer].cpu().numpy())
+            return {layer: self._finish(writer, keys[layer]) for layer, writer in writers.items()}
 
-    def _finish(self, folder: Path, file: BinaryIO, key: str) -> np.ndarray:
+    def _finish(self, writer: EntryWriter, key: str) -> np.ndarray:
         """Give a complete entry its name."""
-        file.flush()
-        os.fsync(file.fileno())  # else a power cut could leave the name without the content
-        array = _open(folder)
+        writer.finish()
+        array = open_entry(writer.folder)
         shutil.rmtree(self.folder / key, ignore_errors=True)
-        folder.rename(self.folder / key)
+        writer.folder.rename(self.folder / key)
         return array
 
     def _shrink(self, limit: float, keep: set[str]) -> None:
@@ -170,15 +182,6 @@ class FeatureStore:
             if excess > 0 and folder.name not in keep:
                 shutil.rmtree(folder, ignore_errors=True)
                 excess -= size
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    # Written piece by piece, not through a memory map: on a full disk that would kill the process without a word.
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-
-
-def _open(folder: Path) -> np.ndarray:
-    return np.load(folder / FILE, mmap_mode="r", allow_pickle=False)
 
 
 def _forget(array: np.ndarray, start: int, stop: int) -> None:

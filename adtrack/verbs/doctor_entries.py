@@ -13,7 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from adtrack.data import demo
-from adtrack.features.store import FILE
+from adtrack.detectors import orders
+from adtrack.features.entry import FILE, is_as_written
 from adtrack.features.weights import Trunk
 
 _USUAL = ("resnet50", "resnet18", "resnet34", "wide_resnet50_2", "squeezenet1_1")
@@ -57,7 +58,10 @@ def _feature_folders(folder: Path) -> list[Path]:
 
 
 def _whole_features(entry: Path) -> bool:
-    """Header and length fit; the numbers have no checksum."""
+    """Its checksum, or for an entry of earlier versions, which have none, that header and length fit."""
+    whole = is_as_written(entry, entry.name)
+    if whole is not None:
+        return whole
     array = np.load(entry / FILE, mmap_mode="r", allow_pickle=False)
     return array.ndim == 4 and array.offset + array.nbytes == (entry / FILE).stat().st_size
 
@@ -69,6 +73,10 @@ def _unfinished_features(folder: Path) -> list[Path]:
 
 
 def _whole_order(entry: Path) -> bool:
+    """Its digest, or for an order of earlier versions, which have none, what it holds."""
+    whole = orders.is_as_written(entry)
+    if whole is not None:
+        return whole
     with safe_open(entry, "pt") as file:
         return set(file.keys()) == {"order", "counts", "seconds"}
 

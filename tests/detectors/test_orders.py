@@ -1,11 +1,13 @@
 """Orders on disk: read, cut, continued; damaged files are made again; the time that an order takes is remembered."""
 
+import struct
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from adtrack.detectors import orders
@@ -61,6 +63,33 @@ def test_a_damaged_order_is_made_again(tmp_path: Path, content: bytes | None) ->
     assert store.order(KEY, 30, computing(30, asked)).tolist() == list(range(30))
     store.order(KEY, 30, computing(30, asked))
     assert asked == [0, 0]
+
+
+@pytest.mark.parametrize("part", ["header", "numbers"])
+def test_a_flipped_bit_never_makes_another_order(tmp_path: Path, part: str, capsys: pytest.CaptureFixture) -> None:
+    asked: list[int] = []
+    draws, file = np.random.default_rng(0), tmp_path / f"{KEY}.safetensors"
+    OrderStore(tmp_path).order(KEY, 30, computing(30, asked))
+    (length,) = struct.unpack("<Q", file.read_bytes()[:8])
+    places = range(8 + length) if part == "header" else range(8 + length, file.stat().st_size)
+    for place in draws.choice(places, 40):
+        content = bytearray(file.read_bytes())
+        content[place] ^= 1 << int(draws.integers(8))
+        file.write_bytes(content)
+        assert OrderStore(tmp_path).order(KEY, 30, computing(30, asked)).tolist() == list(range(30))
+    assert len(asked) >= 40  # but for flips in the header's blanks each was made again
+    assert f"the order {KEY[:12]}… damaged; it is found again" in capsys.readouterr().err
+
+
+def test_an_order_under_another_ones_name_or_of_an_earlier_version_is_made_again(tmp_path: Path) -> None:
+    asked: list[int] = []
+    store = OrderStore(tmp_path)
+    store.order(KEY, 30, computing(30, asked))
+    (tmp_path / f"{KEY}.safetensors").rename(tmp_path / f"{'b' * 64}.safetensors")
+    assert store.order("b" * 64, 20, computing(20, asked)).tolist() == list(range(20))
+    known = load_file(tmp_path / f"{'b' * 64}.safetensors")
+    save_file(known | {"order": known["order"] + 1}, tmp_path / f"{KEY}.safetensors")  # without a digest
+    assert store.order(KEY, 20, computing(20, asked)).tolist() == list(range(20)) and asked == [0, 0, 0]
 
 
 def test_an_interrupted_order_leaves_the_known_one(tmp_path: Path) -> None:

@@ -247,3 +247,13 @@ def test_an_order_of_patches_that_were_made_otherwise_is_not_taken(
         found = PatchCore.fit(synthetic(), spec(), store).bank.patches
         assert found.equal(PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path / "fresh")).bank.patches)
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+@pytest.mark.parametrize("place", [-1, 10**6])
+def test_an_order_of_patches_that_there_are_not_is_refused(
+    synthetic: Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    """Their rows of the bank would be what the memory held before."""
+    monkeypatch.setattr(patchcore, "greedy_order", lambda points, count, **_: torch.tensor([*range(count - 1), place]))
+    with pytest.raises(UserError, match="must name patches of the 216 that there are, but 1 of its 54 lie elsewhere"):
+        PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path))

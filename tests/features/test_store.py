@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -279,6 +280,61 @@ def test_a_damaged_entry_is_made_again(tmp_path: Path, train: ImageSet, trunk, c
     file.write_bytes(damaged)
     assert same(store.features(train, network, VIEW), cold) and network.seen == 16
     assert same(store.features(train, network, VIEW), cold) and network.seen == 16
+
+
+def test_whatever_is_done_to_an_entry_gives_the_same_bits(
+    tmp_path: Path, train: ImageSet, trunk, capsys: pytest.CaptureFixture
+) -> None:
+    """Header, numbers and checksum: flipped bits, blanks, exchanged and lost pieces."""
+    network, draws = Counting(trunk, ("layer1",), CPU), np.random.default_rng(0)
+    expected = np.array(FeatureStore(tmp_path).features(train, network, VIEW).layers["layer1"])
+    (name,) = entries(tmp_path)
+    for turn in range(48):
+        file = tmp_path / name / ("features.npy", "features.npy", "checksum.json")[turn % 3]
+        content = bytearray(file.read_bytes())
+        place = int(draws.integers(128 if turn % 6 == 0 else len(content)))
+        if turn % 8 < 5:
+            content[place] ^= 1 << int(draws.integers(8))
+        elif turn % 8 == 5:
+            content[place : place + 64] = bytes(len(content[place : place + 64]))
+        elif turn % 8 == 6:
+            content[-16:], content[-64:-48] = content[-64:-48], content[-16:]
+        else:
+            content = content[:place]
+        file.unlink()
+        file.write_bytes(content)
+        found = FeatureStore(tmp_path).features(train, network, VIEW).layers["layer1"]
+        assert np.array_equal(found, expected) and found.shape == expected.shape
+    assert network.seen >= 8 * 45  # nearly each was made again
+    assert f"The feature cache held {name[:12]}… damaged; it is made again." in capsys.readouterr().err
+
+
+def test_an_entry_under_another_ones_name_or_of_an_earlier_version_is_made_again(
+    tmp_path: Path, train: ImageSet, trunk
+) -> None:
+    network = Counting(trunk, ("layer1", "layer2"), CPU)
+    store = FeatureStore(tmp_path)
+    cold = store.features(train, network, VIEW)
+    one, other = sorted(entries(tmp_path))
+    shutil.rmtree(tmp_path / one)
+    shutil.copytree(tmp_path / other, tmp_path / one)
+    assert same(store.features(train, network, VIEW), cold) and network.seen == 16
+    (tmp_path / one / "checksum.json").unlink()
+    assert same(FeatureStore(tmp_path).features(train, network, VIEW), cold) and network.seen == 24
+
+
+def test_an_entry_that_is_damaged_while_it_is_in_use_is_made_again_when_it_is_asked_for(
+    tmp_path: Path, train: ImageSet, trunk
+) -> None:
+    network = Counting(trunk, ("layer1",), CPU)
+    store = FeatureStore(tmp_path)
+    cold = np.array(store.features(train, network, VIEW).layers["layer1"])
+    store.features(train, network, VIEW)
+    (name,) = entries(tmp_path)
+    content = bytearray((tmp_path / name / "features.npy").read_bytes())
+    content[-5] ^= 1
+    (tmp_path / name / "features.npy").write_bytes(content)
+    assert np.array_equal(store.features(train, network, VIEW).layers["layer1"], cold) and network.seen == 16
 
 
 @pytest.mark.parametrize("text", ["-1", "nan", "many", "10 GB"])

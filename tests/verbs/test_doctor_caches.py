@@ -1,5 +1,6 @@
 """doctor's look at the cache: entries that are really damaged, and what killed processes really leave."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from safetensors.torch import load_file, save_file
 
 from adtrack.config import BackboneSpec
 from adtrack.data import demo
 from adtrack.detectors.orders import OrderStore
+from adtrack.features.entry import EntryWriter
 from adtrack.features.weights import keep_trunk, load_trunk
 from adtrack.findings import BROKEN, NOTE, OK, Check
 from adtrack.verbs import doctor_caches, doctor_entries
@@ -28,10 +31,11 @@ def checks() -> dict[str, Check]:
 
 def make_features(cache: Path, name: str = KEY) -> Path:
     """An entry as the feature store writes it."""
-    file = cache / "features" / name / "features.npy"
-    file.parent.mkdir(parents=True)
-    np.save(file, np.ones((4, 8, 6, 6), np.float32))
-    return file
+    (cache / "features").mkdir(exist_ok=True)
+    with contextlib.closing(EntryWriter(cache / "features" / name, name, 4)) as writer:
+        writer.add(np.ones((4, 8, 6, 6), np.float32))
+        writer.finish()
+    return cache / "features" / name / "features.npy"
 
 
 def make_order(key: str = KEY) -> None:
@@ -70,7 +74,7 @@ def flip(file: Path) -> None:
     file.write_bytes(content)
 
 
-@pytest.mark.parametrize("spoil", [cut, lambda file: file.write_bytes(b"garbage"), Path.unlink])
+@pytest.mark.parametrize("spoil", [cut, flip, lambda file: file.write_bytes(b"garbage"), Path.unlink])
 def test_damaged_features_are_found_and_removed_by_the_mend_alone(own_cache: Path, spoil) -> None:
     whole, damaged = make_features(own_cache), make_features(own_cache, "b" * 64)
     spoil(damaged)
@@ -81,7 +85,7 @@ def test_damaged_features_are_found_and_removed_by_the_mend_alone(own_cache: Pat
     assert whole.is_file() and not damaged.parent.exists() and checks()["features"].level == OK
 
 
-@pytest.mark.parametrize("spoil", [cut, lambda file: file.write_bytes(b"garbage")])
+@pytest.mark.parametrize("spoil", [cut, flip, lambda file: file.write_bytes(b"garbage")])
 def test_damaged_orders_are_found_and_removed(own_cache: Path, spoil) -> None:
     for key in (KEY, "b" * 64):
         make_order(key)
@@ -90,6 +94,17 @@ def test_damaged_orders_are_found_and_removed(own_cache: Path, spoil) -> None:
     assert finding.level == BROKEN and finding.items == (str(own_cache / "orders" / f"{KEY}.safetensors"),)
     finding.mend()
     assert [file.name[:1] for file in (own_cache / "orders").glob("*.safetensors")] == ["b"]
+
+
+def test_entries_of_earlier_versions_have_no_checksum_and_count_by_their_form(own_cache: Path) -> None:
+    make_features(own_cache).with_name("checksum.json").unlink()
+    order = own_cache / "orders" / f"{KEY}.safetensors"
+    make_order()
+    save_file(load_file(order), order)
+    assert {checks()[room].level for room in ("features", "orders")} == {OK}
+    cut(own_cache / "features" / KEY / "features.npy")
+    cut(order)
+    assert {checks()[room].level for room in ("features", "orders")} == {BROKEN}
 
 
 @pytest.mark.parametrize("spoil", [cut, flip])
@@ -130,6 +145,7 @@ FEATURES = """
 import os, sys
 from pathlib import Path
 from filelock import FileLock
+from safetensors.torch import load_file, save_file
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True)
 lock = FileLock(folder / "x.lock")

@@ -1,0 +1,74 @@
+"""One entry of the feature cache: a folder with ``features.npy`` (float32 (n, C, h, w)) and the checksum of that file.
+
+The checksum is a CRC-32, which sees every flipped bit and nearly every other damage, at the speed that a disk reads
+with; a digest that withstands intent would take longer than some trials.
+"""
+
+import json
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+FILE = "features.npy"
+CHECKSUM = "checksum.json"
+_PIECE = 1 << 22  # bytes read at once
+
+
+class EntryWriter:
+    """Writes an entry into ``folder``, which is made, piece by piece."""
+
+    def __init__(self, folder: Path, key: str, images: int) -> None:
+        folder.mkdir()
+        self.folder, self._key, self._images = folder, key, images
+        self._file = (folder / FILE).open("wb")
+        self._sum = 0
+
+    def add(self, output: np.ndarray) -> None:
+        """Outputs of the next images, float32 (any, C, h, w)."""
+        # Written piece by piece, not through a memory map: on a full disk that would kill the process without a word.
+        if not self._file.tell():
+            shape = (self._images, *output.shape[1:])
+            np.lib.format.write_array_header_1_0(self._file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            self._file.flush()
+            self._sum = _checksum(self.folder / FILE)
+        content = output.astype("<f4", copy=False).tobytes()
+        self._file.write(content)
+        self._sum = zlib.crc32(content, self._sum)
+
+    def finish(self) -> None:
+        """All images are added: make it last, even through a power cut."""
+        self._file.flush()
+        os.fsync(self._file.fileno())  # else a power cut could leave the name without the content
+        (self.folder / CHECKSUM).write_text(json.dumps({"key": self._key, "crc32": self._sum}), encoding="utf-8")
+
+    def close(self) -> None:
+        """Let the file go, whether it is complete or not."""
+        self._file.close()
+
+
+def is_as_written(folder: Path, key: str) -> bool | None:
+    """Whether the entry called ``key`` holds what was written; None if it has no checksum, as those of earlier versions
+    have none. FileNotFoundError: there is no entry."""
+    actual = _checksum(folder / FILE)
+    try:
+        told = json.loads((folder / CHECKSUM).read_text(encoding="utf-8"))
+        return told == {"key": key, "crc32": actual}
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):
+        return False
+
+
+def open_entry(folder: Path) -> np.ndarray:
+    """The features, read from the disk as they are asked for."""
+    return np.load(folder / FILE, mmap_mode="r", allow_pickle=False)
+
+
+def _checksum(file: Path) -> int:
+    found = 0
+    with file.open("rb", buffering=0) as stream:
+        while piece := stream.read(_PIECE):
+            found = zlib.crc32(piece, found)
+    return found
