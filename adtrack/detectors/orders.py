@@ -74,7 +74,8 @@ def _content(file: Path) -> tuple[str | None, dict[str, Tensor]]:
     with safe_open(file, "pt") as opened:
         about = opened.metadata()
         told = None if about is None else about.get(_DIGEST, "")
-        return told, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118: it is no mapping
+        names = list(opened.keys())
+        return told, {name: opened.get_tensor(name) for name in names}
 
 
 def _digest(key: str, held: dict[str, Tensor]) -> str:

@@ -1,8 +1,8 @@
 """Layer outputs of an image set, computed once and kept on disk for every later trial, study and process.
 
 An entry is one layer of one image set through one trunk, made under a temporary name and renamed when it is complete. A
-crash leaves at most a temporary folder, which is cleared later; a lock per image set makes a second process wait for the
-first one's work instead of doing it again. What the disk has damaged is found by its checksum and made again.
+crash leaves at most a temporary folder, which is cleared later; a lock per image set makes a second process wait for
+the first one's work instead of doing it again. What the disk has damaged is found by its checksum and made again.
 """
 
 import contextlib
