@@ -194,10 +194,7 @@ def _run_verb(*arguments: object, **variables: str) -> Outcome:
 
 
 def _run_experiment(*arguments: object) -> Outcome:
-    from adtrack.command import run_command
-    from experiments.__main__ import group
-
-    return _run(lambda: run_command(group, sys.argv[1:]), "experiments", *arguments)
+    return _run_verb("experiment", *arguments)
 
 
 @pytest.fixture(scope="session")

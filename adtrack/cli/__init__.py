@@ -6,13 +6,14 @@ import click
 
 from adtrack import __version__
 from adtrack.cli import banks, completion, keep, models, study
+from adtrack.cli.experiment import experiment
 from adtrack.command import run_command
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
 VERBS = (
     *(banks.tune, banks.build_bank, banks.evaluate),
     *(models.score, models.compare, models.promote, models.rollback),
-    *(study.export, study.make_shift, study.demo_data),
+    *(study.export, study.make_shift, experiment, study.demo_data),
     *(keep.doctor, keep.cache, completion.completion),
 )
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import pandas as pd
@@ -27,18 +28,34 @@ def write_report(
     return [write_text(Path(folder) / f"{name}.{suffix}", text) for suffix, text in texts.items()]
 
 
-def plain_table(table: Table) -> str:
-    """The table's cells in aligned columns, for a terminal."""
+def plain_table(table: Table, width: int | None = None) -> str:
+    """The table's cells in aligned columns, for a terminal.
+
+    Columns that don't fit into ``width`` characters come below, each part led by the first columns of words again.
+    """
     texts = (tuple(column.heading for column in table.columns), *table.rows)
-    rows = [tuple(" ".join(text.split()) for text in row) for row in texts]
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = zip(row, widths, table.columns, strict=True)
-        lines.append(
-            "  ".join(cell.rjust(width) if column.number else cell.ljust(width) for cell, width, column in cells)
-        )
-    return "\n".join(f"  {line}".rstrip() for line in lines)
+    cells = zip(*([" ".join(text.split()) for text in row] for row in texts), strict=True)
+    columns = [_aligned(texts, column.number) for texts, column in zip(cells, table.columns, strict=True)]
+    parts = [
+        [f"  {'  '.join(row)}".rstrip() for row in zip(*part, strict=True)] for part in _parts(table, columns, width)
+    ]
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+def _aligned(texts: Sequence[str], number: bool) -> list[str]:
+    width = max(map(len, texts))
+    return [text.rjust(width) if number else text.ljust(width) for text in texts]
+
+
+def _parts(table: Table, columns: list[list[str]], width: int | None) -> list[list[list[str]]]:
+    """The aligned columns in parts that are at most ``width`` characters wide, if a single column is not wider."""
+    words = len(list(takewhile(lambda column: not column.number, table.columns)))
+    parts = [columns[:words]]
+    for column in columns[words:]:
+        if width and len(parts[-1]) > words and sum(2 + len(one[0]) for one in (*parts[-1], column)) > width:
+            parts.append(columns[:words])
+        parts[-1].append(column)
+    return parts
 
 
 def number_text(value: float, decimals: int = 3) -> str:

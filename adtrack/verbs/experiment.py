@@ -5,7 +5,8 @@ import json
 import os
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,42 +15,52 @@ from adtrack.config import DataSpec
 from adtrack.features.backbone import choose_device
 from adtrack.lab.cells import Cells, code_version
 from adtrack.lab.setup import Setup
+from adtrack.reporting.render import Table
 from adtrack.tracking.runs import RunTags, device_name, log_folder, log_params, set_tags, tracked_run
 from adtrack.tracking.store import open_store
 from adtrack.tracking.workers import working
 from adtrack.verbs.checks import check_writable, need_anomalies
 from adtrack.verbs.opening import Say, warn_of
 
-Measure = Callable[[Cells, Setup, Path], None]
-Prepare = Callable[[Setup, Say, Say], None]
 _PACKAGES = ("anomalib", "mlflow", "numpy", "scikit-learn", "torch", "torchvision")
 _TAG = 4000  # characters of a tag that every tracking store takes
 
 
-def run_experiment(
-    name: str,
-    measure: Measure,
-    setup: Setup,
-    params: Mapping[str, object],
-    out: Path,
-    say: Say,
-    warn: Say,
-    prepare: Prepare | None = None,
-) -> Path:
-    """Run ``measure(cells, setup, folder)``, which writes what it found into a folder; returns where it is then.
+@dataclass(frozen=True)
+class Experiment:
+    """``measure(cells, setup, folder)`` writes what it finds into a folder and returns its tables.
 
     ``prepare(setup, say, warn)`` comes first, before the experiment's run is open: it may open runs of its own.
     """
-    target = out / name
+
+    name: str
+    measure: Callable[[Cells, Setup, Path], Sequence[Table]]
+    prepare: Callable[[Setup, Say, Say], None] | None = None
+
+
+@dataclass(frozen=True)
+class ExperimentReport:
+    """What an experiment found, and the folder that holds its tables and charts."""
+
+    name: str
+    tables: tuple[Table, ...]
+    folder: Path
+
+
+def run_experiment(
+    experiment: Experiment, setup: Setup, params: Mapping[str, object], out: Path, say: Say, warn: Say
+) -> ExperimentReport:
+    """Run an experiment; what it writes goes to ``out``/<name> and onto a run that records ``params``."""
+    name, target = experiment.name, out / experiment.name
     for class_name in setup.classes:
         need_anomalies(DataSpec(class_name, setup.data, setup.seed), f"experiment {name}")
     check_writable(target)
     open_store()
     for class_name in setup.classes:
         warn_of(setup.bench(class_name), warn)
-    if prepare is not None:
+    if experiment.prepare is not None:
         with _without_joined_run():
-            prepare(setup, say, warn)
+            experiment.prepare(setup, say, warn)
     with working() as worker:
         tags = RunTags(",".join(setup.classes), ",".join(setup.methods), "none", "several")
         extra = {"adtrack.role": "experiment", "adtrack.experiment": name}
@@ -60,7 +71,7 @@ def run_experiment(
             log_params({key: str(value) for key, value in params.items()})
             cells, folder = Cells(worker, say), Path(scratch) / name
             folder.mkdir()
-            measure(cells, setup, folder)
+            tables = experiment.measure(cells, setup, folder)
             (folder / "about.json").write_text(
                 json.dumps(_about(name, setup, params, cells), indent=1), encoding="utf-8"
             )
@@ -69,14 +80,14 @@ def run_experiment(
             target.mkdir(parents=True, exist_ok=True)
             for file in sorted(folder.iterdir()):
                 (target / file.name).write_bytes(file.read_bytes())
-    return target
+    return ExperimentReport(name, tuple(tables), target)
 
 
 def _about(name: str, setup: Setup, params: Mapping[str, object], cells: Cells) -> dict[str, object]:
     """What the experiment's numbers come from: enough to run it again and to know where it ran."""
     options = " ".join(f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in params.items())
     return {
-        "command": f"python -m experiments {name} {options}",
+        "command": f"adtrack experiment {name} {options}",
         "seed": setup.seed,
         "device": device_name(choose_device(setup.device)),
         "versions": {"adtrack": __version__, **{package: version(package) for package in _PACKAGES}},

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 
 from adtrack.data.splits import TRAIN_FRACTION
 from adtrack.evaluation.thresholds import images_needed
+from adtrack.reporting.tables import plain_table
 from adtrack.tuning.finish import StudyResult
 from adtrack.verbs.build import BankReport, GoodThreshold
+from adtrack.verbs.experiment import ExperimentReport
 from adtrack.verbs.export import ExportReport
 from adtrack.verbs.make_shift import ShiftReport
 from adtrack.verbs.score import ScoreReport
@@ -124,6 +126,14 @@ def print_export(report: ExportReport, say: Say) -> None:
     say(f"Studies: {', '.join(report.studies)}")
     for file in report.files:
         say(f"  {file}")
+
+
+def print_experiment(report: ExperimentReport, say: Say, width: int | None) -> None:
+    """What an experiment found, in a terminal of ``width`` characters, and where it is."""
+    for table in report.tables:
+        say(f"\n{table.title}\n\n{plain_table(table, width)}\n\n{table.notes}")
+    say(f"\nTables and charts: {report.folder}")
+    say(f"They and every cell are in mlflow ui too: run “experiment {report.name}”")
 
 
 def print_shift(report: ShiftReport, say: Say) -> None:

@@ -5,9 +5,10 @@ import pytest
 
 from adtrack.evaluation.intervals import Estimate
 from adtrack.reporting.render import MISSING, Column, Table
-from adtrack.reporting.tables import difference_text, estimate_text, number_text, write_report
+from adtrack.reporting.tables import difference_text, estimate_text, number_text, plain_table, write_report
 
 NAN = math.nan
+WORDS = (Column("Class", number=False), Column("Method", number=False))
 FRAME = pd.DataFrame({"class": ["zipper", 'a "b", c'], "f1": [1 / 3, NAN]})
 TABLE = Table("Regimes", (Column("Class", number=False), Column("F1")), (("zipper", "0.333"),), "Notes.")
 
@@ -22,6 +23,17 @@ def test_a_report_is_four_files_under_its_name(tmp_path):
     assert r"\label{tab:shift-regimes-1}" in tex and r"\label{tab:shift-regimes-2}" in tex
     assert "<title>Shift regimes</title>" in html
     assert b"\r" not in b"".join(path.read_bytes() for path in paths)
+
+
+def test_what_is_wider_than_a_terminal_comes_below():
+    table = Table("", (*WORDS, Column("image\nAUROC"), Column("F1")), (("zipper", "padim", "0.9", "0.75"),), "")
+    whole = "  Class   Method  image AUROC    F1\n  zipper  padim           0.9  0.75"
+    assert plain_table(table) == plain_table(table, 36) == whole
+    parts = (
+        "  Class   Method  image AUROC\n  zipper  padim           0.9",
+        "  Class   Method    F1\n  zipper  padim   0.75",
+    )
+    assert plain_table(table, 30) == plain_table(table, 5) == "\n\n".join(parts)
 
 
 def test_a_page_may_have_a_title_of_its_own(tmp_path):

@@ -15,7 +15,7 @@ from adtrack.errors import UserError
 from adtrack.lab.setup import Setup
 from adtrack.tracking.registry import moves
 from adtrack.tracking.store import search_runs
-from adtrack.verbs.experiment import run_experiment
+from adtrack.verbs.experiment import Experiment, run_experiment
 
 CHAMPION = "models:/adtrack-photos@champion"
 VIEW = ("--resize", "64", "--crop", "0", "--backbone", "resnet18", "--weights", "random", "--device", "cpu")

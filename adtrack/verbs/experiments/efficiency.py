@@ -3,7 +3,7 @@
 Size, seconds to build, milliseconds an image (median and 95th percentile, from file to score and map) and peak memory,
 for every method on every class: each in a process of its own, after all features are cached, warm, one after the other.
 
-Command:  python -m experiments efficiency                              (mlflow run . -e experiment -P name=efficiency)
+Command:  adtrack experiment efficiency                               (mlflow run . -e experiment -P name=efficiency)
 Writes:   tables/efficiency/: efficiency.csv, .md, .tex, .html and a chart; the same on an MLflow run.
 Cost:     110 s on the demo data, 65 s on magnetic_tile (1 % bank), on 2 CPU cores.
 Result:   a 1 % bank is smaller than PaDiM's Gaussians; the network's pass dominates what either method takes an
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from adtrack.cli.experiment import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import scatter_chart
 from adtrack.lab.efficiency import Cost, measure_costs
@@ -23,6 +22,7 @@ from adtrack.lab.setup import Setup
 from adtrack.reporting.charts import Spot, write_chart
 from adtrack.reporting.render import Column, Table
 from adtrack.reporting.tables import number_text, write_report
+from adtrack.verbs.experiment import Experiment
 
 NAME = "efficiency"
 COLUMNS = {
@@ -34,15 +34,17 @@ COLUMNS = {
 }
 
 
-def measure(cells: Cells, setup: Setup, folder: Path) -> None:
+def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
     """Measure all costs; write table and chart."""
     costs = measure_costs(cells, setup)
-    write_report(NAME, pd.DataFrame([asdict(cost) for cost in costs]), [table(costs)], folder)
+    tables = [table(costs)]
+    write_report(NAME, pd.DataFrame([asdict(cost) for cost in costs]), tables, folder)
     spots = {
         method: [Spot(cost.size_mb, cost.median_ms, cost.class_name) for cost in costs if cost.method == method]
         for method in setup.methods
     }
     write_chart(scatter_chart("What scoring costs", "size, MB", "ms an image", spots, log_x=True), folder, NAME)
+    return tables
 
 
 def table(costs: list[Cost]) -> Table:
@@ -58,7 +60,4 @@ def table(costs: list[Cost]) -> Table:
     return Table("What the methods cost", columns, rows, notes)
 
 
-command = experiment(NAME, measure, __doc__)
-
-if __name__ == "__main__":
-    main(command)
+EXPERIMENT = Experiment(NAME, measure)

@@ -3,8 +3,8 @@
 PatchCore and PaDiM on every class, clean and through MVTec-Shift, in the protocol's four regimes: the clean reference;
 no adaptation; a threshold chosen on shifted images; bank and threshold from shifted images.
 
-Command:  python -m experiments shift_regimes                        (mlflow run . -e experiment -P name=shift_regimes)
-          python -m experiments shift_regimes --data DIR --classes magnetic_tile --weights trunk.pth
+Command:  adtrack experiment shift_regimes                         (mlflow run . -e experiment -P name=shift_regimes)
+          adtrack experiment shift_regimes --data DIR --classes magnetic_tile --weights trunk.pth
 Writes:   tables/shift_regimes/: shift_regimes.csv, .md, .tex, .html and charts; the same on an MLflow run.
 Cost:     70 s on the demo data (3 classes, cold cache), 3 min on magnetic_tile (1344 images, 1 % bank), on 2 CPU
           cores.
@@ -14,7 +14,6 @@ Result:   drift costs far more than a new threshold wins back; a bank from shift
 
 from pathlib import Path
 
-from adtrack.cli.experiment import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import points_chart
 from adtrack.lab.regimes import REFERENCE, measure_regimes
@@ -22,13 +21,15 @@ from adtrack.lab.rows import Row, compared, frame, lines
 from adtrack.lab.setup import Setup
 from adtrack.lab.tables import lines_table
 from adtrack.reporting.charts import write_chart
+from adtrack.reporting.render import Table
 from adtrack.reporting.tables import write_report
+from adtrack.verbs.experiment import Experiment
 
 NAME = "shift_regimes"
 METRICS = ("image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "false_alarm_rate")
 
 
-def measure(cells: Cells, setup: Setup, folder: Path) -> None:
+def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
     """Measure all regimes; write table and charts."""
     measured = measure_regimes(cells, setup)
     rows = [Row({"method": one.method, "regime": one.regime.name}, one.samples, pixel=one.pixel) for one in measured]
@@ -44,9 +45,7 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> None:
     write_report(NAME, frame(found), [table], folder)
     for metric in ("image_auroc", "f1"):
         write_chart(points_chart(found, metric, "regime", "method", "Regimes under shift"), folder, f"{NAME}_{metric}")
+    return [table]
 
 
-command = experiment(NAME, measure, __doc__)
-
-if __name__ == "__main__":
-    main(command)
+EXPERIMENT = Experiment(NAME, measure)

@@ -3,7 +3,7 @@
 AUROC, F1 and false-alarm rate on Test, shifted from severity 0 (none) over 1 (the protocol's) to 2 (double), at the
 threshold that was fixed on clean images.
 
-Command:  python -m experiments severity                                  (mlflow run . -e experiment -P name=severity)
+Command:  adtrack experiment severity                                   (mlflow run . -e experiment -P name=severity)
 Writes:   tables/severity/: severity.csv, .md, .tex, .html and charts; the same on an MLflow run.
 Cost:     80 s on the demo data, 7 min on magnetic_tile (1 % bank), on 2 CPU cores.
 Result:   on magnetic_tile a quarter of the protocol's shift is already felt; PatchCore begins higher and falls faster
@@ -12,7 +12,6 @@ Result:   on magnetic_tile a quarter of the protocol's shift is already felt; Pa
 
 from pathlib import Path
 
-from adtrack.cli.experiment import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import curves_chart
 from adtrack.lab.rows import Row, compared, frame, lines
@@ -20,13 +19,15 @@ from adtrack.lab.setup import Setup
 from adtrack.lab.severity import measure_severities
 from adtrack.lab.tables import lines_table
 from adtrack.reporting.charts import write_chart
+from adtrack.reporting.render import Table
 from adtrack.reporting.tables import write_report
+from adtrack.verbs.experiment import Experiment
 
 NAME = "severity"
 METRICS = ("image_auroc", "f1", "false_alarm_rate")
 
 
-def measure(cells: Cells, setup: Setup, folder: Path) -> None:
+def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
     """Measure all severities; write table and charts."""
     measured = measure_severities(cells, setup)
     rows = [Row({"method": one.method, "severity": f"{one.severity:g}"}, one.samples) for one in measured]
@@ -43,9 +44,7 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> None:
         write_chart(
             curves_chart(found, metric, "severity", "method", "Severity of the shift"), folder, f"{NAME}_{metric}"
         )
+    return [table]
 
 
-command = experiment(NAME, measure, __doc__)
-
-if __name__ == "__main__":
-    main(command)
+EXPERIMENT = Experiment(NAME, measure)

@@ -4,7 +4,7 @@ One bank on the pooled Train-clean of all classes against a bank a class: with a
 with a single one (absolute-unified), and two diagnostics of the identical shortcut: normal images of one class at
 another's threshold, and Test patches whose nearest bank patch belongs to another class.
 
-Command:  python -m experiments unified                                    (mlflow run . -e experiment -P name=unified)
+Command:  adtrack experiment unified                                     (mlflow run . -e experiment -P name=unified)
 Writes:   tables/unified/: unified.csv, .md, .tex, .html and charts; the same on an MLflow run.
 Cost:     30 s on the demo data after shift_regimes, whose banks it shares, on 2 CPU cores.
 Result:   on the demo data one bank ranks images nearly as well as a bank a class; one threshold for all classes does
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from adtrack.cli.experiment import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import matrix_chart, points_chart
 from adtrack.lab.rows import Row, compared, frame, lines
@@ -25,12 +24,13 @@ from adtrack.lab.unified import SETTINGS, Shortcut, measure_unified
 from adtrack.reporting.charts import write_chart
 from adtrack.reporting.render import Column, Table
 from adtrack.reporting.tables import number_text, write_report
+from adtrack.verbs.experiment import Experiment
 
 NAME = "unified"
 METRICS = ("image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "false_alarm_rate")
 
 
-def measure(cells: Cells, setup: Setup, folder: Path) -> None:
+def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
     """Measure all settings and the diagnostics; write tables and charts."""
     settings, shortcuts = measure_unified(cells, setup)
     rows = [Row({"method": one.method, "setting": one.setting}, one.samples, pixel=one.pixel) for one in settings]
@@ -43,7 +43,8 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> None:
         pixel=("pixel_auroc", "pixel_aupro_030"),
         notes="On Test-clean. Differences are to a bank a class of the same method.",
     )
-    write_report(NAME, frame(found), [table, *map(diagnostics, shortcuts)], folder)
+    tables = [table, *map(diagnostics, shortcuts)]
+    write_report(NAME, frame(found), tables, folder)
     write_chart(points_chart(found, "f1", "setting", "method", "One model for all classes"), folder, f"{NAME}_f1")
     for one in shortcuts:
         chart = matrix_chart(
@@ -54,6 +55,7 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> None:
             one.alarms,
         )
         write_chart(chart, folder, f"{NAME}_alarms_{one.method}")
+    return tables
 
 
 def diagnostics(found: Shortcut) -> Table:
@@ -73,7 +75,4 @@ def diagnostics(found: Shortcut) -> Table:
     return Table(f"Identical shortcut, {found.method}", tuple(columns), tuple(map(tuple, rows)), notes)
 
 
-command = experiment(NAME, measure, __doc__)
-
-if __name__ == "__main__":
-    main(command)
+EXPERIMENT = Experiment(NAME, measure)

@@ -2,7 +2,7 @@
 
 From the trials of each class's study; where the store has none of these images and this backbone, one is run first.
 
-Command:  python -m experiments hyperparameters_under_shift
+Command:  adtrack experiment hyperparameters_under_shift
           (mlflow run . -e experiment -P name=hyperparameters_under_shift)
 Writes:   tables/hyperparameters_under_shift/: .csv, .md, .tex, .html and charts; the same on an MLflow run.
 Cost:     3 min on the demo data with its three studies of 12 trials, nothing where studies are there; 2 CPU cores.
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from adtrack.cli.experiment import experiment, main
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import scatter_chart
 from adtrack.lab.hyperparameters import effects, rank_correlation, regret, trial_frame
@@ -21,12 +20,13 @@ from adtrack.lab.setup import Setup
 from adtrack.reporting.charts import Spot, write_chart
 from adtrack.reporting.render import Column, Table
 from adtrack.reporting.tables import number_text, write_report
+from adtrack.verbs.experiment import Experiment
 from adtrack.verbs.studies import ensure_studies, known_trials
 
 NAME = "hyperparameters_under_shift"
 
 
-def measure(cells: Cells, setup: Setup, folder: Path) -> None:
+def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
     """Read all trials; write tables and charts."""
     frames = {name: trial_frame(known_trials(setup, name)) for name in setup.classes}
     tables = [agreement(frames), *(class_table(name, trials) for name, trials in frames.items())]
@@ -39,6 +39,7 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> None:
         title = f"{name}: who keeps working under shift?"
         chart = scatter_chart(title, "image AUROC, Val-clean", "image AUROC, Val-shift", spots, diagonal=True)
         write_chart(chart, folder, f"{NAME}_{name}")
+    return tables
 
 
 def _by_layers(trials: pd.DataFrame) -> dict[str, list]:
@@ -90,7 +91,4 @@ def class_table(name: str, trials: pd.DataFrame) -> Table:
     return Table(f"Hyperparameters under shift, {name}", columns, rows, notes)
 
 
-command = experiment(NAME, measure, __doc__, prepare=ensure_studies)
-
-if __name__ == "__main__":
-    main(command)
+EXPERIMENT = Experiment(NAME, measure, ensure_studies)
