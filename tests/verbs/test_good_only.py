@@ -133,7 +133,7 @@ def test_what_must_tell_banks_apart_is_refused_at_once(workplace, adtrack, photo
     assert not (workplace / "optuna.db").exists()
     setup = Setup(("photos",), str(good_data), (BankSpec(),), ImageSpec(64, 0), BackboneSpec("resnet18", "random"))
     with pytest.raises(UserError, match=f"experiment severity {said}"):
-        run_experiment("severity", lambda *_: None, setup, {}, tmp_path, print, print)
+        run_experiment(Experiment("severity", lambda *_: []), setup, {}, tmp_path, print, print)
     done = adtrack("export", "--class", "photos", "--out", Path("tables"))
     assert done.code == 2 and "class photos has none" in done.err
     assert search_runs("") == []
