@@ -1,6 +1,6 @@
 """What looking at an installation finds: plain records, whoever looked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 OK, NOTE, BROKEN = "ok", "note", "broken"
@@ -41,6 +41,11 @@ class Check:
 def counted(number: int, thing: str, things: str | None = None) -> str:
     """``1 run``, ``2 runs``, ``2 copies``."""
     return f"{number} {thing if number == 1 else things or thing + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """``a, b``, or ``a, b, c and 4 more``."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def first_line(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from adtrack.cli.options import AUTO, class_option, data_option
-from adtrack.command import loading
+from adtrack.command import loading, warn
 from adtrack.config import DataSpec
 from adtrack.errors import UserError
 from adtrack.verbs.checks import check_class, check_writable
@@ -50,7 +50,7 @@ def make_shift(class_name: str, data: str, out: Path, severity: float, seed: int
         from adtrack.verbs import report
         from adtrack.verbs.make_shift import make_shift as run_make_shift
 
-    report.print_shift(run_make_shift(spec, out, severity), click.echo)
+    report.print_shift(run_make_shift(spec, out, severity, warn), click.echo)
 
 
 @click.command("demo-data")

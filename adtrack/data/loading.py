@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .. import config
 from ..config import ImageSpec
 from ..errors import UserError
 from ..progress import track
 from .classes import ImageRecord
+from .files import images_below
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MAX_PIXELS = 100_000_000
@@ -153,8 +155,36 @@ def decode(source: Path | bytes | BinaryIO, name: str = "") -> np.ndarray:
 
 
 def decode_mask(source: Path | bytes | BinaryIO, name: str = "") -> np.ndarray:
-    """A mask file as bool (H, W): a pixel is anomalous if any of its colour channels is not 0; alpha does not count."""
-    return _decoded(_marked, source, name)
+    """A mask file as bool (H, W): a pixel is anomalous if any of its colour channels is not 0; alpha does not count.
+
+    The masks of a folder are one, their union, as MVTec LOCO has it. UserError: as for ``decode``, or they differ in
+    size.
+    """
+    if not isinstance(source, Path) or not source.is_dir():
+        return _decoded(_marked, source, name)
+    parts = [(f"{name}/{file.name}", _decoded(_marked, file, f"{name}/{file.name}")) for file in images_below(source)]
+    if not parts:
+        raise UserError(f"a folder of masks must hold at least one, but {name} holds none.")
+    (first_name, first), *others = parts
+    for other_name, other in others:
+        if other.shape != first.shape:
+            raise UserError(
+                f"the masks of one image must have one size, but {other_name} has {_size(other)} pixels and "
+                f"{first_name} {_size(first)}."
+            )
+    return np.logical_or.reduce([mask for _, mask in parts])
+
+
+def content_digest(file: Path, name: str = "") -> str:
+    """SHA-256 of a file's bytes; of a folder of masks, over the names and SHA-256s of its files."""
+    if not file.is_dir():
+        return hashlib.sha256(_read(file, name)).hexdigest()
+    parts = {part.name: content_digest(part, f"{name}/{part.name}") for part in images_below(file)}
+    return config.digest(parts)
+
+
+def _size(pixels: np.ndarray) -> str:
+    return f"{pixels.shape[1]} × {pixels.shape[0]}"
 
 
 def _crop_offset(spec: ImageSpec) -> int:
@@ -208,15 +238,14 @@ def _check(root: Path, record: ImageRecord) -> dict[str, str]:
     """Path → SHA-256 of an image and its mask, after both could be decoded and have one size."""
     data = _read(root / record.path, record.path)
     digests = {record.path: hashlib.sha256(data).hexdigest()}
-    height, width = decode(data, record.path).shape[:2]
+    image = decode(data, record.path)
     if record.mask is not None:
-        data = _read(root / record.mask, record.mask)
-        digests[record.mask] = hashlib.sha256(data).hexdigest()
-        rows, columns = decode_mask(data, record.mask).shape
-        if (rows, columns) != (height, width):
+        digests[record.mask] = content_digest(root / record.mask, record.mask)
+        mask = decode_mask(root / record.mask, record.mask)
+        if mask.shape != image.shape[:2]:
             raise UserError(
-                f"a mask must have its image's size, but {record.mask} has {columns} × {rows} pixels "
-                f"and {record.path} {width} × {height}."
+                f"a mask must have its image's size, but {record.mask} has {_size(mask)} pixels and {record.path} "
+                f"{_size(image)}."
             )
     return digests
 

@@ -19,6 +19,7 @@ from ..errors import UserError
 from ..progress import track
 from .classes import ImageClass, ImageRecord
 from .loading import check_images, decode, decode_mask
+from .repeats import repeated
 from .shift import Shift, draw_shift
 from .transform import shift_image, shift_mask
 
@@ -28,11 +29,15 @@ _ELSEWHERE = "choose another --out."
 
 @dataclass(frozen=True)
 class ShiftedCopy:
-    """A class written to ``folder``: the shift of every source image, and how many were there from an earlier call."""
+    """A class written to ``folder``: the shift of every source image, and how many were there from an earlier call.
+
+    ``remarks`` are sentences on the source that its reader should know.
+    """
 
     folder: Path
     shifts: Mapping[ImageRecord, Shift]
     kept: int
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,18 @@ def write_shifted(images: ImageClass, out: Path, seed: int, severity: float = 1.
         raise UserError(
             f"out must be a folder that can be written to, but {out} is not ({error.strerror or error}).", _ELSEWHERE
         ) from error
-    return ShiftedCopy(folder, shifts, sum(kept for _, kept in finished))
+    remarks = (*images.remarks, *repeated({"train": images.train, "test": images.test}, contents))
+    return ShiftedCopy(folder, shifts, sum(kept for _, kept in finished), remarks)
 
 
 def _target(record: ImageRecord) -> PurePosixPath:
     return PurePosixPath(record.path).with_suffix(".png")
+
+
+def _mask_target(kind: str, target: PurePosixPath) -> PurePosixPath:
+    """``part/test/spot/a/0.png`` → ``part/ground_truth/spot/a/0_mask.png``."""
+    class_name, _, _, *inside = target.parts
+    return PurePosixPath(class_name, "ground_truth", kind, *inside).with_name(f"{target.stem}_mask.png")
 
 
 def _check_names(records: tuple[ImageRecord, ...]) -> None:
@@ -94,7 +106,7 @@ def _row(record: ImageRecord, shift: Shift, contents: Mapping[str, str]) -> dict
     return {
         "path": target.as_posix(),
         "sha256": None,
-        "mask": record.mask and f"{target.parts[0]}/ground_truth/{record.kind}/{target.stem}_mask.png",
+        "mask": record.mask and _mask_target(record.kind, target).as_posix(),
         "mask_sha256": None,
         "source": record.path,
         "source_sha256": contents[record.path],

@@ -60,10 +60,12 @@ class Splits:
             "class": self.class_name,
             "seed": self.seed,
             "fractions": {"train": TRAIN_FRACTION, "val_defects": VAL_DEFECT_FRACTION},
-            "splits": {split.name: [self._row(record) for record in split.records] for split in self._all()},
+            "splits": {split.name: [self._row(record) for record in split.records] for split in self.all},
         }
 
-    def _all(self) -> tuple[Split, Split, Split]:
+    @property
+    def all(self) -> tuple[Split, Split, Split]:
+        """Train, Val and Test."""
         return self.train, self.val, self.test
 
     def _row(self, record: ImageRecord) -> dict:

@@ -16,6 +16,7 @@ from adtrack.data.classes import read_class
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet, image_set, parse_name
 from adtrack.data.loading import check_images
+from adtrack.data.repeats import repeated
 from adtrack.data.splits import make_splits
 from adtrack.detectors.base import Detector, Scores
 from adtrack.detectors.maps import anomaly_map
@@ -64,6 +65,8 @@ class Workbench:
         images = read_class(self.root, data.class_name)
         contents = check_images(self.root, images.train + images.test)
         self.splits = make_splits(images, data.seed, contents)
+        splits = {split.name.title(): split.records for split in self.splits.all}
+        self.remarks = (*images.remarks, *repeated(splits, contents))
         self.store, self.orders = FeatureStore(), OrderStore()
         self._masks: dict[str, list[np.ndarray]] = {}
         self._displays: dict[tuple[str, int], tuple[np.ndarray, np.ndarray | None]] = {}

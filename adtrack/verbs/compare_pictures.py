@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from adtrack.data.classes import ImageRecord
 from adtrack.data.imageset import ImageSet, parse_name
+from adtrack.data.loading import content_digest
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.contrasts import Disagreement
@@ -190,9 +191,12 @@ def _heading(at: int, run: ScoredRun) -> str:
 def _mask(images: ImageSet, index: int) -> np.ndarray | None:
     """Where the defect is, small; None where that is not known."""
     path = images.records[index].mask
-    if path is None or unchanged(images.root, path, images.contents.get(path)) is None:
+    try:
+        if path is None or content_digest(images.root / path, path) != images.contents.get(path):
+            return None
+        return fit_mask(images.mask(index), SIDE)
+    except UserError:  # it has gone
         return None
-    return fit_mask(images.mask(index), SIDE)
 
 
 def _caption(one: ComparedSet, chosen: _Chosen) -> str:

@@ -1,11 +1,9 @@
 """Which images a user means by files and folders, and where what is written about each goes."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from adtrack.data.classes import SUFFIXES
+from adtrack.data.files import SUFFIXES, files_below, is_beside, is_image
 from adtrack.errors import UserError
 from adtrack.verbs.checks import check_sources
 
@@ -18,9 +16,10 @@ def find_images(sources: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     check_sources(sources)
     found: dict[Path, Path] = {}
     for source in sources:
-        for path in _below(source, out) if source.is_dir() else [source]:
-            inside = path.relative_to(source) if source.is_dir() else Path(path.name)
-            found.setdefault(path, inside)
+        if source.is_dir():
+            found |= {path: path.relative_to(source) for path in _below(source, out) if is_image(path)} | found
+        else:
+            found.setdefault(source, Path(source.name))
     if not found:
         raise UserError(
             f"images must hold at least one image, but {', '.join(map(str, sources))} hold none.",
@@ -29,31 +28,15 @@ def find_images(sources: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     return _places(found)
 
 
+def left_out(sources: Sequence[Path], out: Path) -> list[Path]:
+    """The files below folders that are no image by their suffix and no text: who meant them should hear of it."""
+    below = (path for source in sources if source.is_dir() for path in _below(source, out))
+    return [path for path in below if not is_image(path) and not is_beside(path)]
+
+
 def _below(folder: Path, out: Path) -> Iterator[Path]:
-    """Images below ``folder`` in path order, linked folders last, but not the overlays of an earlier call."""
-    seen = {out.resolve(), (out / "overlays").resolve()}  # ``folder`` itself may be ``out``
-    for base, folders, files in os.walk(folder, onerror=_unreadable, followlinks=True):
-        folders[:] = [path.name for path in _to_search(Path(base), folders, folder.resolve(), seen)]
-        for name in sorted(files):
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield Path(base) / name
-
-
-def _to_search(base: Path, names: Sequence[str], top: Path, seen: set[Path]) -> Iterator[Path]:
-    """The subfolders that no other path has led to; a link to the top folder or out of it upwards is not followed."""
-    for path in sorted((base / name for name in names), key=lambda path: (path.is_symlink(), path.name)):
-        real = path.resolve()
-        if real not in seen and not top.is_relative_to(real):
-            seen.add(real)
-            yield path
-
-
-def _unreadable(error: OSError) -> NoReturn:
-    """What is left out silently would pass for inspected."""
-    raise UserError(
-        f"folders of images must be readable, but {error.filename} is not ({error.strerror}).",
-        "name the folders that are meant, or make it readable.",
-    ) from error
+    """Files below ``folder``, but not the overlays of an earlier call; ``folder`` itself may be ``out``."""
+    return files_below(folder, skip=(out, out / "overlays"))
 
 
 def _places(found: dict[Path, Path]) -> list[tuple[Path, Path]]:

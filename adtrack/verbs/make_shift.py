@@ -13,6 +13,7 @@ from adtrack.evaluation.pairs import pair_rows, pair_sheet
 from adtrack.evaluation.sheets import save_png
 from adtrack.reporting.pairs_page import pairs_page
 from adtrack.reporting.render import write_text
+from adtrack.verbs.opening import Say
 
 _NOTES = (
     "Each pair is an image before (left) and after one kind of transform by itself. A kind is shown on the defect "
@@ -36,11 +37,16 @@ class ShiftReport:
     sheet: Path
 
 
-def make_shift(data: DataSpec, out: Path, severity: float) -> ShiftReport:
-    """Write the class of ``data``, shifted, below ``out``, with its manifest, ``pairs.html`` and ``pairs.png``."""
+def make_shift(data: DataSpec, out: Path, severity: float, warn: Say) -> ShiftReport:
+    """Write the class of ``data``, shifted, below ``out``, with its manifest, ``pairs.html`` and ``pairs.png``.
+
+    ``warn`` is told what a reader of the class should know.
+    """
     check_severity(severity)  # before the demo data are drawn
     root = data_root(data.root)
     copy = write_shifted(read_class(root, data.class_name), out, data.seed, severity)
+    for remark in copy.remarks:
+        warn(remark)
     page, sheet = copy.folder / "pairs.html", copy.folder / "pairs.png"
     rows = pair_rows(root, copy.shifts)
     title = f"{data.class_name} before and after MVTec-Shift, severity {severity:g}, seed {data.seed}"

@@ -17,6 +17,8 @@ def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say) -
 
 def warn_of(bench: Workbench, warn: Say) -> None:
     """Say what a reader of the bench's numbers should know."""
+    for remark in bench.remarks:
+        warn(remark)
     if bench.trunk.fell_back:
         warn(
             f"ImageNet weights of {bench.trunk.network} could not be downloaded: the demo goes on with random ones. "

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from adtrack.data.files import SUFFIXES
 from adtrack.data.splits import TRAIN_FRACTION
 from adtrack.evaluation.thresholds import images_needed
+from adtrack.findings import counted, listed
 from adtrack.reporting.tables import plain_table
 from adtrack.tuning.finish import StudyResult
 from adtrack.verbs.build import BankReport, GoodThreshold
@@ -115,6 +117,9 @@ def print_scores(report: ScoreReport, say: Say) -> None:
         say(
             f"{len(report.failed)} could not be scored: {', '.join(report.failed[:3])}{' …' * (len(report.failed) > 3)}"
         )
+    if report.no_images:
+        count = counted(len(report.no_images), "file")
+        say(f"{count} left out, as images are {' '.join(SUFFIXES)}: {listed(report.no_images)}")
     if report.left:
         say(f"Stopped: {report.left} images are not scored.")
     say(f"Look at them: {report.gallery}")

@@ -24,7 +24,7 @@ from adtrack.progress import track
 from adtrack.reporting.gallery import Gallery, ScoredImage
 from adtrack.tracking.models import load_model
 from adtrack.tracking.store import open_store
-from adtrack.verbs.image_files import find_images
+from adtrack.verbs.image_files import find_images, left_out
 
 COLUMNS = ("path", "score", "threshold", "label", "overlay", "error")
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -34,7 +34,10 @@ _Seen = tuple[np.ndarray, dict[str, Tensor]]  # an image uint8 (H, W, 3), and th
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """How many images were scored, called anomalous, could not be read and were left when it was stopped."""
+    """How many images were scored, called anomalous, could not be read and were left when it was stopped.
+
+    ``no_images`` are the files below the folders that were not scored because of their suffix.
+    """
 
     model: str
     table: Path
@@ -43,6 +46,7 @@ class ScoreReport:
     anomalous: int
     failed: tuple[str, ...]
     left: int = 0
+    no_images: tuple[str, ...] = ()
 
 
 def score_images(model: str, sources: Sequence[Path], out: Path, device: str) -> ScoreReport:
@@ -77,7 +81,8 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
                 scored += not row.get("error")
                 anomalous += row.get("label") == 1
     left = len(images) - scored - len(failed)
-    return ScoreReport(loaded.resolved, table, page, scored, anomalous, tuple(failed), left)
+    no_images = tuple(map(shown, left_out(sources, out)))
+    return ScoreReport(loaded.resolved, table, page, scored, anomalous, tuple(failed), left, no_images)
 
 
 def _score(

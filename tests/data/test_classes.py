@@ -78,12 +78,6 @@ def test_masks_may_have_any_suffix_and_the_bare_stem(root: Path) -> None:
     }
 
 
-def test_images_of_one_stem_share_their_mask(root: Path) -> None:
-    touch(root, "tile/test/crack/000.jpg")
-    shared = [record.mask for record in read_class(root, "tile").test if "crack/000" in record.path]
-    assert shared == ["tile/ground_truth/crack/000_mask.png"] * 2
-
-
 @pytest.mark.parametrize("left", ["nothing", "empty folders"])
 def test_a_data_set_without_masks_is_allowed(root: Path, left: str) -> None:
     for mask in (root / "tile/ground_truth").rglob("*.png"):

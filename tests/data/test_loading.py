@@ -18,7 +18,15 @@ from torchvision.transforms.v2 import functional as reference
 
 from adtrack.config import ImageSpec
 from adtrack.data.classes import ImageRecord
-from adtrack.data.loading import check_images, decode, decode_mask, footprint, view, view_coordinates
+from adtrack.data.loading import (
+    check_images,
+    content_digest,
+    decode,
+    decode_mask,
+    footprint,
+    view,
+    view_coordinates,
+)
 from adtrack.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -244,6 +252,28 @@ def test_palette_mask_goes_by_colour() -> None:
     image.putpalette([255, 255, 255, 0, 0, 0])
     assert (decode_mask(encoded(image)) == MARKED).all()
     assert (decode_mask(encoded(image, transparency=bytes([0, 255]))) == MARKED).all()
+
+
+def test_the_masks_of_a_folder_are_one_and_have_one_digest(tmp_path: Path) -> None:
+    folder = tmp_path / "000"
+    folder.mkdir()
+    other = np.roll(MARKED, 1, axis=0)
+    (folder / "000.png").write_bytes(encoded(MARKED * np.uint8(255)))
+    alone = content_digest(folder)
+    (folder / "001.png").write_bytes(encoded(other * np.uint8(200)))
+    (folder / ".DS_Store").touch()
+    assert (decode_mask(folder) == (MARKED | other)).all() and MARKED.sum() < decode_mask(folder).sum()
+    (tmp_path / "0.png").write_bytes(encoded(grey3(np.zeros(MARKED.shape, np.uint8))))
+    assert check_images(tmp_path, [ImageRecord("0.png", 1, "crack", "000")])["000"] == content_digest(folder) != alone
+    (folder / "001.png").write_bytes(encoded(MARKED[1:] * np.uint8(255)))
+    with pytest.raises(
+        UserError, match=r"must have one size, but 000/001\.png has 5 × 3 pixels and 000/000\.png 5 × 4"
+    ):
+        decode_mask(folder, "000")
+    for file in folder.glob("*.png"):
+        file.unlink()
+    with pytest.raises(UserError, match="must hold at least one, but 000 holds none"):
+        decode_mask(folder, "000")
 
 
 SPECS = [ImageSpec(256, 224), ImageSpec(256, 0), ImageSpec(255, 224), ImageSpec(64, 33)]

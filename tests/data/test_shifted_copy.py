@@ -13,6 +13,7 @@ from PIL import Image
 from adtrack import __version__
 from adtrack.data import shifted_copy
 from adtrack.data.classes import read_class
+from adtrack.data.loading import decode_mask
 from adtrack.data.shift import draw_shift
 from adtrack.data.shifted_copy import write_shifted
 from adtrack.data.transform import shift_image, shift_mask
@@ -54,6 +55,28 @@ def test_the_class_is_written_through_its_shift(tiny_data: Path, tmp_path: Path,
             mask = pixels(tmp_path / record.mask)
             np.testing.assert_array_equal(mask > 0, shift_mask(pixels(tiny_data / record.mask) > 0, shift))
             assert mask.dtype == np.uint8 and set(np.unique(mask)) <= {0, 255}
+
+
+def test_nested_images_and_folders_of_masks_are_written_where_they_are_found_again(
+    write_part: WriteClass, tmp_path: Path
+) -> None:
+    root = write_part(tmp_path / "data")
+    for spot in sorted((root / "part/test/spot").glob("*.png")):  # two cameras, the same names
+        camera = f"cam{int(spot.stem) % 2}"
+        name, mask = f"{int(spot.stem) // 2}.png", root / "part/ground_truth/spot" / f"{spot.stem}_mask.png"
+        for file, target in ((spot, Path(name)), (mask, Path(name).with_suffix("") / "000.png")):
+            place = file.parent / camera / target
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.rename(place)
+    source = read_class(root, "part")
+    copy = write(root, tmp_path / "out")
+    written = read_class(tmp_path / "out", "part")
+    assert [record.path for record in written.test] == [record.path for record in source.test]
+    assert copy.remarks == source.remarks != ()
+    for record, before in zip(written.test, source.test, strict=True):
+        if before.mask:
+            expected = shift_mask(decode_mask(root / before.mask), draw_shift(before.path, 42))
+            np.testing.assert_array_equal(pixels(tmp_path / "out" / record.mask) > 0, expected)
 
 
 def test_the_manifest_names_every_file_and_what_was_done_to_it(tiny_data: Path, tmp_path: Path) -> None:

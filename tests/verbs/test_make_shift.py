@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,10 @@ def test_adtrack_reads_the_result(shifted, workplace: Path, adtrack, part: tuple
     source, written = read_class(tiny_data, "part"), read_class(workplace / "out", "part")
     assert (written.train, written.test) == (source.train, source.test) and written.has_masks
     options = [option if option != str(tiny_data) else "out" for option in part]
+    shutil.copy(workplace / "out/part/train/good/000.png", workplace / "out/part/test/good/leak.png")
     built = adtrack("build-bank", *options, "--layers", "layer2")
     assert built.code == 0, built.err
+    assert re.search(r"Warning: 1 image of Test is byte for byte also in (Train|Val) \(part/test/good/leak", built.err)
     open_store()
     assert len(search_runs("")) == 1
 
@@ -106,3 +109,14 @@ def test_a_spoilt_image_is_named_before_anything_is_written(adtrack, workplace: 
     (root / "part/test/good/001.png").write_bytes(b"\x89PNG\r\n")
     done = adtrack("make-shift", "--class", "part", "--data", root, "--out", "out")
     assert done.code == 2 and "part/test/good/001.png" in done.err and not (workplace / "out").exists()
+
+
+def test_what_the_class_leaves_out_is_said(adtrack, workplace: Path, write_part) -> None:
+    root = write_part(workplace / "data")
+    (root / "part/train/good/more.webp").touch()
+    shutil.copy(root / "part/train/good/000.png", root / "part/test/spot/000.png")
+    done = adtrack("make-shift", "--class", "part", "--data", root, "--out", "out")
+    assert (
+        done.code == 0 and "Warning: Class part leaves out 1 file (part/train/good/more.webp): images are" in done.err
+    )
+    assert "Warning: 1 defect image is byte for byte also a good one (part/test/spot/000.png = part/train/" in done.err

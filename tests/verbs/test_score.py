@@ -47,6 +47,9 @@ def photos(tmp_path) -> Path:
         Image.fromarray(draws.integers(0, 255, (*size, 3), np.uint8)).save(folder / name)
     (folder / "notes.txt").write_text("not an image")
     (folder / ".hidden.png").write_bytes(b"not an image either")
+    for thumbnail in (folder / "@eaDir/a.png/THUMB.jpg", folder / ".thumbnails/a.png"):
+        thumbnail.parent.mkdir(parents=True)
+        shutil.copy(folder / "a.png", thumbnail)
     return folder
 
 
@@ -68,6 +71,14 @@ def test_files_and_nested_folders(score, photos, tmp_path):
     assert rows[4]["score"] == rows[1]["score"]
     anomalous = sum(int(row["label"]) for row in rows)
     assert f"Model models:/adtrack-part/1: {anomalous} of 5 images are anomalous." in done.out
+    assert "left out" not in done.out
+
+
+def test_what_is_no_image_by_its_suffix_is_said_to_be_left_out(score, photos):
+    (photos / "left/c.webp").touch()
+    done, rows = score(photos)
+    assert done.code == 0 and len(rows) == 4
+    assert f"1 file left out, as images are .png .jpg .jpeg .bmp .tif .tiff: {photos}/left/c.webp" in done.out
 
 
 def test_one_photo_by_itself(score, tiny_data):

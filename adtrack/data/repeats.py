@@ -1,0 +1,44 @@
+"""Files that are there twice: a picture in Train and in Test, or among the good ones and among the defects."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+from ..findings import counted, listed
+from .classes import ImageRecord
+
+
+def repeated(parts: Mapping[str, Sequence[ImageRecord]], contents: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence on the files, byte for byte the same, that two ``parts`` of a class share, and one on those that are
+    both good and defective.
+
+    ``contents`` maps the path of each image to its file's SHA-256.
+    """
+    records = [record for part in parts.values() for record in part]
+    known: dict[str, set[int]] = {}
+    for record in records:
+        known.setdefault(contents[record.path], set()).add(record.label)
+    torn = {content for content, labels in known.items() if len(labels) > 1}
+    good, bad = ([record for record in records if record.label == label] for label in (0, 1))
+    remarks = []
+    if both := _pairs(good, bad, torn, contents):
+        remarks.append(
+            f"{counted(len(both), 'defect image is', 'defect images are')} byte for byte also a good one "
+            f"({listed(both)}): one of the two is wrong, and with it every number."
+        )
+    for (first, ones), (second, others) in combinations(parts.items(), 2):
+        shared = {contents[record.path] for record in ones} & {contents[record.path] for record in others}
+        if both := _pairs(ones, others, shared - torn, contents):
+            count = counted(len(both), f"image of {second} is", f"images of {second} are")
+            remarks.append(
+                f"{count} byte for byte also in {first} ({listed(both)}): what is measured on "
+                f"{'it' if len(both) == 1 else 'them'} says nothing about new parts."
+            )
+    return tuple(remarks)
+
+
+def _pairs(
+    ones: Sequence[ImageRecord], others: Sequence[ImageRecord], shared: set[str], contents: Mapping[str, str]
+) -> list[str]:
+    """``b.png = a.png`` for each of the ``others`` whose content is ``shared`` with one of the first."""
+    first = {contents[record.path]: record.path for record in reversed(ones)}
+    return [f"{record.path} = {first[contents[record.path]]}" for record in others if contents[record.path] in shared]
