@@ -123,6 +123,20 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory, write_part: Callable[...
     return write_part(tmp_path_factory.mktemp("tiny"))
 
 
+@pytest.fixture
+def data_with_masks(tmp_path: Path, tiny_data: Path) -> Callable[..., Path]:
+    """A data root with the class "part" whose masks are all this one, bool (64, 64), except that of one image."""
+
+    def write(mask: np.ndarray, *, but: str = "") -> Path:
+        root = shutil.copytree(tiny_data, tmp_path / "masked")
+        for file in sorted((root / "part" / "ground_truth").rglob("*.png")):
+            if file.relative_to(root).as_posix() != but:
+                Image.fromarray(np.uint8(255) * mask).save(file)
+        return root
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def good_data(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Path:
     """A data root with the class "photos": the good images of "part", 10 in train/good and 4 in test/good."""

@@ -1,5 +1,6 @@
 """What a study is asked to do."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -44,16 +45,19 @@ class StudySpec:
         """One direction a value that ``values`` gives."""
         return ["maximize"] * (2 if self.objective == "pareto" else 1)
 
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The Val sets on which the metric counts."""
+        return {"clean": ("val_clean",), "shift": ("val_shift",)}.get(self.objective, ("val_clean", "val_shift"))
+
     def values(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        """What Optuna maximises, from a run's metrics."""
-        clean, shift = metrics[f"val_clean/{self.metric}"], metrics[f"val_shift/{self.metric}"]
-        return {
-            "both": ((clean + shift) / 2,),
-            "clean": (clean,),
-            "shift": (shift,),
-            "worst": (min(clean, shift),),
-            "pareto": (clean, shift),
-        }[self.objective]
+        """What Optuna maximises, from a run's metrics; NaN where one that counts is NaN."""
+        found = tuple(metrics[f"{name}/{self.metric}"] for name in self.sets)
+        if self.objective == "both":
+            return (sum(found) / 2,)
+        if self.objective == "worst":
+            return (math.nan if any(map(math.isnan, found)) else min(found),)  # min(0.5, nan) would be 0.5
+        return found
 
     def objective_value(self, metrics: Mapping[str, float]) -> float:
         """The one number that trials are ranked by: the value, or the mean of both on a Pareto front."""

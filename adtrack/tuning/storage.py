@@ -1,6 +1,7 @@
 """Optuna's storage of a study: opened, checked against data and specification, and put in order after a crash."""
 
 import contextlib
+import math
 import os
 import uuid
 import warnings
@@ -132,7 +133,7 @@ def put_in_order(study: Study, recover: Callable[[FrozenTrial], Sequence[float] 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_abandoned(trial):
             values = recover(trial)
-            if values is None:
+            if values is None or any(map(math.isnan, values)):  # an older adtrack finished trials without a value
                 study.tell(trial.number, state=TrialState.FAIL)
             else:
                 study.tell(trial.number, values)

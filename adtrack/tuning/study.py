@@ -1,18 +1,21 @@
 """A study: one run a trial below one parent run, until there are as many finished trials as asked for."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 
 from adtrack.config import BankSpec, digest
 from adtrack.detectors.scorer import FORMAT
 from adtrack.errors import UserError
+from adtrack.evaluation.evaluate import PIXEL_METRICS
+from adtrack.evaluation.visibility import Visibility, visibility
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tracking.workers import Worker
 from adtrack.tuning.space import WithoutRepeats
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import open_study
-from adtrack.tuning.tables import ranked
+from adtrack.tuning.tables import objective, ranked
 from adtrack.tuning.turns import Trials
 
 
@@ -33,12 +36,30 @@ def default_name(class_name: str, digests: dict[str, str]) -> str:
 
 
 def check_metric(bench: Workbench, spec: StudySpec) -> None:
-    """Refuse a pixel metric where the data set has no masks."""
-    if spec.metric.startswith("pixel_") and not bench.splits.has_masks:
+    """Refuse a pixel metric that no bank can have a number of: without masks, or without a defect pixel in the view.
+
+    Labels and masks alone decide that, so it is known before the first trial. Image metrics are defined on every Val.
+    """
+    if spec.metric not in PIXEL_METRICS:
+        return
+    if not bench.splits.has_masks:
         raise UserError(
             f"metric {spec.metric} needs masks, but class {bench.data.class_name} has no ground_truth folder.",
             "image_auroc needs none.",
         )
+    for name in spec.sets:
+        found = visibility(bench.images(name), bench.image)
+        if not found.shown:
+            raise UserError(
+                f"metric {spec.metric} needs a defect pixel of {name} in the view, but resize {bench.image.resize} "
+                f"with crop {bench.image.crop} shows none: {found.missing}.",
+                _remedy(bench, found),
+            )
+
+
+def _remedy(bench: Workbench, found: Visibility) -> str:
+    wider = "--crop 0 shows whole images; " if found.outside and bench.image.size < bench.image.resize else ""
+    return f"{wider}--metric image_auroc asks for no pixels."
 
 
 def prepare(
@@ -59,8 +80,8 @@ def prepare(
 
 
 def best_of(name: str) -> TrialRecord:
-    """The best finished trial of a study. UserError if none has finished."""
-    trials = ranked(study_trials(name))
+    """The best finished trial of a study that has an objective. UserError if there is none."""
+    trials = [trial for trial in ranked(study_trials(name)) if not math.isnan(objective(trial))]
     if not trials:
         raise UserError(
             f"study {name} must have a finished trial in this tracking store, but has none.",

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import statistics
 import time
 from collections import Counter
@@ -25,9 +26,16 @@ from adtrack.tuning.space import Space, free_cells
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import put_in_order
 
-OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 WRITTEN_UP_TAG = "adtrack.written_up"
 _PAUSE = 2  # seconds between two looks at what other processes are doing
+
+
+class UndefinedObjectiveError(Exception):
+    """A trial whose objective is NaN: it would be so again, so its cell has failed and is not tried once more."""
+
+
+# A trial that ends so has failed by itself: it holds its error, the study goes on, and its cell is not tried again.
+FAILED_BY_ITSELF = (MemoryError, torch.OutOfMemoryError, UndefinedObjectiveError)
 
 
 class GivenUpError(Exception):
@@ -116,7 +124,7 @@ class Trials:
         self.given_up = False
         started = time.perf_counter()
         try:
-            self.study.optimize(functools.partial(self._objective, turn), n_trials=1, catch=OUT_OF_MEMORY)
+            self.study.optimize(functools.partial(self._objective, turn), n_trials=1, catch=FAILED_BY_ITSELF)
         except ValueError:  # Optuna's answer to values for a trial that has been given up
             if not self.given_up:
                 raise
@@ -160,8 +168,11 @@ class Trials:
         if self.spec.max_bank_mb:
             trial.set_constraint("bank_mb", over)
         set_tags({"adtrack.model": uri, "adtrack.feasible": str(over <= 0).lower()})
+        values = self.spec.values(metrics)
+        if any(map(math.isnan, values)):
+            raise UndefinedObjectiveError(f"the {self.spec.objective_name} is undefined (NaN)")
         log_metrics({"objective": self.spec.objective_value(metrics)})
-        return self.spec.values(metrics)
+        return values
 
     def _recover(self, trial: FrozenTrial) -> Sequence[float] | None:
         end_left_behind(self.name)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from adtrack.config import BuildSpec
+from adtrack.data.imageset import CLEAN, SHIFT
+from adtrack.evaluation.visibility import named, visibility
 from adtrack.evaluation.workbench import Workbench
 
 Say = Callable[[str], None]
@@ -31,3 +33,28 @@ def warn_of(bench: Workbench, warn: Say) -> None:
         )
     elif not bench.splits.has_masks:
         warn(f"Class {bench.data.class_name} has no masks (ground_truth): there will be no pixel metrics.")
+    else:
+        for words in hidden_defects(bench):
+            warn(words)
+
+
+def hidden_defects(bench: Workbench) -> list[str]:
+    """In words, the defects of Val and Test that lie wholly outside the view: by the crop, and by the shift besides."""
+    clean, shift = (
+        visibility(bench.images(f"val_{domain}"), bench.image) + visibility(bench.images(f"test_{domain}"), bench.image)
+        for domain in (CLEAN, SHIFT)
+    )
+    moved = [path for path in shift.outside if path not in clean.outside]
+    found = []
+    if clean.outside:
+        found.append(
+            f"{len(clean.outside)} of {clean.count} defects of class {bench.data.class_name} lie wholly outside the "
+            f"view (resize {bench.image.resize}, crop {bench.image.crop}), where no bank sees them: "
+            f"{named(clean.outside)}. Their images count as anomalous all the same; --crop 0 shows whole images."
+        )
+    if moved:
+        found.append(
+            f"The shift moves {len(moved)} of {shift.count} defects of class {bench.data.class_name} wholly out of the "
+            f"view: {named(moved)}. On Val-shift and Test-shift their images count as anomalous all the same."
+        )
+    return found

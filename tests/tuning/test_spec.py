@@ -1,5 +1,7 @@
 """What a study is asked to do: the objectives, and what is refused."""
 
+import math
+
 import pytest
 
 from adtrack.errors import UserError
@@ -26,6 +28,16 @@ def test_objectives(objective, metric, values, one):
     spec = StudySpec(objective=objective, metric=metric)
     assert spec.values(METRICS) == values and spec.objective_value(METRICS) == one
     assert spec.directions == ["maximize"] * len(values)
+
+
+@pytest.mark.parametrize(("objective", "undefined"), [("both", 1), ("clean", 0), ("worst", 1), ("pareto", 1)])
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_undefined_on_a_set_that_counts_is_undefined(objective, undefined, order):
+    values = dict(zip(("val_shift/f1", "val_clean/f1")[::order], (math.nan, 0.5), strict=True))
+    if objective == "clean" and order == -1:
+        objective = "shift"  # the other set of the two
+    found = StudySpec(objective=objective, metric="f1").values(values)
+    assert sum(map(math.isnan, found)) == undefined
 
 
 def test_objectives_have_names_for_people():

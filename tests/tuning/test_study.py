@@ -1,16 +1,20 @@
 """Studies: from the first trial to the registered bank, gone on with, limited, and alike wherever they run."""
 
+import dataclasses
+import math
 import os
 import re
 import shutil
 import signal
 
 import mlflow
+import numpy as np
 import optuna
 import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
+from adtrack.evaluation import workbench
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import search_runs
 from adtrack.tracking.trials import study_trials
@@ -181,6 +185,55 @@ def test_a_metric_on_pixels_needs_masks(workplace, adtrack, part, space, write_p
     done = adtrack("tune", *options, *space, "--trials", 1)
     assert done.code == 0 and "Warning: Class part has no masks" in done.err
     assert not any("pixel" in name for run in runs() for name in run.data.metrics)
+
+
+@pytest.mark.parametrize(
+    ("rows", "metric", "objective", "said"),
+    [
+        (4, "pixel_auroc", "clean", "val_clean in the view, but resize 64 with crop 56 shows none: 2 of 2 defects lie"),
+        (0, "pixel_aupro_030", "pareto", "val_clean in the view, but resize 64 with crop 56 shows none: 2 of 2 masks"),
+        (0, "pixel_aupro_005", "shift", "val_shift in the view, but resize 64 with crop 56 shows none: 2 of 2 masks"),
+    ],
+)
+def test_a_metric_that_no_bank_can_have_is_refused_before_the_first_trial(
+    workplace, adtrack, part, space, data_with_masks, rows, metric, objective, said
+):
+    """Defects in the outermost rows, which the crop leaves out, or none drawn at all: NaN would be tried for ever."""
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[:rows] = True
+    command = ("tune", *part, "--data", data_with_masks(mask), *space, "--metric", metric, "--objective", objective)
+    refused = adtrack(*command, "--crop", 56)
+    assert refused.code == 2 and f"metric {metric} needs a defect pixel of {said}" in refused.err
+    assert "part/test/s" in refused.err and "--metric image_auroc asks for no pixels." in refused.err
+    assert ("--crop 0 shows whole images" in refused.err) == (rows > 0)
+    assert ("8 of 8 defects of class part lie wholly outside the view" in refused.err) == (rows > 0)
+    assert runs() == []
+
+
+@pytest.mark.parametrize("objective", ["worst", "pareto"])
+def test_an_undefined_objective_is_never_tried_again(workplace, adtrack, part, space, monkeypatch, objective):
+    """Whatever the reason: every cell fails once, and the study ends."""
+    real = workbench.evaluate
+
+    def without_auroc(scored, *arguments):
+        found = real(scored, *arguments)
+        lost = {"image_auroc": math.nan} if scored.images.domain == "shift" else {}
+        return dataclasses.replace(found, metrics=found.metrics | lost)
+
+    command = ("tune", *part, *space, "--space-patch-size", "1", "--space-layers", "layer3", "--objective", objective)
+    with monkeypatch.context() as patch:
+        patch.setattr(workbench, "evaluate", without_auroc)
+        done = adtrack(*command)
+    assert done.code == 2 and "must have a finished trial" in done.err
+    assert (
+        len(re.findall(r"Trial \d failed: UndefinedObjectiveError: the .*AUROC.* is undefined \(NaN\)", done.out)) == 2
+    )
+    trials = optuna_trials(runs("study")[0].data.tags["adtrack.study"])
+    assert [trial.state for trial in trials] == [TrialState.FAIL] * 2
+    assert sorted(run.info.status for run in runs("trial")) == ["FAILED"] * 2
+    again = adtrack(*command)
+    assert again.code == 2 and "Every one of the space's 2 cells has been tried." in again.out
+    assert len(runs("trial")) == 2
 
 
 def test_under_mlflow_run_the_newest_parent_has_all_trials(workplace, adtrack, part, space):

@@ -1,0 +1,60 @@
+"""Which labelled defects a view shows at all: what lies outside the crop no bank can see and no pixel metric counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from adtrack.config import ImageSpec
+from adtrack.data.imageset import CLEAN, ImageSet
+from adtrack.data.loading import footprint
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """The paths of the images that have masks, by what a view shows of them.
+
+    ``shown``: at least one defect pixel. ``outside``: none, although the mask that was drawn holds some: they lie
+    outside the crop, or the shift has moved them out of the picture. ``empty``: the mask holds none.
+    """
+
+    shown: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+
+    def __add__(self, other: "Visibility") -> "Visibility":
+        """Of two sets together."""
+        return Visibility(self.shown + other.shown, self.outside + other.outside, self.empty + other.empty)
+
+    @property
+    def count(self) -> int:
+        """How many images have masks."""
+        return len(self.shown) + len(self.outside) + len(self.empty)
+
+    @property
+    def missing(self) -> str:
+        """What the view does not show: ``3 of 8 defects lie wholly outside the view (a.png, b.png, c.png)``."""
+        reasons = {"defects lie wholly outside the view": self.outside, "masks are empty": self.empty}
+        parts = [f"{len(paths)} of {self.count} {what} ({named(paths)})" for what, paths in reasons.items() if paths]
+        return ", ".join(parts)
+
+
+def named(paths: Sequence[str], most: int = 3) -> str:
+    """The first few of some paths, and how many more there are."""
+    return ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")
+
+
+def visibility(images: ImageSet, view: ImageSpec) -> Visibility:
+    """What the view shows of the masks of an image set, which may be shifted; no network is asked."""
+    drawn = replace(images, domain=CLEAN, severity=1.0)
+    found = Visibility()
+    for index, record in enumerate(images.records):
+        if record.mask is not None:
+            found += _one(images, drawn, index, view)
+    return found
+
+
+def _one(images: ImageSet, drawn: ImageSet, index: int, view: ImageSpec) -> Visibility:
+    path, mask = (images.records[index].path,), images.mask(index)
+    part = footprint(*mask.shape, view)
+    if mask[part.top : part.bottom, part.left : part.right].any():
+        return Visibility(shown=path)
+    return Visibility(outside=path) if drawn.mask(index).any() else Visibility(empty=path)
