@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import shutil
 import socket
 import sqlite3
@@ -142,6 +143,13 @@ def test_a_trial_that_had_done_its_work_keeps_its_value(tmp_path):
     number = begin(study, NOBODY)
     put_in_order(study, lambda trial: (0.75,) if trial.number == number else None)
     assert states(study) == ["COMPLETE"] and study.trials[0].value == 0.75
+
+
+def test_a_trial_whose_work_has_no_value_is_not_complete(tmp_path):
+    study = opened(tmp_path)
+    begin(study, NOBODY)
+    put_in_order(study, lambda _: (math.nan,))
+    assert states(study) == ["FAIL", "WAITING"]
 
 
 def test_a_trial_killed_before_it_got_its_workers_name_is_settled(tmp_path):
