@@ -1,28 +1,70 @@
 """Progress with the time left, for whatever takes longer than two seconds."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from typing import Protocol, Self, TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+_FIRST, _PAUSE = 10.0, 30.0  # seconds to the first line in a log, and from one to the next
 
 
-def bar(total: int | None, what: str, unit: str = "image") -> tqdm:
-    """A progress bar that stays silent for the first two seconds.
+class Progress(AbstractContextManager, Protocol):
+    """What is told how much has passed: ``n`` so far."""
 
-    On a terminal it redraws itself; in a log file it writes a line every ten seconds at most.
-    """
-    interactive = sys.stderr.isatty()
+    n: int
+
+    def update(self, n: int = 1) -> object:
+        """Another ``n`` of the total have passed."""
+
+
+class _Lines:
+    """Progress in a log, which keeps every character: few lines, and a last one if there was a first."""
+
+    def __init__(self, total: int | None, what: str) -> None:
+        self.total, self.what, self.n = total, what, 0  # n: as tqdm calls it
+        self.began = time.monotonic()
+        self.due, self.told = self.began + _FIRST, False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: type | None, *_: object) -> None:
+        if self.told and failure is None:
+            self._say(f"done in {duration(time.monotonic() - self.began)}")
+
+    def update(self, n: int = 1) -> None:
+        self.n += n
+        now = time.monotonic()
+        if now < self.due:
+            return
+        self.due, self.told = now + _PAUSE, True
+        if not self.total:
+            self._say(f"{self.n}")
+        elif self.n < self.total:
+            left = (now - self.began) / self.n * (self.total - self.n)
+            self._say(f"{self.n} of {self.total}, about {duration(left)} left")
+
+    def _say(self, text: str) -> None:
+        print(f"{self.what}: {text}", file=sys.stderr, flush=True)
+
+
+def bar(total: int | None, what: str, unit: str = "image") -> Progress:
+    """Progress to be told of each step: on a terminal a bar that redraws itself, after two seconds of silence; in a log
+    a line after ten seconds and then twice a minute."""
+    if not sys.stderr.isatty():
+        return _Lines(total, what)
     return tqdm(
         total=total,
         desc=what,
         unit=f" {unit}",
         delay=2.0,
-        mininterval=0.2 if interactive else 10.0,
-        leave=False if interactive else None,
-        dynamic_ncols=interactive,
+        mininterval=0.2,
+        leave=False,
+        dynamic_ncols=True,
         file=sys.stderr,
     )
 
@@ -33,6 +75,13 @@ def track(items: Iterable[Item], what: str, total: int | None = None, unit: str 
         for item in items:
             yield item
             progress.update()
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def say(text: str) -> None:

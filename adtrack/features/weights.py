@@ -1,7 +1,10 @@
 """Weights of a backbone: found, checked, cut down to the tensors that are used, and named by their SHA-256."""
 
+import contextlib
 import hashlib
+import io
 import re
+import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -136,7 +139,9 @@ def _imagenet(network: str) -> tuple[dict[str, Tensor], str]:
     if "IMAGENET1K_V1" not in known:
         raise UserError(f"weights imagenet must exist as torchvision's V1, but {network} has {', '.join(known)}.")
     weights = known["IMAGENET1K_V1"]
-    return weights.get_state_dict(progress=False, check_hash=True), f"torchvision {weights}"
+    with contextlib.redirect_stdout(io.StringIO()):  # torch says "Downloading" there before it knows whether it can
+        state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
+    return state, f"torchvision {weights}"
 
 
 def _read_file(file: Path) -> dict[str, Tensor]:

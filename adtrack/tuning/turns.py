@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from adtrack.config import BankSpec
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.weights import keep_trunk
+from adtrack.progress import duration
 from adtrack.tracking.evidence import log_bank
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.runs import RunTags, keep_file, log_metrics, run_tags, set_tags, tracked_run
@@ -199,10 +200,3 @@ class Trials:
 def trial_value(trial: FrozenTrial) -> float:
     """The one number of a trial: its value, or the mean of a Pareto trial's two."""
     return statistics.fmean(trial.values)
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``3 min``, ``2.5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

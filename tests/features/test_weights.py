@@ -191,6 +191,13 @@ def test_without_imagenet_weights_the_demo_falls_back_and_nothing_else(
         load_trunk(BackboneSpec("resnet18", "imagenet", 3), LAYERS, "/data")
 
 
+def test_an_offline_start_says_nothing_of_a_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
+    assert load_trunk(BackboneSpec("resnet18"), LAYERS, "demo").fell_back
+    assert capsys.readouterr() == ("", "")
+
+
 def test_imagenet_weights_are_torchvisions_first_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 

@@ -20,7 +20,6 @@ from adtrack.tracking.store import search_runs
 from adtrack.tracking.trials import study_trials
 from adtrack.tuning import finish
 from adtrack.tuning.study import best_of, default_name
-from adtrack.tuning.turns import duration
 
 VALUES = ("val_clean/image_auroc", "val_shift/image_auroc", "val_clean/threshold", "objective")
 
@@ -253,10 +252,6 @@ def test_under_mlflow_run_the_newest_parent_has_all_trials(workplace, adtrack, p
     assert first.data.tags["adtrack.role"] == "continued study" and second.data.tags["adtrack.role"] == "study"
     assert second.data.params["seed"] == "42.0" and second.data.params["class"] == "part"
     assert {run.info.experiment_id for run in runs()} == {experiment} and statuses() == {"FINISHED"}
-
-
-def test_durations_for_people():
-    assert [duration(seconds) for seconds in (3.2, 89, 200, 9000)] == ["3 s", "89 s", "3 min", "2.5 h"]
 
 
 def test_a_finished_study_has_nothing_to_do_and_more_trials_go_on(workplace, adtrack, part):
