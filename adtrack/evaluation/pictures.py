@@ -1,7 +1,7 @@
 """The pictures of an evaluation: a few telling heatmaps, and a sheet of all images."""
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from adtrack.detectors.scorer import Calibration
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.heatmaps import ColourRange
 from adtrack.evaluation.sheets import Tile, contact_sheet, fit, panel, save_png, thumb
+from adtrack.filenames import Places, file_name
 
 SIDE = 192  # pixels: a panel of three is readable at this size and costs a few milliseconds
 _SHEET_TILES = 120
@@ -42,13 +43,13 @@ def write_pictures(evaluation: Evaluation, display: Display, calibration: Calibr
     colours = ColourRange(calibration.colour_low, calibration.colour_high)
     target = folder / "heatmaps" / evaluation.name
     target.mkdir(parents=True, exist_ok=True)
-    written = {}
+    written, places = {}, Places()
     for name, index in telling_images(evaluation):
         image, mask = display(index)
         heat = fit(evaluation.scored.maps[index], max(image.shape[:2]))
         picture = panel(image, mask, heat, colours, _caption(evaluation, index), SIDE)
         stem = Path(evaluation.scored.images.records[index].path).stem
-        written[name] = target / f"{name}-{stem}.png"
+        written[name] = target / places.free(PurePosixPath(f"{file_name(name)}-{file_name(stem)}.png"))
         save_png(written[name], picture)
     save_png(folder / "heatmaps" / f"{evaluation.name}.png", _sheet(evaluation, display, colours))
     return written

@@ -24,6 +24,7 @@ from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.pictures import write_pictures
 from adtrack.evaluation.verdicts import verdicts
 from adtrack.evaluation.workbench import Built, Workbench
+from adtrack.filenames import ascii_name
 from adtrack.tracking.models import log_scorer
 from adtrack.tracking.runs import (
     bank_params,
@@ -113,7 +114,7 @@ def _show_pictures(pictures: Mapping[str, Path]) -> None:
     client, run_id = MlflowClient(), mlflow.active_run().info.run_id
     for name, file in pictures.items():
         with Image.open(file) as picture:
-            client.log_image(run_id, picture, key=re.sub(r"[^a-zA-Z0-9_\-./ ]", "_", name), synchronous=True)
+            client.log_image(run_id, picture, key="/".join(map(ascii_name, name.split("/"))), synchronous=True)
 
 
 def _show_tables(files: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from mlflow.utils.rest_utils import http_request
 
 from adtrack.findings import BROKEN, NOTE, Check, Finding
 from adtrack.tracking.locks import engine_options
+from adtrack.tracking.sqlite import check_sqlite
 from adtrack.tracking.store import is_server, what_it_says, without_password
 
 GROUP = "Tracking store"
@@ -23,6 +24,7 @@ def look_at_store(uri: str) -> tuple[Check, bool]:
     """The store at ``uri``, and whether it can be asked more; nothing is made where there is none."""
     shown = without_password(uri)
     try:
+        check_sqlite(uri)
         detail, findings, usable = _server(uri) if is_server(uri) else _database(uri)
     except Exception as error:  # SQLAlchemy's, HTTP's and files' errors alike: the store is not to be had
         finding = Finding(

@@ -12,8 +12,9 @@ from sqlalchemy.pool import NullPool
 
 from adtrack.cache import cache_folder
 from adtrack.errors import UserError
+from adtrack.tracking.sqlite import sqlite_file
 
-_SQLITE, _POSTGRESQL = "sqlite:///", "postgresql"
+_POSTGRESQL = "postgresql"
 # A machine that vanishes gives its lock back within two minutes, and one that works for hours under it keeps it.
 _SESSION = {
     "tcp_keepalives_idle": 60,
@@ -39,7 +40,8 @@ def one_at_a_time(uri: str, what: str = "layout") -> Iterator[None]:
 
 def _place(uri: str) -> str:
     """The same text for every way to name an SQLite file."""
-    return str(Path(uri.removeprefix(_SQLITE)).resolve()) if uri.startswith(_SQLITE) else uri
+    file = sqlite_file(uri)
+    return str(file.resolve()) if file else uri
 
 
 @contextlib.contextmanager

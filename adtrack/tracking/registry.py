@@ -59,9 +59,9 @@ class Move:
 
 def registry_name(class_name: str) -> str:
     """The name of a class's registered model. UserError if the registry can't take it: before a study, not after."""
-    if set(class_name) & set(":/\"'"):
+    if set(class_name) & set(":/?@\"'"):  # the last two end a search's text; the others end a name in models:/…
         raise UserError(
-            f"a class that is registered must have a name without : / and quotes, but got {class_name!r}.",
+            f"a class that is registered must have a name without : / ? @ and quotes, but got {class_name!r}.",
             "rename its folder.",
         )
     return f"adtrack-{class_name}"

@@ -15,6 +15,7 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.time import get_current_time_millis
 
 import adtrack
@@ -211,7 +212,7 @@ def keep_file(run_id: str, file: Path, place: str) -> None:
 def artifact_place(path: str) -> str:
     """Where the active run keeps ``path``: a folder if the store is on this machine, a page if it has a server."""
     page = run_page()
-    return f"{page}/artifacts/{path}" if page else mlflow.get_artifact_uri(path).removeprefix("file://")
+    return f"{page}/artifacts/{path}" if page else local_file_uri_to_path(mlflow.get_artifact_uri(path))
 
 
 def run_page() -> str | None:

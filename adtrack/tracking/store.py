@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from adtrack.errors import UserError
 from adtrack.tracking.locks import one_at_a_time
+from adtrack.tracking.sqlite import check_sqlite, sqlite_url
 
 EXPERIMENT = "adtrack"
 
@@ -27,6 +28,7 @@ def open_store() -> str:
     _quieten()
     uri = tracking_uri()
     try:
+        check_sqlite(uri)
         with one_at_a_time(uri), _soon():
             mlflow.set_tracking_uri(uri)
             if _experiment_is_given():
@@ -49,7 +51,7 @@ def open_store() -> str:
 
 def tracking_uri() -> str:
     """The store that is meant: MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working directory."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(Path.cwd() / "mlflow.db")
 
 
 def is_server(uri: str) -> bool:
@@ -80,8 +82,20 @@ def _enter_experiment() -> None:
     if MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
         # Of several machines that begin at once, one makes it. set_experiment would leave the others in "Default".
         with contextlib.suppress(MlflowException):
-            MlflowClient().create_experiment(EXPERIMENT)
+            MlflowClient().create_experiment(EXPERIMENT, _artifact_root())
     mlflow.set_experiment(EXPERIMENT)
+
+
+def _artifact_root() -> str | None:
+    """Where an experiment keeps its files; None where the store's own choice is sound.
+
+    Without a server that is ``mlruns`` in the working directory, as a bare path. MLflow reads it as a URI after all,
+    so that of a folder called ``a%20b`` it would write to another one: such a path is given as the URI it is.
+    """
+    folder = Path.cwd() / "mlruns" / EXPERIMENT
+    if is_server(mlflow.get_tracking_uri()) or not set("%?#") & set(str(folder)):
+        return None
+    return folder.as_uri()
 
 
 def without_password(uri: str) -> str:

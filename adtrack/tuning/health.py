@@ -13,6 +13,7 @@ from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.tracking.health import database_tables
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.run_health import run_params
+from adtrack.tracking.sqlite import check_sqlite
 from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.trials import study_parent, study_storages, study_trials
 from adtrack.tracking.workers import is_gone
@@ -29,6 +30,7 @@ def look_at_studies(url: str) -> Check:
     """The studies in Optuna's database at ``url``, and those of their trials that nobody works on any more."""
     shown = without_password(url)
     try:
+        check_sqlite(url)
         studies = _studies(url)
     except Exception as error:  # SQLAlchemy's and Optuna's errors, a wrong URL, a missing driver
         finding = Finding(

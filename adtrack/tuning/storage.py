@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from adtrack.errors import UserError
 from adtrack.tracking.locks import engine_options, one_at_a_time
+from adtrack.tracking.sqlite import check_sqlite, sqlite_file, sqlite_url
 from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.workers import end_killed, is_gone
 from adtrack.tuning.space import WithoutRepeats, cell_of, interrupted
@@ -28,9 +29,8 @@ _HEARTBEAT, _GRACE = 60, 300  # seconds: how a worker on another machine shows t
 
 def default_storage(tracking_uri: str) -> str:
     """ADTRACK_STORAGE, else ``optuna.db`` beside the MLflow store if that is an SQLite file, else in this folder."""
-    prefix = "sqlite:///"
-    beside = Path(tracking_uri.removeprefix(prefix)).parent if tracking_uri.startswith(prefix) else Path.cwd()
-    return os.environ.get(VARIABLE) or f"{prefix}{beside / 'optuna.db'}"
+    store = sqlite_file(tracking_uri)
+    return os.environ.get(VARIABLE) or sqlite_url((store.parent if store else Path.cwd()) / "optuna.db")
 
 
 class _Storage(RDBStorage):
@@ -48,6 +48,7 @@ def open_study(
     optuna.logging.disable_propagation()
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
+        check_sqlite(url)
         with one_at_a_time(url):  # processes that start together must not lay out the tables twice
             study = _open(url, name, sampler, directions, digests)
     except UserError:

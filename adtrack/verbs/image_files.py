@@ -5,6 +5,7 @@ from pathlib import Path
 
 from adtrack.data.files import SUFFIXES, files_below, is_beside, is_image
 from adtrack.errors import UserError
+from adtrack.filenames import Places, file_path
 from adtrack.verbs.checks import check_sources
 
 
@@ -41,14 +42,6 @@ def _below(folder: Path, out: Path) -> Iterator[Path]:
 
 def _places(found: dict[Path, Path]) -> list[tuple[Path, Path]]:
     """Overlay paths that no two images share: photo.jpg and photo.png of one folder get different ones."""
-    taken: set[Path] = set()
-    places = []
-    for path, inside in found.items():
-        target = Path("overlays") / inside.with_suffix(".png")
-        count = 2
-        while target in taken:
-            target = Path("overlays") / inside.with_name(f"{inside.stem}-{count}.png")
-            count += 1
-        taken.add(target)
-        places.append((path, target))
-    return places
+    places = Places()
+    below = {path: file_path(("overlays", *inside.parts[:-1], inside.stem)) for path, inside in found.items()}
+    return [(path, Path(places.free(place.with_name(f"{place.name}.png")))) for path, place in below.items()]

@@ -7,6 +7,7 @@ from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.registry import registry_name
 from adtrack.tracking.runs import log_params, log_surroundings, run_tags, tracked_run
+from adtrack.tracking.sqlite import sqlite_file
 from adtrack.tracking.store import is_server, open_store, without_password
 from adtrack.tracking.trials import STORAGE_TAG, adopt_trials, joined_run, study_parent
 from adtrack.tracking.workers import working
@@ -35,7 +36,7 @@ def tune(
     storage = storage or default_storage(tracking_uri)
     if is_server(tracking_uri) and storage.startswith("sqlite"):
         say(
-            f"The study's trials are dealt out in {storage.removeprefix('sqlite:///')}, on this machine alone; "
+            f"The study's trials are dealt out in {sqlite_file(storage)}, on this machine alone; "
             "--storage postgresql://… lets other machines take part."
         )
     bench = open_bench(spec, study.space.all_layers, device, warn)

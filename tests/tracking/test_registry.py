@@ -126,7 +126,7 @@ def test_a_version_says_where_it_comes_from(study):
     assert len(MlflowClient().search_model_versions("name = 'adtrack-part'")) == 1
 
 
-@pytest.mark.parametrize("name", ["a:b", "a/b", "it's"])
+@pytest.mark.parametrize("name", ["a:b", "a/b", "it's", "a?b", "a@b"])
 def test_a_class_that_the_registry_cannot_name_is_refused(name):
     with pytest.raises(UserError, match="without"):
         registry_name(name)

@@ -81,9 +81,9 @@ def test_a_server_that_hangs_up_is_named_after_three_tries(workplace, monkeypatc
 def test_an_experiment_that_another_machine_makes_at_the_same_moment_is_entered(workplace, monkeypatch):
     real = MlflowClient.create_experiment
 
-    def beaten(self: MlflowClient, name: str) -> str:
-        real(self, name)
-        return real(self, name)
+    def beaten(self: MlflowClient, *asked: str | None) -> str:
+        real(self, *asked)
+        return real(self, *asked)
 
     monkeypatch.setattr(MlflowClient, "create_experiment", beaten)
     open_store()

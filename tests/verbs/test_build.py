@@ -51,6 +51,25 @@ def test_a_bank_is_measured_on_val_and_logged(workplace, adtrack, part):
     assert "trunk.safetensors" in {item.name for item in Path(folder).rglob("*")}
 
 
+def test_pictures_of_oddly_named_images_and_defects_can_be_fetched(workplace, adtrack, write_part, part):
+    root = write_part(workplace / "data", masks=False)
+    for kind, name in (("spot", "a#b"), ("scratch", "a?b")):
+        (root / "part/test" / kind).rename(root / "part/test" / name)
+    names = ("a#b", "q?x=1", "a%20b", "new\nline", "100%", "back\\slash", "..dots", "x" * 180)
+    for folder in ("train/good", "test/a#b", "test/a?b"):
+        for file, name in zip(sorted((root / "part" / folder).glob("*.png")), names, strict=False):
+            file.rename(file.with_name(f"{name}.png"))
+    done = adtrack("build-bank", *changed(part, "--data", root), *BANK)
+    assert done.code == 0, done.err
+    client, run_id = MlflowClient(), only_run().info.run_id
+    sets = ("heatmaps/val_clean", "heatmaps/val_shift")
+    listed = [item.path for folder in sets for item in client.list_artifacts(run_id, folder)]
+    assert len(listed) == 2 * 9  # three of each kind
+    for path in listed:
+        assert Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)).is_file()
+    assert len({item.path.partition("+")[0] for item in client.list_artifacts(run_id, "images")}) == 2 * 3
+
+
 @pytest.mark.parametrize(("options", "registered"), [(["--register"], True), (["--register", "false"], False)])
 def test_registering_is_asked_for(workplace, adtrack, part, options, registered):
     done = adtrack("build-bank", *options, *part, *BANK)

@@ -31,6 +31,18 @@ def test_places_of_overlays_never_collide(tmp_path):
         find_images([tmp_path / "z"], tmp_path / "out")
 
 
+def test_overlays_are_called_as_every_file_system_and_server_can_give_back(tmp_path):
+    names = ("cam?1/a#b.png", "cam?1/a%20b.png", "new\nline.png", "x" * 180 + ".png", "A.png", "a.png", "0.bmp")
+    touch(*(tmp_path / "photos" / name for name in (*names, "0.png/2.png")))  # a folder called as 0.bmp's overlay
+    places = [place.as_posix() for _, place in find_images([tmp_path / "photos"], tmp_path / "out")]
+    assert len({place.casefold() for place in places}) == len(places) == 8
+    assert {"overlays/A.png", "overlays/a-2.png", "overlays/0.png", "overlays/0-2.png/2.png"} <= set(places)
+    for place in places:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+        assert not set(place) & set("#?%\n") and max(map(len, place.split("/"))) < 100
+
+
 def test_linked_folders_are_searched_once_and_never_round_in_circles(tmp_path):
     photos, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
     touch(photos / "z/1.png", elsewhere / "2.png", elsewhere / "deep/3.png", tmp_path / "outside.png")

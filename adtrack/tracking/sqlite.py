@@ -1,0 +1,43 @@
+"""SQLite databases and their URLs: which file a URL means, and which URL means a file."""
+
+from pathlib import Path
+
+import sqlalchemy
+
+from adtrack.errors import UserError
+
+PREFIX = "sqlite:///"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file that SQLAlchemy, and with it MLflow and Optuna, takes a URL for; None if it means no SQLite file."""
+    if not url.startswith("sqlite"):
+        return None
+    database = sqlalchemy.make_url(url).database
+    return Path(database) if database and database != ":memory:" else None
+
+
+def sqlite_url(file: Path) -> str:
+    """The URL that means this file, whatever its folders are called.
+
+    Where the path can't stand in it as it is, the driver is named, too: of a URL without, MLflow takes the escapes for
+    a path, and makes that path's folder.
+    """
+    plain = f"{PREFIX}{file}"
+    if sqlite_file(plain) == file and not set("{}") & set(str(file)):  # Optuna fills in what stands in braces
+        return plain
+    return sqlalchemy.URL.create("sqlite+pysqlite", database=str(file)).render_as_string()
+
+
+def check_sqlite(url: str) -> None:
+    """Refuse a URL that spells a path which it does not mean: ``?`` ends it, and ``%20`` is a space."""
+    if not url.startswith(PREFIX):
+        return
+    spelt, meant = Path(url.removeprefix(PREFIX)), sqlite_file(url)
+    if meant is None or meant.parent == spelt.parent or not spelt.parent.is_dir():
+        return
+    if meant.name != spelt.name or not meant.parent.is_dir():
+        raise UserError(
+            f"an SQLite URL must spell ? and % of a path as %3F and %25, but {url} means {meant}.",
+            f"write {sqlite_url(spelt)}; {PREFIX}{spelt.name} means a file in the working folder.",
+        )
