@@ -235,6 +235,31 @@ def blank_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mlflow.db"
 
 
+def _killed_at(statement: int, work: Callable[[], object]) -> bool:
+    """Whether a process that does ``work`` was killed by its database's statement of this number."""
+    child = os.fork()
+    if child == 0:
+        asked = iter(range(statement))
+
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        @event.listens_for(Engine, "before_cursor_execute")
+        def _(*_: object) -> None:
+            if next(asked, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        work()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+@pytest.fixture(scope="session")
+def killed_at() -> Callable[[int, Callable[[], object]], bool]:
+    """Does some work in a process that is killed when it sends the databases its n-th statement."""
+    return _killed_at
+
+
 @contextlib.contextmanager
 def _at_work_in(folder: Path, cache: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

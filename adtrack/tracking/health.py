@@ -1,6 +1,7 @@
 """Is the tracking store there, writable and up to date? Looks without changing anything."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -12,6 +13,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.rest_utils import http_request
 
 from adtrack.findings import BROKEN, NOTE, Check, Finding
+from adtrack.tracking.layout import database_tables, is_half_laid, mend_half_laid, move_aside, sqlite_file
 from adtrack.tracking.locks import engine_options
 from adtrack.tracking.sqlite import check_sqlite
 from adtrack.tracking.store import is_server, what_it_says, without_password
@@ -73,6 +75,8 @@ def _database(uri: str) -> tuple[str, tuple[Finding, ...], bool]:
         engine.dispose()
     if found == expected:
         return " (schema up to date)", (), True
+    if is_half_laid(uri):
+        return "", (_half_laid(uri),), False
     finding = Finding(
         BROKEN,
         f"the store's schema is {found}, and MLflow {mlflow.__version__} needs {expected}",
@@ -81,6 +85,17 @@ def _database(uri: str) -> tuple[str, tuple[Finding, ...], bool]:
         "was a newer one, use that.",
     )
     return "", (finding,), False
+
+
+def _half_laid(uri: str) -> Finding:
+    in_file = sqlite_file(uri) is not None
+    return Finding(
+        BROKEN if in_file else NOTE,
+        "the store is half laid out, and nothing has been logged to it",
+        "A program was killed while it made the tables, or makes them right now. Nothing is lost.",
+        mend_half_laid(uri),
+        mend=partial(move_aside, uri) if in_file else None,
+    )
 
 
 def _check_writable(engine: sqlalchemy.Engine) -> None:
@@ -92,18 +107,6 @@ def _check_writable(engine: sqlalchemy.Engine) -> None:
         folder = Path(engine.url.database).absolute().parent
         if not os.access(folder, os.W_OK):  # SQLite writes its journal there
             raise PermissionError(f"no right to write to {folder}")
-
-
-def database_tables(url: str) -> set[str]:
-    """Names of a database's tables. An SQLite file that is not there has none, and is not made."""
-    place = sqlalchemy.make_url(url)
-    if place.get_backend_name() == "sqlite" and not (place.database and Path(place.database).is_file()):
-        return set()
-    engine = sqlalchemy.create_engine(place, **engine_options(url))
-    try:
-        return set(sqlalchemy.inspect(engine).get_table_names())
-    finally:
-        engine.dispose()
 
 
 def local_folder(uri: str) -> Path | None:

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from adtrack.errors import UserError
+from adtrack.tracking.layout import is_half_laid, lay_out_store, mend_half_laid
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.sqlite import check_sqlite, sqlite_url
 
@@ -23,13 +24,14 @@ def open_store() -> str:
     """Point MLflow to the store and make sure that it exists; returns its URI.
 
     MLFLOW_TRACKING_URI decides, else ``mlflow.db`` in the working directory. A new database is laid out by one
-    process at a time: several that start together would stumble over each other's tables.
+    process at a time, whole or not at all: several that start together would stumble over each other's tables.
     """
     _quieten()
     uri = tracking_uri()
     try:
         check_sqlite(uri)
         with one_at_a_time(uri), _soon():
+            lay_out_store(uri)
             mlflow.set_tracking_uri(uri)
             if _experiment_is_given():
                 MlflowClient().search_experiments(max_results=1)
@@ -38,15 +40,27 @@ def open_store() -> str:
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy, HTTP and file errors alike: the store is not to be had
-        remedy = "or unset it to use mlflow.db in the working directory."
-        if is_server(uri):
-            remedy = "and MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD if the server asks who you are."
-        raise UserError(
-            f"the tracking store must be reachable and writable, but {without_password(uri)} is not "
-            f"({what_it_says(error, uri)}).",
-            f"check MLFLOW_TRACKING_URI, {remedy}",
-        ) from error
+        raise _not_to_be_had(uri, error) from error
     return uri
+
+
+def _not_to_be_had(uri: str, error: Exception) -> UserError:
+    """The sentence for a store that could not be opened because of ``error``."""
+    with contextlib.suppress(Exception):  # then it cannot be looked into either
+        if not is_server(uri) and is_half_laid(uri):
+            return UserError(
+                f"the tracking store must be whole, but {without_password(uri)} is half laid out: a program was killed "
+                "while it made the tables. Nothing has been logged to it.",
+                f"{mend_half_laid(uri)} Are they being made right now, by mlflow ui for instance? Then wait for it.",
+            )
+    remedy = "or unset it to use mlflow.db in the working directory."
+    if is_server(uri):
+        remedy = "and MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD if the server asks who you are."
+    return UserError(
+        f"the tracking store must be reachable and writable, but {without_password(uri)} is not "
+        f"({what_it_says(error, uri)}).",
+        f"check MLFLOW_TRACKING_URI, {remedy}",
+    )
 
 
 def tracking_uri() -> str:

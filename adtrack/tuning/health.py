@@ -10,7 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
-from adtrack.tracking.health import database_tables
+from adtrack.tracking.layout import database_tables
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.run_health import run_params
 from adtrack.tracking.sqlite import check_sqlite

@@ -17,6 +17,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from adtrack.errors import UserError
+from adtrack.tracking.layout import lay_out
 from adtrack.tracking.locks import engine_options, one_at_a_time
 from adtrack.tracking.sqlite import check_sqlite, sqlite_file, sqlite_url
 from adtrack.tracking.store import what_it_says, without_password
@@ -50,6 +51,7 @@ def open_study(
     try:
         check_sqlite(url)
         with one_at_a_time(url):  # processes that start together must not lay out the tables twice
+            lay_out(url, _optunas_tables)
             study = _open(url, name, sampler, directions, digests)
     except UserError:
         raise
@@ -105,6 +107,12 @@ def _open(url: str, name: str, sampler: WithoutRepeats, directions: Sequence[str
     if "key" not in study.user_attrs:
         study.set_user_attr("key", uuid.uuid4().hex)
     return study
+
+
+def _optunas_tables(url: str) -> None:
+    storage = RDBStorage(url)
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def _refuse_others_tables(url: str) -> None:

@@ -68,6 +68,15 @@ def test_a_study_is_made_once_and_found_again(tmp_path):
     assert opened(tmp_path, "other").trials == []
 
 
+def test_a_layout_that_was_killed_at_any_moment_leaves_no_half_database(tmp_path, killed_at):
+    for statement in (3, 25, 50):
+        assert killed_at(statement, lambda: opened(tmp_path)) and not (tmp_path / "optuna.db").exists()
+    assert opened(tmp_path).trials == [] and [path.name for path in tmp_path.iterdir()] == ["optuna.db"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "optuna.db")) as database:
+        names = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    assert {"ix_studies_study_name", "ix_trials_study_id", "alembic_version"} <= names
+
+
 @pytest.mark.parametrize("key", ["data_digest", "spec_digest"])
 def test_another_digest_is_refused_with_both(tmp_path, key):
     opened(tmp_path)
