@@ -13,13 +13,17 @@ from pathlib import Path
 
 import torch
 import torchvision
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..cache import cache_folder
 from ..config import DEMO, IMAGENET, RANDOM, BackboneSpec
 from ..errors import UserError
+from ..findings import listed
 from .networks import build_network, cut_shapes
+from .weight_files import read_tensors
+
+_COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Trunk:
     @classmethod
     def load(cls, file: Path, network: str, sha256: str, origin: str) -> "Trunk":
         """Read tensors written by ``save``; they must be the ones that ``sha256`` names."""
-        trunk = cls(network, _read_file(file), origin)
+        trunk = cls(network, read_tensors(file), origin)
         if trunk.sha256 != sha256:
             raise UserError(f"trunk must have SHA-256 {sha256[:12]}…, but {file} has {trunk.sha256[:12]}….")
         kinds = {tensor.dtype for tensor in trunk.tensors.values()} - {torch.float32}
@@ -114,16 +118,70 @@ def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
     elif spec.weights == RANDOM:
         tensors, origin = _random(spec)
     else:
-        tensors, origin = _read_file(Path(spec.weights).expanduser()), Path(spec.weights).name
+        tensors, origin = read_tensors(Path(spec.weights).expanduser()), Path(spec.weights).name
     return _cut(Trunk(spec.name, tensors, origin, fell_back), shapes)
 
 
 def _cut(whole: Trunk, shapes: dict[str, torch.Size]) -> Trunk:
+    whole = _unprefixed(whole, shapes)
     # Batch norm's counters are part of the state but never read in eval mode, and converted files leave them out.
-    counters = {name: torch.zeros(shape) for name, shape in shapes.items() if name.endswith("num_batches_tracked")}
+    counters = {name: torch.zeros(shape) for name, shape in shapes.items() if name.endswith(_COUNTER)}
     tensors = {**counters, **whole.tensors}
     replace(whole, tensors=tensors).require(shapes)
-    return replace(whole, tensors={name: tensors[name].detach().float().clone() for name in shapes})
+    return replace(whole, tensors={name: _widened(name, tensors[name], whole.origin) for name in shapes})
+
+
+def _unprefixed(whole: Trunk, shapes: dict[str, torch.Size]) -> Trunk:
+    """Without the prefix that wrappers put before all names (``module.``, ``model.``), where only with it they fit.
+
+    UserError: several networks in the file would fit.
+    """
+    needed = [name for name in shapes if not name.endswith(_COUNTER)]
+
+    def fits(prefix: str) -> bool:
+        return all(name in whole.tensors for name in (prefix + name for name in needed))
+
+    prefixes = [name.removesuffix(needed[0]) for name in whole.tensors if name.endswith(f".{needed[0]}")]
+    fitting = [] if fits("") else [prefix for prefix in prefixes if fits(prefix)]
+    if len(fitting) > 1:
+        raise UserError(
+            f"weights must be of one network, but {whole.origin} holds {len(fitting)}: "
+            f"{listed([prefix.rstrip('.') for prefix in fitting])}.",
+            "save the tensors of the one that is meant.",
+        )
+    if not fitting:
+        return whole
+    named = {
+        name.removeprefix(fitting[0]): tensor for name, tensor in whole.tensors.items() if name.startswith(fitting[0])
+    }
+    return replace(whole, tensors=named)
+
+
+def _widened(name: str, tensor: Tensor, origin: str) -> Tensor:
+    """The tensor in float32. UserError: it is of a kind that no network computes with, or holds no finite numbers."""
+    kind = _odd_kind(tensor)
+    if kind is None and not tensor.is_floating_point() and not name.endswith(_COUNTER):
+        kind = str(tensor.dtype)
+    if kind is not None:
+        raise UserError(
+            f"weights must be plain floating-point tensors, but {name} in {origin} is {kind}.",
+            "save them anew from the network on a CPU: model.float().state_dict().",
+        )
+    values = tensor.detach().float().clone()
+    if not bool(values.isfinite().all()):
+        raise UserError(
+            f"weights must be finite numbers, but {name} in {origin} holds NaN or infinity.",
+            "the training went astray, or the file is damaged: take others.",
+        )
+    return values
+
+
+def _odd_kind(tensor: Tensor) -> str | None:
+    if tensor.is_meta:
+        return "on the meta device, without values"
+    if tensor.layout != torch.strided:
+        return "sparse"
+    return "quantised" if tensor.is_quantized else None
 
 
 def _random(spec: BackboneSpec) -> tuple[dict[str, Tensor], str]:
@@ -142,21 +200,3 @@ def _imagenet(network: str) -> tuple[dict[str, Tensor], str]:
     with contextlib.redirect_stdout(io.StringIO()):  # torch says "Downloading" there before it knows whether it can
         state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
     return state, f"torchvision {weights}"
-
-
-def _read_file(file: Path) -> dict[str, Tensor]:
-    if not file.is_file():
-        raise UserError(f"weights must be imagenet, random or a file, but there is no file {str(file)!r}.")
-    try:
-        if file.suffix == ".safetensors":
-            content = load_file(file)
-        else:
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a parser makes of hostile bytes, the file is not usable
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"weights must be a readable .pth or .safetensors file of tensors, but {file.name} is not ({reason})."
-        ) from error
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UserError(f"weights must be a mapping from names to tensors, but {file.name} holds something else.")
-    return content

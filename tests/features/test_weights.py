@@ -1,8 +1,6 @@
 """Weights: random ones by seed, files good and bad, ImageNet's with and without a network, and their SHA-256."""
 
 import functools
-import os
-import pickle
 import urllib.error
 from collections.abc import Callable
 from http.client import IncompleteRead
@@ -123,42 +121,6 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "grey.safetensors")
     with pytest.raises(UserError, match=r"conv1\.weight has shape \(64, 1, 7, 7\) in grey.safetensors and \(64, 3, 7"):
         from_file(tmp_path / "grey.safetensors")
-
-
-class Bomb:
-    """Unpickling it creates a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Callable, tuple[str]]:
-        return os.mkdir, (str(self.folder),)
-
-
-@pytest.mark.parametrize("raw", [False, True])
-def test_a_pickle_bomb_does_not_go_off(tmp_path: Path, raw: bool) -> None:
-    file, crater = tmp_path / "bomb.pth", tmp_path / "crater"
-    if raw:
-        file.write_bytes(pickle.dumps(Bomb(crater), protocol=2))
-    else:
-        torch.save({"conv1.weight": Bomb(crater)}, file)
-    with pytest.raises(UserError, match=r"readable \.pth or \.safetensors file of tensors, but bomb\.pth is not"):
-        from_file(file)
-    assert not crater.exists()
-
-
-@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
-@pytest.mark.parametrize("content", [b"", b"garbage" * 99, b"\x80\x02}q\x00.", b"PK\x03\x04" + b"\0" * 99])
-def test_garbage_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=rf"weights must .*{name}"):
-        from_file(tmp_path / name)
-
-
-def test_a_checkpoint_around_the_weights_is_refused(tmp_path: Path) -> None:
-    torch.save({"state_dict": state(), "epoch": 3}, tmp_path / "checkpoint.pth")
-    with pytest.raises(UserError, match=r"mapping from names to tensors, but checkpoint\.pth holds something else"):
-        from_file(tmp_path / "checkpoint.pth")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

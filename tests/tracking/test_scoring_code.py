@@ -1,5 +1,6 @@
 """The scoring code that a model carries: one file, the same for the same code, and known by its digest."""
 
+import ast
 import hashlib
 import shutil
 import zipfile
@@ -46,6 +47,16 @@ def test_it_is_the_part_that_scores_and_no_more(bank):
     assert len(packages) == 1 and packages.pop().startswith("adtrack_scoring_")
     assert {"__init__.py", "errors.py", "data/loading.py", "features/backbone.py", "detectors/scorer.py"} <= files
     assert {Path(file).suffix for file in files} == {".py"} and not any("tracking" in file for file in files)
+
+
+def test_whatever_it_imports_of_adtrack_is_in_it(bank):
+    files = {name.partition("/")[2]: content for name, content in modules(bank).items()}
+    for file, content in files.items():
+        for node in ast.walk(ast.parse(content)):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                folder = file.split("/")[: -node.level]
+                module = "/".join([*folder, *(node.module or "__init__").split(".")])
+                assert {f"{module}.py", f"{module}/__init__.py"} & files.keys(), f"{file} imports {module}"
 
 
 def test_the_same_code_gives_the_same_bytes(bank, tmp_path):
