@@ -46,7 +46,7 @@ def log_bank(bench: Workbench, built: Built, *, with_trunk: bool) -> str:
     log_surroundings(bench)
     seen = (built.scorer.facts["trained_on"], built.scorer.facts["calibrated_on"])
     log_data(bench, dict.fromkeys((*seen, *(evaluation.name for evaluation in built.evaluations))))
-    uri = log_scorer(built.scorer, "bank", with_trunk=with_trunk)
+    uri = log_scorer(built.scorer, with_trunk=with_trunk)
     # After the model: MLflow copies the metrics that a run has before to its model, and reads each one's history.
     log_metrics({f"cost/{key}": value for key, value in built.costs.items()}, _logged_model(uri))
     log_evaluations(bench, built.scorer, built.evaluations, uri)

@@ -1,6 +1,7 @@
 """A bank as an MLflow model: logged with a trial, made whole for the registry, loaded again."""
 
 import importlib.metadata
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,17 @@ class _Unrehearsed:
         mlflow.pyfunc.save_model(path, mlflow_model=mlflow_model, **options)
 
 
-def log_scorer(scorer: Scorer, name: str, *, with_trunk: bool) -> str:
+def model_name(scorer: Scorer) -> str:
+    """The model in MLflow's lists: class, method, network, parameters, ``zipper patchcore resnet50 layer2 p3 0,1``.
+
+    MLflow takes no point, among others.
+    """
+    spec, named = scorer.detector.spec, scorer.facts.get("class", "")
+    words = " ".join([*named.split(), spec.method, scorer.backbone.trunk.network, spec.title])
+    return re.sub(r"[/:.%\"']", "-", re.sub(r"(?<=\d)\.(?=\d)", ",", words))
+
+
+def log_scorer(scorer: Scorer, *, with_trunk: bool, name: str | None = None) -> str:
     """Log the scorer as an MLflow model of the active run, with an example and a page that says how to call it.
 
     Returns its ``models:/…`` URI.
@@ -67,7 +78,7 @@ def log_scorer(scorer: Scorer, name: str, *, with_trunk: bool) -> str:
         write_scoring_code(folder)
         info = Model.log(
             artifact_path=None,  # its old name, which the method still asks for
-            name=name,
+            name=name or model_name(scorer),
             flavor=_Unrehearsed,
             flavor_name="pyfunc",
             validate_serving_input=False,
@@ -82,14 +93,15 @@ def log_scorer(scorer: Scorer, name: str, *, with_trunk: bool) -> str:
     return info.model_uri
 
 
-def log_whole(scorer: Scorer, name: str) -> str:
+def log_whole(scorer: Scorer) -> str:
     """Log the scorer with its trunk, for the registry: to the active run, which gets one such model only.
 
     A model that a process logged before it died, and before it could register it, is taken as it is.
     """
+    name = f"{model_name(scorer)}, with its network"
     uri = _waiting(name)
     if uri is None:
-        return log_scorer(scorer, name, with_trunk=True)
+        return log_scorer(scorer, with_trunk=True, name=name)
     _tell_how_to_call(uri)
     return uri
 

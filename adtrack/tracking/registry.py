@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -126,7 +127,10 @@ def registered_as(tags: Mapping[str, str]) -> Registered | None:
 
 
 def resolved(uri: str) -> str:
-    """An alias as the version that it names now; every other URI as it is."""
+    """An alias as the version that it names now, ``runs:/<id>/bank`` as that run's model; every other URI as it is."""
+    if run := re.fullmatch(r"runs:/(\w+)/bank", uri):
+        model = MlflowClient().get_run(run[1]).data.tags.get("adtrack.model", "")
+        return model if model.startswith("models:/") else uri
     name, at, alias = uri.removeprefix("models:/").partition("@")
     if uri.startswith("models:/") and at:
         return f"models:/{name}/{MlflowClient().get_model_version_by_alias(name, alias).version}"

@@ -113,7 +113,7 @@ def _test(bench: Workbench, best: TrialRecord) -> str:
     """Measure the best bank on Test, and log that and the whole model to the active run: its URI."""
     scorer = load_model(run_tags(best.run_id)["adtrack.model"], bench.device).scorer
     evaluations = [bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in TEST_SETS]
-    whole = log_whole(scorer, "registered_bank")
+    whole = log_whole(scorer)
     log_evaluations(bench, scorer, evaluations, whole)
     return whole
 

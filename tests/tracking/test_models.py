@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from adtrack.errors import UserError
-from adtrack.tracking.models import load_model, requirements
+from adtrack.tracking.models import load_model, model_name, requirements
 
 CPU = torch.device("cpu")
 
@@ -42,6 +42,23 @@ def test_a_trials_model_leaves_the_trunk_to_its_study_and_a_registered_one_is_wh
         assert {"artifacts/bank/bank.safetensors", "artifacts/bank/scorer.json"} <= files(folder)
         assert "artifacts/bank/code.zip" in files(folder)
         assert len(files(folder)) <= 13  # a server is asked for each of them by itself
+
+
+def test_a_model_is_named_for_people(study):
+    client = MlflowClient()
+    (trial,) = (run for run in map(client.get_run, study.children) if run.info.run_id == study.best)
+    found = trial.data.params
+    fraction = found["coreset_fraction"].replace(".", ",")
+    name = f"part patchcore resnet18 {found['layers']} p{found['patch_size']} {fraction}"
+    named = {client.get_logged_model(each.model_id).name for each in trial.outputs.model_outputs}
+    assert named == {name, f"{name}, with its network"}
+    assert len({client.get_logged_model(model_of(run).removeprefix("models:/")).name for run in study.children}) == 3
+
+
+def test_a_name_that_mlflow_would_refuse_is_changed(study):
+    scorer = load_model(model_of(study.best), CPU).scorer
+    scorer.facts = {**scorer.facts, "class": "50% 'a/b:c' \"v1.2\" x.y\n"}
+    assert model_name(scorer).startswith("50- -a-b-c- -v1,2- x-y patchcore resnet18")
 
 
 def test_no_model_holds_a_pickle(study):
