@@ -3,8 +3,6 @@
 import hashlib
 import io
 import os
-import threading
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from ..errors import UserError
 from ..progress import track
 from .classes import ImageRecord
 from .files import images_below
+from .hush import hushed
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MAX_PIXELS = 100_000_000
@@ -38,34 +37,6 @@ _UNTURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-
-
-class _PillowHushed:
-    """Holds Pillow's warnings back while at least one thread is inside.
-
-    ``warnings.catch_warnings`` alone, entered by several threads, may restore another thread's filters for good.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside = threading.Lock(), 0
-        self._filters = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._filters.__exit__()
-
-
-_hushed = _PillowHushed()
 
 
 def _read(source: Path | bytes | BinaryIO, name: str) -> bytes:
@@ -132,7 +103,7 @@ def _decoded(
     name = name or (source.as_posix() if isinstance(source, Path) else "the image")
     data = _read(source, name)
     try:
-        with _hushed:
+        with hushed:
             return pixels(_load(data, name), name)
     except UserError:
         raise
