@@ -25,6 +25,12 @@ def _method(expected: str, value: object) -> None:
         raise UserError(f"method must be {expected} here, but got {value!r}.")
 
 
+def check_bits(bits: object) -> None:
+    """Refuse a depth that no file with 16 bits a channel can have."""
+    if not isinstance(bits, int) or isinstance(bits, bool) or not 8 <= bits <= 16:
+        raise UserError(f"bit depth must be a whole number from 8 to 16, but got {bits!r}.", "auto finds it.")
+
+
 def check_quantile(value: float) -> None:
     """Refuse a share of good parts that is none."""
     if not 0 < value <= 1:
@@ -44,14 +50,20 @@ def digest(record: object) -> str:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which images: a class of the data set at ``root`` ("demo" or a folder), split and shifted by ``seed``."""
+    """Which images: a class of the data set at ``root`` ("demo" or a folder), split and shifted by ``seed``.
+
+    ``bit_depth`` is how many bits of 16-bit files are used; None: as the largest value of the class says.
+    """
 
     class_name: str
     root: str = DEMO
     seed: int = 42
+    bit_depth: int | None = None
 
     def __post_init__(self) -> None:
         _whole("seed", self.seed, 0)
+        if self.bit_depth is not None:
+            check_bits(self.bit_depth)
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def good_data(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Path
 @pytest.fixture(scope="session")
 def tiny_splits(tiny_data: Path) -> Splits:
     """The splits of the class "part": 8 images in Train, 4 in Val, 10 in Test."""
-    from adtrack.data.loading import check_images  # imports torch, which reads OMP_NUM_THREADS when it is loaded
+    from adtrack.data.checking import check_images  # imports torch, which reads OMP_NUM_THREADS when it is loaded
 
     images = read_class(tiny_data, "part")
     return make_splits(images, 42, check_images(tiny_data, images.train + images.test))

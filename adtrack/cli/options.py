@@ -45,9 +45,13 @@ class_option = click.option(
 data_option = click.option(
     "--data", default=DEMO, shell_complete=complete_data, help="'demo', or a folder with classes in MVTec layout."
 )
+bit_depth_option = click.option(
+    "--bit-depth", default=AUTO, help="How many bits of 16-bit files are used, 8 to 16; auto: as their values say."
+)
 data_options = together(
     class_option,
     data_option,
+    bit_depth_option,
     click.option("--seed", default=42, help="Seeds splits, shifts, coreset and random weights."),
     click.option("--device", default="auto", help="auto, cpu or cuda."),
 )
@@ -107,17 +111,27 @@ def build_spec(
     weights: str,
     resize: int,
     crop: int,
+    bit_depth: str = AUTO,
     good_quantile: float = GOOD_QUANTILE,
     **detector: Any,
 ) -> BuildSpec:
     """What the shared options describe."""
     return BuildSpec(
-        DataSpec(class_name, data, seed),
+        DataSpec(class_name, data, seed, parse_bit_depth(bit_depth)),
         ImageSpec(resize, crop),
         BackboneSpec(backbone, weights, seed),
         _detector_spec(seed=seed, **detector),
         good_quantile,
     )
+
+
+def parse_bit_depth(text: str) -> int | None:
+    """A number of bits; None for auto."""
+    if text == AUTO:
+        return None
+    if not text.isdecimal():
+        raise UserError(f"bit depth must be auto or a whole number from 8 to 16, but got {text!r}.")
+    return int(text)
 
 
 def _detector_spec(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from adtrack.cli.options import AUTO, class_option, data_option
+from adtrack.cli.options import AUTO, bit_depth_option, class_option, data_option, parse_bit_depth
 from adtrack.command import loading, warn
 from adtrack.config import DataSpec
 from adtrack.errors import UserError
@@ -34,16 +34,17 @@ def export(class_name: str, study: str, out: Path) -> None:
 @click.command("make-shift", short_help="Write a class through MVTec-Shift as files for any tool.")
 @class_option
 @data_option
+@bit_depth_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder that the class is written below.")
 @click.option("--severity", default=1.0, help="0 = no shift, 1 = the protocol's, 2 = double.")
 @click.option("--seed", default=42, help="Seeds the shift of every image.")
-def make_shift(class_name: str, data: str, out: Path, severity: float, seed: int) -> None:
+def make_shift(class_name: str, data: str, bit_depth: str, out: Path, severity: float, seed: int) -> None:
     """Write a class through MVTec-Shift: images and masks for any tool, all parameters, a page to look at.
 
     \b
     adtrack make-shift --class zipper --data mvtec/ --out mvtec-shift/
     """
-    spec = DataSpec(class_name, data, seed)
+    spec = DataSpec(class_name, data, seed, parse_bit_depth(bit_depth))
     check_class(spec)
     check_writable(out)
     with loading():

@@ -10,7 +10,9 @@ import numpy as np
 from .. import config
 from ..errors import UserError
 from .classes import ImageRecord
-from .loading import decode, decode_mask
+from .loading import decode
+from .masks import decode_mask
+from .reading import STORED, Reading
 from .shift import Shift, check_severity, draw_shift
 from .splits import Splits
 from .transform import shift_image, shift_mask
@@ -21,7 +23,10 @@ _NAME = re.compile(r"(train|val|test)_(clean|shift)(?:(?<=shift)@([0-9]+(?:\.[0-
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The images of ``split`` as they are ("clean") or through MVTec-Shift ("shift") at ``severity``, in path order."""
+    """The images of ``split`` as they are ("clean") or through MVTec-Shift ("shift") at ``severity``, in path order.
+
+    ``reading`` says how their files are read: as stored, where nothing depends on it.
+    """
 
     split: str
     domain: str
@@ -30,6 +35,7 @@ class ImageSet:
     shift_seed: int
     contents: Mapping[str, str] = field(repr=False)
     severity: float = 1.0
+    reading: Reading = STORED
 
     @property
     def name(self) -> str:
@@ -56,9 +62,10 @@ class ImageSet:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the images' content and, in the shifted domain, what their shift depends on."""
+        """SHA-256 over the images' content, how it is read and, in the shifted domain, what their shift depends on."""
         images = [[record.path, self.contents[record.path]] for record in self.records]
-        source = {"images": images, "shift_seed": self.shift_seed if self.domain == SHIFT else None}
+        seed = self.shift_seed if self.domain == SHIFT else None
+        source = {"images": images, "shift_seed": seed, **self.reading.stated}
         return config.digest(source if self._as_drawn else {**source, "severity": self.severity})
 
     def _shift(self, record: ImageRecord) -> Shift:
@@ -67,20 +74,20 @@ class ImageSet:
     def image(self, index: int) -> np.ndarray:
         """uint8 (H, W, 3)."""
         record = self.records[index]
-        image = decode(self.root / record.path, record.path)
+        image = decode(self.root / record.path, record.path, self.reading)
         return shift_image(image, self._shift(record)) if self.domain == SHIFT else image
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image; a shift keeps them."""
         record = self.records[index]
-        return decode(self.root / record.path, record.path).shape[:2]
+        return decode(self.root / record.path, record.path, self.reading).shape[:2]
 
     def mask(self, index: int) -> np.ndarray | None:
         """bool (H, W), all False for a normal image; None for an anomalous image without a mask."""
         record = self.records[index]
         if record.mask is None:
             return None if record.label else np.zeros(self.size(index), dtype=bool)
-        mask = decode_mask(self.root / record.mask, record.mask)
+        mask = decode_mask(self.root / record.mask, record.mask, self.reading)
         return shift_mask(mask, self._shift(record)) if self.domain == SHIFT else mask
 
 
@@ -103,4 +110,5 @@ def parse_name(name: str) -> tuple[str, str, float]:
 
 def image_set(splits: Splits, root: Path, split: str, domain: str, severity: float = 1.0) -> ImageSet:
     """The images of ``split`` ("train", "val", "test") in ``domain``; shifts are seeded like the splits."""
-    return ImageSet(split, domain, root, getattr(splits, split).records, splits.seed, splits.contents, float(severity))
+    records = getattr(splits, split).records
+    return ImageSet(split, domain, root, records, splits.seed, splits.contents, float(severity), splits.reading)

@@ -17,8 +17,13 @@ from PIL import Image
 from .. import __version__
 from ..errors import UserError
 from ..progress import track
+from .checked import MASK_RULE, Checked
+from .checking import check_images
 from .classes import ImageClass, ImageRecord
-from .loading import check_images, decode, decode_mask
+from .loading import decode
+from .masks import decode_mask
+from .reading import Reading
+from .remarks import remarks
 from .repeats import repeated
 from .shift import Shift, draw_shift
 from .transform import shift_image, shift_mask
@@ -29,12 +34,14 @@ _ELSEWHERE = "choose another --out."
 
 @dataclass(frozen=True)
 class ShiftedCopy:
-    """A class written to ``folder``: the shift of every source image, and how many were there from an earlier call.
+    """A class written to ``folder``: what its source files are, the shift of every image, and how many were there from
+    an earlier call.
 
     ``remarks`` are sentences on the source that its reader should know.
     """
 
     folder: Path
+    checked: Checked
     shifts: Mapping[ImageRecord, Shift]
     kept: int
     remarks: tuple[str, ...] = ()
@@ -49,7 +56,9 @@ class _Job:
     row: dict
 
 
-def write_shifted(images: ImageClass, out: Path, seed: int, severity: float = 1.0) -> ShiftedCopy:
+def write_shifted(
+    images: ImageClass, out: Path, seed: int, severity: float = 1.0, reading: Reading | None = None
+) -> ShiftedCopy:
     """Write every image and mask, shifted, as PNG below ``out``/<class>, and ``shift.json`` with all parameters.
 
     Same bytes for the same source and the same Pillow. The same call goes on after an interruption and mends files
@@ -62,19 +71,24 @@ def write_shifted(images: ImageClass, out: Path, seed: int, severity: float = 1.
     records = images.train + images.test
     shifts = {record: draw_shift(record.path, seed, severity) for record in records}
     _check_names(records)
-    contents = check_images(images.root, records)
-    jobs = [_Job(record, shift, _row(record, shift, contents)) for record, shift in shifts.items()]
+    checked = check_images(images.root, records, reading)
+    jobs = [_Job(record, shift, _row(record, shift, checked)) for record, shift in shifts.items()]
     head = {"class": images.name, "seed": seed, "severity": float(severity), "adtrack": __version__}
+    head |= checked.applied.stated
     try:
         known = _begin(folder, {**head, "images": [job.row for job in jobs]})
-        finished = _finish_all(jobs, partial(_finish, images.root, out, known))
+        finished = _finish_all(jobs, partial(_finish, images.root, out, known, checked.reading))
         _write_manifest(folder, {**head, "images": [row for row, _ in finished]})
     except OSError as error:
         raise UserError(
             f"out must be a folder that can be written to, but {out} is not ({error.strerror or error}).", _ELSEWHERE
         ) from error
-    remarks = (*images.remarks, *repeated({"train": images.train, "test": images.test}, contents))
-    return ShiftedCopy(folder, shifts, sum(kept for _, kept in finished), remarks)
+    said = (
+        *images.remarks,
+        *remarks(checked, images.name),
+        *repeated({"train": images.train, "test": images.test}, checked.contents),
+    )
+    return ShiftedCopy(folder, checked, shifts, sum(kept for _, kept in finished), said)
 
 
 def _target(record: ImageRecord) -> PurePosixPath:
@@ -100,7 +114,7 @@ def _check_names(records: tuple[ImageRecord, ...]) -> None:
             )
 
 
-def _row(record: ImageRecord, shift: Shift, contents: Mapping[str, str]) -> dict:
+def _row(record: ImageRecord, shift: Shift, checked: Checked) -> dict:
     """An image's row of the manifest; the digests of what is yet to be written are None."""
     target = _target(record)
     return {
@@ -109,9 +123,10 @@ def _row(record: ImageRecord, shift: Shift, contents: Mapping[str, str]) -> dict
         "mask": record.mask and _mask_target(record.kind, target).as_posix(),
         "mask_sha256": None,
         "source": record.path,
-        "source_sha256": contents[record.path],
+        "source_sha256": checked.contents[record.path],
         "source_mask": record.mask,
-        "source_mask_sha256": record.mask and contents[record.mask],
+        "source_mask_sha256": record.mask and checked.contents[record.mask],
+        **({"mask_rule": MASK_RULE} if record.mask and not checked.masks[record.mask].as_first else {}),
         "shift": dataclasses.asdict(shift),
     }
 
@@ -135,7 +150,7 @@ def _known(file: Path, plan: dict) -> dict[str, str | None]:
     try:
         found = json.loads(file.read_bytes())
         planned = found | {"images": [row | {"sha256": None, "mask_sha256": None} for row in found["images"]]}
-        other = ", ".join(name for name in plan if planned.get(name) != plan[name])
+        other = ", ".join(name for name in plan | planned if planned.get(name) != plan.get(name))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(f"{MANIFEST} must be one of make-shift's, but {file} is not.", _ELSEWHERE) from error
     if other:
@@ -155,15 +170,15 @@ def _finish_all(jobs: Sequence[_Job], finish: Callable[[_Job], tuple[dict, bool]
         pool.shutdown(cancel_futures=True)
 
 
-def _finish(root: Path, out: Path, known: Mapping[str, str | None], job: _Job) -> tuple[dict, bool]:
+def _finish(root: Path, out: Path, known: Mapping[str, str | None], reading: Reading, job: _Job) -> tuple[dict, bool]:
     """The image's row with the digests of its files, and whether they were there already."""
     record, row = job.record, job.row
 
     def image() -> np.ndarray:
-        return shift_image(decode(root / record.path, record.path), job.shift)
+        return shift_image(decode(root / record.path, record.path, reading), job.shift)
 
     def mask() -> np.ndarray:
-        return np.uint8(255) * shift_mask(decode_mask(root / record.mask, record.mask), job.shift)
+        return np.uint8(255) * shift_mask(decode_mask(root / record.mask, record.mask, reading), job.shift)
 
     made = {"sha256": _file(out, row["path"], known, image)}
     if row["mask"]:

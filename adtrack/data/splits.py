@@ -10,7 +10,9 @@ import numpy as np
 
 from .. import config
 from ..errors import UserError
+from .checked import MASK_RULE, Checked
 from .classes import ImageClass, ImageRecord
+from .reading import Reading
 
 TRAIN_FRACTION = 0.8  # of train/good; the rest goes to Val
 VAL_DEFECT_FRACTION = 0.3  # of each test/<defect>; the rest goes to Test
@@ -31,7 +33,11 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """The three splits of a class; ``contents`` maps the path of every image and mask to its file's SHA-256."""
+    """The three splits of a class; ``contents`` maps the path of every image and mask to its file's SHA-256.
+
+    ``reading`` says how the files are read, as far as that changes a pixel; ``reread`` are the masks of which the first
+    rule had marked other pixels; ``unmarked`` says in words why there are no pixel metrics, and nothing if there are.
+    """
 
     class_name: str
     seed: int
@@ -39,7 +45,14 @@ class Splits:
     val: Split
     test: Split
     contents: Mapping[str, str] = field(repr=False)
-    has_masks: bool
+    reading: Reading
+    reread: frozenset[str]
+    unmarked: str
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether a mask marks a pixel."""
+        return not self.unmarked
 
     @property
     def has_anomalies(self) -> bool:
@@ -54,12 +67,14 @@ class Splits:
     def manifest(self) -> dict:
         """Plain data: class, seed, fractions and, per split, each image with its label, kind, mask and digests.
 
-        Paths are relative to the data root, so the manifest does not depend on where the data lie.
+        Paths are relative to the data root, so the manifest does not depend on where the data lie. How files are read
+        is in it only where it is not how they were read at first: other digests stay what they were.
         """
         return {
             "class": self.class_name,
             "seed": self.seed,
             "fractions": {"train": TRAIN_FRACTION, "val_defects": VAL_DEFECT_FRACTION},
+            **self.reading.stated,
             "splits": {split.name: [self._row(record) for record in split.records] for split in self.all},
         }
 
@@ -76,6 +91,7 @@ class Splits:
             "sha256": self.contents[record.path],
             "mask": record.mask,
             "mask_sha256": self.contents[record.mask] if record.mask is not None else None,
+            **({"mask_rule": MASK_RULE} if record.mask in self.reread else {}),
         }
 
 
@@ -94,8 +110,8 @@ def _split(name: str, records: Sequence[ImageRecord]) -> Split:
     return Split(name, tuple(sorted(records, key=lambda record: record.path)))
 
 
-def make_splits(images: ImageClass, seed: int, contents: Mapping[str, str]) -> Splits:
-    """Train / Val / Test of a class; ``contents`` (from ``loading.check_images``) must cover its images and masks.
+def make_splits(images: ImageClass, seed: int, checked: Checked) -> Splits:
+    """Train / Val / Test of a class; ``checked`` (``checking.check_images``) must cover its images and masks.
 
     A class without any labelled anomaly is split too: Val and Test hold normal images only, Test none at all where
     there is no test/good. UserError: too few images for a Val with normal images and, if any are labelled, anomalous
@@ -130,6 +146,16 @@ def make_splits(images: ImageClass, seed: int, contents: Mapping[str, str]) -> S
         _split("train", train),
         _split("val", val),
         _split("test", test),
-        {path: contents[path] for path in sorted(paths)},
-        images.has_masks,
+        {path: checked.contents[path] for path in sorted(paths)},
+        checked.applied,
+        frozenset(path for path, mask in checked.masks.items() if not mask.as_first),
+        _unmarked(images, checked),
     )
+
+
+def _unmarked(images: ImageClass, checked: Checked) -> str:
+    if not images.has_masks:
+        return f"class {images.name} has no masks (ground_truth)"
+    if any(mask.marked for mask in checked.masks.values()):
+        return ""
+    return f"none of the {len(checked.masks)} masks of class {images.name} marks a pixel"

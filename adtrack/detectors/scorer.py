@@ -5,13 +5,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..config import ImageSpec, canonical
-from ..data.loading import view
+from ..data.loading import decode, view
+from ..data.reading import STORED, Reading
 from ..errors import UserError
 from ..features.backbone import Backbone
 from ..features.weights import Trunk, cached_trunk
@@ -21,7 +23,8 @@ from .padim import Padim
 from .patchcore import PatchCore
 
 DETECTORS: dict[str, type[Detector]] = {"patchcore": PatchCore, "padim": Padim}
-FORMAT = 2  # 1 had patches without zeros around the border: the same bank would score otherwise
+FORMAT = 3  # 2 didn't say how files are read, which was as they are stored
+SCORING = 2  # since this format the same bank scores the same; 1 had patches without zeros around the border
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,18 @@ class Scorer:
         image: ImageSpec,
         calibration: Calibration,
         facts: Mapping[str, str],
+        reading: Reading = Reading(),  # noqa: B008, it is frozen
     ) -> None:
         self.backbone = backbone
         self.detector = detector
         self.image = image
         self.calibration = calibration
         self.facts = dict(facts)
+        self.reading = reading
+
+    def read(self, source: Path | bytes | BinaryIO, name: str = "") -> np.ndarray:
+        """An image file as uint8 (H, W, 3), read as the images were that the detector was made of."""
+        return decode(source, name, self.reading)
 
     def judge(self, image: np.ndarray) -> Judgement:
         """Score one image uint8 (H, W, 3)."""
@@ -94,6 +103,7 @@ class Scorer:
             "calibration": asdict(self.calibration),
             "trunk": {"network": trunk.network, "sha256": trunk.sha256, "origin": trunk.origin},
             "facts": self.facts,
+            "reading": asdict(self.reading),
         }
         (folder / "scorer.json").write_text(canonical(text), encoding="utf-8")
         if with_trunk:
@@ -108,7 +118,12 @@ class Scorer:
         trunk = Trunk.load(file, text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
         detector = DETECTORS[text["method"]].load(folder, device)
         backbone = Backbone(trunk, detector.layers, device)
-        return cls(backbone, detector, ImageSpec(**text["image"]), Calibration(**text["calibration"]), text["facts"])
+        image, calibration = ImageSpec(**text["image"]), Calibration(**text["calibration"])
+        return cls(backbone, detector, image, calibration, text["facts"], _reading(text))
+
+
+def _reading(text: dict) -> Reading:
+    return STORED if text["format"] == SCORING else Reading(**text["reading"])
 
 
 def _trunk_file(folder: Path, text: dict, fetch: Callable[[str, str], str]) -> Path:
@@ -134,6 +149,8 @@ def read_scorer(folder: Path) -> dict:
         version, method = text["format"], text["method"]
         ImageSpec(**text["image"])
         Calibration(**text["calibration"])
+        if version == FORMAT:
+            _reading(text)
         if not all(isinstance(value, float) and math.isfinite(value) for value in text["calibration"].values()):
             raise ValueError("its calibration is not of finite numbers")
         words = [method, *(text["trunk"][name] for name in ("network", "sha256", "origin"))]
@@ -142,7 +159,7 @@ def read_scorer(folder: Path) -> dict:
         raise UserError(
             f"an adtrack model must have a readable scorer.json, but {folder} has none ({error})."
         ) from error
-    if version != FORMAT or not complete or method not in DETECTORS:
+    if version not in (SCORING, FORMAT) or not complete or method not in DETECTORS:
         raise UserError(
             f"an adtrack model must have format {FORMAT} and a known method, but {folder} has {version!r}, {method!r}.",
             "it comes from an older or a newer adtrack: build the bank anew, or use that one.",

@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from adtrack.data.classes import ImageRecord
-from adtrack.data.loading import decode, decode_mask
+from adtrack.data.loading import decode
+from adtrack.data.masks import decode_mask
+from adtrack.data.reading import Reading
 from adtrack.data.shift import Shift
 from adtrack.data.transform import shift_image, shift_mask
 from adtrack.evaluation.heatmaps import outline
@@ -40,12 +42,12 @@ class PairRow:
     pairs: tuple[Pair, ...]
 
 
-def pair_rows(root: Path, shifts: Mapping[ImageRecord, Shift]) -> list[PairRow]:
+def pair_rows(root: Path, shifts: Mapping[ImageRecord, Shift], reading: Reading) -> list[PairRow]:
     """The rows of a class with these shifts: of every kind in turn, if any image has it, up to three examples."""
     examples = [(kind, record) for kind in KINDS for record in _examples(kind, shifts)]
     pairs: dict[str, list[Pair]] = {kind.title: [] for kind in KINDS}
     for kind, record in track(examples, "Drawing pairs", unit="pair"):
-        pairs[kind.title].append(_pair(root, kind, record, shifts[record]))
+        pairs[kind.title].append(_pair(root, kind, record, shifts[record], reading))
     return [PairRow(kind.title, _share(kind, shifts), tuple(pairs[kind.title])) for kind in KINDS if pairs[kind.title]]
 
 
@@ -70,9 +72,11 @@ def _examples(kind: Kind, shifts: Mapping[ImageRecord, Shift]) -> list[ImageReco
     return list(dict.fromkeys((marked[0], good[len(good) // 4], marked[-1]))) if having else []
 
 
-def _pair(root: Path, kind: Kind, record: ImageRecord, shift: Shift) -> Pair:
-    image, alone = decode(root / record.path, record.path), kind.alone(shift)
-    mask = np.zeros(image.shape[:2], bool) if record.mask is None else decode_mask(root / record.mask, record.mask)
+def _pair(root: Path, kind: Kind, record: ImageRecord, shift: Shift, reading: Reading) -> Pair:
+    image, alone = decode(root / record.path, record.path, reading), kind.alone(shift)
+    mask = np.zeros(image.shape[:2], bool)
+    if record.mask is not None:
+        mask = decode_mask(root / record.mask, record.mask, reading)
     states = ((image, mask), (shift_image(image, alone), shift_mask(mask, alone)))
     part = _window(mask) if kind.detail else None
     before, after = (_picture(*state) if part is None else _enlarged(*state, part) for state in states)

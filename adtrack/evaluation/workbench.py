@@ -12,10 +12,12 @@ from functools import cached_property
 import numpy as np
 
 from adtrack.config import GOOD_QUANTILE, BackboneSpec, DataSpec, DetectorSpec, ImageSpec
+from adtrack.data.checking import check_images
 from adtrack.data.classes import read_class
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet, image_set, parse_name
-from adtrack.data.loading import check_images
+from adtrack.data.reading import Reading
+from adtrack.data.remarks import remarks
 from adtrack.data.repeats import repeated
 from adtrack.data.splits import make_splits
 from adtrack.detectors.base import Detector, Scores
@@ -58,15 +60,22 @@ class Built:
 class Workbench:
     """One class of a data set behind one backbone."""
 
-    def __init__(self, data: DataSpec, image: ImageSpec, backbone: Backbone) -> None:
+    def __init__(self, data: DataSpec, image: ImageSpec, backbone: Backbone, reading: Reading | None = None) -> None:
+        """``reading`` is that of a model which is to be measured; else the class's images say how they are read."""
         self.data, self.image, self.backbone = data, image, backbone
         self.trunk, self.device = backbone.trunk, backbone.device
         self.root = data_root(data.root)
         images = read_class(self.root, data.class_name)
-        contents = check_images(self.root, images.train + images.test)
-        self.splits = make_splits(images, data.seed, contents)
+        if reading is None and data.bit_depth is not None:
+            reading = Reading(data.bit_depth)
+        self.checked = check_images(self.root, images.train + images.test, reading)
+        self.splits = make_splits(images, data.seed, self.checked)
         splits = {split.name.title(): split.records for split in self.splits.all}
-        self.remarks = (*images.remarks, *repeated(splits, contents))
+        self.remarks = (
+            *images.remarks,
+            *remarks(self.checked, data.class_name),
+            *repeated(splits, self.checked.contents),
+        )
         self.store, self.orders = FeatureStore(), OrderStore()
         self._masks: dict[str, list[np.ndarray]] = {}
         self._displays: dict[tuple[str, int], tuple[np.ndarray, np.ndarray | None]] = {}
@@ -123,7 +132,7 @@ class Workbench:
         scored = {name: self.score(detector, name) for name in dict.fromkeys((calibrate_on, *evaluate_on))}
         calibration = calibrate(scored[calibrate_on], good_quantile)
         facts = self._facts(train, calibrate_on) | self._threshold_facts(good_quantile)
-        scorer = Scorer(self.backbone, detector, self.image, calibration, facts)
+        scorer = Scorer(self.backbone, detector, self.image, calibration, facts, self.checked.reading)
         evaluations = tuple(self.evaluate(scored[name], calibration) for name in evaluate_on)
         return Built(scorer, evaluations, build_s, self._milliseconds(scorer))
 

@@ -77,7 +77,8 @@ def measure_cost(setup: Setup, class_name: str, spec: DetectorSpec) -> Cost:
         started = time.perf_counter()
         detector = DETECTORS[spec.method].fit(train, spec, OrderStore(Path(scratch)))
         build_s = time.perf_counter() - started
-    scorer = Scorer(bench.backbone, detector, bench.image, calibrate(bench.score(detector, "val_clean")), {})
+    calibration = calibrate(bench.score(detector, "val_clean"))
+    scorer = Scorer(bench.backbone, detector, bench.image, calibration, {}, bench.checked.reading)
     images = bench.images("val_clean")
     times = []
     for turn in range(_WARM_UP + _IMAGES):

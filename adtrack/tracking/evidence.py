@@ -160,6 +160,7 @@ def spec_text(bench: Workbench, scorer: Scorer) -> str:
     facts = {
         "data": bench.data.__dict__,
         "image": bench.image.__dict__,
+        "reading": bench.checked.reading.__dict__,
         "backbone": {"network": bench.trunk.network, "weights": bench.trunk.origin, "sha256": bench.trunk.sha256},
         "bank": scorer.detector.spec.__dict__,
         "threshold": threshold_params(scorer),

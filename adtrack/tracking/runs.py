@@ -20,6 +20,7 @@ from mlflow.utils.time import get_current_time_millis
 
 import adtrack
 from adtrack.config import BankSpec, DetectorSpec
+from adtrack.data.reading import FULL
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
@@ -128,9 +129,15 @@ def bank_params(bench: Workbench, scorer: Scorer) -> dict[str, str]:
         **_own_params(spec),
         "resize": str(bench.image.resize),
         "crop": str(bench.image.crop),
+        **depth_params(bench),
         "seed": str(spec.seed),
         **threshold_params(scorer),
     }
+
+
+def depth_params(bench: Workbench) -> dict[str, str]:
+    """How many bits of 16-bit files count, where there are such files."""
+    return {} if bench.checked.deepest is None else {"bit_depth": str(bench.checked.reading.bits or FULL)}
 
 
 def threshold_params(scorer: Scorer) -> dict[str, str]:
@@ -229,6 +236,8 @@ def log_surroundings(bench: Workbench) -> None:
     tags = {f"adtrack.version.{package}": version(package) for package in packages}
     tags |= {"adtrack.version": adtrack.__version__, "adtrack.device": device_name(bench.device)}
     tags["adtrack.weights_fell_back"] = str(bench.trunk.fell_back).lower()
+    # Beside the parameter, which ``mlflow run`` has logged as it was asked for: auto.
+    tags |= {f"adtrack.{name}": value for name, value in depth_params(bench).items()}
     set_tags(tags)
 
 

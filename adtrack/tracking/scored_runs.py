@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from adtrack.config import canonical
 from adtrack.data.imageset import CLEAN, parse_name
 from adtrack.errors import UserError
 from adtrack.evaluation.contrasts import SetScores
@@ -81,7 +82,7 @@ def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> SetSco
     """The scores of an image set in the order of its paths. UserError if they can't be read.
 
     Images are known by their paths; ``by_content`` by path, file content and what the shift of a shifted set depends
-    on, so that runs with different splits can be aligned.
+    on, and how files are read, so that runs with different splits can be aligned.
     """
     try:
         file = run_file(run.places[name], f"scores/{name}.csv")
@@ -91,8 +92,10 @@ def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> SetSco
         (threshold,) = {float(row["threshold"]) for row in rows}
         sample = Sample([float(row["score"]) for row in rows], [int(row["label"]) for row in rows], threshold)
         kinds = tuple(row["kind"] for row in rows)
-        contents = image_contents(run.places[name], name) if by_content else {}
-        images = tuple(f"{path}\n{contents[path]}" for path in paths) if by_content else paths
+        images = paths
+        if by_content:
+            contents, reading = image_contents(run.places[name], name), _how_read(run.places[name])
+            images = tuple(f"{path}\n{contents[path]}{reading}" for path in paths)
     except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"scores/{name}.csv must list path, kind, label, score and one threshold, but that of run {run.run_id} "
@@ -105,11 +108,20 @@ def image_contents(run_id: str, name: str) -> dict[str, str]:
     """Path → SHA-256 of the file, and the shift's seed in a shifted set, from the run's manifest of the splits."""
     split, domain, _ = parse_name(name)
     try:
-        manifest = json.loads(run_file(run_id, "splits.json").read_text(encoding="utf-8"))
+        manifest = _manifest(run_id)
         seed = "" if domain == CLEAN else f" {manifest['seed']}"
         return {row["path"]: f"{row['sha256']}{seed}" for row in manifest["splits"][split]}
     except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"a run must keep a manifest of its splits, but run {run_id} does not ({error}).") from error
+
+
+def _manifest(run_id: str) -> dict:
+    return json.loads(run_file(run_id, "splits.json").read_text(encoding="utf-8"))
+
+
+def _how_read(run_id: str) -> str:
+    """What tells pixels of the same files that were read in different ways."""
+    return canonical(_manifest(run_id).get("reading", ""))
 
 
 def data_place(run_id: str) -> str:

@@ -96,7 +96,7 @@ class BankModel(PythonModel):
 
     def _decoded(self, item, name):
         try:
-            return self._code.data.loading.decode(*_source(item, name))
+            return self._scorer.read(*_source(item, name))
         except self._code.errors.UserError as error:
             raise BadInput(str(error)) from error
 

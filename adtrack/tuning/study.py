@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from adtrack.config import BankSpec, digest
-from adtrack.detectors.scorer import FORMAT
+from adtrack.detectors.scorer import SCORING
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import PIXEL_METRICS
 from adtrack.evaluation.visibility import Visibility, visibility
@@ -26,7 +26,7 @@ def study_digests(bench: Workbench, bank: BankSpec, spec: StudySpec) -> dict[str
     view = {"image": asdict(bench.image), "trunk": bench.trunk.sha256}
     return {
         "data_digest": bench.digest,
-        "spec_digest": digest({"study": asked, "bank": fixed, "format": FORMAT, **view}),
+        "spec_digest": digest({"study": asked, "bank": fixed, "format": SCORING, **view}),
     }
 
 
@@ -44,7 +44,7 @@ def check_metric(bench: Workbench, spec: StudySpec) -> None:
         return
     if not bench.splits.has_masks:
         raise UserError(
-            f"metric {spec.metric} needs masks, but class {bench.data.class_name} has no ground_truth folder.",
+            f"metric {spec.metric} needs masks, but {bench.splits.unmarked}.",
             "image_auroc needs none.",
         )
     for name in spec.sets:

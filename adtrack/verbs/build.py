@@ -117,7 +117,7 @@ def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
             f"the model must be one of class {spec.data.class_name}, but {loaded.resolved} is one of "
             f"{facts.get('class')}."
         )
-    bench = Workbench(spec.data, loaded.scorer.image, loaded.scorer.backbone)
+    bench = Workbench(spec.data, loaded.scorer.image, loaded.scorer.backbone, loaded.scorer.reading)
     warn_of(bench, warn)
     if facts.get("split_digest") != bench.digest:
         warn(

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from adtrack.data.classes import ImageRecord
 from adtrack.data.imageset import ImageSet, parse_name
-from adtrack.data.loading import content_digest
+from adtrack.data.masks import content_digest
+from adtrack.data.reading import STORED, Reading
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.contrasts import Disagreement
@@ -119,7 +120,8 @@ def logged_images(run_id: str, name: str, root: Path) -> ImageSet:
         rows = manifest["splits"][split]
         records = tuple(ImageRecord(row["path"], int(row["label"]), str(row["kind"]), row["mask"]) for row in rows)
         contents = {row["path"]: row["sha256"] for row in rows} | {row["mask"]: row["mask_sha256"] for row in rows}
-        return ImageSet(split, domain, root, records, int(manifest["seed"]), contents, severity)
+        reading = Reading(**manifest["reading"]) if "reading" in manifest else STORED
+        return ImageSet(split, domain, root, records, int(manifest["seed"]), contents, severity, reading)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"a run must keep a manifest of its splits, but run {run_id} does not ({error}).") from error
 
@@ -152,10 +154,11 @@ def _model(run: ScoredRun) -> str:
 def _column(scorer: Scorer, chosen: _Chosen, place: int, progress: tqdm) -> _Column:
     """The images in the eyes of the bank at ``place``, if it says of each what it said before."""
     column = []
+    images = replace(chosen.images, reading=scorer.reading)
     for index, image in chosen.drawn:
         logged = image.scores[place]
         check_threshold(scorer, image.thresholds[place], chosen.images.name)
-        pixels = chosen.images.image(index)
+        pixels = images.image(index)
         judged = scorer.judge(pixels)
         if deviation(judged.score, logged) > TOLERANCE:
             raise UserError(

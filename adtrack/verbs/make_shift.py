@@ -6,6 +6,7 @@ from pathlib import Path
 from adtrack.config import DataSpec
 from adtrack.data.classes import read_class
 from adtrack.data.demo import data_root
+from adtrack.data.reading import Reading
 from adtrack.data.shift import check_severity
 from adtrack.data.shifted_copy import MANIFEST, write_shifted
 from adtrack.errors import UserError
@@ -44,11 +45,12 @@ def make_shift(data: DataSpec, out: Path, severity: float, warn: Say) -> ShiftRe
     """
     check_severity(severity)  # before the demo data are drawn
     root = data_root(data.root)
-    copy = write_shifted(read_class(root, data.class_name), out, data.seed, severity)
+    reading = None if data.bit_depth is None else Reading(data.bit_depth)
+    copy = write_shifted(read_class(root, data.class_name), out, data.seed, severity, reading)
     for remark in copy.remarks:
         warn(remark)
     page, sheet = copy.folder / "pairs.html", copy.folder / "pairs.png"
-    rows = pair_rows(root, copy.shifts)
+    rows = pair_rows(root, copy.shifts, copy.checked.reading)
     title = f"{data.class_name} before and after MVTec-Shift, severity {severity:g}, seed {data.seed}"
     try:
         write_text(page, pairs_page(rows, title, _NOTES))

@@ -32,7 +32,7 @@ def warn_of(bench: Workbench, warn: Say) -> None:
             "F1, and nothing says which defects a bank finds. Its threshold comes from good images alone."
         )
     elif not bench.splits.has_masks:
-        warn(f"Class {bench.data.class_name} has no masks (ground_truth): there will be no pixel metrics.")
+        warn(f"{bench.splits.unmarked[0].upper()}{bench.splits.unmarked[1:]}: there will be no pixel metrics.")
     else:
         for words in hidden_defects(bench):
             warn(words)

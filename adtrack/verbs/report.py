@@ -120,6 +120,11 @@ def print_scores(report: ScoreReport, say: Say) -> None:
     if report.no_images:
         count = counted(len(report.no_images), "file")
         say(f"{count} left out, as images are {' '.join(SUFFIXES)}: {listed(report.no_images)}")
+    if report.as_stored:
+        say(
+            f"{report.as_stored} have an orientation tag and were scored as they are stored, as the model's own images "
+            "were read. A bank that is built anew takes them as a viewer shows them."
+        )
     if report.left:
         say(f"Stopped: {report.left} images are not scored.")
     say(f"Look at them: {report.gallery}")

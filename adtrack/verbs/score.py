@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from adtrack.data.loading import FORMATS, decode
+from adtrack.data.decoding import FORMATS, UPRIGHT, file_orientation, orientation_of
+from adtrack.data.reading import FULL, Reading
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.heatmaps import ColourRange, overlay
@@ -27,7 +28,6 @@ from adtrack.tracking.store import open_store
 from adtrack.verbs.image_files import find_images, left_out
 
 COLUMNS = ("path", "score", "threshold", "label", "overlay", "error")
-_ORIENTATION = 0x0112  # the EXIF tag
 
 _Seen = tuple[np.ndarray, dict[str, Tensor]]  # an image uint8 (H, W, 3), and the network's outputs
 
@@ -36,7 +36,8 @@ _Seen = tuple[np.ndarray, dict[str, Tensor]]  # an image uint8 (H, W, 3), and th
 class ScoreReport:
     """How many images were scored, called anomalous, could not be read and were left when it was stopped.
 
-    ``no_images`` are the files below the folders that were not scored because of their suffix.
+    ``no_images`` are the files below the folders that were not scored because of their suffix. ``as_stored``: how many
+    were scored as they are stored though a viewer turns them, for the model's images were read so.
     """
 
     model: str
@@ -47,6 +48,7 @@ class ScoreReport:
     failed: tuple[str, ...]
     left: int = 0
     no_images: tuple[str, ...] = ()
+    as_stored: int = 0
 
 
 def score_images(model: str, sources: Sequence[Path], out: Path, device: str) -> ScoreReport:
@@ -61,7 +63,7 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
     table, page = out / "scores.csv", out / "gallery.html"
     # A GPU does one image after the other; what cuDNN is told holds for all threads, so they must not tell it at once.
     workers = 1 if loaded.scorer.backbone.device.type == "cuda" else None
-    scored, anomalous, failed = 0, 0, []
+    scored, anomalous, as_stored, failed = 0, 0, 0, []
     with _writable(out):
         (out / "overlays").mkdir(parents=True, exist_ok=True)
         # A name that is no Unicode is written with escapes: a table that cannot be read would help nobody.
@@ -80,9 +82,10 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
                 failed += [shown(path)] if row.get("error") else []
                 scored += not row.get("error")
                 anomalous += row.get("label") == 1
+                as_stored += not loaded.scorer.reading.upright and file_orientation(path) != UPRIGHT
     left = len(images) - scored - len(failed)
     no_images = tuple(map(shown, left_out(sources, out)))
-    return ScoreReport(loaded.resolved, table, page, scored, anomalous, tuple(failed), left, no_images)
+    return ScoreReport(loaded.resolved, table, page, scored, anomalous, tuple(failed), left, no_images, as_stored)
 
 
 def _score(
@@ -97,7 +100,7 @@ def _score(
     picture = overlay(image, scorer.map(judged, *image.shape[:2]), colours)
     (out / target).parent.mkdir(parents=True, exist_ok=True)
     save_png(out / target, picture)
-    addresses = _address(path, out), quote(os.fsencode(target.as_posix()))
+    addresses = _address(path, out, scorer.reading), quote(os.fsencode(target.as_posix()))
     gallery.add(ScoredImage(shown(path), judged.score, judged.anomalous, image, picture, *addresses))
     return {
         "path": path,
@@ -111,20 +114,30 @@ def _score(
 def _seen(scorer: Scorer, image: tuple[Path, Path]) -> _Seen | UserError:
     """An image's pixels and what the network makes of them: while its predecessor is searched for in the bank."""
     try:
-        pixels = decode(image[0], shown(image[0]))
+        pixels = scorer.read(image[0], shown(image[0]))
     except UserError as error:
         return error
     return pixels, scorer.outputs(pixels)
 
 
-def _address(path: Path, out: Path) -> str:
+def _address(path: Path, out: Path, reading: Reading) -> str:
     """Where a page in ``out`` finds the image; empty where a browser would show it otherwise than it was scored."""
     try:
         with Image.open(path, formats=FORMATS) as image:
-            turned = image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) != 1
-            return "" if turned or image.format == "TIFF" else quote(os.fsencode(Path(os.path.relpath(path, out))))
+            if not _as_in_browsers(image, reading):
+                return ""
+        return quote(os.fsencode(Path(os.path.relpath(path, out))))
     except Exception:  # Pillow raises nearly anything on a hostile header; another drive has no relative path
         return ""
+
+
+def _as_in_browsers(image: Image.Image, reading: Reading) -> bool:
+    """Whether browsers show an image's pixels as they are read: they know no TIFF and no depth, and turn JPEGs."""
+    if image.format == "TIFF" or (image.mode.startswith("I;16") and reading.bits not in (None, FULL)):
+        return False
+    if image.format == "JPEG" and reading.upright:
+        return "exif" in image.info or orientation_of(image) == UPRIGHT  # other places of the tag they don't know
+    return "exif" not in image.info or orientation_of(image) == UPRIGHT
 
 
 def shown(path: Path) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from adtrack.data.classes import ImageRecord
 from adtrack.data.demo import data_root
-from adtrack.data.loading import decode
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.tracking.scored_runs import ScoredRun, data_place, image_contents, set_scores
@@ -37,7 +36,7 @@ def score_again(scorer: Scorer, run: ScoredRun, data: str | None) -> tuple[int, 
             "--data says where they are now.",
         )
     scores = dict(zip(logged.paths, map(float, logged.sample.scores), strict=True))
-    judged = ((scorer.judge(decode(encoded, path)).score, scores[path]) for path, encoded in chosen.items())
+    judged = ((scorer.judge(scorer.read(encoded, path)).score, scores[path]) for path, encoded in chosen.items())
     return len(chosen), max(deviation(score, before) for score, before in judged)
 
 

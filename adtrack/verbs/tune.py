@@ -6,7 +6,7 @@ from adtrack.config import BuildSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.registry import registry_name
-from adtrack.tracking.runs import log_params, log_surroundings, run_tags, tracked_run
+from adtrack.tracking.runs import depth_params, log_params, log_surroundings, run_tags, tracked_run
 from adtrack.tracking.sqlite import sqlite_file
 from adtrack.tracking.store import is_server, open_store, without_password
 from adtrack.tracking.trials import STORAGE_TAG, adopt_trials, joined_run, study_parent
@@ -80,6 +80,7 @@ def _describe(bench: Workbench, study: StudySpec) -> None:
             "seed": str(study.seed),
             "resize": str(bench.image.resize),
             "crop": str(bench.image.crop),
+            **depth_params(bench),
         }
     )
     log_surroundings(bench)

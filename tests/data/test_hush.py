@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adtrack.data.loading import decode, decode_mask
+from adtrack.data.loading import decode
+from adtrack.data.masks import decode_mask
 from adtrack.errors import UserError
 
 COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "group4")

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from adtrack import config
+from adtrack.data.checking import check_images
 from adtrack.data.classes import read_class
 from adtrack.data.imageset import ImageSet, image_set, parse_name
-from adtrack.data.loading import check_images
 from adtrack.data.shift import draw_shift
 from adtrack.data.splits import Splits, make_splits
 from adtrack.data.transform import shift_image, shift_mask

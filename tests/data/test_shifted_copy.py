@@ -13,7 +13,7 @@ from PIL import Image
 from adtrack import __version__
 from adtrack.data import shifted_copy
 from adtrack.data.classes import read_class
-from adtrack.data.loading import decode_mask
+from adtrack.data.masks import decode_mask
 from adtrack.data.shift import draw_shift
 from adtrack.data.shifted_copy import write_shifted
 from adtrack.data.transform import shift_image, shift_mask

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adtrack.data.checked import Checked, MaskFacts
 from adtrack.data.classes import GOOD, ImageClass, ImageRecord, read_class
 from adtrack.data.splits import Splits, make_splits
 from adtrack.errors import UserError
@@ -31,8 +32,13 @@ def contents(images: ImageClass) -> dict[str, str]:
     return {path: f"sha256 of {path}" for path in paths}
 
 
+def checked(images: ImageClass, known: dict[str, str] | None = None) -> Checked:
+    masks = {record.mask: MaskFacts(0.1, 0.0, True) for record in images.test if record.mask}
+    return Checked(known or contents(images), masks=masks)
+
+
 def split(images: ImageClass, seed: int = 42) -> Splits:
-    return make_splits(images, seed, contents(images))
+    return make_splits(images, seed, checked(images))
 
 
 def test_shares_are_the_protocols() -> None:
@@ -91,7 +97,7 @@ def test_digest_follows_the_contents_of_images_and_masks() -> None:
     images = image_class()
     digests = {split(images).digest}
     for path in ("tile/train/good/000.png", "tile/test/crack/000.png", "tile/ground_truth/crack/000_mask.png"):
-        digests.add(make_splits(images, 42, contents(images) | {path: "another"}).digest)
+        digests.add(make_splits(images, 42, checked(images, contents(images) | {path: "another"})).digest)
     without_masks = tuple(dataclasses.replace(record, mask=None) for record in images.test)
     digests.add(split(dataclasses.replace(images, test=without_masks)).digest)
     assert len(digests) == 5
@@ -110,7 +116,9 @@ def test_manifest_is_plain_data_with_every_image() -> None:
 
 def test_contents_of_other_images_are_left_out() -> None:
     images = image_class()
-    assert make_splits(images, 42, contents(images) | {"zipper/0.png": "x"}).contents == contents(images)
+    assert make_splits(images, 42, checked(images, contents(images) | {"zipper/0.png": "x"})).contents == contents(
+        images
+    )
 
 
 @pytest.mark.parametrize("train", [1, 2])

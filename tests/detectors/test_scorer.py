@@ -206,7 +206,7 @@ def test_an_unreadable_description_is_refused(scorer: Scorer, tmp_path: Path, co
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda text: text.update(format=3),
+        lambda text: text.update(format=4),
         lambda text: text.update(format=1),
         lambda text: text.update(method="magic"),
         lambda text: text.update(method=["patchcore"]),
@@ -217,7 +217,7 @@ def test_an_unreadable_description_is_refused(scorer: Scorer, tmp_path: Path, co
 def test_another_format_is_refused(scorer: Scorer, tmp_path: Path, edit: Callable[[dict], object]) -> None:
     scorer.save(tmp_path, with_trunk=True)
     change(tmp_path, edit)
-    with pytest.raises(UserError, match=r"format 2 and a known method.*an older or a newer adtrack"):
+    with pytest.raises(UserError, match=r"format 3 and a known method.*an older or a newer adtrack"):
         read_scorer(tmp_path)
 
 

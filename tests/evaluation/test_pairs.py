@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from adtrack.data.classes import ImageRecord, read_class
+from adtrack.data.reading import Reading
 from adtrack.data.shift import LINEAR, RADIAL, Shift, draw_shift
 from adtrack.data.transform import shift_image, shift_mask
 from adtrack.evaluation.heatmaps import CONTOUR, outline
@@ -26,7 +27,7 @@ def shifts(tiny_data: Path) -> dict[ImageRecord, Shift]:
 
 @pytest.fixture(scope="module")
 def rows(tiny_data: Path, shifts: dict[ImageRecord, Shift]) -> dict[str, PairRow]:
-    return {row.title: row for row in pair_rows(tiny_data, shifts)}
+    return {row.title: row for row in pair_rows(tiny_data, shifts, Reading())}
 
 
 def kind_of(title: str):
@@ -64,7 +65,9 @@ def test_light_is_shown_on_the_images_that_have_it(rows, shifts) -> None:
 
 def test_a_kind_that_no_image_has_is_left_out(tiny_data: Path, shifts) -> None:
     unlit = {record: dataclasses.replace(shift, illumination="none") for record, shift in list(shifts.items())[:2]}
-    assert [row.title for row in pair_rows(tiny_data, unlit)] == [name for name in TITLES if "Illum" not in name]
+    assert [row.title for row in pair_rows(tiny_data, unlit, Reading())] == [
+        name for name in TITLES if "Illum" not in name
+    ]
 
 
 @pytest.mark.parametrize("title", ["Rotation", "Brightness", "All together"])
@@ -93,7 +96,7 @@ def test_noise_is_shown_enlarged_where_the_defect_is(tmp_path: Path) -> None:
     Image.fromarray(image).save(tmp_path / "a.png")
     Image.fromarray(mask).save(tmp_path / "mask.png")
     record = ImageRecord("a.png", 1, "spot", "mask.png")
-    rows = {row.title: row for row in pair_rows(tmp_path, {record: draw_shift("a.png", 42)})}
+    rows = {row.title: row for row in pair_rows(tmp_path, {record: draw_shift("a.png", 42)}, Reading())}
     (pair,) = rows["Noise"].pairs
     part = image[204:300, 0:96]  # half of SIDE, moved inside
     marked = (pair.before == CONTOUR).all(axis=2)

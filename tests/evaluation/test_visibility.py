@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from adtrack.config import ImageSpec
+from adtrack.data.checking import check_images
 from adtrack.data.classes import read_class
 from adtrack.data.imageset import ImageSet, image_set
-from adtrack.data.loading import check_images, footprint
+from adtrack.data.loading import footprint
 from adtrack.data.shift import draw_shift
 from adtrack.data.splits import make_splits
 from adtrack.data.transform import shift_mask

@@ -136,7 +136,7 @@ import torch
 from adtrack.config import BackboneSpec, ImageSpec
 from adtrack.data.classes import read_class
 from adtrack.data.imageset import ImageSet, image_set
-from adtrack.data.loading import check_images
+from adtrack.data.checking import check_images
 from adtrack.data.splits import make_splits
 from adtrack.features.backbone import Backbone
 from adtrack.features.store import FeatureStore

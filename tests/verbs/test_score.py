@@ -174,7 +174,9 @@ def test_linked_folders_names_that_are_hostile_and_turned_photos(score, photos, 
     assert "<script>alert" not in page and "onerror=" not in page.replace('\\"onerror=', "")
     found = {item["name"].rpartition("/")[2]: item for item in items(page)}
     assert len(found) == len(rows)
-    assert found["turned.jpg"]["image"] == "" and found["turned.jpg"]["overlay"]
+    turned, straight = found["turned.jpg"], found["a.png"]
+    assert turned["image"] == "../photos/elsewhere/turned.jpg" and turned["overlay"]  # browsers turn it, too
+    assert (turned["width"], turned["height"]) == (straight["height"], straight["width"])
     assert found["two\\nlines.png"]["image"].endswith("/elsewhere/two%0Alines.png")
     assert found["\\udcff.png"]["image"].endswith("/elsewhere/%FF.png")
     for item in found.values():

@@ -1,0 +1,165 @@
+"""An image file's bytes → decoded pixels, as they are stored or as a viewer shows them; what fails is one sentence."""
+
+import io
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from ..errors import UserError
+from .hush import hushed
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+MAX_PIXELS = 100_000_000
+UPRIGHT = 1  # the orientation of an image that is shown as it is stored
+SIDEWAYS = (5, 6, 7, 8)  # the orientations in which height and width change places
+
+_ORIENTATION = 0x0112  # the EXIF and TIFF tag
+_DEEP = re.compile(";1[26]")  # in Pillow's names of how pixels are stored
+# What a viewer does with stored pixels (H, W, …) for an orientation tag, and which tag would undo it.
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
+_UNDONE_BY = {6: 8, 8: 6}  # the others undo themselves
+
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The first frame of a file. Pillow turns TIFFs by itself (``is_turned``), other formats lie as they are stored.
+
+    ``is_deep``: the file has 16 bits a channel. ``deep`` holds them as uint16 (H, W, C), lying as ``image`` does; it is
+    None for the few colour spaces of which Pillow reads the upper 8 bits only.
+    """
+
+    image: Image.Image
+    name: str
+    orientation: int
+    is_turned: bool
+    is_deep: bool
+    deep: np.ndarray | None
+
+    def placed(self, pixels: np.ndarray, upright: bool) -> np.ndarray:
+        """Pixels (H, W, …) of ``image`` as a viewer shows them or, not ``upright``, as they are stored."""
+        if upright == self.is_turned:
+            return pixels
+        return turned(pixels, self.orientation if upright else _UNDONE_BY.get(self.orientation, self.orientation))
+
+    def size(self, upright: bool) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.image.height, self.image.width
+        return (width, height) if upright != self.is_turned and self.orientation in SIDEWAYS else (height, width)
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Stored pixels (H, W, …) as a viewer shows them; a tag that is none of the eight says nothing."""
+    return np.ascontiguousarray(_TURNS[orientation](pixels)) if orientation in _TURNS else pixels
+
+
+def read_bytes(source: Path | bytes | BinaryIO, name: str) -> bytes:
+    """The bytes of a file. UserError: it can't be read."""
+    if isinstance(source, bytes):
+        return source
+    try:
+        if isinstance(source, Path) and source.exists() and not source.is_file():
+            raise OSError("it is not a regular file")  # reading a named pipe would wait for ever
+        return source.read_bytes() if isinstance(source, Path) else source.read()
+    except OSError as error:
+        raise UserError(f"image must be readable, but {name} is not ({error.strerror or error}).") from error
+
+
+def decoded(pixels: Callable[[Frame], _Found], source: Path | bytes | BinaryIO, name: str) -> _Found:
+    """What ``pixels`` makes of a file's frame. UserError: it is not readable as an image of FORMATS, or too large."""
+    name = name or (source.as_posix() if isinstance(source, Path) else "the image")
+    data = read_bytes(source, name)
+    try:
+        with hushed:
+            return pixels(_load(data, name))
+    except UserError:
+        raise
+    except Image.UnidentifiedImageError as error:
+        raise UserError(f"image must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, but {name} is none.") from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(name, "far more") from error
+    except Exception as error:  # Pillow raises nearly anything on hostile bytes: OSError, SyntaxError, struct.error, …
+        raise UserError(f"image must be readable, but {name} is corrupt or truncated ({error}).") from error
+
+
+def _load(data: bytes, name: str) -> Frame:
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, f"{width} × {height} pixels")
+    if width * height == 0:
+        raise UserError(f"image must have pixels, but {name} is {width} × {height}.")
+    is_turned, is_deep, layout = image.format == "TIFF", _is_deep(image), _layout(image.tile[0])
+    orientation = orientation_of(image) if is_turned else UPRIGHT  # which Pillow forgets once it has turned a TIFF
+    image.load()
+    if not is_turned:
+        orientation = orientation_of(image)  # which a PNG may hold behind its pixels
+    return Frame(image, name, orientation, is_turned, is_deep, _deep(image, layout, data) if is_deep else None)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The tag, 1 to 8, that says how a viewer turns the image; 1 where there is none or it can't be read."""
+    try:
+        found = image.getexif().get(_ORIENTATION, UPRIGHT)
+    except Exception:  # Pillow raises nearly anything on hostile bytes; a viewer shows such an image as it is stored
+        return UPRIGHT
+    return found if found in _TURNS else UPRIGHT
+
+
+def file_orientation(path: Path) -> int:
+    """The tag of a file; 1 if it can't be read."""
+    try:
+        with hushed, Image.open(path, formats=FORMATS) as image:
+            return orientation_of(image)
+    except Exception:  # as above: whoever decodes the image is told what is wrong with it
+        return UPRIGHT
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return any(_DEEP.search(_layout(tile)) for tile in image.tile)
+
+
+def _layout(tile: Any) -> str:
+    """How a part of the file holds its pixels, as Pillow calls it: ``RGB;16B`` has 16 bits, the upper byte first."""
+    return str(tile.args[0] if isinstance(tile.args, tuple) else tile.args)
+
+
+def _deep(image: Image.Image, layout: str, data: bytes) -> np.ndarray | None:
+    """All 16 bits of a frame, uint16 (H, W, C); None of colours whose lower byte Pillow cannot give."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)[:, :, None]
+    base, _, order = layout.partition(";16")
+    if base not in ("RGB", "RGBA"):
+        return None
+    # Pillow reads the upper byte of each colour. Told that bytes come the other way round it reads the lower one.
+    upper_first = order == "B" or (order == "N" and sys.byteorder == "big")
+    lower = Image.open(io.BytesIO(data), formats=FORMATS)
+    turned_round = f"{base};16{'L' if upper_first else 'B'}"
+    lower.tile = [
+        tile._replace(args=(turned_round, *tile.args[1:]) if isinstance(tile.args, tuple) else turned_round)
+        for tile in lower.tile
+    ]
+    return np.asarray(image).astype(np.uint16) * 256 + np.asarray(lower)
+
+
+def _too_large(name: str, what: str) -> UserError:
+    return UserError(
+        f"image must have at most {MAX_PIXELS // 1_000_000} megapixels, but {name} has {what}.",
+        "Cut or shrink it.",
+    )

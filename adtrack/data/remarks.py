@@ -1,0 +1,58 @@
+"""What a user should know of how his files were read, a sentence each: it changes every number."""
+
+from collections.abc import Sequence
+
+from ..findings import counted, listed
+from .checked import Checked
+from .reading import FULL
+
+_MOSTLY = 0.5  # share of a mask: few defects cover more
+_AREA = 0.05  # share of what is marked, from which even grey that does not count is worth a word
+
+
+def remarks(checked: Checked, class_name: str) -> list[str]:
+    """On depth, orientation and masks, if there is something to be said."""
+    return [*_depth(checked, class_name), *_orientation(checked, class_name), *_masks(checked, class_name)]
+
+
+def _depth(checked: Checked, class_name: str) -> list[str]:
+    if checked.deepest is None:
+        return []
+    bits = checked.reading.bits or FULL
+    return [
+        f"Images of class {class_name} with 16 bits a channel are read as {bits}-bit data: their largest value is "
+        f"{checked.deepest}. --bit-depth says it otherwise."
+    ]
+
+
+def _orientation(checked: Checked, class_name: str) -> list[str]:
+    images = [path for path in checked.turned if path not in checked.masks]
+    if not images:
+        return []
+    how = "as a viewer shows them" if checked.reading.upright else "as they are stored, as the model's were"
+    masks = " Masks must be drawn so; those of square images do not tell whether they are." if checked.masks else ""
+    have = f"{_named(images, 'image')} of class {class_name} {'has' if len(images) == 1 else 'have'}"
+    return [f"{have} an orientation tag: such images are read {how}.{masks}"]
+
+
+def _masks(checked: Checked, class_name: str) -> list[str]:
+    """Sentences of masks by what is odd about them."""
+    odd = {
+        "no pixel is marked": lambda mask: not mask.marked,
+        "the whole image is marked": lambda mask: mask.marked == 1,
+        "more than half of the image is marked: is the background white?": lambda mask: _MOSTLY < mask.marked < 1,
+        "areas of even grey do not count, as they are not above half of the maximum": (
+            lambda mask: mask.dark > _AREA * mask.marked
+        ),
+    }
+    found = {what: [path for path, mask in checked.masks.items() if is_so(mask)] for what, is_so in odd.items()}
+    return [
+        f"In {_named(paths, 'mask')} of class {class_name} {what}{'' if what.endswith('?') else '.'}"
+        for what, paths in found.items()
+        if paths
+    ]
+
+
+def _named(paths: Sequence[str], what: str) -> str:
+    """``12 masks (a.png, b.png, c.png and 9 more)``."""
+    return f"{counted(len(paths), what)} ({listed(paths)})"
