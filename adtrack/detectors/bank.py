@@ -5,6 +5,7 @@ the one or two that rounding cannot tell apart, and float64 differences decide. 
 chunks, threads nor the ruling out show in the result.
 """
 
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -13,11 +14,11 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..features.precision import full_precision
-from .distance import check_vectors, pair_distances
+from .distance import check_vectors, least_of_each, nearest_pairs, pair_distances
+from .distinct import Distinct
 from .encoding import LOST, UNIT
 from .search import Pairs, Search
 
-_QUERIES = 8192  # looked at at once
 # Rows of a bank whose neighbours are all found at once: some hundredths of a second, and half a millisecond saved on
 # every image from then on.
 _LISTED = 2048
@@ -31,7 +32,6 @@ class MemoryBank:
             raise UserError(f"bank must have shape (patches, dimensions), but got {tuple(patches.shape)}.")
         check_vectors("bank patches", patches)
         self.patches = patches.float().contiguous()
-        self._search: Search | None = None
         self._lists: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
@@ -60,9 +60,8 @@ class MemoryBank:
         check_vectors("queries", queries)
         if among is not None:
             return self._decided(queries, k, *among)
-        if self._search is None:
-            self._search = Search(self.patches)
-        found = [self._nearest(part, k) for part in queries.float().split(_QUERIES)]
+        parts = queries.float().split(self._search.at_once(k))
+        found = [self._nearest(part, k) for part in parts]
         distances, rows = (torch.cat(parts) for parts in zip(*found, strict=True))
         return distances, rows
 
@@ -74,20 +73,36 @@ class MemoryBank:
             self._lists[k] = self.nearest(self.patches, k)[1]
         return self._lists[k][rows]
 
+    @cached_property
+    def distinct(self) -> Distinct:
+        """The bank's different rows, which are all that a search has to look at."""
+        return Distinct(self.patches)
+
+    @cached_property
+    def _search(self) -> Search:
+        return Search(self.distinct.vectors)
+
     def _nearest(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         def exact(query: Tensor, row: Tensor) -> Tensor:
-            return pair_distances(queries, query, self.patches, row)
+            return pair_distances(queries, query, self.distinct.vectors, row)
 
-        return self._decided(queries, k, *self._search.candidates(queries, k, exact))
+        # The k nearest rows are among those that are equal to one of the k nearest different ones.
+        query, row = self._search.candidates(queries, min(k, len(self.distinct)), exact)
+        return self._decided(queries, k, query, self.distinct.lowest[row])
 
     def _decided(self, queries: Tensor, k: int, query: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
-        """``nearest`` among the pairs of ``query`` and ``row``."""
+        """``nearest`` among the pairs of ``query`` and ``row``, which is the lowest of its equals."""
         if k == 1 and len(query) > 2 * len(queries):  # else the exact ones are as cheap
             query, row = self._nearly_nearest(queries, query, row)
         distances = pair_distances(queries, query, self.patches, row)
         if k == 1:
-            return _first(len(queries), query, row, distances)
-        return _several(k, len(queries), query, row, distances)
+            kept = nearest_pairs(len(queries), query, row, distances)
+            return distances[kept, None].float(), row[kept, None]
+        several = _several(min(k, len(self.distinct)), len(queries), query, row, distances).flatten()
+        place, row = self.distinct.twins(row[several], k)
+        query, distances = query[several][place], distances[several][place]
+        several = _several(k, len(queries), query, row, distances)
+        return distances[several].float(), row[several]
 
     def _nearly_nearest(self, queries: Tensor, query: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         """The pairs whose float32 distance may be their query's smallest: it is off by (D + 4) · 2⁻²⁴ of itself, and by
@@ -95,7 +110,7 @@ class MemoryBank:
         rough = pair_distances(queries, query, self.patches, row, torch.float32).double()
         dimensions = queries.shape[1]
         error, lost = (dimensions + 4) * UNIT, 2 * (dimensions * LOST) ** 0.5
-        nearest = _least(len(queries), query, rough)
+        nearest = least_of_each(len(queries), query, rough)
         sure = (rough * (1 - error) <= nearest[query] * (1 + error) + lost).nonzero().squeeze(1)
         return query[sure], row[sure]
 
@@ -121,24 +136,10 @@ class MemoryBank:
             raise UserError(f"bank must be a readable safetensors file, but {file} is not ({error}).") from error
 
 
-def _least(count: int, query: Tensor, distances: Tensor) -> Tensor:
-    """The smallest distance of every query's pairs: (count,)."""
-    return distances.new_full((count,), torch.inf).scatter_reduce_(0, query, distances, reduce="amin")
-
-
-def _first(count: int, query: Tensor, row: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
-    """The smallest pair of every query, of equals that of the lowest row."""
-    nearest = _least(count, query, distances)
-    best = (distances == nearest[query]).nonzero().squeeze(1)
-    lowest = torch.full_like(nearest, torch.iinfo(row.dtype).max, dtype=row.dtype)
-    lowest.scatter_reduce_(0, query[best], row[best], reduce="amin")
-    return nearest[:, None].float(), lowest[:, None]
-
-
-def _several(k: int, count: int, query: Tensor, row: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
-    """The k smallest pairs of every query, ordered by distance and row."""
-    by_distance = torch.argsort(distances, stable=True)  # pairs come ordered by row, and stay so among equals
-    order = by_distance[torch.argsort(query[by_distance], stable=True)]
+def _several(k: int, count: int, query: Tensor, row: Tensor, distances: Tensor) -> Tensor:
+    """Places int64 (count, k) of the k smallest pairs of every query, ordered by distance and row."""
+    order = torch.argsort(row, stable=True)
+    for by in (distances, query):
+        order = order[torch.argsort(by[order], stable=True)]
     starts = torch.searchsorted(query[order].contiguous(), torch.arange(count, device=query.device))
-    picked = order[starts[:, None] + torch.arange(k, device=query.device)]
-    return distances[picked].float(), row[picked]
+    return order[starts[:, None] + torch.arange(k, device=query.device)]

@@ -4,12 +4,13 @@ Every tile is written into the same memory, so it stays in the processor's cache
 picked out. That makes the whole matrix as cheap as its multiplications; written out, it would cost several times that.
 """
 
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
+from .distance import nearest_pairs
 from .encoding import Encoded, Encoding, Floats, padded
 from .principal import encoding_of
 
@@ -18,9 +19,11 @@ BLOCK = 64  # columns whose minimum is looked at before they are
 _TILE = {"cpu": (1024, 4096), "cuda": (8192, 16384)}
 # With more than one in so many columns of a tile in its reach, a row's encoding tells too little: to gather one and
 # compute its distance costs more than the row's float32 products with so many.
-_CROWD = 16
+CROWD = 16
+_PAIRS = 2**20  # kept of a strip's tiles: more are settled at once, so that memory holds no more, however close all are
 
 Distance = Callable[[Tensor, Tensor], Tensor]
+_Pairs = tuple[Tensor, Tensor, Tensor]  # rows, others and products (p,)
 
 
 class Table:
@@ -72,6 +75,12 @@ class Table:
         return floats, padded(floats.encode(self.vectors), BLOCK)
 
     @cached_property
+    def doubles(self) -> tuple[Floats, Encoded]:
+        """The vectors in float64, for those that float32 does not tell apart; in whole blocks."""
+        doubles = Floats.doubles(self.vectors.mean(dim=0))
+        return doubles, padded(doubles.encode(self.vectors), BLOCK)
+
+    @cached_property
     def padded(self) -> Encoded:
         """The encoded vectors in whole blocks."""
         return padded(self.encoded, BLOCK)
@@ -83,20 +92,26 @@ def close_pairs(left: Table, right: Table, within: Tensor, distance: Distance) -
 
     ``distance(rows, others)`` gives true distances, float64 (p,).
     """
-    coarse = _Comparison(left.encoding, left.encoded, right.padded, within, distance)
-    row, other, crowded = coarse.pairs(crowd=coarse.width // _CROWD)
-    if not len(crowded):
-        return row, other
-    floats, encoded = right.floats
+    comparison = _Comparison(left.encoding, left.encoded, right.padded, within, distance)
+    row, other, crowded = comparison.pairs(give_up=True)
+    within = comparison.within
+    for doubles in (False, True):
+        if not len(crowded):
+            return row, other
+        encoding, encoded = right.doubles if doubles else right.floats
+        few = encoding.encode(left.vectors.index_select(0, crowded))
+        of_crowded = partial(_of_some, distance, crowded)
+        comparison = _Comparison(encoding, few, encoded, within[crowded], of_crowded)
+        more, others, still = comparison.pairs(give_up=not doubles)
+        within[crowded] = comparison.within
+        row, other = torch.cat([row, crowded[more]]), torch.cat([other, others])
+        order = torch.argsort(row, stable=True)
+        row, other, crowded = row[order], other[order], crowded[still]
+    return row, other
 
-    def of_crowded(rows: Tensor, others: Tensor) -> Tensor:
-        return distance(crowded[rows], others)
 
-    few = floats.encode(left.vectors.index_select(0, crowded))
-    more, others, _ = _Comparison(floats, few, encoded, coarse.within[crowded], of_crowded).pairs()
-    row, other = torch.cat([row, crowded[more]]), torch.cat([other, others])
-    order = torch.argsort(row, stable=True)
-    return row[order], other[order]
+def _of_some(distance: Distance, some: Tensor, rows: Tensor, others: Tensor) -> Tensor:
+    return distance(some[rows], others)
 
 
 def likely_distances(left: Table, right: Table, within: Tensor, distance: Distance) -> Tensor:
@@ -131,10 +146,10 @@ class _Comparison:
         """All rows, some at a time."""
         return (_Strip(self, at) for at in range(0, len(self.left), self.height))
 
-    def pairs(self, crowd: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Row and other row of all pairs that may be the nearest, in order; and the rows that have more than ``crowd``
-        others of a tile in reach, which are given up."""
-        found = [strip.pairs(crowd) for strip in self.strips()]
+    def pairs(self, give_up: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Row and other row of all pairs that may be the nearest, in order; and the rows that are given up, where that
+        is allowed, as too many others of a tile are in their reach."""
+        found = [strip.pairs(self.width // CROWD if give_up else None) for strip in self.strips()]
         row, other, crowded = (torch.cat(part) for part in zip(*found, strict=True))
         return row, other, crowded
 
@@ -161,9 +176,9 @@ class _Strip:
             yield first, products, lowest
 
     def pairs(self, crowd: int | None) -> tuple[Tensor, Tensor, Tensor]:
-        """``_Comparison.pairs`` of these rows."""
+        """``_Comparison.pairs`` of these rows, which are given up with more than ``crowd`` others of a tile."""
         crowded = torch.zeros(len(self.left), dtype=torch.bool, device=self.limit.device)
-        pairs = []
+        pairs, count = [], 0
         for first, products, lowest in self.tiles():
             blocks = ((lowest <= self.limit[:, None]) & ~crowded[:, None]).flatten().nonzero().squeeze(1)
             row = blocks // lowest.shape[1]
@@ -174,10 +189,27 @@ class _Strip:
             if crowd is not None:
                 crowded |= torch.bincount(row, minlength=len(self.left)) > crowd
             pairs.append((row, column, close[pair, place]))
-        row, other, product = (torch.cat(part) for part in zip(*pairs, strict=True))
-        kept = ((product <= self.limit[row]) & ~crowded[row]).nonzero().squeeze(1)  # the first limits were looser
-        order = kept[torch.argsort(row[kept], stable=True)]  # a row's others ascend already
+            count += len(row)
+            if count > _PAIRS:
+                pairs = [self._settled(*self._kept(pairs, crowded))]
+                count = len(pairs[0][0])
+        row, other, _ = self._kept(pairs, crowded)
+        order = torch.argsort(row, stable=True)  # a row's others ascend already
         return self.start + row[order], other[order], self.start + crowded.nonzero().squeeze(1)
+
+    def _kept(self, pairs: Sequence[_Pairs], crowded: Tensor) -> _Pairs:
+        """Those of the ``pairs`` that are still possible: the first limits were looser."""
+        row, other, product = (torch.cat(part) for part in zip(*pairs, strict=True))
+        kept = ((product <= self.limit[row]) & ~crowded[row]).nonzero().squeeze(1)
+        return row[kept], other[kept], product[kept]
+
+    def _settled(self, row: Tensor, other: Tensor, product: Tensor) -> _Pairs:
+        """Those of the pairs that are their row's nearest by true distance, of equals the first."""
+        apart = self.whole.distance(self.start + row, other)
+        kept = nearest_pairs(len(self.left), row, other, apart)
+        row, other, product, apart = row[kept], other[kept], product[kept], apart[kept]
+        self._lower(row, apart)
+        return row, other, product
 
     def _tighten(self, first: int, products: Tensor, lowest: Tensor) -> None:
         """Where the tile's smallest product is the smallest so far, its true distance is likely to lower the limit."""
@@ -186,7 +218,11 @@ class _Strip:
         block = lowest.index_select(0, row).argmin(dim=1)
         column = products.index_select(0, row * lowest.shape[1] + block).argmin(dim=1) + block * BLOCK + first
         self.nearest[row] = smallest[row]
-        self.within[row] = torch.minimum(self.within[row], self.whole.distance(self.start + row, column))
+        self._lower(row, self.whole.distance(self.start + row, column))
+
+    def _lower(self, row: Tensor, distance: Tensor) -> None:
+        """The nearest of these rows are no farther than ``distance`` float64 (r,)."""
+        self.within[row] = torch.minimum(self.within[row], distance)
         self.limit[row] = self.whole.encoding.limits(self.left[row], self.whole.farthest, self.within[row])
 
     def _products(self, right: Encoded) -> Tensor:

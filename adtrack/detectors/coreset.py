@@ -20,6 +20,7 @@ from ..features.precision import full_precision
 from ..features.threads import fixed_threads
 from .closeness import Table, close_pairs, likely_distances
 from .distance import check_vectors, mutual_distances, pair_distances
+from .distinct import Distinct
 
 _ROUND_MOST, _ROUND_LEAST = 16, 4096  # a round looks at one in so many points at most, and at so many at least
 _SAMPLE = 8192  # points whose distances stand for all in the choice of a round's threshold
@@ -85,17 +86,33 @@ def greedy_order(
         with fixed_threads():
             points = points @ matrix.to(features.device)
     check_vectors("features", points)
-    chosen = torch.tensor([start]) if prefix is None else prefix[:count]
-    search = _GreedySearch(points.contiguous(), count, chosen.to(points.device))
-    while search.found < count:
-        search.round()
+    beginning = torch.tensor([start]) if prefix is None else prefix[:count].cpu()
+    for order in _orders(points.contiguous(), count, beginning):
         if on_progress is not None:
-            on_progress(search.order[: search.found])
-    return search.order.cpu()
+            on_progress(order)
+    return order
+
+
+def _orders(points: Tensor, count: int, beginning: Tensor) -> Iterator[Tensor]:
+    """The order from its ``beginning`` on, as far as it has come after every round, at last ``count`` indices.
+
+    Equal points are at no distance from each other. So one of each is chosen before any of its twins, which then follow
+    by their index.
+    """
+    distinct = Distinct(points)
+    known = distinct.which(beginning[: len(distinct)].to(points.device))
+    search = _GreedySearch(distinct.vectors, min(count, len(distinct)), known)
+    order = beginning
+    while search.found < len(search.order):
+        search.round()
+        order = torch.cat([beginning, distinct.lowest[search.order[len(known) : search.found]].cpu()])
+        yield order
+    left = torch.ones(len(points), dtype=torch.bool).index_fill_(0, order, False)
+    yield torch.cat([order, left.nonzero().squeeze(1)[: count - len(order)]])
 
 
 class _GreedySearch:
-    """State of the rounds.
+    """State of the rounds among different points.
 
     Of every point an upper bound of its distance to the first ``seen`` centres, in float64: the exact distance to one
     of them, and no more than that to the nearest of the first ``settled``. Centres have -1.
@@ -201,7 +218,7 @@ class _GreedySearch:
         self.seen[rows] = self.settled[rows] = self.found
 
     def _add(self, centres: Tensor) -> None:
-        self.distance[centres] = -1.0  # a centre is never chosen again, however many twins it has
+        self.distance[centres] = -1.0  # a centre is never chosen again
         place = slice(self.found, self.found + len(centres))
         self.order[place] = centres
         self.centres.put(place, self.table.encoded[centres])

@@ -46,5 +46,19 @@ def mutual_distances(vectors: Tensor) -> Tensor:
     return torch.cdist(vectors, vectors, 2.0, _DIRECT)
 
 
+def nearest_pairs(count: int, row: Tensor, other: Tensor, distance: Tensor) -> Tensor:
+    """Which of the pairs of ``row`` and ``other`` int64 (p,) is the nearest of its row, of equals that of the lowest
+    ``other``: places int64 in the order of the pairs, one of every row below ``count`` that has any."""
+    best = (distance == least_of_each(count, row, distance)[row]).nonzero().squeeze(1)
+    lowest = other.new_full((count,), torch.iinfo(other.dtype).max)
+    lowest.scatter_reduce_(0, row[best], other[best], reduce="amin")
+    return best[other[best] == lowest[row[best]]]
+
+
+def least_of_each(count: int, row: Tensor, distance: Tensor) -> Tensor:
+    """The smallest ``distance`` (p,) of each row's pairs: (count,)."""
+    return distance.new_full((count,), torch.inf).scatter_reduce_(0, row, distance, reduce="amin")
+
+
 def _picked(vectors: Tensor, rows: Tensor, dtype: torch.dtype) -> Tensor:
     return vectors.index_select(0, rows).to(dtype)

@@ -17,6 +17,7 @@ from ..features.grids import Grid
 from ..features.patches import average, finest, merge_cells, read_at, taps_between
 from ..features.precision import full_precision
 from . import closeness, search
+from .distinct import Distinct
 from .encoding import Floats, padded
 
 MOST_ROWS = 4096  # of a bank: of more, encoded rows are compared faster
@@ -26,14 +27,15 @@ _READINGS = 32
 
 
 class SharedRows:
-    """Rows float32 (M, D) of a small bank as they are multiplied with one layer after the other.
+    """The different rows float32 (M, D) of a small bank as they are multiplied with one layer after the other.
 
     They are not centred: what reading between cells rounds is the cells as they are.
     """
 
     def __init__(self, patches: Tensor) -> None:
+        self.distinct = Distinct(patches)
         self.floats = Floats(torch.zeros_like(patches[0]), _READINGS)
-        self.encoded = padded(self.floats.encode(patches), closeness.BLOCK)
+        self.encoded = padded(self.floats.encode(self.distinct.vectors), closeness.BLOCK)
         self.helper = ThreadPoolExecutor(1)  # one thread for all images: to start one would hold up the pass
 
 
@@ -59,7 +61,8 @@ class EarlySearch:
 
     def finish(self, outputs: Mapping[str, Tensor]) -> tuple[Tensor, search.Pairs | None]:
         """Patches (1, H, W, D) of the image with these outputs, and pairs of patch and row among which is every patch's
-        nearest row; None for an image of too many patches to keep all products."""
+        nearest row, of equals the lowest; None for an image of too many patches to keep all products, or of patches
+        that these don't tell enough of."""
         for _, _, work in self._taken:
             work.result()
         if any(output._version != version for output, version, _ in self._taken):
@@ -72,8 +75,11 @@ class EarlySearch:
         patches = merge_cells(self._cells, self._layers, self._grids)
         if self._products is None:
             return patches, None
-        floats, rows = self._rows.floats, self._rows.encoded
-        return patches, search.smallest(floats, self._squares.flatten() * floats.rounding, rows, self._products)
+        floats, rows, distinct = self._rows.floats, self._rows.encoded, self._rows.distinct
+        patch, row = search.smallest(floats, self._squares.flatten() * floats.rounding, rows, self._products)
+        if search.crowded(patch, len(self._products), 1, len(distinct)).any():
+            return patches, None
+        return patches, (patch, distinct.lowest[row])
 
     @full_precision
     def _add(self, layer: str, output: Tensor, start: int) -> None:

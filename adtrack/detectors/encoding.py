@@ -84,17 +84,24 @@ class Encoding(Protocol):
 
 
 class Floats:
-    """The vectors less ``centre``.
+    """The vectors less ``centre`` (D,), in its precision.
 
-    A float32 sum of n products is off by at most n units of the sum of their magnitudes, here no more than ‖x‖² + ‖c‖².
+    A sum of n products is off by at most n units of the sum of their magnitudes, here no more than ‖x‖² + ‖c‖².
     Half squares are lowered by that much, so that products err to one side only; twice that much, which also covers the
     rounding of the squares, the centring and the limits. ``more`` is how many roundings a product has seen besides.
     """
 
     def __init__(self, centre: Tensor, more: int = 0) -> None:
         self._centre = centre
-        self.rounding = 2 * (len(centre) + 8 + more) * UNIT
-        self._lost = 8 * (len(centre) + 8 + more) * LOST
+        kind = torch.finfo(centre.dtype)
+        self.rounding = (len(centre) + 8 + more) * kind.eps
+        self._lost = 8 * (len(centre) + 8 + more) * kind.tiny
+
+    @classmethod
+    def doubles(cls, centre: Tensor) -> "Floats":
+        """The vectors in float64, for where float32 is too coarse. As the distances that decide are no better, their
+        own rounding counts too: of a square, the D + 2 units of a sum, at either of two distances."""
+        return cls(centre.double(), len(centre) + 8)
 
     def encode(self, vectors: Tensor) -> Encoded:
         centred = vectors - self._centre
@@ -102,7 +109,7 @@ class Floats:
         return Encoded(centred, squares * (0.5 - self.rounding), squares * self.rounding)
 
     def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
-        return (distance.square() / 2 - left.halves + self._lost).float()
+        return (distance.square() / 2 - left.halves + self._lost).to(left.halves.dtype)
 
     def blur(self, encoded: Encoded) -> float:
         return 2 * (2 * float(encoded.halves.max()) * self.rounding) ** 0.5

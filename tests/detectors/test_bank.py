@@ -11,6 +11,7 @@ from torch import Tensor
 from adtrack.detectors import bank as bank_module
 from adtrack.detectors import closeness, distance, encoding, search
 from adtrack.detectors.bank import MemoryBank
+from adtrack.detectors.distance import pair_distances
 from adtrack.detectors.encoding import Codes
 from adtrack.detectors.principal import Principal
 from adtrack.errors import UserError
@@ -104,6 +105,43 @@ def test_twins_are_found_in_the_order_of_their_rows() -> None:
     assert rows.tolist() == [[row, row + 50, row + 100] for row in range(50)]
 
 
+def count_pairs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of how many pairs distances are computed, call by call, from now on."""
+    counts = []
+
+    def counted(left: Tensor, rows: Tensor, *others: Tensor | torch.dtype) -> Tensor:
+        counts.append(len(rows))
+        return pair_distances(left, rows, *others)
+
+    monkeypatch.setattr(bank_module, "pair_distances", counted)
+    return counts
+
+
+def still(rows: int, dimensions: int, places: int, noise: float) -> Tensor:
+    """Patches of a camera that stands still: a few, again and again, which differ by ``noise`` of themselves."""
+    again = torch.arange(rows) % places
+    return features(places, dimensions)[again] * (1 + noise * (normal(rows, dimensions, seed=2) > 1.6))
+
+
+@pytest.mark.parametrize("k", [1, 9])
+@pytest.mark.parametrize("places", [1, 40])
+@pytest.mark.parametrize("noise", [0.0, 2.0**-23, 2.0**-12])
+@pytest.mark.parametrize("queries", ["own", "others"])
+def test_a_camera_that_stands_still_is_no_more_work(
+    queries: str, noise: float, places: int, k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal rows are one row to the search; of those that rounding hardly tells apart, few are compared one by one."""
+    patches, asked = still(6000, 48, places, noise), features(30, 48, seed=5)
+    if queries == "own":
+        asked = still(30, 48, places, noise)
+    bank, pairs = MemoryBank(patches), count_pairs(monkeypatch)
+    distances, rows = bank.nearest(asked, k)
+    expected, where = brute_force(patches, asked, k)
+    np.testing.assert_array_equal(rows.numpy(), where)
+    np.testing.assert_allclose(distances.numpy(), expected, rtol=1e-6, atol=0)
+    assert sum(pairs) < 400 * len(asked)  # of 6000: a sixteenth of them is not worth finer products
+
+
 def test_all_rows_can_be_asked_for() -> None:
     patches = normal(12, 6)
     _, rows = MemoryBank(patches).nearest(normal(5, 6, seed=1), 12)
@@ -124,7 +162,7 @@ def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyP
     one_by_one = [bank.nearest(query[None], k) for query in queries[:20]]
     assert all(torch.cat([found[part] for found in one_by_one]).equal(whole[part][:20]) for part in (0, 1))
     for some, tile, dense, differences in ((7, (3, 64), 1, 2**18), (120, (50, 256), 50_000, 3333)):
-        monkeypatch.setattr(bank_module, "_QUERIES", some)
+        monkeypatch.setattr(search, "_QUERIES", some)
         monkeypatch.setattr(closeness, "_TILE", {"cpu": tile})
         monkeypatch.setattr(search, "PRODUCTS", dense)
         monkeypatch.setattr(distance, "_NUMBERS", differences)
@@ -135,7 +173,7 @@ def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("room", "constant"), [(encoding, "_CHUNK"), (closeness, "BLOCK"), (closeness, "_CROWD")], ids=str
+    ("room", "constant"), [(encoding, "_CHUNK"), (closeness, "BLOCK"), (closeness, "CROWD")], ids=str
 )
 @pytest.mark.parametrize("value", [4, 32, 1024])
 @pytest.mark.parametrize("k", [1, 5])

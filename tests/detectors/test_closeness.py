@@ -52,7 +52,7 @@ def test_the_nearest_are_found_and_little_else(
     tile: tuple[int, int], crowd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(closeness, "_TILE", {"cpu": tile})
-    monkeypatch.setattr(closeness, "_CROWD", crowd)  # one in so many: the encoding is given up for every row
+    monkeypatch.setattr(closeness, "CROWD", crowd)  # one in so many: the encoding is given up for every row
     check(normal(90, 32, seed=1), normal(700, 32), few=4)
 
 

@@ -121,6 +121,19 @@ def test_equal_distances_go_to_the_lowest_index_beyond_a_round_as_well(monkeypat
     assert greedy_order(features, 513, start=start, projection=None).tolist() == plain_greedy(features, 513, start)
 
 
+@pytest.mark.parametrize("places", [1, 30])
+def test_twins_follow_one_of_each_by_their_index(places: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that stands still fills a class with them; the rounds do not see them."""
+    features = normal(places, 8).repeat(20_000 // places, 1)
+    calls = count_calls(monkeypatch, "round")
+    order = greedy_order(features, 9000, start=77, projection=None)
+    assert order[:1000].tolist() == plain_greedy(features, 1000, 77) and calls["round"] <= 2
+    once, rest = order[:places].tolist(), order[places:].tolist()
+    assert rest == [row for row in range(len(features)) if row not in once][: 9000 - places]
+    for known in (1, places, places + 5, 9000):
+        assert greedy_order(features, 9000, start=77, projection=None, prefix=order[:known]).equal(order)
+
+
 def test_a_short_order_is_the_beginning_of_a_long_one() -> None:
     features = clusters(3000, 8)
     long = greedy_order(features, 900, seed=3)

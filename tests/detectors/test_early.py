@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from adtrack.config import BankSpec
-from adtrack.detectors import patchcore, search
+from adtrack.detectors import closeness, patchcore, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.early import EarlySearch, SharedRows
 from adtrack.detectors.patchcore import PatchCore
@@ -72,12 +72,12 @@ def test_the_nearest_are_among_few_pairs(layers: tuple[str, ...], patch_size: in
         assert len(pairs[0]) <= most * len(patches.flatten(0, 2))
 
 
-def test_equal_rows_all_remain_and_the_first_is_found() -> None:
+def test_of_equal_rows_the_first_is_found() -> None:
     layers = ("fine", "coarse")
     outputs, once = image(2), bank_of(layers, 3)
     bank = torch.cat([once, once])
     patches, pairs = finished(bank, layers, 3, outputs, ("fine",))
-    check_nearest(bank, patches.flatten(0, 2), pairs)
+    check_nearest(once, patches.flatten(0, 2), pairs)
     found = MemoryBank(bank).nearest(patches.flatten(0, 2), among=pairs)
     expected = MemoryBank(bank).nearest(patches.flatten(0, 2))
     assert all(one.equal(other) for one, other in zip(found, expected, strict=True))
@@ -93,8 +93,9 @@ def test_lengths_of_any_size(scale: float) -> None:
 
 
 @pytest.mark.parametrize("length", [1.0, 1e4])
-def test_cells_that_cancel_where_they_are_read(length: float) -> None:
+def test_cells_that_cancel_where_they_are_read(length: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Halfway between cells of opposite signs a patch is short, but rounding is that of products with long cells."""
+    monkeypatch.setattr(closeness, "CROWD", 1)
     draws, layers, halfway = torch.Generator().manual_seed(0), ("fine", "coarse"), Grid(8, 16)
     signs = (-1.0) ** (torch.arange(3)[:, None] + torch.arange(3))
     outputs = image(9) | {"coarse": image(9)["coarse"] + length * signs}
@@ -108,8 +109,9 @@ def test_cells_that_cancel_where_they_are_read(length: float) -> None:
     check_nearest(bank, patches.flatten(0, 2), pairs)
 
 
-def test_patches_far_from_all_rows() -> None:
+def test_patches_far_from_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounding is that of products with the long patches, much more than the rows themselves would have."""
+    monkeypatch.setattr(closeness, "CROWD", 1)
     layers, draws = ("fine", "coarse"), torch.Generator().manual_seed(0)
     outputs = image(9) | {"fine": 1e4 * image(9)["fine"]}
     bank = 2 + 1e-6 * torch.randn(200, 12, generator=draws)
@@ -153,6 +155,19 @@ def test_an_image_of_too_many_patches_is_left_to_others(monkeypatch: pytest.Monk
     outputs = image(9)
     patches, pairs = finished(bank_of(layers, 3), layers, 3, outputs, ("fine",))
     assert pairs is None and patches.equal(merge_layers(outputs, layers, GRIDS, 3))
+
+
+def test_products_that_tell_too_little_are_left_to_others() -> None:
+    """Rows that all lie within the rounding of their products with patches far away."""
+    layers, outputs = ("fine", "coarse"), {layer: output + 1e4 for layer, output in image(9).items()}
+    bank = 2 + 1e-6 * torch.randn(200, 12, generator=torch.Generator().manual_seed(0))
+    patches, pairs = finished(bank, layers, 3, outputs, ("fine",))
+    assert pairs is None and patches.equal(merge_layers(outputs, layers, GRIDS, 3))
+    fitted = detector(bank)
+    begun = fitted.begin()
+    begun.take("fine", outputs["fine"])
+    early, whole = begun.score(outputs), fitted.score(outputs)
+    assert np.array_equal(early.image, whole.image) and np.array_equal(early.patches, whole.patches)
 
 
 def detector(bank: Tensor, layers: tuple[str, ...] = ("fine", "coarse")) -> PatchCore:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adtrack.detectors import bank, closeness, coreset, distance, encoding, principal, search
+from adtrack.detectors import closeness, coreset, distance, encoding, principal, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
 
@@ -30,12 +30,11 @@ SMALL = {
         "_ACTIVE": 9,
         "_STEPS": 4,
     },
-    closeness: {"BLOCK": 3, "_TILE": {"cpu": (16, 24)}, "_CROWD": 5},
+    closeness: {"BLOCK": 3, "_TILE": {"cpu": (16, 24)}, "CROWD": 5, "_PAIRS": 40},
     encoding: {"_CHUNK": 7},
     principal: {"_SAMPLE": 20, "_ASKED": 5},
     distance: {"_NUMBERS": 32},
-    search: {"PRODUCTS": 64, "_SMALL": 400},
-    bank: {"_QUERIES": 9},
+    search: {"PRODUCTS": 64, "_SMALL": 400, "_QUERIES": 9},
 }
 USUAL = {search: {"_SMALL": 2000}}  # some of the banks that are drawn are searched by encoded rows
 ENCODINGS = {
@@ -113,6 +112,11 @@ def _far_from_the_origin(draws: np.random.Generator, rows: int, dimensions: int)
     return 1024 + draws.standard_normal((rows, dimensions))
 
 
+def _nearly_equal(draws: np.random.Generator, rows: int, dimensions: int) -> np.ndarray:
+    """All within the rounding of float32 products, some of them equal: a camera that stands still, and its noise."""
+    return 1024 + 2.0**-12 * (draws.random((rows, dimensions)) < 1 / dimensions)
+
+
 def _with_an_outlier(draws: np.random.Generator, rows: int, dimensions: int) -> np.ndarray:
     vectors = draws.standard_normal((rows, dimensions)) / 16
     vectors[draws.integers(rows)] = 256
@@ -130,6 +134,7 @@ KINDS = (
     _few_axes,
     _corners,
     _far_from_the_origin,
+    _nearly_equal,
     _with_an_outlier,
 )
 
