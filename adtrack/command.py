@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from adtrack.errors import UserError
+from adtrack.troubles import TroubleError, trouble
 
 
 def run_command(command: click.Command, arguments: Sequence[str]) -> None:
@@ -22,14 +23,15 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except UserError as error:
-        if debug:
-            raise
-        click.echo(click.style("Error: ", fg="red", bold=True) + str(error), err=True)
-        sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nStopped. What is finished is kept; the same command goes on from there.", err=True)
         sys.exit(130)
+    except Exception as error:
+        told = error if isinstance(error, UserError) else trouble(error)
+        if debug or told is None:
+            raise
+        click.echo(click.style("Error: ", fg="red", bold=True) + str(told), err=True)
+        sys.exit(1 if isinstance(told, TroubleError) else 2)
 
 
 @contextlib.contextmanager

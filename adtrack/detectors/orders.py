@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ..cache import cache_folder
 from ..progress import say
+from ..troubles import is_full
 
 Compute = Callable[[Tensor | None, Callable[[Tensor], None]], Tensor]
 _DIGEST = "sha256"  # of an order, in its file's header
@@ -116,7 +117,17 @@ class _Growing:
             "seconds": torch.tensor(self.seconds, dtype=torch.float64),
         }
         if len(self.order):
-            partial = self.file.with_suffix(".partial")
+            self._write(known)
+        return known
+
+    def _write(self, known: dict[str, Tensor]) -> None:
+        """Write what is known, if the disk has room: it serves others, and this one goes on without."""
+        partial = self.file.with_suffix(".partial")
+        try:
             save_file(known, partial, {_DIGEST: _digest(self.file.stem, known)})
             partial.replace(self.file)
-        return known
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)
+            if not is_full(error):
+                raise
+            say(f"The cache is full: the order of {self.file.stem[:12]}… is not kept for later banks.")

@@ -27,6 +27,7 @@ from ..data.imageset import ImageSet
 from ..data.loading import view
 from ..errors import UserError
 from ..progress import say, track
+from ..troubles import is_full
 from .backbone import CPU_BATCH, GPU_BATCH, Backbone
 from .entry import FILE, EntryWriter, is_as_written, open_entry
 from .grids import Grid
@@ -102,14 +103,19 @@ class FeatureStore:
             "threads": THREADS if backbone.device.type == "cpu" else None,
         }
         keys = {layer: digest({**source, "layer": layer}) for layer in backbone.layers}
-        limit = cache_limit()
+        limit, keep = cache_limit(), set(keys.values())
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / f"{digest(source)[:32]}.lock"):
                 known = {layer: self._read(key) for layer, key in keys.items()}
                 missing = {layer: keys[layer] for layer, array in known.items() if array is None}
-                made = self._compute(images, backbone, spec, missing) if missing else {}
-            self._shrink(limit, keep=set(keys.values()))
+                try:
+                    made = self._compute(images, backbone, spec, missing) if missing else {}
+                except OSError as error:
+                    if not is_full(error) or not self._shrink(0, keep):
+                        raise
+                    made = self._compute(images, backbone, spec, missing)
+            self._shrink(limit, keep)
         except OSError as error:
             raise UserError(
                 f"the feature cache must be writable, but {self.folder} is not ({error.strerror or error}).",
@@ -165,9 +171,12 @@ class FeatureStore:
         writer.folder.rename(self.folder / key)
         return array
 
-    def _shrink(self, limit: float, keep: set[str]) -> None:
-        """Remove what crashes left behind and, beyond ``limit`` bytes, the entries that were used longest ago."""
-        entries = []
+    def _shrink(self, limit: float, keep: set[str]) -> bool:
+        """Remove what crashes left behind and, beyond ``limit`` bytes, the entries that were used longest ago.
+
+        Says whether any entry has been removed.
+        """
+        entries, removed = [], False
         for folder in (path for path in self.folder.iterdir() if path.is_dir()):
             try:
                 used, size = folder.stat().st_mtime, sum(file.stat().st_size for file in folder.iterdir())
@@ -182,6 +191,8 @@ class FeatureStore:
             if excess > 0 and folder.name not in keep:
                 shutil.rmtree(folder, ignore_errors=True)
                 excess -= size
+                removed = True
+        return removed
 
 
 def _forget(array: np.ndarray, start: int, stop: int) -> None:

@@ -24,7 +24,7 @@ from adtrack.data.reading import FULL
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
-from adtrack.tracking.store import is_server, quoted, search_runs, without_password
+from adtrack.tracking.store import is_server, quoted, search_runs, soon, without_password
 from adtrack.tracking.workers import WORKER_TAG, Worker
 
 NO_STUDY = "none"
@@ -75,16 +75,22 @@ def tracked_run(
     try:
         yield run.info.run_id
     except KeyboardInterrupt:
-        mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
+        _end_after_error(RunStatus.KILLED)
         raise
     except BaseException:
-        with contextlib.suppress(Exception):  # what went wrong first is what the user must see
+        with contextlib.suppress(Exception), soon():
             mlflow.log_text(traceback.format_exc(), _ERROR_FILE)
-        mlflow.end_run(RunStatus.to_string(RunStatus.FAILED))
+        _end_after_error(RunStatus.FAILED)
         raise
     mlflow.end_run()
     if existed:
         _put_error_in_the_past(run.info.run_id)
+
+
+def _end_after_error(status: int) -> None:
+    """End the active run if the store still answers: what went wrong first is what the user must see."""
+    with contextlib.suppress(Exception), soon():
+        mlflow.end_run(RunStatus.to_string(status))
 
 
 def _put_error_in_the_past(run_id: str) -> None:
@@ -104,8 +110,10 @@ def reopened_run(run_id: str, worker: Worker) -> Iterator[None]:
     mlflow.start_run(run_id=run_id, nested=True, tags={WORKER_TAG: worker.name})
     try:
         yield
-    finally:
-        mlflow.end_run()
+    except BaseException:
+        _end_after_error(RunStatus.FINISHED)
+        raise
+    mlflow.end_run()
 
 
 def end_open(study: str, run_ids: Collection[str]) -> None:

@@ -10,7 +10,7 @@ import adtrack
 FILE = "code.zip"
 OLD_FOLDER = "code"  # where models of earlier versions hold it file by file, its digest in DIGEST
 _ROOMS = ("data", "features", "detectors")
-_FILES = ("__init__.py", "config.py", "errors.py", "findings.py", "cache.py", "progress.py")
+_FILES = ("__init__.py", "config.py", "errors.py", "findings.py", "cache.py", "progress.py", "troubles.py")
 _PACKAGE = "adtrack_scoring_"  # and the digest: models of several versions can be loaded side by side
 
 

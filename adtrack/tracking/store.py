@@ -16,6 +16,7 @@ from adtrack.errors import UserError
 from adtrack.tracking.layout import is_half_laid, lay_out_store, mend_half_laid
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.sqlite import check_sqlite, sqlite_url
+from adtrack.troubles import disk_trouble
 
 EXPERIMENT = "adtrack"
 
@@ -30,7 +31,7 @@ def open_store() -> str:
     uri = tracking_uri()
     try:
         check_sqlite(uri)
-        with one_at_a_time(uri), _soon():
+        with one_at_a_time(uri), soon():
             lay_out_store(uri)
             mlflow.set_tracking_uri(uri)
             if _experiment_is_given():
@@ -40,7 +41,7 @@ def open_store() -> str:
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy, HTTP and file errors alike: the store is not to be had
-        raise _not_to_be_had(uri, error) from error
+        raise disk_trouble(error) or _not_to_be_had(uri, error) from error
     return uri
 
 
@@ -74,7 +75,7 @@ def is_server(uri: str) -> bool:
 
 
 @contextlib.contextmanager
-def _soon() -> Iterator[None]:
+def soon() -> Iterator[None]:
     """Whether a server answers at all is known after seconds; MLflow's patience of minutes is for work under way."""
     name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
     if name in os.environ:
@@ -134,7 +135,8 @@ def _quieten() -> None:
     """Keep back what libraries say and a user can't act on."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    for name in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.models", "mlflow.utils", "mlflow.pyfunc"):
+    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # a database's error with its traceback: it is raised
+    for name in ("alembic", "mlflow.tracking", "mlflow.models", "mlflow.utils", "mlflow.pyfunc"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"mlflow\.")
 

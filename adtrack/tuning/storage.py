@@ -22,6 +22,7 @@ from adtrack.tracking.locks import engine_options, one_at_a_time
 from adtrack.tracking.sqlite import check_sqlite, sqlite_file, sqlite_url
 from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.workers import end_killed, is_gone
+from adtrack.troubles import disk_trouble
 from adtrack.tuning.space import WithoutRepeats, cell_of, interrupted
 
 VARIABLE = "ADTRACK_STORAGE"
@@ -56,7 +57,7 @@ def open_study(
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy's errors, a wrong URL, a missing driver
-        raise UserError(
+        raise disk_trouble(error) or UserError(
             f"storage must be a database URL that Optuna can open, but {without_password(url)} is not "
             f"({what_it_says(error, url)}).",
             "sqlite:///studies.db is a file in the working directory; pip install 'adtrack[server]' brings "

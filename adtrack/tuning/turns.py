@@ -23,6 +23,7 @@ from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.runs import RunTags, keep_file, log_metrics, run_tags, set_tags, tracked_run
 from adtrack.tracking.trials import adopt_trials, study_trials
 from adtrack.tracking.workers import Worker, end_left_behind, hold_run
+from adtrack.troubles import trouble
 from adtrack.tuning.space import Space, free_cells
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import put_in_order
@@ -156,6 +157,8 @@ class Trials:
                     raise GivenUpError
                 return values
         except Exception as error:
+            if trouble(error):  # it did not fail by itself: as interrupted, it is queued again
+                raise
             with contextlib.suppress(UpdateFinishedTrialError):  # it has been given up
                 trial.set_user_attr("error", f"{type(error).__name__}: {error}"[:500])
             raise

@@ -155,5 +155,5 @@ def _writable(out: Path) -> Iterator[None]:
         raise UserError(
             f"out must be a folder that can be written to, but {error.filename or out} is not "
             f"({error.strerror or error}).",
-            "choose another --out.",
+            "choose another --out; what was scored before is kept in this one.",
         ) from error

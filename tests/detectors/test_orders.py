@@ -160,3 +160,10 @@ def test_the_seconds_are_those_of_the_computation(tmp_path: Path) -> None:
 def test_the_default_folder_is_in_the_cache(own_cache: Path) -> None:
     OrderStore().order(KEY, 5, computing(5, []))
     assert (own_cache / "orders" / f"{KEY}.safetensors").is_file()
+
+
+def test_an_order_that_finds_no_room_is_used_all_the_same(small_disk, capsys) -> None:
+    folder, asked = small_disk("cache", 4), []
+    assert OrderStore(folder).order(KEY, 2000, computing(2000, asked)).tolist() == list(range(2000))
+    assert "is not kept" in capsys.readouterr().err and not list(folder.glob("*.safetensors"))
+    assert not list(folder.glob("*.partial"))

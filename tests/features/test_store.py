@@ -396,3 +396,13 @@ def test_a_large_set_is_read_in_little_memory(tmp_path: Path) -> None:
 def test_the_default_folder_is_in_the_cache(own_cache: Path, train: ImageSet, backbone: Counting) -> None:
     FeatureStore().features(train, backbone, VIEW)
     assert len(entries(own_cache / "features")) == 2
+
+
+def test_on_a_full_disk_older_features_give_way(small_disk, tiny_splits, tiny_data, train, backbone) -> None:
+    folder = small_disk("cache", 1000)  # room for one of the sets
+    store = FeatureStore(folder)
+    store.features(train, backbone, VIEW)
+    first = entries(folder)
+    shifted = image_set(tiny_splits, tiny_data, "train", "shift")
+    store.features(shifted, backbone, VIEW)
+    assert len(first) == len(entries(folder)) == 2 and not first & entries(folder)

@@ -1,5 +1,6 @@
 """A study on an MLflow server: PostgreSQL below, artifacts through the server, basic auth in front."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Server:
     password: str
     storage: str
     backend: str
+    kill: Callable[[], None]
 
     @property
     def variables(self) -> dict[str, str]:
@@ -49,7 +51,8 @@ class Server:
 def server(postgres, free_port, tmp_path_factory) -> Iterator[Server]:
     """``mlflow server`` as the README starts it."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
-    found = Server(f"http://127.0.0.1:{port}", secrets.token_urlsafe(12), *(postgres.new_database() for _ in "12"))
+    databases = (postgres.new_database() for _ in "12")
+    found = Server(f"http://127.0.0.1:{port}", secrets.token_urlsafe(12), *databases, lambda: end(signal.SIGKILL))
     backend = ("--backend-store-uri", found.backend, "--artifacts-destination", folder / "artifacts")
     place = ("--host", "127.0.0.1", "--port", port, "--workers", 1)
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", *backend, *place]
@@ -60,6 +63,12 @@ def server(postgres, free_port, tmp_path_factory) -> Iterator[Server]:
     )
     told = {"MLFLOW_AUTH_CONFIG_PATH": config, "MLFLOW_AUTH_ADMIN_PASSWORD": found.password}
     told |= {"MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+    def end(how: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        process.wait(30)
+
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             list(map(str, command)),
@@ -73,8 +82,7 @@ def server(postgres, free_port, tmp_path_factory) -> Iterator[Server]:
             _wait_until_it_answers(found.uri, process, folder / "log")
             yield found
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(30)
+            end(signal.SIGTERM)
 
 
 def _wait_until_it_answers(uri: str, process: subprocess.Popen, log: Path) -> None:
@@ -236,3 +244,19 @@ def test_a_study_on_the_server_is_not_mixed_with_one_of_this_machine(on_server, 
     assert "on this machine alone; --storage postgresql://… lets other machines take part." in refused.out
     known = on_server.storage.rpartition("@")[2]
     assert refused.code == 2 and f"Optuna storage that it began with, postgresql://{known}," in refused.err
+
+
+def test_a_server_that_goes_for_good_leaves_a_sentence_and_a_study_that_can_go_on(server, shared_study, tmp_path):
+    command = (*shared_study.command, "--trials", TRIALS + 4)
+    known = len(optuna_trials(server))
+    process = start(server, tmp_path, *command, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
+    while len(optuna_trials(server)) == known:  # until it is at work on a trial
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.2)
+    server.kill()
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 1 and "Traceback" not in said, said
+    assert "Error: the tracking server must stay reachable, but it no longer is" in said
+    assert "the same command goes on from there" in said and server.password not in said
+    left = optuna_trials(server)[known:]
+    assert [(trial.state, "error" in trial.user_attrs) for trial in left] == [(TrialState.FAIL, False)]
