@@ -39,14 +39,14 @@ class _Lines:
     def update(self, n: int = 1) -> None:
         self.n += n
         now = time.monotonic()
-        if now < self.due:
+        if now < self.due or self.n == self.total:
             return
         self.due, self.told = now + _PAUSE, True
-        if not self.total:
-            self._say(f"{self.n}")
-        elif self.n < self.total:
+        if self.total:
             left = (now - self.began) / self.n * (self.total - self.n)
             self._say(f"{self.n} of {self.total}, about {duration(left)} left")
+        else:
+            self._say(f"{self.n}")
 
     def _say(self, text: str) -> None:
         print(f"{self.what}: {text}", file=sys.stderr, flush=True)

@@ -41,6 +41,8 @@ def test_a_log_hears_nothing_of_what_is_quick_and_no_end_of_what_fails(
 ) -> None:
     assert len(list(track(ticking(clock, 0.9, 10), "Scoring", 10))) == 10
     assert capsys.readouterr().err == ""
+    assert len(list(track(ticking(clock, 12, 1), "Scoring", 1))) == 1  # at its first line it is over
+    assert capsys.readouterr().err == ""
     with pytest.raises(OSError), bar(None, "Copying") as copying:
         clock[0] += 12
         copying.update(7)

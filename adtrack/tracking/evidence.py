@@ -25,6 +25,7 @@ from adtrack.evaluation.pictures import write_pictures
 from adtrack.evaluation.verdicts import verdicts
 from adtrack.evaluation.workbench import Built, Workbench
 from adtrack.filenames import ascii_name
+from adtrack.progress import track
 from adtrack.tracking.models import log_scorer
 from adtrack.tracking.runs import (
     bank_params,
@@ -76,7 +77,7 @@ def log_evaluations(bench: Workbench, scorer: Scorer, evaluations: Sequence[Eval
     pictures: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        for evaluation in evaluations:
+        for evaluation in track(evaluations, "Drawing heatmaps", unit="set"):
             name = evaluation.name
             written = write_pictures(
                 evaluation, lambda at, name=name: bench.display(name, at), scorer.calibration, folder

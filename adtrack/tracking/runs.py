@@ -169,10 +169,13 @@ def log_params(params: Mapping[str, str]) -> None:
     MlflowClient().log_batch(run_id, params=missing)
 
 
-def log_metrics(metrics: Mapping[str, float], model_id: str | None = None) -> None:
-    """Log metrics of the active run in one call, linked to one of its models if ``model_id`` names it."""
+def log_metrics(metrics: Mapping[str, float], model_id: str | None = None, step: int = 0) -> None:
+    """Log metrics of the active run in one call, linked to one of its models if ``model_id`` names it.
+
+    Values of different ``step`` are points of a curve.
+    """
     now = get_current_time_millis()
-    found = [Metric(key, float(value), now, 0, model_id) for key, value in metrics.items()]
+    found = [Metric(key, float(value), now, step, model_id) for key, value in metrics.items()]
     MlflowClient().log_batch(mlflow.active_run().info.run_id, metrics=found)
 
 

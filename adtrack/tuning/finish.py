@@ -16,7 +16,6 @@ from adtrack.tracking.runs import (
     artifact_place,
     end_open,
     log_folder,
-    log_metrics,
     reopened_run,
     run_experiment,
     run_page,
@@ -26,6 +25,7 @@ from adtrack.tracking.runs import (
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tuning.note import study_note
 from adtrack.tuning.plots import write_figures
+from adtrack.tuning.quality import about
 from adtrack.tuning.report import Story, study_page
 from adtrack.tuning.study import best_of
 from adtrack.tuning.tables import write_tables
@@ -60,6 +60,7 @@ def finish(trials: Trials) -> StudyResult:
     """
     _end_reopened(trials)
     best = best_of(trials.name)
+    trials.say(f"The best is {about(best)}. It is tested and registered, and the study is written up.")
     registered = registered_as(run_tags(best.run_id)) or _test_and_register(trials, best)
     records = study_trials(trials.name)
     # The same trial, now with its Test metrics: another call of the study may have finished a better one meanwhile.
@@ -128,6 +129,5 @@ def write_summary(trials: Trials, records: list[TrialRecord], best: TrialRecord,
         write_tables(records, folder / "tables")
         write_figures(records, folder / "plots", objective_name=spec.objective_name)
         log_folder(folder)
-    log_metrics(best.metrics)
     note = study_note(story, run_experiment(trials.parent), trials.parent)
     set_tags({"adtrack.best_run": best.run_id, "adtrack.best_trial": str(best.number), NOTE_TAG: note})

@@ -9,6 +9,7 @@ from plotly.graph_objects import Figure
 from adtrack.evaluation.curves import precision_recall, roc
 from adtrack.evaluation.side_by_side import compare, comparison_sheet
 from adtrack.evaluation.workbench import Workbench
+from adtrack.progress import track
 from adtrack.reporting.curves import LEGEND_BELOW, curves_figure, histogram_figure
 from adtrack.reporting.document import Section, command, document, figures, picture, sortable, text
 from adtrack.reporting.interactive import figure_of
@@ -38,7 +39,8 @@ class Story:
     @property
     def title(self) -> str:
         """The page's heading."""
-        return f"{self.best.class_name}: study {self.best.study}"
+        behind = f" behind {self.best.params['backbone']}" if "backbone" in self.best.params else ""
+        return f"{self.best.class_name}: the best of {len(self.trials)} banks{behind}"
 
     @property
     def score_command(self) -> str:
@@ -83,7 +85,8 @@ def _trade(story: Story) -> Section:
 
 
 def _comparison(story: Story, best: Sequence[TrialRecord]) -> Section:
-    scorers = (load_model(run_tags(trial.run_id)["adtrack.model"], story.bench.device).scorer for trial in best)
+    seen = track(best, "Comparing the best banks", unit="bank")
+    scorers = (load_model(run_tags(trial.run_id)["adtrack.model"], story.bench.device).scorer for trial in seen)
     chosen = telling(read_scores(story.best.run_id, "val_clean"))
     rows = compare(story.bench, scorers, [(name, index) for index in chosen for name in VAL_SETS])
     sheet = comparison_sheet(rows, [_heading(rank, trial) for rank, trial in enumerate(best, start=1)])

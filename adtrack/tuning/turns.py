@@ -26,6 +26,7 @@ from adtrack.tracking.workers import Worker, end_left_behind, hold_run
 from adtrack.troubles import trouble
 from adtrack.tuning.space import Space, free_cells
 from adtrack.tuning.spec import StudySpec
+from adtrack.tuning.standing import show_standing
 from adtrack.tuning.storage import put_in_order
 
 WRITTEN_UP_TAG = "adtrack.written_up"
@@ -96,6 +97,8 @@ class Trials:
         done = self.count()[TrialState.COMPLETE]
         if done:
             self.say(f"Study {self.name} goes on: {done} of {self.spec.trials} trials are finished.")
+        if done < self.spec.trials:
+            self._show()
         durations: list[float] = []
         waiting = False
         while (turn := self._take_turn(durations)) != "over":
@@ -198,6 +201,11 @@ class Trials:
             f"patch {cell['patch_size']}, fraction {cell['coreset_fraction']:g}  {durations[-1]:.1f} s; "
             f"{done} of {self.spec.trials} done" + (f", about {duration(left)} left" if left else "")
         )
+        self._show(left)
+
+    def _show(self, left: float = 0) -> None:
+        """Say on the study's page in MLflow how it stands."""
+        show_standing(self.parent, self.spec.trials, self.spec.objective_name, study_trials(self.name), left)
 
 
 def trial_value(trial: FrozenTrial) -> float:

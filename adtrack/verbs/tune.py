@@ -1,6 +1,7 @@
 """tune: a study from its first trial to the registered bank."""
 
 import contextlib
+from datetime import datetime
 
 from adtrack.config import BuildSpec
 from adtrack.errors import UserError
@@ -43,7 +44,7 @@ def tune(
     with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
         trials = prepare(bench, spec.bank, study, name, storage, worker, say)
         with trials.alone("parent"):
-            run_id = at_work.enter_context(_parent_run(trials))
+            run_id = at_work.enter_context(_parent_run(trials, _title(bench, name)))
             _describe(bench, study)
             trials.open_parent(run_id)
         trials.run()
@@ -52,7 +53,13 @@ def tune(
             return finish(trials)
 
 
-def _parent_run(trials: Trials) -> contextlib.AbstractContextManager[str]:
+def _title(bench: Workbench, name: str | None) -> str:
+    """What MLflow lists a new study as; what it is found by again is in its tags."""
+    words = f"{bench.data.class_name} {bench.trunk.network} {datetime.now().astimezone():%Y-%m-%d}"
+    return f"study: {name}, {words}" if name else f"study: {words}"
+
+
+def _parent_run(trials: Trials, title: str) -> contextlib.AbstractContextManager[str]:
     """The run that holds the study: the one it has, a new one, or that of ``mlflow run``."""
     earlier = study_parent(trials.name)
     known = run_tags(earlier) if earlier else {}
@@ -64,7 +71,7 @@ def _parent_run(trials: Trials) -> contextlib.AbstractContextManager[str]:
         )
     run_id = None if joined_run() else earlier
     extra = {"adtrack.role": "study", _KEY: trials.key, STORAGE_TAG: without_password(trials.storage)}
-    return tracked_run(trials.worker, trials.tags, name=f"study {trials.name}", run_id=run_id, extra=extra)
+    return tracked_run(trials.worker, trials.tags, name=title, run_id=run_id, extra=extra)
 
 
 def _describe(bench: Workbench, study: StudySpec) -> None:

@@ -1,0 +1,42 @@
+"""How a study stands while its trials run: a curve and a note on its page in MLflow."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from adtrack.progress import duration
+from adtrack.tracking.runs import NOTE_TAG, log_metrics, run_experiment, run_metrics, set_tags
+from adtrack.tracking.trials import TrialRecord
+from adtrack.tuning.quality import about
+from adtrack.tuning.tables import in_brief, objective, ranked
+
+# Named as no metric of a trial is: in MLflow's charts of all runs, the study must not stand among its trials.
+BEST = "study/best_objective"
+
+
+def show_standing(
+    parent: str, asked: int, objective_name: str, finished: Sequence[TrialRecord], left: float = 0
+) -> None:
+    """Say on the active run ``parent`` what the finished ones of ``asked`` trials have found; ``left`` seconds are to
+    go, 0 if nobody knows. Once all are done, only the curve is drawn: the note is then for who writes the study up."""
+    trials = [trial for trial in finished if math.isfinite(objective(trial))]
+    if trials:
+        # A run that takes over a study shows what was found before, too.
+        first = len(trials) if BEST in run_metrics(parent) else 1
+        for count in range(first, len(trials) + 1):
+            log_metrics({BEST: objective(ranked(trials[:count])[0])}, step=count)
+    if len(trials) < asked:
+        set_tags({NOTE_TAG: _note(parent, asked, objective_name, trials, left)})
+
+
+def _note(parent: str, asked: int, objective_name: str, trials: Sequence[TrialRecord], left: float) -> str:
+    """Markdown: how far the study is, and its best trial so far."""
+    now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    to_go = f", about {duration(left)} left" if left else ""
+    lines = [f"**At work: {len(trials)} of {asked} trials are done{to_go}** ({now})"]
+    if trials:
+        best = ranked(trials)[0]
+        link = f"#/experiments/{run_experiment(parent)}/runs/{best.run_id}"
+        lines += [f"Best so far: [{about(best)}]({link}), {objective(best):.4f} {objective_name}"]
+        lines += [f"Image AUROC: {in_brief(best)}"]
+    return "\n\n".join(lines)
