@@ -368,7 +368,10 @@ def study(_finished_study: FinishedStudy) -> Iterator[FinishedStudy]:
         yield _finished_study
 
 
-_PLACES = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"))
+_PLACES = (
+    *(("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location")),
+    ("model_versions", "storage_location"),
+)
 
 
 @pytest.fixture

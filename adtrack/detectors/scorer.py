@@ -21,6 +21,8 @@ from .base import Detector, Scores
 from .maps import anomaly_map
 from .padim import Padim
 from .patchcore import PatchCore
+from .seal import FILE as MANIFEST
+from .seal import check_seal, seal
 
 DETECTORS: dict[str, type[Detector]] = {"patchcore": PatchCore, "padim": Padim}
 FORMAT = 3  # 2 didn't say how files are read, which was as they are stored
@@ -92,7 +94,10 @@ class Scorer:
         return anomaly_map(judgement.patches, self.detector.grid, self.image, height, width)
 
     def save(self, folder: Path, *, with_trunk: bool) -> None:
-        """Write everything into ``folder``; without its trunk the model names it by SHA-256 only."""
+        """Write everything into ``folder``; without its trunk the model names it by SHA-256 only.
+
+        The manifest lists whatever lies in the folder by then.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.detector.save(folder)
         trunk = self.backbone.trunk
@@ -104,16 +109,21 @@ class Scorer:
             "trunk": {"network": trunk.network, "sha256": trunk.sha256, "origin": trunk.origin},
             "facts": self.facts,
             "reading": asdict(self.reading),
+            "sealed": True,  # there is a manifest
         }
         (folder / "scorer.json").write_text(canonical(text), encoding="utf-8")
         if with_trunk:
             trunk.save(folder / "trunk.safetensors")
+        seal(folder)
 
     @classmethod
     def load(cls, folder: Path, device: torch.device, fetch: Callable[[str, str], str]) -> "Scorer":
         """Read what ``save`` wrote. A trunk that is neither in the folder nor in the cache is asked of
-        ``fetch(run id, path)``, which gives the file that the run keeps there."""
+        ``fetch(run id, path)``, which gives the file that the run keeps there. UserError: a file is damaged."""
+        sealed = check_seal(folder)
         text = read_scorer(folder)
+        if text.get("sealed") and not sealed:
+            raise UserError(f"a model must have the {MANIFEST} that it was saved with, but {folder} has none.")
         file = _trunk_file(folder, text, fetch)
         trunk = Trunk.load(file, text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
         detector = DETECTORS[text["method"]].load(folder, device)

@@ -1,31 +1,22 @@
 """Do the models that the store promises exist, and can those in use be loaded? Looks without changing anything."""
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
-import torch
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelStatus, Run, RunStatus
 from mlflow.entities.model_registry import RegisteredModel
 
-from adtrack.detectors import padim
-from adtrack.detectors.scorer import Scorer
-from adtrack.errors import UserError
 from adtrack.features.weights import cached_trunk
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.progress import track
+from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.health import local_folder
-from adtrack.tracking.models import ARTIFACT
+from adtrack.tracking.model_files import trouble_of
 from adtrack.tracking.registry import CANDIDATE, CHAMPION
-from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, is_as_logged
 from adtrack.tracking.store import quoted, search_runs
 from adtrack.tracking.workers import WORKER_TAG, is_gone
 
 GROUP = "Models"
-_BANK = f"artifacts/{ARTIFACT}"
-_FILES = ("MLmodel", f"{_BANK}/scorer.json", f"{_BANK}/detector.json")
-_CODE = (f"{_BANK}/{FILE}", f"{_BANK}/{OLD_FOLDER}")  # one of them
-_TENSORS = (f"{_BANK}/bank.safetensors", f"{_BANK}/{padim.FILE}")  # PatchCore's or PaDiM's
 
 
 def look_at_models() -> list[Check]:
@@ -55,15 +46,19 @@ def _registered(model: RegisteredModel, models: dict[str, LoggedModel]) -> Check
     found = MlflowClient().search_model_versions(f"name = {quoted(model.name)}", max_results=10_000)
     versions = {int(version.version): version.source.removeprefix("models:/") for version in found}
     aliases = {alias: int(version) for alias, version in sorted(model.aliases.items(), reverse=True)}
+    told = {int(version.version): version.tags.get(MANIFEST_TAG) for version in found}
     findings = []
     for alias, number in aliases.items():
         if number not in versions:
             findings.append(_nowhere(model.name, alias, number))
     in_use = {number for alias, number in aliases.items() if alias in (CHAMPION, CANDIDATE)}
     for number, model_id in sorted(versions.items()):
-        trouble = _trouble(models.get(model_id), loads=number in in_use)
+        trouble = trouble_of(models.get(model_id), loads=number in in_use, told=told[number])
         if trouble:
             findings.append(_unusable(model.name, number, [a for a in aliases if aliases[a] == number], trouble))
+    unsealed = [n for n, model_id in sorted(versions.items()) if not told[n] and not _is_sealed(models.get(model_id))]
+    if unsealed:
+        findings.append(_unsealed(model.name, unsealed))
     if CHAMPION not in aliases:
         findings.append(_leaderless(model.name))
     used = ", ".join(f"{alias} is {number}" for alias, number in aliases.items())
@@ -100,48 +95,19 @@ def _leaderless(name: str) -> Finding:
     )
 
 
-def _trouble(model: LoggedModel | None, loads: bool) -> str | None:
-    """What is wrong with a model's files, None if nothing is. One in use is loaded where that needs no transfer."""
-    if model is None:
-        return "its logged model has been deleted"
-    missing = _missing(model)
-    if missing:
-        return f"{missing[0]} is missing" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
-    folder = local_folder(model.artifact_location)
-    return _does_not_load(folder / _BANK) if loads and folder else None
+def _unsealed(name: str, numbers: Sequence[int]) -> Finding:
+    return Finding(
+        NOTE,
+        f"there are no digests of the files of {counted(len(numbers), 'version')} of {name}: "
+        f"{', '.join(map(str, numbers))}",
+        "An earlier adtrack made them. They load and score as before, but damage to their files may go unnoticed.",
+        "The next adtrack tune or build-bank --register makes a version that has them.",
+    )
 
 
-def _missing(model: LoggedModel) -> list[str]:
-    """The needed files that are not there or empty."""
-    folder = local_folder(model.artifact_location)
-    if folder:
-        there = {path for path in (*_FILES, *_CODE, *_TENSORS) if _holds_something(folder / path)}
-    else:
-        client = MlflowClient()
-        listed = (item for part in ("", _BANK) for item in client.list_logged_model_artifacts(model.model_id, part))
-        there = {item.path for item in listed if item.is_dir or item.file_size}
-    lacking = [group[0] for group in (_CODE, _TENSORS) if not there & set(group)]
-    return [file for file in _FILES if file not in there] + lacking
-
-
-def _holds_something(path: Path) -> bool:
-    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
-
-
-def _does_not_load(bank: Path) -> str | None:
-    """Why a registered model's folder can't be used: tensors, trunk (by its SHA-256), code (by its digest)."""
-    try:
-        Scorer.load(bank, torch.device("cpu"), _no_other_place)
-        as_logged = is_as_logged(bank)
-    except UserError as error:
-        return str(error).removesuffix(".")
-    except Exception as error:  # whatever damaged files make of the code that reads them
-        return f"it cannot be read ({error})"
-    return None if as_logged else "the scoring code in it is not the code that was logged"
-
-
-def _no_other_place(run_id: str, path: str) -> str:
-    raise FileNotFoundError(path)
+def _is_sealed(model: LoggedModel | None) -> bool:
+    """Whether a model, if there is one, was logged with a manifest of its files."""
+    return model is None or MANIFEST_TAG in model.tags
 
 
 def _logged(runs: Iterable[Run], models: dict[str, LoggedModel]) -> Check:
@@ -149,7 +115,7 @@ def _logged(runs: Iterable[Run], models: dict[str, LoggedModel]) -> Check:
     prefix = "models:/m-"  # an evaluation's run names a registered model instead
     owners = [run for run in runs if run.data.tags.get("adtrack.model", "").startswith(prefix)]
     troubles = (
-        (run, _trouble(models.get(run.data.tags["adtrack.model"].removeprefix("models:/")), loads=False))
+        (run, trouble_of(models.get(run.data.tags["adtrack.model"].removeprefix("models:/")), loads=False))
         for run in track(owners, "Looking at models", unit="model")
     )
     gone = [f"{_title(run)}: {trouble}" for run, trouble in troubles if trouble]
@@ -158,7 +124,7 @@ def _logged(runs: Iterable[Run], models: dict[str, LoggedModel]) -> Check:
         return Check(GROUP, "logged models", detail)
     finding = Finding(
         BROKEN,
-        f"files of {counted(len(gone), 'model')} of finished runs are gone or empty",
+        f"files of {counted(len(gone), 'model')} of finished runs are gone, empty or damaged",
         "The runs' numbers and pictures are there, but nothing can be scored or registered with these models.",
         "Bring the files back from a backup of the artifacts, or build them again with the runs' parameters (adtrack "
         "build-bank); mlflow runs delete --run-id RUN takes a run that is not worth it out of the way.",

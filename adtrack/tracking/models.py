@@ -19,10 +19,12 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import adtrack
 from adtrack.detectors.scorer import Scorer
+from adtrack.detectors.seal import require_all
 from adtrack.errors import UserError
 from adtrack.tracking.calling import example, how_to_call
+from adtrack.tracking.digests import check_told, manifest_tags
 from adtrack.tracking.registry import VERSIONS_TAG, resolved
-from adtrack.tracking.scoring_code import FILE, write_scoring_code
+from adtrack.tracking.scoring_code import FILE, LOADER, require_code, write_scoring_code
 
 ARTIFACT = "bank"
 _NOTE = "mlflow.note.content"  # what the UI shows as the description
@@ -74,15 +76,16 @@ def log_scorer(scorer: Scorer, *, with_trunk: bool, name: str | None = None) -> 
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / ARTIFACT
+        write_scoring_code(folder)  # first: the manifest, which comes last, lists it too
         scorer.save(folder, with_trunk=with_trunk)
-        write_scoring_code(folder)
         info = Model.log(
             artifact_path=None,  # its old name, which the method still asks for
             name=name or model_name(scorer),
             flavor=_Unrehearsed,
             flavor_name="pyfunc",
             validate_serving_input=False,
-            python_model=str(Path(__file__).with_name("served_model.py")),
+            tags=manifest_tags(folder),
+            python_model=str(Path(__file__).with_name(LOADER)),
             artifacts={ARTIFACT: str(folder)},
             pip_requirements=requirements(scorer.detector.spec.method),
             signature=SIGNATURE,
@@ -127,31 +130,41 @@ def requirements(method: str) -> list[str]:
     return [f"{package}=={version}" for package, version in versions.items()]
 
 
-def load_model(uri: str, device: torch.device) -> LoadedModel:
+def load_model(uri: str, device: torch.device, *, whole: bool = False) -> LoadedModel:
     """The scorer behind a model URI (``models:/adtrack-zipper@champion``, ``models:/m-…``, ``runs:/…``, a folder).
 
-    Only tensors and JSON are read; code that a model carries is not run.
+    Its files must be as they were logged. Only tensors and JSON are read; code that a model carries is not run, but
+    checked as well where the model is asked for ``whole``, as it is to be served.
     """
     with tempfile.TemporaryDirectory() as scratch:
         try:
             address = resolved(uri)
-            folder = _bank_folder(address, scratch)
+            folder = _bank_folder(address, scratch, whole)
+            check_told(address, folder)
         except (MlflowException, OSError) as error:
             raise UserError(
                 f"model must be one that the tracking store knows, but {uri} is not ({str(error).splitlines()[0]}).",
                 "mlflow ui lists the models; MLFLOW_TRACKING_URI says which store is asked.",
             ) from error
-        return LoadedModel(Scorer.load(folder, device, _fetch), uri, address)
+        loaded = LoadedModel(Scorer.load(folder, device, _fetch), uri, address)
+        if whole:
+            require_all(folder)
+            require_code(folder)
+        return loaded
 
 
-def _bank_folder(address: str, scratch: str) -> Path:
-    """The model's bank: in its place if that is on this machine, else fetched into ``scratch``, without the code."""
+def _bank_folder(address: str, scratch: str, with_code: bool) -> Path:
+    """The model's bank: in its place if that is on this machine, else fetched into ``scratch``, with its code or
+    without."""
     place = f"artifacts/{ARTIFACT}"
     if not address.startswith("models:/"):
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=address)) / place
     repository = get_artifact_repository(address).repo
     if isinstance(repository, LocalArtifactRepository):
         return Path(repository.download_artifacts(place))
+    if with_code:
+        repository.download_artifacts("", scratch)
+        return Path(scratch) / place
     for item in repository.list_artifacts(place):
         if not (item.is_dir or item.path.endswith(f"/{FILE}")):
             repository.download_artifacts(item.path, scratch)

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from adtrack.errors import UserError
 from adtrack.tracking.calling import how_to_call
+from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.store import quoted
 
@@ -81,6 +82,7 @@ def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registe
             client.create_registered_model(name, description=how_to_call(f"models:/{name}@{CHAMPION}"))
         known = [found for found in _versions_of_run(name, model.source_run_id) if found.source == model_uri]
         tags = {f"adtrack.{key}": value for key, value in origin.items()}
+        tags |= {MANIFEST_TAG: model.tags[MANIFEST_TAG]} if MANIFEST_TAG in model.tags else {}
         found = known or [
             client.create_model_version(name, model_uri, model.source_run_id, tags, model_id=model.model_id)
         ]

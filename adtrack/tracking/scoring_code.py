@@ -2,12 +2,15 @@
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import adtrack
+from adtrack.errors import UserError
 
 FILE = "code.zip"
+LOADER = "served_model.py"  # what MLflow runs; a copy in the zip file says what it was
 OLD_FOLDER = "code"  # where models of earlier versions hold it file by file, its digest in DIGEST
 _ROOMS = ("data", "features", "detectors")
 _FILES = ("__init__.py", "config.py", "errors.py", "findings.py", "cache.py", "progress.py", "troubles.py")
@@ -23,6 +26,8 @@ def write_scoring_code(bank: Path) -> None:
     files = [source / name for name in _FILES]
     files += [file for room in _ROOMS for file in (source / room).rglob("*.py")]
     modules = {file.relative_to(source).as_posix(): file.read_bytes() for file in files}
+    modules[LOADER] = (source / "tracking" / LOADER).read_bytes()
+    bank.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(bank / FILE, "w") as archive:
         for name in sorted(modules):
             entry = zipfile.ZipInfo(f"{_package(modules)}/{name}")  # without the time: the same code, the same bytes
@@ -30,7 +35,7 @@ def write_scoring_code(bank: Path) -> None:
 
 
 def is_as_logged(bank: Path) -> bool:
-    """Whether the code in a model's folder is, by its digest, what was logged. OSError or BadZipFile: unreadable."""
+    """Whether the code in a model's folder, and what loads it, are what was logged. OSError, BadZipFile: unreadable."""
     if not (bank / FILE).is_file():
         folder = bank / OLD_FOLDER
         modules = {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.py")}
@@ -38,7 +43,19 @@ def is_as_logged(bank: Path) -> bool:
     with zipfile.ZipFile(bank / FILE) as archive:
         entries = {PurePosixPath(name): archive.read(name) for name in archive.namelist()}
     modules = {PurePosixPath(*path.parts[1:]).as_posix(): content for path, content in entries.items()}
-    return {path.parts[0] for path in entries} == {_package(modules)}
+    loader = bank.parents[1] / LOADER
+    as_logged = LOADER not in modules or modules[LOADER] == loader.read_bytes()  # earlier versions held no copy
+    return as_logged and {path.parts[0] for path in entries} == {_package(modules)}
+
+
+def require_code(bank: Path) -> None:
+    """UserError unless the code of a model is what was logged with it."""
+    try:
+        reason = "" if is_as_logged(bank) else "it is not the code that was logged"
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error)
+    if reason:
+        raise UserError(f"a model must hold the code that scores with it, but that of {bank} is of no use ({reason}).")
 
 
 def _package(modules: Mapping[str, bytes]) -> str:

@@ -5,6 +5,7 @@ The package in it has a name of its own, so that it neither hides an installed a
 """
 
 import base64
+import hashlib
 import importlib.util
 import json
 import sys
@@ -153,9 +154,13 @@ def _is_file(text):
 
 
 def _import_code(file):
-    """The package in a zip file; its name holds the digest of its code."""
+    """The package in a zip file; its name holds the digest of its code. Before anything in it is run, it must be as it
+    was logged, and so must this file, of which it has a copy."""
+    told = json.loads((file.parent / "manifest.json").read_text(encoding="utf-8"))
+    _require(hashlib.sha256(file.read_bytes()).hexdigest() == told[file.name], file)
     with zipfile.ZipFile(file) as archive:
         name = archive.namelist()[0].partition("/")[0]
+        _require(archive.read(f"{name}/served_model.py") == Path(__file__).read_bytes(), __file__)
     if name not in sys.modules:
         spec = zipimport.zipimporter(str(file)).find_spec(name)
         package = importlib.util.module_from_spec(spec)
@@ -164,6 +169,11 @@ def _import_code(file):
         for module in ("errors", "data.loading", "features.backbone", "features.weights", "detectors.scorer"):
             importlib.import_module(f"{name}.{module}")
     return sys.modules[name]
+
+
+def _require(as_logged, file):
+    if not as_logged:
+        raise MlflowException(f"a model's code must be as it was logged, but {file} is not; use another version.")
 
 
 def _fetch(run_id, path):

@@ -5,7 +5,10 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import torch
+
 from adtrack.errors import UserError
+from adtrack.tracking.models import load_model
 from adtrack.tracking.registry import (
     PROMOTED,
     ROLLED_BACK,
@@ -74,7 +77,8 @@ def promote(
 
 
 def rollback(class_name: str, reason: str) -> Rollback:
-    """Make the previous champion champion again; once more, the one before it. Nothing is checked: it served before."""
+    """Make the previous champion champion again; once more, the one before it. It served before, and is only checked
+    for damage since."""
     _check_reason(reason)
     open_store()
     champion = champion_of(class_name)
@@ -82,9 +86,20 @@ def rollback(class_name: str, reason: str) -> Rollback:
     earlier = previous_champion(name)
     if earlier is None:
         return Rollback(name, now, None)
+    _require_intact(Registered(name, earlier, champion=False))
     move = _move(earlier, now, ROLLED_BACK, reason or "no reason given")
     move_champion(name, move)
     return Rollback(name, now, move)
+
+
+def _require_intact(version: Registered) -> None:
+    try:
+        load_model(version.uri, torch.device("cpu"), whole=True)
+    except UserError as error:
+        raise UserError(
+            f"a version that becomes champion again must be intact, but {version.text} is not: {error}",
+            f"adtrack promote --class {version.name.removeprefix('adtrack-')} --version N takes another one.",
+        ) from error
 
 
 def _check_reason(reason: str) -> None:

@@ -120,7 +120,7 @@ def _has_reason(reason: str) -> Check:
 def _reproduces(candidate: Registered, run: ScoredRun, class_name: str, data: str | None, device: str) -> Check:
     what = "loads and reproduces its scores"
     try:
-        scorer = load_model(candidate.uri, choose_device(device)).scorer
+        scorer = load_model(candidate.uri, choose_device(device), whole=True).scorer
         if scorer.facts.get("class") != class_name:
             return Check(what, False, f"it is a model of class {scorer.facts.get('class')}")
         images, deviation = score_again(scorer, run, data)

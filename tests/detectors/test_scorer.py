@@ -16,6 +16,7 @@ from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.orders import OrderStore
 from adtrack.detectors.patchcore import PatchCore
 from adtrack.detectors.scorer import Calibration, Scorer, read_scorer
+from adtrack.detectors.seal import seal
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
 from adtrack.features.store import FeatureStore
@@ -137,11 +138,13 @@ def test_another_trunk_is_refused(scorer: Scorer, tmp_path: Path) -> None:
     scorer.save(tmp_path, with_trunk=True)
     other = load_trunk(BackboneSpec("resnet18", "random", 2), LAYERS, "demo")
     other.save(tmp_path / "trunk.safetensors")
+    seal(tmp_path)
     with pytest.raises(UserError, match="trunk must have SHA-256"):
         Scorer.load(tmp_path, CPU, no_fetch)
     tensors = dict(scorer.backbone.trunk.tensors)
     tensors["conv1.weight"] = tensors["conv1.weight"] + 1e-6  # nearly the same
     Trunk("resnet18", tensors, "").save(tmp_path / "trunk.safetensors")
+    seal(tmp_path)
     with pytest.raises(UserError, match="trunk must have SHA-256"):
         Scorer.load(tmp_path, CPU, no_fetch)
 
@@ -149,7 +152,7 @@ def test_another_trunk_is_refused(scorer: Scorer, tmp_path: Path) -> None:
 def test_nothing_in_a_model_is_pickle(scorer: Scorer, tmp_path: Path) -> None:
     scorer.save(tmp_path, with_trunk=True)
     files = {file.name for file in tmp_path.rglob("*")}
-    assert files == {"scorer.json", "detector.json", "bank.safetensors", "trunk.safetensors"}
+    assert files == {"scorer.json", "detector.json", "bank.safetensors", "trunk.safetensors", "manifest.json"}
     for file in tmp_path.glob("*.json"):
         json.loads(file.read_text(encoding="utf-8"))
     for file in tmp_path.glob("*.safetensors"):  # eight bytes of length, then a header in JSON
@@ -168,6 +171,7 @@ def change(folder: Path, edit: Callable[[dict], object]) -> None:
     text = json.loads((folder / "scorer.json").read_text())
     edit(text)
     (folder / "scorer.json").write_text(json.dumps(text))
+    seal(folder)  # what is read must be right by itself too: whoever makes such files can make their manifest
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import shutil
 import socket
 import sqlite3
@@ -13,7 +14,9 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 
+from adtrack.detectors.seal import seal
 from adtrack.findings import BROKEN, NOTE, OK, Check
+from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.health import local_folder
 from adtrack.tracking.model_health import look_at_models
 from adtrack.tracking.workers import WORKER_TAG
@@ -63,6 +66,67 @@ def add_code(archive: Path) -> None:
         opened.writestr(f"{opened.namelist()[0].partition('/')[0]}/more.py", "import os")
 
 
+@pytest.fixture
+def unsealed(own_study) -> None:
+    """The champion as an earlier version made it, without digests of its files."""
+    client, bank = MlflowClient(), champion() / "artifacts" / "bank"
+    source = client.get_model_version_by_alias("adtrack-part", "champion").source
+    client.delete_logged_model_tag(source.removeprefix("models:/"), MANIFEST_TAG)
+    client.delete_model_version_tag("adtrack-part", "1", MANIFEST_TAG)
+    (bank / "manifest.json").unlink()
+    text = json.loads((bank / "scorer.json").read_text())
+    text.pop("sealed")
+    (bank / "scorer.json").write_text(json.dumps(text))
+
+
+def test_a_model_of_an_earlier_version_is_noted(own_study, unsealed) -> None:
+    check = checks()["adtrack-part"]
+    (finding,) = check.findings
+    assert finding.level == NOTE and finding.mend is None
+    assert finding.what == "there are no digests of the files of 1 version of adtrack-part: 1"
+
+
+def change_threshold(bank: Path) -> None:
+    text = json.loads((bank / "scorer.json").read_text())
+    text["calibration"]["threshold"] = 1e6
+    (bank / "scorer.json").write_text(json.dumps(text))
+
+
+def sealed_anew(bank: Path) -> None:
+    change_threshold(bank)
+    seal(bank)
+
+
+@pytest.mark.parametrize("in_use", [True, False], ids=["champion", "older"])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (change_threshold, "must be as they were logged, but scorer.json"),
+        (lambda bank: flip(bank / "bank.safetensors"), "must be as they were logged, but bank.safetensors"),
+        (lambda bank: flip(bank / "trunk.safetensors"), "must be as they were logged, but trunk.safetensors"),
+        (lambda bank: flip(bank / "detector.json"), "must be as they were logged, but detector.json"),
+        (lambda bank: flip(bank / "code.zip"), "must be as they were logged, but code.zip"),
+        (lambda bank: (bank / "trunk.safetensors").unlink(), "has no trunk.safetensors"),
+        (sealed_anew, "manifest.json must have the SHA-256 that the store keeps"),
+        (lambda bank: (bank / "manifest.json").unlink(), "manifest.json must have the SHA-256 that the store keeps"),
+    ],
+    ids=["threshold", "bank", "trunk", "detector", "code", "no trunk", "sealed anew", "no manifest"],
+)
+def test_damage_to_a_file_is_found_by_its_digest(own_study, spoil, said, in_use) -> None:
+    spoil(champion() / "artifacts" / "bank")
+    for alias in () if in_use else ("champion", "candidate"):
+        MlflowClient().delete_registered_model_alias("adtrack-part", alias)
+    finding = checks()["adtrack-part"].findings[0]
+    assert finding.level == BROKEN and said in finding.what and "Hint" not in finding.what
+
+
+def test_damage_to_a_trials_model_is_found(own_study) -> None:
+    flip(trial(own_study.children[1]) / "artifacts/bank/bank.safetensors")
+    (finding,) = checks()["logged models"].findings
+    (item,) = finding.items
+    assert item.startswith(own_study.children[1]) and "as they were logged, but bank.safetensors" in item
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -74,17 +138,17 @@ def add_code(archive: Path) -> None:
         (lambda bank: (bank / "trunk.safetensors").unlink(), ""),
         (lambda bank: (bank / "bank.safetensors").write_bytes(b"garbage"), "bank must be a readable safetensors file"),
         (lambda bank: add_code(bank / "code.zip"), "not the code that was logged"),
-        (lambda bank: (bank / "code.zip").write_bytes(b"garbage"), "it cannot be read (File is not a zip file)"),
+        (lambda bank: (bank / "code.zip").write_bytes(b"garbage"), "is of no use (File is not a zip file)"),
         (lambda bank: (bank / "code.zip").unlink(), "artifacts/bank/code.zip is missing"),
         (lambda bank: (bank / "detector.json").write_text("[]"), "detector.json"),
     ],
     ids=["folder", "bank", "empty", "scorer", "trunk", "no trunk", "tensors", "code", "no zip", "no code", "detector"],
 )
-def test_a_champion_that_is_damaged_is_broken(own_study, spoil, said) -> None:
+def test_a_champion_that_is_damaged_is_broken(own_study, unsealed, spoil, said) -> None:
     spoil(champion() / "artifacts" / "bank")
     shutil.rmtree(own_study.cache)  # where another copy of the trunk lies
     check = checks()["adtrack-part"]
-    (finding,) = check.findings
+    finding = check.findings[0]
     assert check.level == BROKEN and finding.mend is None
     assert finding.what.startswith("version 1 of adtrack-part, the champion and candidate, is damaged: ")
     assert said in finding.what and "models:/adtrack-part@champion" in finding.means
@@ -108,7 +172,7 @@ def test_a_model_whose_upload_was_cut_off_is_marked_as_failed(own_study) -> None
     assert states == [LoggedModelStatus.FAILED, LoggedModelStatus.FAILED, LoggedModelStatus.PENDING]
 
 
-def test_models_of_earlier_versions_hold_their_code_as_a_folder(own_study) -> None:
+def test_models_of_earlier_versions_hold_their_code_as_a_folder(own_study, unsealed) -> None:
     bank = champion() / "artifacts" / "bank"
     with zipfile.ZipFile(bank / "code.zip") as archive:
         archive.extractall(bank)
@@ -118,7 +182,7 @@ def test_models_of_earlier_versions_hold_their_code_as_a_folder(own_study) -> No
     modules = {file.relative_to(bank / "code"): file.read_bytes() for file in (bank / "code").rglob("*.py")}
     told = (path.as_posix().encode() + b"\0" + modules[path] for path in sorted(modules))
     (bank / "code" / "DIGEST").write_text(hashlib.sha256(b"".join(told)).hexdigest())
-    assert checks()["adtrack-part"].level == OK
+    assert checks()["adtrack-part"].level == NOTE
     (bank / "code" / "config.py").write_text("import os")
     assert "not the code that was logged" in checks()["adtrack-part"].findings[0].what
 

@@ -12,6 +12,7 @@ import torch
 from mlflow import MlflowClient
 from PIL import Image
 
+from adtrack.detectors.seal import seal
 from adtrack.errors import UserError
 from adtrack.tracking.models import load_model, model_name, requirements
 
@@ -41,7 +42,7 @@ def test_a_trials_model_leaves_the_trunk_to_its_study_and_a_registered_one_is_wh
     for folder in (trial, registered):
         assert {"artifacts/bank/bank.safetensors", "artifacts/bank/scorer.json"} <= files(folder)
         assert "artifacts/bank/code.zip" in files(folder)
-        assert len(files(folder)) <= 13  # a server is asked for each of them by itself
+        assert len(files(folder)) <= 14  # a server is asked for each of them by itself
 
 
 def test_a_model_is_named_for_people(study):
@@ -121,10 +122,12 @@ def test_models_of_others_and_damaged_ones_are_refused(study, tmp_path):
     text = json.loads((copy / "artifacts/bank/scorer.json").read_text())
     text["trunk"]["sha256"] = "0" * 64
     (copy / "artifacts/bank/scorer.json").write_text(json.dumps(text))
+    seal(copy / "artifacts/bank")
     with pytest.raises(UserError, match="trunk must have SHA-256 000000000000"):
         load_model(str(copy), CPU)
     (copy / "artifacts/bank/bank.safetensors").write_bytes(b"\x80\x04garbage")
     text["trunk"]["sha256"] = MlflowClient().get_run(study.best).data.params["weights_sha256"]
     (copy / "artifacts/bank/scorer.json").write_text(json.dumps(text))
-    with pytest.raises(UserError):
+    seal(copy / "artifacts/bank")
+    with pytest.raises(UserError, match="bank must be a readable safetensors file"):
         load_model(str(copy), CPU)

@@ -8,14 +8,17 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from adtrack.tracking import served_model
 from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, is_as_logged, write_scoring_code
 
 
 @pytest.fixture
 def bank(tmp_path) -> Path:
     """A model's folder that holds the code and nothing else."""
-    write_scoring_code(tmp_path)
-    return tmp_path
+    folder = tmp_path / "artifacts" / "bank"
+    write_scoring_code(folder)
+    shutil.copy(served_model.__file__, tmp_path)
+    return folder
 
 
 def modules(bank: Path) -> dict[str, bytes]:

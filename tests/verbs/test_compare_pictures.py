@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from adtrack.data.imageset import image_set, parse_name
 from adtrack.data.splits import Splits
+from adtrack.detectors.seal import seal
 from adtrack.errors import UserError
 from adtrack.evaluation.sheets import fit, fit_mask
 from adtrack.evaluation.side_by_side import SIDE, look
@@ -42,6 +43,7 @@ def numb(copied_run, tmp_path) -> Callable[[str], str]:
         text = json.loads(file.read_text())
         text["calibration"]["threshold"] = 1e9
         file.write_text(json.dumps(text))
+        seal(file.parent)
         change = {"threshold": "1e9", "predicted": 0}
         return copied_run(run_id, lambda row: row | change, **{"adtrack.model": str(folder)})
 

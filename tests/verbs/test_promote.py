@@ -1,6 +1,7 @@
 """promote and rollback: what must hold, what is refused and why, and what is kept of it."""
 
 import getpass
+import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from adtrack.detectors.seal import seal
+from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.registry import Move, moves
 from adtrack.verbs.promote import LONGEST_REASON, promote
 
@@ -159,6 +162,37 @@ def test_a_model_that_does_not_load_is_refused(banks, registered, tmp_path):
         assert not passed and said in words and champion() == 1
 
 
+def copied_model(run_id: str, place: Path) -> Path:
+    """A copy of a run's model that a test may spoil."""
+    source = MlflowClient().get_run(run_id).data.tags["adtrack.model"]
+    return Path(shutil.copytree(mlflow.artifacts.download_artifacts(source), place))
+
+
+def test_a_model_whose_files_were_changed_is_refused(banks, registered, tmp_path):
+    """A flipped bit in the bank or in the code, and a threshold that was edited together with the manifest."""
+    digest = MlflowClient().get_model_version(NAME, "2").tags[MANIFEST_TAG]
+    for name, said in {
+        "bank.safetensors": "as they were logged, but bank.safetensors",
+        "code.zip": "as they were logged, but code.zip",
+        "scorer.json": "manifest.json must have the SHA-256 that the store keeps",
+    }.items():
+        folder = copied_model(banks.runs[1], tmp_path / name)
+        bank, version = folder / "artifacts/bank", registered(banks.runs[1], source=str(folder))
+        MlflowClient().set_model_version_tag(NAME, str(version), MANIFEST_TAG, digest)
+        assert checked(version)[REPRODUCES][0]
+        if name == "scorer.json":
+            text = json.loads((bank / name).read_text())
+            text["image"]["crop"] = 32  # nothing that a threshold shows
+            (bank / name).write_text(json.dumps(text))
+            seal(bank)
+        else:
+            content = bytearray((bank / name).read_bytes())
+            content[-200] ^= 1
+            (bank / name).write_bytes(content)
+        passed, words = checked(version)[REPRODUCES]
+        assert not passed and said in words, words
+
+
 def test_a_model_of_another_class_is_refused(banks, adtrack):
     source = MlflowClient().get_run(banks.runs[0]).data.tags["adtrack.model"]
     MlflowClient().create_registered_model("adtrack-nut")
@@ -228,6 +262,21 @@ def test_rolling_back_goes_back_step_by_step_and_is_recorded(banks, adtrack, run
     assert "has had no earlier champion that is still there; version 1 stays" in done.out
     told = [(move.version, move.before, move.what, move.why) for move in moves(NAME)[2:]]
     assert told == [(2, 3, "rolled back", "false alarms"), (1, 2, "rolled back", "no reason given")]
+
+
+def test_a_rollback_to_damaged_files_is_refused(banks, adtrack, registered, run_promote, tmp_path):
+    folder = copied_model(banks.runs[1], tmp_path / "copy")
+    damaged = registered(banks.runs[1], source=str(folder))
+    for version in (damaged, 2):
+        assert run_promote("--version", version, "--force").code == 0
+    (folder / "artifacts/bank/scorer.json").write_text("{}")
+    done = adtrack("rollback", "--class", "part")
+    assert done.code == 2 and champion() == 2 and len(moves(NAME)) == 2
+    assert f"must be intact, but {NAME}/{damaged} is not: a model's files must be as they were logged" in done.err
+    assert "adtrack promote --class part --version N takes another one." in done.err
+    shutil.rmtree(folder)
+    done = adtrack("rollback", "--class", "part")
+    assert done.code == 2 and champion() == 2 and "must be intact" in done.err
 
 
 def test_a_champion_serves_under_its_alias(banks, adtrack, run_promote, tiny_data, workplace):

@@ -1,0 +1,77 @@
+"""``manifest.json``: the SHA-256 of every file of a saved model, so that no damage to one scores silently.
+
+Tensors and JSON take a flipped bit without a word: another threshold, another patch in the bank. The manifest itself
+has a digest that the tracking store keeps, so that not even manifest and file can be changed together.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from ..errors import UserError
+
+FILE = "manifest.json"
+_REMEDY = (
+    "bring the model's files back from a backup, or build and register the bank again; adtrack rollback makes the "
+    "version before champion."
+)
+
+
+def seal(folder: Path) -> None:
+    """Write the manifest of all other files in ``folder``."""
+    files = sorted(file for file in folder.iterdir() if file.name != FILE)
+    text = json.dumps({file.name: sha256_of(file) for file in files}, indent=1)
+    (folder / FILE).write_text(text, encoding="utf-8")
+
+
+def check_seal(folder: Path) -> bool:
+    """Whether there is a manifest: models of earlier versions have none. UserError: a file is not as it says; one that
+    is missing is missed by its reader."""
+    listed = _listed(folder)
+    if listed is None:
+        return False
+    for file in sorted(file for file in folder.iterdir() if file.is_file() and file.name != FILE):
+        told, actual = listed.get(file.name, "none"), sha256_of(file)
+        if actual != told:
+            raise UserError(
+                f"a model's files must be as they were logged, but {file.name} in {folder} has SHA-256 "
+                f"{actual[:12]}…, and its manifest says {told[:12]}….",
+                _REMEDY,
+            )
+    return True
+
+
+def require_all(folder: Path) -> None:
+    """UserError unless all files that the manifest in ``folder`` lists are there."""
+    missing = [name for name in _listed(folder) or {} if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"a model must have all of its files, but {folder} has no {', '.join(missing)}.", _REMEDY)
+
+
+def require_seal(folder: Path, digest: str) -> None:
+    """UserError unless the manifest in ``folder`` has this SHA-256."""
+    actual = sha256_of(folder / FILE) if (folder / FILE).is_file() else "none"
+    if actual != digest:
+        raise UserError(
+            f"a model's {FILE} must have the SHA-256 that the store keeps, {digest[:12]}…, but that of {folder} has "
+            f"{actual[:12] + '…' if actual != 'none' else 'gone'}.",
+            _REMEDY,
+        )
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _listed(folder: Path) -> dict[str, str] | None:
+    try:
+        listed = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if not all(Path(name).name == name and isinstance(told, str) for name, told in listed.items()):
+            raise ValueError("it must list names and digests")
+        return listed
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise UserError(f"a model must have a readable {FILE}, but {folder} has not ({error}).", _REMEDY) from error

@@ -1,0 +1,50 @@
+"""What the store says of a model's files: the digest of the manifest that they were logged with.
+
+It is a tag of the logged model, and of each version that is made of it.
+"""
+
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel
+from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
+
+from adtrack.detectors.seal import FILE, require_seal, sha256_of
+
+MANIFEST_TAG = "adtrack.manifest"
+
+
+def manifest_tags(bank: Path) -> dict[str, str]:
+    """The tag of a model whose files are in ``bank``."""
+    return {MANIFEST_TAG: sha256_of(bank / FILE)}
+
+
+def check_told(address: str, bank: Path) -> None:
+    """UserError if the manifest in ``bank`` is not the one that the store names for this address; a folder is nobody's,
+    and models of earlier versions have none."""
+    for digest in _told(address):
+        require_seal(bank, digest)
+
+
+def _told(address: str) -> set[str]:
+    tags = [model.tags for model in _logged(address)]
+    name, slash, version = address.removeprefix("models:/").rpartition("/")
+    if address.startswith("models:/") and slash:
+        tags.append(MlflowClient().get_model_version(name, version).tags)
+    return {told[MANIFEST_TAG] for told in tags if MANIFEST_TAG in told}
+
+
+def _logged(address: str) -> list[LoggedModel]:
+    """The logged model behind a ``models:/…`` or ``runs:/…`` address."""
+    client = MlflowClient()
+    if address.startswith("runs:/"):
+        run_id, name = RunsArtifactRepository.parse_runs_uri(address)
+        asked = f"source_run_id = '{run_id}'"
+        found = client.search_logged_models([client.get_run(run_id).info.experiment_id], asked)
+        return [model for model in found if model.name == name][:1]  # the newest, which MLflow means as well
+    if not address.startswith("models:/"):
+        return []
+    name, slash, version = address.removeprefix("models:/").rpartition("/")
+    source = client.get_model_version(name, version).source if slash else address
+    model_id = source.removeprefix("models:/")
+    return [client.get_logged_model(model_id)] if model_id.startswith("m-") else []
