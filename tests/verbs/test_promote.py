@@ -179,7 +179,6 @@ def test_a_model_whose_files_were_changed_is_refused(banks, registered, tmp_path
         folder = copied_model(banks.runs[1], tmp_path / name)
         bank, version = folder / "artifacts/bank", registered(banks.runs[1], source=str(folder))
         MlflowClient().set_model_version_tag(NAME, str(version), MANIFEST_TAG, digest)
-        assert checked(version)[REPRODUCES][0]
         if name == "scorer.json":
             text = json.loads((bank / name).read_text())
             text["image"]["crop"] = 32  # nothing that a threshold shows
