@@ -9,6 +9,7 @@ import numpy as np
 from adtrack.evaluation.intervals import ROUNDING, Estimate, difference, share_higher, side, value_of
 from adtrack.evaluation.resampling import Sample
 
+SAME = 0.01  # of a metric: no difference that a user would act upon
 LOWER_IS_BETTER = ("false_alarm_rate",)
 _BOTH = ("image_auroc", "image_auprc", "f1", "false_alarm_rate")
 _NORMAL_ONLY, _ANOMALOUS_ONLY = ("false_alarm_rate",), ("recall",)
@@ -49,9 +50,8 @@ class Contrast:
 
     @property
     def equal(self) -> bool:
-        """Whether the bank has the reference's value, and its interval of the difference no width."""
-        found = self.difference
-        return all(abs(number) <= ROUNDING for number in (found.value, found.low, found.high))
+        """Whether there are images enough to say that no difference of more than SAME is left, whichever way."""
+        return self.difference.low >= -SAME - ROUNDING and self.difference.high <= SAME + ROUNDING
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
-"""How sure a metric of a small test set is: bootstrap intervals, paired where two rows share their images."""
+"""How sure a metric of a small test set is: 95 % intervals, paired where two rows share their images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betaincinv
 
 from adtrack.errors import UserError
-from adtrack.evaluation.resampling import RESAMPLES, Sample, class_draws, resampled, stratified_draws
+from adtrack.evaluation.resampling import RESAMPLES, SHARES, Sample, class_draws, counts, resampled
+from adtrack.evaluation.unseen import bounds, class_weights, weights
 
 ROUNDING = 1e-12  # means of differences that cancel are not exactly 0
 
@@ -30,13 +31,16 @@ def value_of(sample: Sample, metric: str) -> float:
 def interval(rows: Mapping[str, Sample], metric: str, *, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
     """``metric`` of one row: of its class, or the unweighted (macro) mean over its classes, as {class name: sample}.
 
-    The interval holds 95 % of the (macro mean) metrics of the resamples (percentile bootstrap), classes being
-    drawn independently. Undefined in one class is undefined: a mean over fewer classes is another quantity.
+    The 95 % interval of a class's share is the exact one. Else it is made of ``unseen`` resamples, classes being drawn
+    independently, and so it has a width however well all images were judged. Undefined in one class is undefined: a
+    mean over fewer classes is another quantity.
     """
     classes = _classes(rows)
     values = [value_of(rows[name], metric) for name in classes]
-    draws = [class_draws(name, rows[name].labels, resamples, seed) for name in classes]
-    return _macro(values, [resampled(rows[name], metric, drawn) for name, drawn in zip(classes, draws, strict=True)])
+    if len(classes) == 1 and metric in SHARES:
+        return _exact(values[0], *counts(rows[classes[0]], metric))
+    drawn = (class_weights(name, rows[name].labels, metric, resamples, seed) for name in classes)
+    return _estimate(values, (bounds(rows[name], metric, one) for name, one in zip(classes, drawn, strict=True)))
 
 
 def difference(
@@ -49,10 +53,14 @@ def difference(
 ) -> Estimate:
     """``metric`` of row a minus that of row b on the same images in the same order, as in ``interval``.
 
-    Each resample draws the same images for both rows (paired bootstrap). Raises UserError where classes or labels
-    differ.
+    Each resample weighs the images alike for both rows (paired); what was not seen is worst for one row and best for
+    the other, so that rows without any difference need many images to be called equal. Raises UserError where classes
+    or labels differ.
     """
-    return _macro(*_paired_differences(rows_a, rows_b, metric, resamples, seed))
+    pairs = {name: (rows_a[name], rows_b[name]) for name in _paired(rows_a, rows_b)}
+    values = [value_of(a, metric) - value_of(b, metric) for a, b in pairs.values()]
+    drawn = (class_weights(name, a.labels, metric, resamples, seed) for name, (a, _) in pairs.items())
+    return _estimate(values, (_contrasted(*pair, metric, one) for pair, one in zip(pairs.values(), drawn, strict=True)))
 
 
 def share_higher(
@@ -63,11 +71,15 @@ def share_higher(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> float:
-    """The share of the resamples of ``difference`` in which row a's ``metric`` is higher, ties one half.
+    """The share of bootstrap resamples in which row a's ``metric`` is higher, ties one half: both rows see the same.
 
-    NaN where the difference is undefined. As both rows' shares add up to 1, it serves metrics where lower is better.
+    It speaks of images like these, not of those that were never seen, as ``difference`` does. NaN where the difference
+    is undefined. As both rows' shares add up to 1, it serves metrics where lower is better.
     """
-    _, differences = _paired_differences(rows_a, rows_b, metric, resamples, seed)
+    differences = []
+    for name in _paired(rows_a, rows_b):
+        draws = class_draws(name, rows_a[name].labels, resamples, seed)
+        differences.append(resampled(rows_a[name], metric, draws) - resampled(rows_b[name], metric, draws))
     found = np.mean(differences, axis=0)
     if np.isnan(found).any():
         return float("nan")
@@ -94,15 +106,18 @@ def in_words(found: Estimate) -> str:
 def auroc_interval(
     scores: Sequence[float], labels: Sequence[int], *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the image AUROC of N scores and labels (1 = anomalous).
+    """Interval of the image AUROC of N scores and labels (1 = anomalous), made of ``unseen`` resamples.
 
     (NaN, NaN) where only one class is present. The same images in the same order and the same seed give the same bits.
     """
     if resamples < 1 or not 0 < level < 1:
         raise UserError(f"resamples must be at least 1 and level in (0, 1), but got {resamples} and {level}.")
-    sample = Sample(scores, labels, threshold=0.0)
-    low, high = _ends(resampled(sample, "image_auroc", stratified_draws(sample.labels, resamples, seed)), level)
-    return float(low), float(high)
+    sample, metric = Sample(scores, labels, threshold=0.0), "image_auroc"
+    value = value_of(sample, metric)
+    if np.isnan(value):
+        return value, value
+    found = _estimate([value], [bounds(sample, metric, weights(sample.labels, metric, resamples, seed))], level)
+    return found.low, found.high
 
 
 def share_interval(hits: int, count: int) -> tuple[float, float]:
@@ -114,28 +129,31 @@ def share_interval(hits: int, count: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _paired_differences(
-    rows_a: Mapping[str, Sample], rows_b: Mapping[str, Sample], metric: str, resamples: int, seed: int
-) -> tuple[list[float], list[np.ndarray]]:
-    """Row a's metric minus row b's in each class: of all images, and of each resample, which both rows share."""
-    values, differences = [], []
-    for name in _paired(rows_a, rows_b):
-        a, b = rows_a[name], rows_b[name]
-        draws = class_draws(name, a.labels, resamples, seed)
-        values.append(value_of(a, metric) - value_of(b, metric))
-        differences.append(resampled(a, metric, draws) - resampled(b, metric, draws))
-    return values, differences
+def _contrasted(a: Sample, b: Sample, metric: str, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row a's metric minus row b's in each resample: what was not seen is bad for a and good for b, or vice versa."""
+    (worst_a, best_a), (worst_b, best_b) = bounds(a, metric, drawn), bounds(b, metric, drawn)
+    return worst_a - best_b, best_a - worst_b
 
 
-def _macro(values: list[float], resamples: list[np.ndarray]) -> Estimate:
-    """The means over classes of the values and of each resample."""
-    low, high = _ends(np.mean(resamples, axis=0), 0.95)
-    return Estimate(float(np.mean(values)), float(low), float(high))
+def _estimate(values: list[float], ends: Iterable[tuple[np.ndarray, np.ndarray]], level: float = 0.95) -> Estimate:
+    """The mean of the classes' values, and the outer quantiles of the means of their resamples at either end.
+
+    ``ends`` are asked for only where the values are defined.
+    """
+    value = float(np.mean(values))
+    if np.isnan(value):
+        return Estimate(value, value, value)
+    one, other = (np.mean(side, axis=0) for side in zip(*ends, strict=True))
+    low = float(np.quantile(np.minimum(one, other), (1 - level) / 2))
+    high = float(np.quantile(np.maximum(one, other), (1 + level) / 2))
+    return Estimate(value, min(value, low), max(value, high))
 
 
-def _ends(resamples: np.ndarray, level: float) -> np.ndarray:
-    """The middle ``level`` of the resamples; NaN if one is: they all are, since all keep both numbers of images."""
-    return np.quantile(resamples, [(1 - level) / 2, (1 + level) / 2])
+def _exact(value: float, hits: int, count: int) -> Estimate:
+    """A share with its exact interval: of no image at all, anything is possible."""
+    if np.isnan(value):
+        return Estimate(value, value, value)
+    return Estimate(value, *(share_interval(hits, count) if count else (0.0, 1.0)))
 
 
 def _classes(rows: Mapping[str, Sample]) -> list[str]:

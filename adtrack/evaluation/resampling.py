@@ -1,4 +1,4 @@
-"""Metrics of bootstrap resamples of an image set: integer weights say how often each image was drawn."""
+"""Metrics of resamples of an image set, in which each image has a weight: how often it was drawn, or any share."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from adtrack.errors import UserError
 from adtrack.evaluation.metrics import labelled_scores
 
 RESAMPLES = 1000
+SHARES = ("accuracy", "precision", "recall", "false_alarm_rate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +55,10 @@ def class_draws(class_name: str, labels: np.ndarray, resamples: int = RESAMPLES,
 
 
 def resampled(sample: Sample, metric: str, draws: np.ndarray) -> np.ndarray:
-    """The metric of each resample, float64 (resamples,), for ``stratified_draws`` of the sample's labels.
+    """The metric of each resample, float64 (resamples,), for weights (resamples, n) of the sample's n images.
 
-    Defined, and undefined, as in ``image_metrics``; false_alarm_rate is the share of normal images at or above the
-    threshold, NaN without any.
+    Whole numbers give the bits of images that are repeated so often. Defined, and undefined, as in ``image_metrics``;
+    false_alarm_rate is the share of normal images at or above the threshold, NaN without any.
     """
     return _METRICS[metric](sample, draws)
 
@@ -79,7 +80,7 @@ def _auroc(sample: Sample, draws: np.ndarray) -> np.ndarray:
     lower = below[:, np.searchsorted(normal, anomalous, side="left", sorter=order)]
     lower_or_equal = below[:, np.searchsorted(normal, anomalous, side="right", sorter=order)]
     twice_won = np.einsum("ri,ri->r", draws[:, labels], lower + lower_or_equal)
-    return twice_won / (2 * len(normal) * len(anomalous))
+    return twice_won / (2 * _total(draws, ~labels) * _total(draws, labels))
 
 
 def _auprc(sample: Sample, draws: np.ndarray) -> np.ndarray:
@@ -91,23 +92,29 @@ def _auprc(sample: Sample, draws: np.ndarray) -> np.ndarray:
     called = np.cumsum(draws[:, order], axis=1)[:, last]
     found = np.cumsum((draws * sample.labels)[:, order], axis=1)[:, last]
     added = np.diff(found, axis=1, prepend=0)
-    return np.einsum("ri,ri->r", added, found / np.maximum(called, 1)) / np.count_nonzero(sample.labels)
+    precision = np.divide(found, called, out=np.zeros(found.shape), where=called > 0)
+    return np.einsum("ri,ri->r", added, precision) / _total(draws, sample.labels)
+
+
+def _total(draws: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """What the images, bool (n,), weigh together in each resample; not a matrix product, whose bits a BLAS decides."""
+    return draws[:, images].sum(axis=1)
 
 
 def _alarms(sample: Sample, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Right and false alarms of each resample, int64 (resamples,)."""
+    """What right and false alarms weigh in each resample, (resamples,)."""
     alarms = sample.scores >= sample.threshold
-    return draws @ (alarms & sample.labels), draws @ (alarms & ~sample.labels)
+    return _total(draws, alarms & sample.labels), _total(draws, alarms & ~sample.labels)
 
 
 def _f1(sample: Sample, draws: np.ndarray) -> np.ndarray:
     hits, false = _alarms(sample, draws)
-    return _share(2 * hits, hits + false + np.count_nonzero(sample.labels))
+    return _share(2 * hits, hits + false + _total(draws, sample.labels))
 
 
 def _accuracy(sample: Sample, draws: np.ndarray) -> np.ndarray:
     hits, false = _alarms(sample, draws)
-    return (hits + np.count_nonzero(~sample.labels) - false) / len(sample.labels)
+    return (hits + _total(draws, ~sample.labels) - false) / draws.sum(axis=1)
 
 
 def _precision(sample: Sample, draws: np.ndarray) -> np.ndarray:
@@ -117,13 +124,24 @@ def _precision(sample: Sample, draws: np.ndarray) -> np.ndarray:
 
 def _recall(sample: Sample, draws: np.ndarray) -> np.ndarray:
     hits, _ = _alarms(sample, draws)
-    return _share(hits, np.full_like(hits, np.count_nonzero(sample.labels)))
+    return _share(hits, _total(draws, sample.labels))
 
 
 def _false_alarm_rate(sample: Sample, draws: np.ndarray) -> np.ndarray:
     _, false = _alarms(sample, draws)
-    normal = np.count_nonzero(~sample.labels)
-    return false / normal if normal else np.full(len(draws), np.nan)
+    return false / _total(draws, ~sample.labels) if not sample.labels.all() else np.full(len(draws), np.nan)
+
+
+def counts(sample: Sample, metric: str) -> tuple[int, int]:
+    """Of a metric in SHARES, the images that count for it and those that it is a share of."""
+    alarms = sample.scores >= sample.threshold
+    part, whole = {
+        "accuracy": (alarms == sample.labels, np.ones_like(alarms)),
+        "precision": (alarms & sample.labels, alarms),
+        "recall": (alarms & sample.labels, sample.labels),
+        "false_alarm_rate": (alarms & ~sample.labels, ~sample.labels),
+    }[metric]
+    return int(np.count_nonzero(part)), int(np.count_nonzero(whole))
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

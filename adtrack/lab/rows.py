@@ -1,4 +1,4 @@
-"""Rows of an experiment's tables: per class and macro mean, with bootstrap intervals and differences to a reference."""
+"""Rows of an experiment's tables: per class and macro mean, with intervals and differences to a reference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

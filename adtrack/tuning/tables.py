@@ -22,7 +22,7 @@ COSTS = ("cost/bank_rows", "cost/bank_mb", "cost/build_s", "cost/score_ms")
 _ORDER = {name: place for place, name in enumerate((*(f"{s}/{m}" for s in SPLITS for m in METRICS), *COSTS))}
 
 DEFINITIONS = (
-    "AUROC: of images, in brackets its bootstrap 95 % interval. AU-PRO: of pixels, up to a false-positive rate of "
+    "AUROC: of images, in brackets its 95 % interval. AU-PRO: of pixels, up to a false-positive rate of "
     "0.30, where there are masks. F1: at the threshold with the best F1 on Val-clean. "
     "Only the best trial is evaluated on Test."
 )

@@ -6,7 +6,7 @@ from string import ascii_uppercase
 
 import pandas as pd
 
-from adtrack.evaluation.contrasts import Contrast, Disagreement
+from adtrack.evaluation.contrasts import SAME, Contrast, Disagreement
 from adtrack.evaluation.verdicts import WORDS
 from adtrack.lab.tables import HEADINGS
 from adtrack.reporting.render import MISSING, Column, Table
@@ -15,11 +15,13 @@ from adtrack.verbs.compare import ComparedSet, Comparison
 
 LONGEST = 24  # characters of a parameter's value in a table
 HOW = (
-    "Differences stand with their 95 % bootstrap intervals: 1000 resamples of the images, the same for both runs "
-    "(paired), good and anomalous ones apart. “A better” is the share of these resamples in which A has the better "
-    "value, a tie counting half: how often A would win on as many images like these. Where the interval holds 0, these "
-    "images cannot tell the runs apart. Each row is judged by itself: of 20 such intervals one misses. F1 and false "
-    "alarms are at each run's own threshold. Pixel metrics have no interval: maps are not kept to be resampled."
+    "Differences stand with their 95 % intervals: 1000 resamples of the images, the same for both runs (paired), good "
+    "and anomalous ones apart, each with one image that was not seen, at its worst for either run: the fewer images, "
+    "the wider. Where the interval holds 0, these images cannot tell the runs apart; where it lies within "
+    f"±{SAME:g}, the runs are the same. “A better” is the share of bootstrap resamples in which A has the better "
+    "value, a tie counting half: how often A would win on as many images like these. Each row is judged by itself: of "
+    "20 such intervals one misses. F1 and false alarms are at each run's own threshold. Pixel metrics have no "
+    "interval: maps are not kept to be resampled."
 )
 VAL = "Threshold and bank were chosen on Val, which flatters both: Test decides."
 ORDER = (
@@ -84,9 +86,8 @@ def verdict(contrast: Contrast, letter: str) -> str:
     """What the images say of a difference, in words."""
     if contrast.ahead is None:
         return "no interval"
-    if contrast.equal:
-        return "the same"
-    return {1: f"{letter} is better", -1: "A is better", 0: "these images cannot tell"}[contrast.ahead]
+    undecided = f"the same within {SAME:g}" if contrast.equal else "these images cannot tell"
+    return {1: f"{letter} is better", -1: "A is better", 0: undecided}[contrast.ahead]
 
 
 def disagreements_table(found: Comparison) -> Table:

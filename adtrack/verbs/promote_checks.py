@@ -1,6 +1,6 @@
 """What must hold before a version becomes champion."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from adtrack.errors import UserError
@@ -17,6 +17,7 @@ from adtrack.verbs.score_again import score_again
 # Of the logged score. On one machine scores come back to the bit, on another network libraries round otherwise; a wrong
 # network, bank or view is far off.
 TOLERANCE = 1e-3
+WORST = 0.25  # of AUROC or of the false alarms: a loss that some 13 good and 13 anomalous images rule out
 _METRICS = {"image_auroc": "image AUROC", "false_alarm_rate": "false alarms"}  # the first that the labels allow
 
 
@@ -27,6 +28,27 @@ class Check:
     what: str
     passed: bool
     words: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The metric that the labels of a set allow: the candidate's minus the champion's, on so many images of both."""
+
+    set_name: str
+    metric: str
+    estimate: Estimate
+    good: int
+    anomalous: int
+
+    @property
+    def images(self) -> str:
+        """``12 good and 9 anomalous images``."""
+        return f"{self.good} good and {self.anomalous} anomalous images" if self.anomalous else f"{self.good} images"
+
+    @property
+    def possible_loss(self) -> float:
+        """How much worse than the champion the candidate may be by the interval."""
+        return self.estimate.high if self.metric in LOWER_IS_BETTER else -self.estimate.low
 
 
 def checks(
@@ -69,26 +91,27 @@ def _same_split(run: ScoredRun, other: ScoredRun) -> Check:
 def _not_worse(run: ScoredRun, champion: ScoredRun, margin: float, reason: str) -> Iterator[Check]:
     """On every set that both have scores of, the difference itself must be within the margin; its interval is told.
 
-    Were the whole interval asked for, a small test set could promote nothing, not even an equal bank.
+    Were the whole interval asked for, a small test set could promote nothing, not even an equal bank. But one set must
+    have images enough to rule out that the candidate is far worse.
     """
     names = [name for name in (*VAL_SETS, *TEST_SETS) if name in run.places and name in champion.places]
     if not set(names) & set(VAL_SETS):
         yield Check("not worse on Val", False, "cannot be checked: the two have no Val set with scores in common")
-    metrics = set()
+    measured = []
     for name in names:
         try:
-            metric, found = _difference(name, run, champion)
+            measured.append(_difference(name, run, champion))
         except UserError as error:
             yield Check(f"not worse on {name}", False, f"cannot be checked: {error}")
             continue
-        metrics.add(metric)
-        yield _within(f"not worse on {name}", metric, found, margin)
-    if metrics == {"false_alarm_rate"}:
+        yield _within(measured[-1], margin)
+    if measured:
+        yield _enough(measured, margin)
+    if {one.metric for one in measured} == {"false_alarm_rate"}:
         yield _has_reason(reason)
 
 
-def _difference(name: str, run: ScoredRun, champion: ScoredRun) -> tuple[str, Estimate]:
-    """The metric that the labels of a set allow, and the candidate's minus the champion's on the images of both."""
+def _difference(name: str, run: ScoredRun, champion: ScoredRun) -> Difference:
     both = aligned([set_scores(run, name), set_scores(champion, name)])
     if not both:
         raise UserError("the two have scored no image in common")
@@ -96,17 +119,30 @@ def _difference(name: str, run: ScoredRun, champion: ScoredRun) -> tuple[str, Es
     if metric is None:
         raise UserError("there is no good image among them")
     a, b = ({run.class_name: found.sample} for found in both)
-    return metric, difference(a, b, metric)
+    anomalous = int(both[0].sample.labels.sum())
+    return Difference(name, metric, difference(a, b, metric), len(both[0].images) - anomalous, anomalous)
 
 
-def _within(what: str, metric: str, found: Estimate, margin: float) -> Check:
-    if metric in LOWER_IS_BETTER:
-        passed, limit = found.value <= margin + ROUNDING, f"+{number_text(margin)}"
+def _within(one: Difference, margin: float) -> Check:
+    value = one.estimate.value
+    if one.metric in LOWER_IS_BETTER:
+        passed, limit = value <= margin + ROUNDING, f"+{number_text(margin)}"
         told = "at most" if passed else "more than"
     else:
-        passed, limit = found.value >= -margin - ROUNDING, f"−{number_text(margin)}"
+        passed, limit = value >= -margin - ROUNDING, f"−{number_text(margin)}"
         told = "at least" if passed else "less than"
-    return Check(what, passed, f"{_METRICS[metric]} {difference_text(found)}, {told} {limit}")
+    words = f"{_METRICS[one.metric]} {difference_text(one.estimate)} of {one.images}, {told} {limit}"
+    return Check(f"not worse on {one.set_name}", passed, words)
+
+
+def _enough(measured: Sequence[Difference], margin: float) -> Check:
+    """Whether some set has images enough: its interval must rule out a loss of more than WORST, or than the margin."""
+    surest, limit = min(measured, key=lambda one: one.possible_loss), max(WORST, margin)
+    passed = surest.possible_loss <= limit + ROUNDING
+    words = f"{surest.images} of {surest.set_name} rule out a loss of more than {number_text(surest.possible_loss)}"
+    if not passed:
+        words = f"even {words}: {number_text(limit)} is the most; more labelled images can tell"
+    return Check("enough images", passed, words)
 
 
 def _has_reason(reason: str) -> Check:

@@ -63,10 +63,19 @@ def test_who_is_ahead():
 
     assert contrast(0.1, 0.2).ahead == 1 and contrast(-0.2, -0.1).ahead == -1 and contrast(-0.1, 0.1).ahead == 0
     assert contrast(0.1, 0.2, "false_alarm_rate").ahead == -1 and contrast(-2, -1, "false_alarm_rate").ahead == 1
-    assert contrast(0.0, 0.0).equal and not contrast(-0.1, 0.1).equal
+    assert contrast(-0.01, 0.01).equal and contrast(0.001, 0.009).equal and contrast(0.001, 0.009).ahead == 1
+    assert not contrast(-0.1, 0.1).equal and not contrast(-0.011, 0.005).equal and not contrast(0.0, 0.011).equal
     plain = plain_contrast("pixel_auroc", 0.9, 0.95)
     assert plain.ahead is None and plain.difference.value == pytest.approx(0.05) and not plain.equal
     assert math.isnan(plain.difference.low) and math.isnan(plain.reference_better)
+
+
+@pytest.mark.parametrize(("images", "equal"), [(6, False), (100, False), (400, True)])
+def test_it_takes_images_to_call_two_banks_the_same(images, equal):
+    """The same scores on 11 images say little of the next ones."""
+    same = scores_of({f"{kind}{at}": float(kind == "bad") + at for at in range(images) for kind in ("bad", "good")})
+    auroc, *_ = contrasts("part", same, same)
+    assert auroc.difference.value == 0 and auroc.ahead == 0 and auroc.equal == equal
 
 
 def test_metrics_that_the_labels_define():

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,10 @@ from mlflow import MlflowClient
 
 from adtrack.detectors.seal import seal
 from adtrack.tracking.digests import MANIFEST_TAG
+from adtrack.evaluation.intervals import Estimate
 from adtrack.tracking.registry import Move, moves
 from adtrack.verbs.promote import LONGEST_REASON, promote
+from adtrack.verbs.promote_checks import Difference, _enough
 
 NAME = "adtrack-part"
 REPRODUCES = "loads and reproduces its scores"
@@ -90,19 +93,52 @@ def test_a_version_that_is_worse_by_more_than_the_margin_is_refused(banks, copie
     done = run_promote("--version", 1)
     assert done.code == 1 and champion() == perfect
     assert f"FAIL  not worse on val_shift: image AUROC −{lost:.3f} [" in done.out and "less than −0.010" in done.out
-    assert "Not promoted: 1 of 6 checks failed" in done.out
+    assert "Not promoted: 2 of 7 checks failed" in done.out
     found = checked(1, margin=lost - 0.001)
-    assert [what for what, (passed, _) in found.items() if not passed] == ["not worse on val_shift"]
-    assert all(passed for passed, _ in checked(1, margin=lost).values())
-    assert champion() == 1
+    assert next(what for what, (passed, _) in found.items() if not passed) == "not worse on val_shift"
+    assert checked(1, margin=lost)["not worse on val_shift"][0]
+    assert champion() == perfect
+
+
+def test_a_handful_of_images_promotes_nothing_unless_forced(banks, run_promote, registered):
+    """The champion's model once more: no image speaks against it, but 4 and 10 images say little of the next ones."""
+    again = registered(banks.runs[0])
+    done = run_promote("--version", again)
+    assert done.code == 1 and champion() == 1
+    said = re.search(
+        r"FAIL  enough images: even (.*) rule out a loss of more than (0\.[345]\d\d): (.*)$", done.out, re.M
+    )
+    assert said and said[1] == "4 good and 6 anomalous images of test_clean", done.out
+    assert said[3] == "0.250 is the most; more labelled images can tell"
+    assert "ok    not worse on val_clean: image AUROC 0.000 [−0.8" in done.out
+    assert "of 2 good and 2 anomalous images, at least −0.010" in done.out
+    assert "Not promoted: 1 of 7 checks failed" in done.out
+    assert run_promote("--version", again, "--force").code == 0 and champion() == again
+
+
+@pytest.mark.parametrize(
+    ("measured", "margin", "passed"),
+    [
+        (((-0.3, 0.1, "image_auroc"),), 0.01, False),
+        (((-0.25, 0.1, "image_auroc"),), 0.01, True),
+        (((-0.9, 0.9, "image_auroc"), (-0.2, 0.1, "image_auroc")), 0.01, True),  # one set that can tell is enough
+        (((-0.3, 0.1, "image_auroc"),), 0.3, True),  # who lets so much go need not rule it out
+        (((-0.9, 0.3, "false_alarm_rate"),), 0.01, False),
+        (((-0.9, 0.1, "false_alarm_rate"),), 0.01, True),
+    ],
+)
+def test_one_set_must_rule_out_that_the_candidate_is_far_worse(measured, margin, passed):
+    found = [Difference("val_clean", metric, Estimate(0.0, low, high), 5, 7) for low, high, metric in measured]
+    assert _enough(found, margin).passed == passed
 
 
 def test_test_counts_where_both_have_it(banks, registered):
     found = checked(registered(banks.runs[0]))  # the champion's model, run and all, once more
     sets = ("val_clean", "val_shift", "test_clean", "test_shift")
-    assert list(found) == [REPRODUCES, "same images as the champion's", *(f"not worse on {name}" for name in sets)]
-    assert all(passed for passed, _ in found.values())
-    assert "0.000 [0.000, 0.000], at least −0.010" in found["not worse on test_shift"][1]
+    whats = [REPRODUCES, "same images as the champion's", *(f"not worse on {name}" for name in sets), "enough images"]
+    assert list(found) == whats
+    assert all(passed for what, (passed, _) in found.items() if what != "enough images")
+    assert "of 4 good and 6 anomalous images, at least −0.010" in found["not worse on test_shift"][1]
 
 
 def test_without_a_common_val_set_it_cannot_be_told(banks, registered):
@@ -122,9 +158,15 @@ def test_without_anomalies_false_alarms_are_compared_and_somebody_must_say_why(b
     MlflowClient().set_registered_model_alias(NAME, "champion", str(calm))
     found = checked(nervous, reason="more light")
     for name in ("val_clean", "val_shift"):
-        assert found[f"not worse on {name}"] == (False, "false alarms +1.000 [+1.000, +1.000], more than +0.010")
+        assert found[f"not worse on {name}"] == (
+            False,
+            "false alarms +1.000 [−0.222, +1.000] of 4 images, more than +0.010",
+        )
     MlflowClient().set_registered_model_alias(NAME, "champion", str(nervous))
-    assert checked(calm)["not worse on val_shift"] == (True, "false alarms −1.000 [−1.000, −1.000], at most +0.010")
+    assert checked(calm)["not worse on val_shift"] == (
+        True,
+        "false alarms −1.000 [−1.000, +0.222] of 4 images, at most +0.010",
+    )
     told = "without labelled anomalies nobody knows which of the two finds more defects"
     assert checked(calm)["has a reason"] == (False, f"{told}; --reason says why this one shall be champion")
     assert checked(calm, reason="less light")["has a reason"] == (True, told)
