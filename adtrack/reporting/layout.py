@@ -9,6 +9,8 @@ from adtrack.evaluation.intervals import Estimate
 from adtrack.reporting.description import Lines, Points, Scatter, Spot
 
 MARGIN, SCATTER_MARGIN = 0.06, 0.12  # of the values' range, beyond the outermost; labels need room
+LEAST_SPREAD = 1e-6  # of values; less is rounding, also to the trees of fANOVA
+ALONE = 0.05  # room around values that are all but equal
 LINE_GAP = 0.055  # between two names at the ends of lines
 CHARACTER, LABEL = 0.014, 0.04  # width of a character and height of a label beside a spot
 SPOT = 0.011  # half the width of a spot
@@ -17,13 +19,16 @@ Range = tuple[float, float]
 
 
 def value_range(values: Iterable[float], share: float = MARGIN) -> Range:
-    """The finite values with a margin; (0, 1) without any."""
+    """The finite values with a margin; (0, 1) without any. Values that are all but equal get room to both sides, but
+    shares little above 1."""
     finite = [float(value) for value in values if math.isfinite(value)]
     if not finite:
         return 0.0, 1.0
     low, high = min(finite), max(finite)
-    margin = share * (high - low) or 0.05
-    return low - margin, high + margin
+    if high - low > LEAST_SPREAD:
+        margin = share * (high - low)
+        return low - margin, high + margin
+    return low - ALONE, min(high + ALONE, 1 + ALONE / 10) if high <= 1 else high + ALONE
 
 
 def estimates_range(kind: Points | Lines) -> Range:

@@ -15,13 +15,13 @@ from plotly.graph_objects import Figure, Scatter
 from adtrack.errors import UserError
 from adtrack.reporting.figures import titled, write_figure
 from adtrack.reporting.interactive import AXIS_WIDTH, FONT, plain
+from adtrack.reporting.layout import LEAST_SPREAD, value_range
 from adtrack.reporting.palette import GROUND, PALETTE, SOFT
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.tables import objective, parameters
 
 MOST_LINES = 500  # above this, parallel coordinates are a smear that takes seconds to draw
 COLOURS = [[0, PALETTE[4]], [1, PALETTE[0]]]  # blue is good; neither end is lost on a light or on a dark ground
-LEAST_SPREAD = 1e-6  # of the objective; the trees of fANOVA take less for rounding and find no variance
 LABELS = {"patch_size": "Patch size", "layers": "Layers", "coreset_fraction": "Coreset fraction"}
 
 
@@ -39,14 +39,18 @@ def study_figures(trials: Sequence[TrialRecord], objective_name: str = "Objectiv
         history = _history(shown, plain(objective_name, AXIS_WIDTH))
         figures = {"optimisation_history": _titled(history, "Optimisation history", subtitle)}
         varying = _varying(shown)
-        spread = objective(max(shown, key=objective)) - objective(min(shown, key=objective))
-        if varying and spread > LEAST_SPREAD:
+        if varying and _spread(shown) > LEAST_SPREAD:
             importance = _importance(shown, varying)
             figures["parameter_importance"] = _titled(importance, "Parameter importance", subtitle)
         newest = f" · the newest {MOST_LINES} of them" if len(shown) > MOST_LINES else ""
         lines, told = _parallel(shown[-MOST_LINES:]), f"{subtitle}{newest} · {html.escape(objective_name)}"
         figures["parallel_coordinates"] = _titled(lines, "Parallel coordinates", told)
     return figures
+
+
+def _spread(trials: Sequence[TrialRecord]) -> float:
+    """By how much the trials' objectives differ."""
+    return objective(max(trials, key=objective)) - objective(min(trials, key=objective))
 
 
 def _titled(figure: Figure, title: str, subtitle: str) -> Figure:
@@ -71,7 +75,8 @@ def _subtitle(trials: Sequence[TrialRecord]) -> str:
     class_name, study, split = studies[0]
     undefined = sum(not math.isfinite(objective(trial)) for trial in trials)
     left_out = f" · {undefined} without a finite objective left out" if undefined else ""
-    return html.escape(f"{class_name} · study {study} · split {split} · {len(trials)} trials{left_out}")
+    count = f"{len(trials)} trial{'s' * (len(trials) != 1)}"
+    return html.escape(f"{class_name} · study {study} · split {split} · {count}{left_out}")
 
 
 @contextmanager
@@ -125,6 +130,7 @@ def _history(trials: Sequence[TrialRecord], axis: str) -> Figure:
     limited = not all(trial.feasible for trial in trials)
     figure.update_traces(name="Above the limit on the bank", showlegend=limited, selector={"name": "Infeasible Trial"})
     figure.update_xaxes(dtick=1 if len(trials) <= 10 else None)  # no half trials
+    figure.update_yaxes(range=value_range(map(objective, trials)))  # of equal values Plotly would draw 0 to 2
     return figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"})
 
 
@@ -152,6 +158,8 @@ def _parallel(trials: Sequence[TrialRecord]) -> Figure:
     figure.update_traces(marker={"colorscale": COLOURS}, selector={"mode": "markers"})
     figure.update_traces(name="Within the limit on the bank", selector={"name": "Feasible"})
     figure.update_traces(name="Above it", selector={"name": "Infeasible"})
+    if _spread(trials) <= LEAST_SPREAD:  # Optuna's colours would run beyond any value there is
+        figure.update_traces(marker={"showscale": False}, selector={"mode": "markers"})
     figure.update_annotations(bgcolor=GROUND, font={"color": SOFT, "size": 12})
     return figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": -0.08, "yanchor": "top"})
 

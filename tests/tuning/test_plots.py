@@ -38,6 +38,17 @@ def test_history_shows_the_trials_own_numbers_and_the_best_so_far():
     assert figure.layout.yaxis.title.text == "Mean &lt;AUROC&gt;"
 
 
+@pytest.mark.parametrize("trials", [[trial(0, 1.0)], [trial(0, 1.0), trial(1, 1.0, 5), trial(2, 1 - 1e-9)]], ids=len)
+def test_of_equal_values_no_axis_runs_far_beyond_them(trials):
+    figures = study_figures(trials)
+    low, high = figures["optimisation_history"].layout.yaxis.range
+    assert 0.9 <= low < 1 < high <= 1.01
+    bars = [trace.marker.showscale for trace in figures["parallel_coordinates"].data if trace.mode == "markers"]
+    assert bars and not any(bars)
+    wide = study_figures(study())["parallel_coordinates"]
+    assert any(trace.marker.showscale for trace in wide.data if trace.mode == "markers")
+
+
 def test_importance_finds_the_parameter_that_matters():
     bar = study_figures(study())["parameter_importance"].data[0]
     shares = dict(zip(bar.y, bar.x, strict=True))

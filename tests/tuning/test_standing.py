@@ -34,7 +34,7 @@ def test_a_run_that_takes_over_shows_what_was_found_before(own_study):
     with mlflow.start_run() as run:
         show_standing(run.info.run_id, 20, "image AUROC on Val-clean", [], 0)
         told = [client.get_run(run.info.run_id).data.tags["mlflow.note.content"]]
-        for left in (100, 90):
+        for left in (100, 80):
             show_standing(run.info.run_id, 20, "image AUROC on Val-clean", trials, left)
         told.append(client.get_run(run.info.run_id).data.tags["mlflow.note.content"])
         show_standing(run.info.run_id, 3, "image AUROC on Val-clean", trials)  # all are done: its note is not for here
@@ -42,6 +42,6 @@ def test_a_run_that_takes_over_shows_what_was_found_before(own_study):
     steps = {point.step for point in client.get_metric_history(run.info.run_id, BEST)}
     assert steps == {1, 2, 3}
     assert told[0].startswith("**At work: 0 of 20 trials are done** (")
-    assert told[1].startswith("**At work: 3 of 20 trials are done, about 90 s left** (") and told[2] == told[1]
+    assert told[1].startswith("**At work: 3 of 20 trials are done, about 80 s left** (") and told[2] == told[1]
     best = next(trial for trial in trials if trial.run_id == own_study.best)
     assert f"[trial {best.number}: {best.params['layers']}, patch " in told[1] and f"/runs/{best.run_id})" in told[1]
