@@ -13,8 +13,8 @@ import pytest
 from mlflow import MlflowClient
 
 from adtrack.detectors.seal import seal
-from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.evaluation.intervals import Estimate
+from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.registry import Move, moves
 from adtrack.verbs.promote import LONGEST_REASON, promote
 from adtrack.verbs.promote_checks import Difference, _enough
