@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.tracking.health import GROUP
 from adtrack.tracking.store import search_runs
-from adtrack.tracking.workers import WORKER_TAG, end_left_behind, is_gone
+from adtrack.tracking.workers import WORKER_TAG, end_all, is_gone
 
 _LONG = 24 * 3600.0  # seconds: a trial takes minutes, a study hours
 
@@ -34,10 +34,9 @@ def look_at_runs() -> Check:
 def _left_behind(runs: Sequence[Run]) -> tuple[Finding, ...]:
     if not runs:
         return ()
-    studies = sorted({run.data.tags["adtrack.study"] for run in runs})
 
     def end() -> str:
-        ended = [MlflowClient().get_run(run_id).info for study in studies for run_id in end_left_behind(study)]
+        ended = [MlflowClient().get_run(run_id).info for run_id in end_all(runs)]
         finished = sum(info.status == "FINISHED" for info in ended)
         return f"ended {counted(len(ended), 'run')}: {len(ended) - finished} as KILLED, {finished} as FINISHED"
 

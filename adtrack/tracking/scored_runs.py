@@ -19,6 +19,7 @@ from adtrack.evaluation.resampling import Sample
 from adtrack.tracking.registry import resolved
 from adtrack.tracking.runs import run_file
 from adtrack.tracking.store import quoted, search_runs
+from adtrack.tracking.tags import CLASS, DIGEST
 
 _ORDER = ("val_clean", "val_shift", "test_clean", "test_shift")
 
@@ -53,8 +54,9 @@ def scored_run(asked: str) -> ScoredRun:
     """
     run = MlflowClient().get_run(_run_of_model(asked) if asked.startswith("models:/") else _run_of_prefix(asked))
     tags = run.data.tags
-    if "adtrack.class" not in tags or "adtrack.split_digest" not in tags:
-        raise UserError(f"a run must be one of adtrack's, but {asked} has no tag adtrack.class.")
+    lacking = [name for name in (CLASS, DIGEST) if not tags.get(name)]
+    if lacking:
+        raise UserError(f"a run must be one of adtrack's, but {asked} has no tag {' and no '.join(lacking)}.")
     runs = [run, *_evaluations(run)]
     places, metrics = {}, {}
     for found in reversed(runs):
@@ -70,8 +72,8 @@ def scored_run(asked: str) -> ScoredRun:
         asked,
         run.info.run_id,
         run.info.run_name,
-        tags["adtrack.class"],
-        tags["adtrack.split_digest"],
+        tags[CLASS],
+        tags[DIGEST],
         run.data.params,
         metrics,
         places,
@@ -174,7 +176,7 @@ def _evaluations(run: Run) -> list[Run]:
     tags = run.data.tags
     models = {tags.get("adtrack.model", ""), f"models:/{tags.get('adtrack.registered', '')}"}
     condition = "tags.`adtrack.role` = 'evaluation' and tags.`adtrack.split_digest` = "
-    found = search_runs(f"{condition}{quoted(tags['adtrack.split_digest'])} and attributes.status = 'FINISHED'")
+    found = search_runs(f"{condition}{quoted(tags[DIGEST])} and attributes.status = 'FINISHED'")
     of_model = [one for one in reversed(found) if one.data.tags.get("adtrack.model") in models]
     return [one for one in of_model if one.info.run_id != run.info.run_id]
 

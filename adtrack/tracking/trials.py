@@ -1,13 +1,15 @@
 """A finished trial as the tracking store remembers it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from adtrack.errors import UserError
 from adtrack.tracking.store import quoted, search_runs
+from adtrack.tracking.tags import CLASS, DIGEST, MODEL, STUDY, TRIAL, leave_out, whole
 
 STORAGE_TAG = "adtrack.storage"  # of a study's run: where Optuna keeps its trials, without a password
 
@@ -32,19 +34,53 @@ class TrialRecord:
 
 
 def study_trials(study: str) -> list[TrialRecord]:
-    """The finished trials of a study, by number."""
+    """The finished trials of a study, by number. One whose tags have been spoilt is left out and named."""
     condition = f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'trial'"
     runs = search_runs(f"{condition} and attributes.status = 'FINISHED'")
-    return sorted((_record(run) for run in runs), key=lambda record: record.number)
+    _name_strays(study, {run.info.run_id for run in runs})
+    records = map(_record, whole(runs, CLASS, STUDY, DIGEST, TRIAL))
+    return sorted(records, key=lambda record: record.number)
+
+
+def _name_strays(study: str, known: Collection[str]) -> None:
+    """Name the finished runs below the study's that are not among ``known``: they have lost the tags that say so."""
+    parent = study_parent(study)
+    condition = f"tags.`mlflow.parentRunId` = '{parent}' and attributes.status = 'FINISHED'"
+    for run in search_runs(condition) if parent else ():
+        if run.info.run_id not in known:
+            leave_out(run.info.run_id, f"{STUDY} or adtrack.role")
+
+
+def trial_model(trial: TrialRecord) -> str:
+    """The URI of the model that a trial was logged with. UserError if its tag has gone."""
+    found = with_models([trial])
+    if not found:
+        raise UserError(
+            f"the best trial must say which model is its bank, but run {trial.run_id} has lost its tag {MODEL}.",
+            "mlflow ui can put it back: models:/ and the id of the model that its page shows.",
+        )
+    return found[0][1]
+
+
+def with_models(trials: Iterable[TrialRecord]) -> list[tuple[TrialRecord, str]]:
+    """The trials whose runs say which model is their bank, with its URI; the others are named."""
+    found = []
+    for trial in trials:
+        uri = MlflowClient().get_run(trial.run_id).data.tags.get(MODEL)
+        if uri:
+            found.append((trial, uri))
+        else:
+            leave_out(trial.run_id, MODEL)
+    return found
 
 
 def _record(run: Run) -> TrialRecord:
     tags = run.data.tags
     return TrialRecord(
-        class_name=tags["adtrack.class"],
-        study=tags["adtrack.study"],
-        split_digest=tags["adtrack.split_digest"],
-        number=int(tags["adtrack.trial"]),
+        class_name=tags[CLASS],
+        study=tags[STUDY],
+        split_digest=tags[DIGEST],
+        number=int(tags[TRIAL]),
         run_id=run.info.run_id,
         params=run.data.params,
         metrics=run.data.metrics,
@@ -79,17 +115,15 @@ def study_parent(study: str) -> str | None:
 
 def study_storages() -> dict[str, str]:
     """Where the trials of the store's studies are kept, by name, as far as their runs say so."""
-    runs = search_runs("tags.`adtrack.role` = 'study'")
-    return {run.data.tags["adtrack.study"]: run.data.tags[STORAGE_TAG] for run in runs if STORAGE_TAG in run.data.tags}
+    runs = whole(search_runs("tags.`adtrack.role` = 'study'"), STUDY)
+    return {run.data.tags[STUDY]: run.data.tags[STORAGE_TAG] for run in runs if STORAGE_TAG in run.data.tags}
 
 
 def latest_studies(class_name: str | None) -> list[str]:
     """The newest study of a class, or of every class that has one."""
-    condition = "tags.`adtrack.role` = 'study'"
-    if class_name is not None:
-        condition += f" and tags.`adtrack.class` = {quoted(class_name)}"
-    newest = {run.data.tags["adtrack.class"]: run.data.tags["adtrack.study"] for run in search_runs(condition)}
-    return [newest[name] for name in sorted(newest)]
+    runs = whole(search_runs("tags.`adtrack.role` = 'study'"), CLASS, STUDY)
+    newest = {run.data.tags[CLASS]: run.data.tags[STUDY] for run in runs}
+    return [newest[name] for name in sorted(newest) if class_name in (None, name)]
 
 
 def joined_run() -> str | None:

@@ -3,12 +3,12 @@
 import contextlib
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
-from mlflow.entities import RunStatus
+from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from adtrack.tracking.locks import writable
@@ -60,17 +60,18 @@ def end_left_behind(study: str) -> list[str]:
 
     A trial that has its objective had done its work, or had been opened again to be tested: it is FINISHED.
     """
+    running = search_runs(f"tags.`adtrack.study` = {quoted(study)} and attributes.status = 'RUNNING'")
+    return end_all([run for run in running if is_gone(run.data.tags.get(WORKER_TAG))])
+
+
+def end_all(runs: Sequence[Run]) -> list[str]:
+    """End runs whose process has gone, as ``end_left_behind`` does; returns their ids."""
     client = MlflowClient()
-    left = [
-        run
-        for run in search_runs(f"tags.`adtrack.study` = {quoted(study)} and attributes.status = 'RUNNING'")
-        if is_gone(run.data.tags.get(WORKER_TAG))
-    ]
-    for run in left:
+    for run in runs:
         done = run.data.tags.get("adtrack.role") == "trial" and "objective" in run.data.metrics
         status = RunStatus.FINISHED if done else RunStatus.KILLED
         client.set_terminated(run.info.run_id, RunStatus.to_string(status))
-    return [run.info.run_id for run in left]
+    return [run.info.run_id for run in runs]
 
 
 def end_killed(run_id: str) -> None:

@@ -22,7 +22,7 @@ from adtrack.tracking.runs import (
     run_tags,
     set_tags,
 )
-from adtrack.tracking.trials import TrialRecord, study_trials
+from adtrack.tracking.trials import TrialRecord, study_trials, trial_model
 from adtrack.tuning.note import study_note
 from adtrack.tuning.plots import write_figures
 from adtrack.tuning.quality import about
@@ -112,7 +112,7 @@ def _test_and_register(trials: Trials, best: TrialRecord) -> Registered:
 
 def _test(bench: Workbench, best: TrialRecord) -> str:
     """Measure the best bank on Test, and log that and the whole model to the active run: its URI."""
-    scorer = load_model(run_tags(best.run_id)["adtrack.model"], bench.device).scorer
+    scorer = load_model(trial_model(best), bench.device).scorer
     evaluations = [bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in TEST_SETS]
     whole = log_whole(scorer)
     log_evaluations(bench, scorer, evaluations, whole)

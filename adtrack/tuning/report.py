@@ -15,8 +15,7 @@ from adtrack.reporting.document import Section, command, document, figures, pict
 from adtrack.reporting.interactive import figure_of
 from adtrack.tracking.evidence import read_curve, read_scores
 from adtrack.tracking.models import load_model
-from adtrack.tracking.runs import run_tags
-from adtrack.tracking.trials import TrialRecord
+from adtrack.tracking.trials import TrialRecord, with_models
 from adtrack.tuning.plots import study_figures
 from adtrack.tuning.quality import about, cost_chart, shift_chart
 from adtrack.tuning.tables import SPLITS, best_table, parameters, ranked, set_name, trials_table
@@ -61,7 +60,7 @@ def study_page(story: Story) -> str:
     lead += sortable(best_table(story.best)) + command(story.score_command)
     order = ranked(story.trials)
     sections = [Section("Trials", sortable(trials_table(order)), "Click a heading to sort."), *_search(story)]
-    sections += [_trade(story), _comparison(story, order[:COLUMNS]), *_best_scores(story)]
+    sections += [_trade(story), *_comparison(story, order[:COLUMNS]), *_best_scores(story)]
     return document(story.title, lead, sections)
 
 
@@ -84,18 +83,21 @@ def _trade(story: Story) -> Section:
     return Section("What quality costs, and who keeps working", figures(shown, height=500), note)
 
 
-def _comparison(story: Story, best: Sequence[TrialRecord]) -> Section:
-    seen = track(best, "Comparing the best banks", unit="bank")
-    scorers = (load_model(run_tags(trial.run_id)["adtrack.model"], story.bench.device).scorer for trial in seen)
+def _comparison(story: Story, best: Sequence[TrialRecord]) -> list[Section]:
+    found = with_models(best)
+    if not found:
+        return []
+    seen = track(found, "Comparing the best banks", unit="bank")
+    scorers = (load_model(uri, story.bench.device).scorer for _, uri in seen)
     chosen = telling(read_scores(story.best.run_id, "val_clean"))
     rows = compare(story.bench, scorers, [(name, index) for index in chosen for name in VAL_SETS])
-    sheet = comparison_sheet(rows, [_heading(rank, trial) for rank, trial in enumerate(best, start=1)])
+    sheet = comparison_sheet(rows, [_heading(rank, trial) for rank, (trial, _) in enumerate(found, start=1)])
     note = (
         "Per kind the Val image that the best trial gets most wrong, clean and shifted, as the best trials see it. "
         "Colours mean the same in every column: dark is the bank's median good pixel, bright its 99.5 % quantile. "
         "The frame and the word say whether the call at the bank's own threshold was right."
     )
-    return Section("The same images in the best banks", picture(sheet, "Heatmaps of the best trials"), note)
+    return [Section("The same images in the best banks", picture(sheet, "Heatmaps of the best trials"), note)]
 
 
 def _heading(rank: int, trial: TrialRecord) -> str:

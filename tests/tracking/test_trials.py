@@ -1,8 +1,12 @@
 """Trials as the tracking store remembers them."""
 
+import re
+from collections.abc import Callable
+
 import pytest
 from mlflow import MlflowClient
 
+from adtrack.tracking import tags
 from adtrack.tracking.trials import adopt_trials, joined_run, latest_studies, study_parent, study_trials
 
 
@@ -76,3 +80,65 @@ def test_the_run_of_mlflow_run_is_in_its_variable(monkeypatch):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_RUN_ID", "")
         assert joined_run() is None
+
+
+@pytest.fixture
+def left_out(capsys) -> Callable[[], list[str]]:
+    """The runs that have been named as left out since the last call."""
+    tags.leave_out.cache_clear()
+
+    def named() -> list[str]:
+        return re.findall(r"Run (\w+) is left out: its (.+) has been edited or deleted", capsys.readouterr().err)
+
+    return named
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("adtrack.trial", None), ("adtrack.trial", "first"), ("adtrack.split_digest", None), ("adtrack.class", "")],
+)
+def test_a_trial_whose_tags_are_spoilt_is_left_out_and_named(opened_store, left_out, name, value):
+    spoilt, sound = make_run("trial", "a", trial="0"), make_run("trial", "a", trial="1")
+    MlflowClient().delete_tag(spoilt, name) if value is None else MlflowClient().set_tag(spoilt, name, value)
+    for _ in range(2):
+        assert [record.run_id for record in study_trials("a")] == [sound]
+    assert left_out() == [(spoilt, name)]
+
+
+def test_a_trial_that_has_lost_its_study_is_named(opened_store, left_out):
+    parent, trial = make_run("study", "a"), make_run("trial", "a", trial="0")
+    adopt_trials("a", parent)
+    assert len(study_trials("a")) == 1 and left_out() == []
+    MlflowClient().delete_tag(trial, "adtrack.study")
+    assert study_trials("a") == [] and left_out() == [(trial, "adtrack.study or adtrack.role")]
+
+
+def test_a_study_whose_tags_are_spoilt_is_left_out_and_named(opened_store, left_out):
+    spoilt = make_run("study", "a", "one")
+    make_run("study", "b", "two")
+    MlflowClient().delete_tag(spoilt, "adtrack.class")
+    assert latest_studies(None) == ["b"] == latest_studies("two") and latest_studies("one") == []
+    assert left_out() == [(spoilt, "adtrack.class")]
+
+
+def test_verbs_go_on_without_the_runs_whose_tags_are_spoilt(own_study, adtrack, part, space, tmp_path):
+    """As someone may leave them who tidies up in the tracking UI."""
+    client = MlflowClient()
+    worse = [run_id for run_id in own_study.children if run_id != own_study.best]
+    client.delete_tag(worse[0], "adtrack.trial")
+    client.delete_tag(worse[1], "adtrack.model")
+    client.set_tag(own_study.best, "adtrack.registered", "adtrack-part/the best")
+    for command in (
+        ("tune", *part, *space, "--trials", 3),
+        ("export", "--class", "part", "--out", tmp_path / "tables"),
+        ("doctor",),
+        ("promote", "--class", "part", "--device", "cpu"),
+    ):
+        tags.leave_out.cache_clear()
+        done = adtrack(*command)
+        assert done.code == 0 and "Traceback" not in done.err, done.out + done.err
+        assert f"Run {worse[0]} is left out: its adtrack.trial" in done.err or command[0] in ("doctor", "promote")
+    assert client.get_run(own_study.best).data.tags["adtrack.registered"] == "adtrack-part/1"
+    client.delete_tag(own_study.best, "adtrack.split_digest")
+    done = adtrack("compare", own_study.best, worse[1])
+    assert done.code == 2 and "has no tag adtrack.split_digest" in done.err
