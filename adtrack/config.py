@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from .errors import UserError
 
@@ -13,11 +14,16 @@ IMAGENET = "imagenet"
 RANDOM = "random"
 METHODS = ("patchcore", "padim")
 GOOD_QUANTILE = 0.99
+LARGEST_VIEW = 4096  # pixels of a side: as many squared, with their features, are some gigabytes
+_LARGEST_SEED = 2**63 - 1  # of torch's generators
 
 
-def _whole(name: str, value: object, least: int, hint: str = "") -> None:
+def whole(name: str, value: object, least: int, hint: str = "", most: int | None = None) -> None:
+    """Refuse a value that is no whole number, or none between ``least`` and ``most``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UserError(f"{name} must be a whole number of at least {least}, but got {value!r}.", hint)
+    if most is not None and value > most:
+        raise UserError(f"{name} must be a whole number of at most {most}, but got {value!r}.", hint)
 
 
 def _method(expected: str, value: object) -> None:
@@ -43,6 +49,14 @@ def canonical(record: object) -> str:
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def from_json(text: str | bytes) -> Any:
+    """The plain data in a JSON text. ValueError: it is damaged, or nested more deeply than Python can follow."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def digest(record: object) -> str:
     """SHA-256 of the canonical text, in hexadecimal."""
     return hashlib.sha256(canonical(record).encode()).hexdigest()
@@ -61,7 +75,7 @@ class DataSpec:
     bit_depth: int | None = None
 
     def __post_init__(self) -> None:
-        _whole("seed", self.seed, 0)
+        whole("seed", self.seed, 0, most=_LARGEST_SEED)
         if self.bit_depth is not None:
             check_bits(self.bit_depth)
 
@@ -74,8 +88,8 @@ class ImageSpec:
     crop: int = 224
 
     def __post_init__(self) -> None:
-        _whole("resize", self.resize, 32, "256 is the usual size.")
-        _whole("crop", self.crop, 0, "0 takes the whole image.")
+        whole("resize", self.resize, 32, "256 is the usual size.", LARGEST_VIEW)
+        whole("crop", self.crop, 0, "0 takes the whole image.")
         if self.crop > self.resize or 0 < self.crop < 32:
             raise UserError(
                 f"crop must be 0 or lie between 32 and resize, but got crop {self.crop} and resize {self.resize}.",
@@ -130,7 +144,7 @@ class BankSpec(_LayersSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _whole("patch size", self.patch_size, 1)
+        whole("patch size", self.patch_size, 1)
         if self.patch_size % 2 == 0:
             raise UserError(
                 f"patch size must be odd, but got {self.patch_size}.",
@@ -141,10 +155,10 @@ class BankSpec(_LayersSpec):
                 f"coreset fraction must be in (0, 1], but got {self.coreset_fraction}.",
                 "0.01 keeps 1 % of the patches.",
             )
-        _whole("reweight neighbours", self.reweight_neighbours, 1, "1 switches the re-weighting off.")
+        whole("reweight neighbours", self.reweight_neighbours, 1, "1 switches the re-weighting off.")
         if self.projection is not None:
-            _whole("projection", self.projection, 1, "None keeps all dimensions.")
-        _whole("seed", self.seed, 0)
+            whole("projection", self.projection, 1, "None keeps all dimensions.")
+        whole("seed", self.seed, 0, most=_LARGEST_SEED)
         _method("patchcore", self.method)
 
     @property
@@ -166,8 +180,8 @@ class PadimSpec(_LayersSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _whole("padim dimensions", self.dimensions, 1, "100 is the usual number.")
-        _whole("seed", self.seed, 0)
+        whole("padim dimensions", self.dimensions, 1, "100 is the usual number.")
+        whole("seed", self.seed, 0, most=_LARGEST_SEED)
         _method("padim", self.method)
 
     @property

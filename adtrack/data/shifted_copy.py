@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from .. import __version__
+from ..config import from_json
 from ..errors import UserError
 from ..progress import track
 from .checked import MASK_RULE, Checked
@@ -148,10 +149,10 @@ def _begin(folder: Path, plan: dict) -> dict[str, str | None]:
 
 def _known(file: Path, plan: dict) -> dict[str, str | None]:
     try:
-        found = json.loads(file.read_bytes())
+        found = from_json(file.read_bytes())
         planned = found | {"images": [row | {"sha256": None, "mask_sha256": None} for row in found["images"]]}
         other = ", ".join(name for name in plan | planned if planned.get(name) != plan.get(name))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{MANIFEST} must be one of make-shift's, but {file} is not.", _ELSEWHERE) from error
     if other:
         raise UserError(

@@ -1,12 +1,11 @@
 """``detector.json``: what a saved detector says of itself beside its tensors."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..config import DetectorSpec, canonical
+from ..config import DetectorSpec, canonical, from_json
 from ..errors import UserError
 from ..features.grids import Grid
 
@@ -25,9 +24,9 @@ def load_description(folder: Path, kind: type[Spec]) -> tuple[Spec, dict[str, Gr
     """The specification, the grids of its layers and all fields that ``save_description`` wrote. UserError if they are
     damaged."""
     try:
-        fields = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        fields = from_json((folder / FILE).read_text(encoding="utf-8"))
         spec = kind(**fields["spec"])
         grids = {layer: Grid(float(grid["offset"]), float(grid["stride"])) for layer, grid in fields["grids"].items()}
         return spec, {layer: grids[layer] for layer in spec.layers}, fields
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"a detector must have a readable {FILE}, but {folder} has none ({error}).") from error

@@ -1,6 +1,5 @@
 """A detector ready for use: image in, score, label and anomaly map out; on disk a folder without pickle."""
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..config import ImageSpec, canonical
+from ..config import ImageSpec, canonical, from_json
 from ..data.loading import decode, view
 from ..data.reading import STORED, Reading
 from ..errors import UserError
@@ -155,7 +154,7 @@ def read_scorer(folder: Path) -> dict:
     """The checked content of ``scorer.json``: what a model says of itself before its tensors are read."""
     file = Path(folder) / "scorer.json"
     try:
-        text = json.loads(file.read_text(encoding="utf-8"))
+        text = from_json(file.read_text(encoding="utf-8"))
         version, method = text["format"], text["method"]
         ImageSpec(**text["image"])
         Calibration(**text["calibration"])

@@ -8,6 +8,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from ..config import from_json
 from ..errors import UserError
 
 FILE = "manifest.json"
@@ -67,11 +68,11 @@ def sha256_of(file: Path) -> str:
 
 def _listed(folder: Path) -> dict[str, str] | None:
     try:
-        listed = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        listed = from_json((folder / FILE).read_text(encoding="utf-8"))
         if not all(Path(name).name == name and isinstance(told, str) for name, told in listed.items()):
             raise ValueError("it must list names and digests")
         return listed
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"a model must have a readable {FILE}, but {folder} has not ({error}).", _REMEDY) from error

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config import from_json
+
 FILE = "features.npy"
 CHECKSUM = "checksum.json"
 _PIECE = 1 << 22  # bytes read at once
@@ -53,11 +55,11 @@ def is_as_written(folder: Path, key: str) -> bool | None:
     have none. FileNotFoundError: there is no entry."""
     actual = _checksum(folder / FILE)
     try:
-        told = json.loads((folder / CHECKSUM).read_text(encoding="utf-8"))
+        told = from_json((folder / CHECKSUM).read_text(encoding="utf-8"))
         return told == {"key": key, "crc32": actual}
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError):
+    except ValueError:
         return False
 
 

@@ -1,11 +1,14 @@
 """Where a layer's cells lie in the view: what keeps patches, layers and heatmaps aligned to the pixel."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from ..errors import UserError
 
 _PROBE = (64, 1024)  # a low, wide strip: wide enough that the middle cells never see its ends
 
@@ -21,6 +24,12 @@ class Grid:
 
     offset: float
     stride: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.offset) and math.isfinite(self.stride) and self.stride > 0):
+            raise UserError(
+                f"a grid must have a finite offset and a positive stride, but got {self.offset} and {self.stride}."
+            )
 
     def centres(self, count: int) -> np.ndarray:
         """float64 (count,): view coordinates of the first ``count`` cells."""

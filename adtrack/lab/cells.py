@@ -121,7 +121,8 @@ class Cells:
         run_id = known[-1].info.run_id
         try:
             cell = _read(run_id, reused=True)
-        except (ValueError, KeyError, OSError):  # no such file, or not the table that was written
+        # No such file, or not the table that was written.
+        except (ValueError, OverflowError, KeyError, TypeError, OSError, csv.Error):
             self.say(f"{name}: the scores of run {run_id} have gone, so it is measured again")
             return None
         self.say(f"{name}: taken from run {run_id}")

@@ -18,7 +18,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 from mlflow.utils.time import get_current_time_millis
 from PIL import Image
 
-from adtrack.config import canonical
+from adtrack.config import canonical, from_json
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.pictures import write_pictures
@@ -120,7 +120,7 @@ def _show_pictures(pictures: Mapping[str, Path]) -> None:
 
 def _show_tables(files: Sequence[str]) -> None:
     """Make MLflow show these files as tables. Its ``log_table`` would add the rows to those of an interrupted call."""
-    known = json.loads(run_tags(mlflow.active_run().info.run_id).get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
+    known = from_json(run_tags(mlflow.active_run().info.run_id).get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
     new = [{"path": file, "type": "table"} for file in files]
     set_tags({MLFLOW_LOGGED_ARTIFACTS: json.dumps([*known, *(entry for entry in new if entry not in known)])})
 

@@ -12,6 +12,7 @@ from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from adtrack.config import from_json
 from adtrack.errors import UserError
 from adtrack.tracking.calling import how_to_call
 from adtrack.tracking.digests import MANIFEST_TAG
@@ -105,7 +106,7 @@ def _set_aliases(name: str, version: int) -> int:
 
 def _with_version(model: LoggedModel, name: str, version: int) -> str:
     """What a logged model's tag says of its versions, and this one."""
-    told = json.loads(model.tags.get(VERSIONS_TAG, "[]"))
+    told = from_json(model.tags.get(VERSIONS_TAG, "[]"))
     new = {"name": name, "version": str(version)}
     return json.dumps(told if new in told else [*told, new])
 
@@ -230,7 +231,7 @@ def _numbered_moves(name: str) -> list[tuple[int, Move]]:
             # Tags can be edited in the UI: what is no longer a move is left out, and the rest still counts.
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 if key.startswith(_HISTORY):
-                    found.append((int(key.removeprefix(_HISTORY)), _move(version, json.loads(text))))
+                    found.append((int(key.removeprefix(_HISTORY)), _move(version, from_json(text))))
     return sorted(found, key=lambda item: item[0])
 
 

@@ -1,7 +1,6 @@
 """Runs whose scores are kept image by image: found by what a user types, and read back."""
 
 import csv
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from adtrack.config import canonical
+from adtrack.config import canonical, from_json
 from adtrack.data.imageset import CLEAN, parse_name
 from adtrack.errors import UserError
 from adtrack.evaluation.contrasts import SetScores
@@ -98,7 +97,7 @@ def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> SetSco
         if by_content:
             contents, reading = image_contents(run.places[name], name), _how_read(run.places[name])
             images = tuple(f"{path}\n{contents[path]}{reading}" for path in paths)
-    except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:
+    except (MlflowException, OSError, ValueError, OverflowError, KeyError, TypeError, csv.Error) as error:
         raise UserError(
             f"scores/{name}.csv must list path, kind, label, score and one threshold, but that of run {run.run_id} "
             f"does not ({error})."
@@ -118,7 +117,7 @@ def image_contents(run_id: str, name: str) -> dict[str, str]:
 
 
 def _manifest(run_id: str) -> dict:
-    return json.loads(run_file(run_id, "splits.json").read_text(encoding="utf-8"))
+    return from_json(run_file(run_id, "splits.json").read_text(encoding="utf-8"))
 
 
 def _how_read(run_id: str) -> str:
@@ -129,7 +128,7 @@ def _how_read(run_id: str) -> str:
 def data_place(run_id: str) -> str:
     """Where the run's data lay, as its user said it: "demo" or a folder."""
     try:
-        return str(json.loads(run_file(run_id, "spec.json").read_text(encoding="utf-8"))["data"]["root"])
+        return str(from_json(run_file(run_id, "spec.json").read_text(encoding="utf-8"))["data"]["root"])
     except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"a run must say where its data lie, but run {run_id} does not ({error}).", "--data says it instead."

@@ -4,10 +4,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from adtrack.config import whole
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import RANKED_METRICS
 from adtrack.tuning.space import SAMPLERS, Space
 
+_LARGEST_SEED = 2**32 - 1  # of NumPy's generators, which Optuna draws from
 OBJECTIVES = ("both", "clean", "shift", "worst", "pareto")
 
 
@@ -31,6 +33,7 @@ class StudySpec:
     def __post_init__(self) -> None:
         if self.trials < 1:
             raise UserError(f"trials must be at least 1, but got {self.trials}.")
+        whole("seed", self.seed, 0, most=_LARGEST_SEED)
         if self.sampler not in SAMPLERS:
             raise UserError(f"sampler must be one of {', '.join(SAMPLERS)}, but got {self.sampler!r}.")
         if self.metric not in RANKED_METRICS:

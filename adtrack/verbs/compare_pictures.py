@@ -1,6 +1,5 @@
 """Pictures for compare: the images that the runs call differently, as the banks see them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from adtrack.config import from_json
 from adtrack.data.classes import ImageRecord
 from adtrack.data.imageset import ImageSet, parse_name
 from adtrack.data.masks import content_digest
@@ -116,7 +116,7 @@ def logged_images(run_id: str, name: str, root: Path) -> ImageSet:
     split, domain, severity = parse_name(name)
     file = run_file(run_id, "splits.json")
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = from_json(file.read_text(encoding="utf-8"))
         rows = manifest["splits"][split]
         records = tuple(ImageRecord(row["path"], int(row["label"]), str(row["kind"]), row["mask"]) for row in rows)
         contents = {row["path"]: row["sha256"] for row in rows} | {row["mask"]: row["mask_sha256"] for row in rows}

@@ -182,6 +182,7 @@ def change(folder: Path, edit: Callable[[dict], object]) -> None:
         lambda text: text["trunk"].pop("sha256"),
         lambda text: text.update(image={"resize": 64, "crop": 65}),
         lambda text: text.update(image={"side": 64}),
+        lambda text: text.update(image={"resize": 10**6, "crop": 64}),
         lambda text: text["calibration"].update(threshold="2.5"),
         lambda text: text["calibration"].update(threshold=float("nan")),
         lambda text: text["calibration"].update(threshold=None),
@@ -196,7 +197,9 @@ def test_a_damaged_description_is_refused(scorer: Scorer, tmp_path: Path, edit: 
         Scorer.load(tmp_path, CPU, no_fetch)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", None])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", pytest.param(b"[" * 10**5, id="deep"), None]
+)
 def test_an_unreadable_description_is_refused(scorer: Scorer, tmp_path: Path, content: bytes | None) -> None:
     scorer.save(tmp_path, with_trunk=True)
     if content is None:

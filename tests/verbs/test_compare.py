@@ -11,7 +11,7 @@ from adtrack.errors import UserError
 from adtrack.evaluation.contrasts import SetScores, disagreements
 from adtrack.evaluation.resampling import Sample
 from adtrack.tracking import scored_runs
-from adtrack.tracking.scored_runs import scored_run
+from adtrack.tracking.scored_runs import image_contents, scored_run
 from adtrack.tracking.store import search_runs
 from adtrack.verbs.compare import clearest_first, compare
 
@@ -214,13 +214,27 @@ def test_a_start_that_several_runs_share_is_refused(banks, monkeypatch):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "path,score\n", "path,kind,label,score,threshold,predicted\na.png,good,0,nan,1.0,0\n", "\0"],
+    [
+        *("", "path,score\n", "path,kind,label,score,threshold,predicted\na.png,good,0,nan,1.0,0\n", "\0"),
+        f"path,kind,label,score,threshold,predicted\na.png,good,{10**30},1.0,1.0,0\n",
+        pytest.param(
+            f"path,kind,label,score,threshold,predicted\n{'x' * 140_000},good,0,1.0,1.0,0\n", id="a huge field"
+        ),
+    ],
 )
 def test_scores_that_cannot_be_read_are_a_sentence(banks, copied_run, text):
     broken = copied_run(banks.runs[1])
     MlflowClient().log_text(broken, text, "scores/val_clean.csv")
     with pytest.raises(UserError, match=r"scores/val_clean\.csv must list"):
         compare([banks.runs[0], broken], any_split=False)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", pytest.param("[" * 10**5, id="deep")])
+def test_a_manifest_that_cannot_be_read_is_a_sentence(banks, copied_run, text):
+    broken = copied_run(banks.runs[1])
+    MlflowClient().log_text(broken, text, "splits.json")
+    with pytest.raises(UserError, match="must keep a manifest of its splits"):
+        image_contents(broken, "val_clean")
 
 
 def test_out_that_cannot_be_written(banks, adtrack, workplace):
