@@ -10,3 +10,4 @@ class UserError(ValueError):
 
     def __init__(self, rule: str, hint: str = "") -> None:
         super().__init__(f"{rule} Hint: {hint}" if hint else rule)
+        self.rule, self.hint = rule, hint

@@ -1,7 +1,6 @@
 """Runs: how they open and end, and their parameters, metrics, tags and files."""
 
 import contextlib
-import os
 import platform
 import traceback
 from collections.abc import Collection, Iterator, Mapping
@@ -24,6 +23,8 @@ from adtrack.data.reading import FULL
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
+from adtrack.tracking.experiment import chosen_experiment, enter, joined_run, take_joined_run
+from adtrack.tracking.pointers import pointing
 from adtrack.tracking.store import is_server, quoted, search_runs, soon, without_password
 from adtrack.tracking.workers import WORKER_TAG, Worker
 
@@ -58,22 +59,27 @@ def tracked_run(
     *,
     name: str | None = None,
     run_id: str | None = None,
+    experiment: str | None = None,
     nested: bool = False,
     extra: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """An MLflow run that ends as what happened: FINISHED, KILLED by Ctrl-C, or FAILED with ``error.txt``.
 
-    ``run_id`` opens an existing run again; without it a run that ``mlflow run`` has made is joined, else a new one
-    is made. What an existing run has failed of before is said to be past when it finishes. Yields the run's id.
+    ``run_id`` opens an existing run again; without it a new one is made in ``experiment``, by default in the one that
+    was chosen. A run that ``mlflow run`` has made there is joined instead; if it has made one elsewhere, or for a run
+    that exists, that one points to this. What an existing run has failed of before is said to be past when it
+    finishes. Yields the run's id.
     """
-    existed = run_id is not None or bool(os.environ.get("MLFLOW_RUN_ID"))  # which MLflow forgets once it is joined
+    place, pointer = _place(run_id, experiment, nested)
     texts = {**tags.texts(), WORKER_TAG: worker.name, **(extra or {})}
     if name and not run_id:
         texts["mlflow.runName"] = name
     # The tags come with the run: killed at any moment, it can be found and ended.
+    enter(place)
     run = mlflow.start_run(run_id=run_id, nested=nested, tags=texts)
     try:
-        yield run.info.run_id
+        with pointing(pointer, run.info, texts):
+            yield run.info.run_id
     except KeyboardInterrupt:
         _end_after_error(RunStatus.KILLED)
         raise
@@ -83,7 +89,7 @@ def tracked_run(
         _end_after_error(RunStatus.FAILED)
         raise
     mlflow.end_run()
-    if existed:
+    if run_id is not None:
         _put_error_in_the_past(run.info.run_id)
 
 
@@ -91,6 +97,17 @@ def _end_after_error(status: int) -> None:
     """End the active run if the store still answers: what went wrong first is what the user must see."""
     with contextlib.suppress(Exception), soon():
         mlflow.end_run(RunStatus.to_string(status))
+
+
+def _place(run_id: str | None, experiment: str | None, nested: bool) -> tuple[str, str | None]:
+    """The experiment to open a run in, and the run of ``mlflow run`` that is not to be joined."""
+    if nested:
+        return mlflow.active_run().info.experiment_id, None
+    place = run_experiment(run_id) if run_id else experiment or chosen_experiment()
+    joined = joined_run()
+    if joined is None or (run_id is None and run_experiment(joined) == place):
+        return place, None
+    return place, take_joined_run()
 
 
 def _put_error_in_the_past(run_id: str) -> None:
@@ -107,6 +124,7 @@ def _put_error_in_the_past(run_id: str) -> None:
 @contextlib.contextmanager
 def reopened_run(run_id: str, worker: Worker) -> Iterator[None]:
     """A finished run to which ``worker`` logs more: whatever happens meanwhile, what it held is still finished."""
+    enter(run_experiment(run_id))
     mlflow.start_run(run_id=run_id, nested=True, tags={WORKER_TAG: worker.name})
     try:
         yield

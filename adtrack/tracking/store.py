@@ -4,25 +4,33 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from adtrack.errors import UserError
+from adtrack.tracking.experiment import chosen_experiment, enter
 from adtrack.tracking.layout import is_half_laid, lay_out_store, mend_half_laid
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.sqlite import check_sqlite, sqlite_url
 from adtrack.troubles import disk_trouble
 
-EXPERIMENT = "adtrack"
-
 
 def open_store() -> str:
-    """Point MLflow to the store and make sure that it exists; returns its URI.
+    """Point MLflow to the store, made if need be, and to the experiment that runs go to; returns the store's URI."""
+    return _opened(lambda: enter(chosen_experiment()))
+
+
+def reach_store() -> str:
+    """The same without a look at experiments, for who only needs models: they outlive the experiment they come from."""
+    return _opened(lambda: MlflowClient().search_experiments(max_results=1))
+
+
+def _opened(look: Callable[[], object]) -> str:
+    """Point MLflow to the store, take a first look, and return its URI.
 
     MLFLOW_TRACKING_URI decides, else ``mlflow.db`` in the working directory. A new database is laid out by one
     process at a time, whole or not at all: several that start together would stumble over each other's tables.
@@ -34,10 +42,7 @@ def open_store() -> str:
         with one_at_a_time(uri), soon():
             lay_out_store(uri)
             mlflow.set_tracking_uri(uri)
-            if _experiment_is_given():
-                MlflowClient().search_experiments(max_results=1)
-            else:
-                _enter_experiment()
+            look()
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy, HTTP and file errors alike: the store is not to be had
@@ -86,31 +91,6 @@ def soon() -> Iterator[None]:
         yield
     finally:
         del os.environ[name]
-
-
-def _experiment_is_given() -> bool:
-    # Under "mlflow run" the run exists already, and with it its experiment.
-    return any(os.environ.get(name) for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"))
-
-
-def _enter_experiment() -> None:
-    if MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
-        # Of several machines that begin at once, one makes it. set_experiment would leave the others in "Default".
-        with contextlib.suppress(MlflowException):
-            MlflowClient().create_experiment(EXPERIMENT, _artifact_root())
-    mlflow.set_experiment(EXPERIMENT)
-
-
-def _artifact_root() -> str | None:
-    """Where an experiment keeps its files; None where the store's own choice is sound.
-
-    Without a server that is ``mlruns`` in the working directory, as a bare path. MLflow reads it as a URI after all,
-    so that of a folder called ``a%20b`` it would write to another one: such a path is given as the URI it is.
-    """
-    folder = Path.cwd() / "mlruns" / EXPERIMENT
-    if is_server(mlflow.get_tracking_uri()) or not set("%?#") & set(str(folder)):
-        return None
-    return folder.as_uri()
 
 
 def without_password(uri: str) -> str:

@@ -1,6 +1,5 @@
 """A finished trial as the tracking store remembers it."""
 
-import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from adtrack.errors import UserError
 from adtrack.tracking.store import quoted, search_runs
 from adtrack.tracking.tags import CLASS, DIGEST, MODEL, STUDY, TRIAL, leave_out, whole
 
+_CONTINUED = "continued study"
 STORAGE_TAG = "adtrack.storage"  # of a study's run: where Optuna keeps its trials, without a password
 
 
@@ -91,8 +91,8 @@ def _record(run: Run) -> TrialRecord:
 def adopt_trials(study: str, parent: str) -> None:
     """Make ``parent`` the parent of all the study's trials.
 
-    Under ``mlflow run`` every call is a run of its own, so a study that went on has several: the newest one shows all
-    trials, and the others say where they went.
+    Several processes that began at once, and calls of earlier versions, have made parents of their own: this one shows
+    all trials, and the others say where they went.
     """
     client = MlflowClient()
     for run in search_runs(f"tags.`adtrack.study` = {quoted(study)}"):
@@ -100,9 +100,9 @@ def adopt_trials(study: str, parent: str) -> None:
         if role == "trial" and run.data.tags.get("mlflow.parentRunId") != parent:
             client.set_tag(run_id, "mlflow.parentRunId", parent)
         elif role == "study" and run_id != parent:
-            client.set_tag(run_id, "adtrack.role", "continued study")
+            client.set_tag(run_id, "adtrack.role", _CONTINUED)
             client.set_tag(run_id, "adtrack.continued_in", parent)
-        elif role == "continued study" and run_id == parent:  # a newer one has worked beside it, and has ended before
+        elif run_id == parent and "adtrack.continued_in" in run.data.tags:  # it is taken up again
             client.set_tag(run_id, "adtrack.role", "study")
             client.delete_tag(run_id, "adtrack.continued_in")
 
@@ -111,6 +111,22 @@ def study_parent(study: str) -> str | None:
     """The run that is the parent of a study's trials, if the study has begun."""
     runs = search_runs(f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'study'")
     return runs[-1].info.run_id if runs else None
+
+
+def study_home(study: str) -> str | None:
+    """The experiment of a study's first trial, None if it has no trial: there it stays.
+
+    MLflow shows trials below their parent within one experiment only, and moves no run to another.
+    """
+    trials = search_runs(f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'trial'")
+    return trials[0].info.experiment_id if trials else None
+
+
+def parent_in(experiment: str, study: str) -> str | None:
+    """The newest run of that experiment that is or was the parent of the study's trials."""
+    runs = search_runs(f"tags.`adtrack.study` = {quoted(study)}")
+    parents = [run.info for run in runs if run.data.tags.get("adtrack.role") in ("study", _CONTINUED)]
+    return next((run.run_id for run in reversed(parents) if run.experiment_id == experiment), None)
 
 
 def study_storages() -> dict[str, str]:
@@ -124,8 +140,3 @@ def latest_studies(class_name: str | None) -> list[str]:
     runs = whole(search_runs("tags.`adtrack.role` = 'study'"), CLASS, STUDY)
     newest = {run.data.tags[CLASS]: run.data.tags[STUDY] for run in runs}
     return [newest[name] for name in sorted(newest) if class_name in (None, name)]
-
-
-def joined_run() -> str | None:
-    """The run that ``mlflow run`` has made for this process."""
-    return os.environ.get("MLFLOW_RUN_ID") or None

@@ -102,6 +102,7 @@ def _places() -> dict[str, Path]:
 
 
 def _store(storage: str | None) -> list[Check]:
+    from adtrack.tracking.experiment_health import look_at_experiment
     from adtrack.tracking.health import look_at_store
     from adtrack.tracking.model_health import look_at_models
     from adtrack.tracking.run_health import look_at_runs
@@ -113,5 +114,6 @@ def _store(storage: str | None) -> list[Check]:
     check, usable = look_at_store(uri)
     if not usable:
         return [check]
-    found = [check, *_guarded("Tracking store", lambda: [look_at_runs()]), *_guarded("Models", look_at_models)]
+    found = [check, *_guarded("Tracking store", lambda: [look_at_experiment(), look_at_runs()])]
+    found += _guarded("Models", look_at_models)
     return found + _guarded("Studies", lambda: [look_at_studies(storage or default_storage(uri))])

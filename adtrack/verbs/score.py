@@ -24,7 +24,7 @@ from adtrack.features.threads import side_by_side
 from adtrack.progress import track
 from adtrack.reporting.gallery import Gallery, ScoredImage
 from adtrack.tracking.models import load_model
-from adtrack.tracking.store import open_store
+from adtrack.tracking.store import reach_store
 from adtrack.verbs.image_files import find_images, left_out
 
 COLUMNS = ("path", "score", "threshold", "label", "overlay", "error")
@@ -58,7 +58,7 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
     reports what it has; memory holds a few images, however many there are.
     """
     images = find_images(sources, out)
-    open_store()
+    reach_store()
     loaded = load_model(model, choose_device(device))
     table, page = out / "scores.csv", out / "gallery.html"
     # A GPU does one image after the other; what cuDNN is told holds for all threads, so they must not tell it at once.

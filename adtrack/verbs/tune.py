@@ -6,11 +6,12 @@ from datetime import datetime
 from adtrack.config import BuildSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
+from adtrack.tracking.experiment import chosen_experiment, experiment_name
 from adtrack.tracking.registry import registry_name
 from adtrack.tracking.runs import depth_params, log_params, log_surroundings, run_tags, tracked_run
 from adtrack.tracking.sqlite import sqlite_file
 from adtrack.tracking.store import is_server, open_store, without_password
-from adtrack.tracking.trials import STORAGE_TAG, adopt_trials, joined_run, study_parent
+from adtrack.tracking.trials import STORAGE_TAG, adopt_trials, parent_in, study_home, study_parent
 from adtrack.tracking.workers import working
 from adtrack.tuning.finish import StudyResult, finish
 from adtrack.tuning.spec import StudySpec
@@ -60,7 +61,7 @@ def _title(bench: Workbench, name: str | None) -> str:
 
 
 def _parent_run(trials: Trials, title: str) -> contextlib.AbstractContextManager[str]:
-    """The run that holds the study: the one it has, a new one, or that of ``mlflow run``."""
+    """The run that holds the study: the one that it has where its trials are, or a new one."""
     earlier = study_parent(trials.name)
     known = run_tags(earlier) if earlier else {}
     if known.get(_KEY, trials.key) != trials.key:
@@ -69,9 +70,13 @@ def _parent_run(trials: Trials, title: str) -> contextlib.AbstractContextManager
             f"{known.get(STORAGE_TAG, 'the first one')}, but this is another one.",
             "name the first one with --storage, or choose another --study.",
         )
-    run_id = None if joined_run() else earlier
+    home, chosen = study_home(trials.name), chosen_experiment()
+    if home not in (None, chosen):
+        trials.say(f"Study {trials.name} goes on in experiment {experiment_name(home)}, where its trials are.")
+    place = home or chosen
+    run_id = parent_in(place, trials.name)
     extra = {"adtrack.role": "study", _KEY: trials.key, STORAGE_TAG: without_password(trials.storage)}
-    return tracked_run(trials.worker, trials.tags, name=title, run_id=run_id, extra=extra)
+    return tracked_run(trials.worker, trials.tags, name=title, run_id=run_id, experiment=place, extra=extra)
 
 
 def _describe(bench: Workbench, study: StudySpec) -> None:

@@ -1,5 +1,6 @@
 """Runs: how they end, and what the runs of a finished study hold."""
 
+import contextlib
 import csv
 import json
 import re
@@ -101,6 +102,33 @@ def test_the_run_that_mlflow_run_made_is_joined(opened_store, monkeypatch):
     assert joined.data.tags["adtrack.study"] == "a study"
 
 
+@pytest.mark.parametrize(
+    ("trouble", "status"), [(None, "FINISHED"), (RuntimeError, "FAILED"), (KeyboardInterrupt, "KILLED")]
+)
+def test_a_run_that_mlflow_run_made_in_default_points_to_ours_and_ends_as_it_does(
+    opened_store, monkeypatch, trouble, status
+):
+    client = MlflowClient()
+    made = client.create_run("0").info.run_id
+    client.log_param(made, "class", "part")
+    monkeypatch.setenv("MLFLOW_RUN_ID", made)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+    ends = contextlib.nullcontext() if trouble is None else pytest.raises(trouble)
+    with working() as worker, ends, tracked_run(worker, TAGS, name="bank: part") as run_id:
+        with tracked_run(worker, TAGS, nested=True) as child:
+            pass
+        assert run_of(made).info.status == "RUNNING"
+        if trouble:
+            raise trouble
+    run, pointer = run_of(run_id), run_of(made)
+    adtrack = client.get_experiment_by_name("adtrack").experiment_id
+    assert {run.info.experiment_id, run_of(child).info.experiment_id} == {adtrack} and run_id != made
+    assert run.info.status == pointer.info.status == status
+    assert pointer.data.tags["adtrack.role"] == "pointer" and pointer.data.tags["adtrack.logged_in"] == run_id
+    assert f"[bank: part](#/experiments/{adtrack}/runs/{run_id})" in pointer.data.tags["mlflow.note.content"]
+    assert pointer.info.run_name == "bank: part (see experiment adtrack)" and pointer.data.params == {"class": "part"}
+
+
 @pytest.mark.parametrize("trouble", [RuntimeError, KeyboardInterrupt])
 def test_what_was_finished_stays_finished_when_more_is_logged_to_it(opened_store, trouble):
     with working() as first, tracked_run(first, TAGS) as run_id:
@@ -112,14 +140,11 @@ def test_what_was_finished_stays_finished_when_more_is_logged_to_it(opened_store
     assert run_of(run_id).info.status == "FINISHED"
 
 
-@pytest.mark.parametrize("joined", [False, True], ids=["opened again", "joined"])
-def test_an_error_is_past_once_the_run_has_finished(opened_store, monkeypatch, joined):
+def test_an_error_is_past_once_the_run_has_finished(opened_store):
     with working() as worker:
 
         def go_on(trouble: str = "") -> str:
-            if joined:
-                monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
-            with tracked_run(worker, TAGS, run_id=None if joined else run_id):
+            with tracked_run(worker, TAGS, run_id=run_id):
                 if trouble:
                     raise RuntimeError(trouble)
             return fetched(run_id, "error.txt").read_text()

@@ -40,17 +40,6 @@ def test_the_variable_decides_which_store_it_is(tmp_path, workplace, blank_store
     assert MlflowClient(f"sqlite:///{workplace}/mlflow.db").get_experiment_by_name("adtrack") is None
 
 
-@pytest.mark.parametrize("name", ["MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"])
-def test_an_experiment_that_was_chosen_outside_is_kept(workplace, monkeypatch, name):
-    client = MlflowClient(f"sqlite:///{workplace}/mlflow.db")
-    chosen = client.create_experiment("line 7")
-    monkeypatch.setenv(name, chosen if name.endswith("ID") else "line 7")
-    open_store()
-    with mlflow.start_run() as run:
-        assert run.info.experiment_id == chosen
-    assert client.get_experiment_by_name("adtrack") is None
-
-
 def test_a_store_that_cannot_be_had_is_named_without_its_password(workplace, monkeypatch):
     file = workplace / "file"
     file.touch()
@@ -76,19 +65,6 @@ def test_a_server_that_hangs_up_is_named_after_three_tries(workplace, monkeypatc
     with pytest.raises(UserError, match=f"http://{server.place} is not .* MLFLOW_TRACKING_PASSWORD"):
         open_store()
     assert server.asked == 3 and "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
-
-
-def test_an_experiment_that_another_machine_makes_at_the_same_moment_is_entered(workplace, monkeypatch):
-    real = MlflowClient.create_experiment
-
-    def beaten(self: MlflowClient, *asked: str | None) -> str:
-        real(self, *asked)
-        return real(self, *asked)
-
-    monkeypatch.setattr(MlflowClient, "create_experiment", beaten)
-    open_store()
-    with mlflow.start_run() as run:
-        assert run.info.experiment_id == MlflowClient().get_experiment_by_name("adtrack").experiment_id
 
 
 def test_a_cache_that_cannot_be_written_is_named(workplace, monkeypatch):

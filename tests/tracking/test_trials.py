@@ -7,16 +7,18 @@ import pytest
 from mlflow import MlflowClient
 
 from adtrack.tracking import tags
-from adtrack.tracking.trials import adopt_trials, joined_run, latest_studies, study_parent, study_trials
+from adtrack.tracking.trials import adopt_trials, latest_studies, parent_in, study_home, study_parent, study_trials
 
 
-def make_run(role: str, study: str, class_name: str = "part", status: str = "FINISHED", **tags: str) -> str:
+def make_run(
+    role: str, study: str, class_name: str = "part", status: str = "FINISHED", place: str = "adtrack", **tags: str
+) -> str:
     client = MlflowClient()
     tags = {"adtrack.role": role, "adtrack.study": study, "adtrack.class": class_name} | {
         f"adtrack.{name}": value for name, value in tags.items()
     }
     tags["adtrack.split_digest"] = "0123"
-    experiment = client.get_experiment_by_name("adtrack").experiment_id
+    experiment = client.get_experiment_by_name(place).experiment_id
     run_id = client.create_run(experiment, tags=tags).info.run_id
     if status != "RUNNING":
         client.set_terminated(run_id, status)
@@ -72,14 +74,16 @@ def test_the_newest_study_of_each_class(opened_store):
     assert latest_studies("nut") == [] and study_parent("none such") is None
 
 
-def test_the_run_of_mlflow_run_is_in_its_variable(monkeypatch):
-    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
-    assert joined_run() is None
-    monkeypatch.setenv("MLFLOW_RUN_ID", "0123")
-    assert joined_run() == "0123"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_RUN_ID", "")
-        assert joined_run() is None
+def test_a_study_stays_in_the_experiment_of_its_first_trial(opened_store):
+    assert study_home("a") is None and parent_in("1", "a") is None
+    parents = [make_run("study", "a", place=place) for place in ("Default", "adtrack", "Default")]
+    assert study_home("a") is None and parent_in("0", "a") == parents[2] and parent_in("1", "a") == parents[1]
+    trial = make_run("trial", "a", status="FAILED", trial="0")
+    make_run("trial", "a", place="Default", trial="1")
+    make_run("pointer", "a")
+    assert study_home("a") == MlflowClient().get_run(trial).info.experiment_id == "1"
+    adopt_trials("a", parents[2])  # as an earlier version would have
+    assert parent_in("1", "a") == parents[1]
 
 
 @pytest.fixture

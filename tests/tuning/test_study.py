@@ -235,25 +235,6 @@ def test_an_undefined_objective_is_never_tried_again(workplace, adtrack, part, s
     assert len(runs("trial")) == 2
 
 
-def test_under_mlflow_run_the_newest_parent_has_all_trials(workplace, adtrack, part, space):
-    client = MlflowClient(f"sqlite:///{workplace}/mlflow.db")
-    experiment = client.create_experiment("line 7")
-    parents = []
-    for trials in (1, 2):
-        made = client.create_run(experiment).info.run_id  # as "mlflow run" does, parameters in its own words
-        client.log_param(made, "seed", "42.0")
-        done = adtrack("tune", *part, *space, "--trials", trials, MLFLOW_RUN_ID=made, MLFLOW_EXPERIMENT_ID=experiment)
-        assert done.code == 0, done.err
-        parents.append(made)
-    children = runs("trial")
-    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parents[1]} and len(children) == 2
-    first, second = (client.get_run(parent) for parent in parents)
-    assert first.data.tags["adtrack.continued_in"] == parents[1]
-    assert first.data.tags["adtrack.role"] == "continued study" and second.data.tags["adtrack.role"] == "study"
-    assert second.data.params["seed"] == "42.0" and second.data.params["class"] == "part"
-    assert {run.info.experiment_id for run in runs()} == {experiment} and statuses() == {"FINISHED"}
-
-
 def test_a_finished_study_has_nothing_to_do_and_more_trials_go_on(workplace, adtrack, part):
     cells = ("--space-layers", "layer2,layer3", "--space-patch-size", "1", "--space-coreset-fraction", "0.1")
     command = ("tune", *part, *cells, "--sampler", "grid")

@@ -1,0 +1,132 @@
+"""Which experiment new runs go to, and the run that ``mlflow run`` has made for this process."""
+
+import os
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, LifecycleStage, Run, RunStatus
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+from adtrack.errors import UserError
+
+EXPERIMENT = "adtrack"
+_NAME, _ID, _RUN = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"
+_UNPLACED = "0"  # MLflow's "Default", where "mlflow run" puts a run unless somebody names an experiment
+_UNKNOWN = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE))
+
+
+def chosen_experiment() -> str:
+    """The id of the experiment that new runs go to; made if need be.
+
+    It is the one that ``mlflow run --experiment-name``, MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID names, else
+    ``adtrack``. MLflow's "Default" is nobody's choice. UserError if one of the variables is out of date, or if the
+    experiment is deleted.
+    """
+    place = wanted_experiment()
+    if isinstance(place, Experiment):
+        return place.experiment_id
+    try:
+        return MlflowClient().create_experiment(place)
+    except MlflowException:  # of several machines that begin at once, one makes it
+        made = _named(place)
+        if made is None:
+            raise
+        return made.experiment_id
+
+
+def wanted_experiment() -> Experiment | str:
+    """The same experiment as far as there is one, else the name that it will have; nothing is made."""
+    joined = _checked_run()
+    place = _numbered(joined.info.experiment_id) if joined else _given()
+    if place is None or (isinstance(place, Experiment) and place.experiment_id == _UNPLACED):
+        place = _named(EXPERIMENT) or EXPERIMENT
+    return place
+
+
+def joined_run() -> str | None:
+    """The run that ``mlflow run`` has made for this process, as long as nothing has been logged to it."""
+    return os.environ.get(_RUN) or None
+
+
+def take_joined_run() -> str | None:
+    """The same; from now on this process has none."""
+    return os.environ.pop(_RUN, None) or None
+
+
+def enter(experiment: str) -> None:
+    """Make it MLflow's active experiment, as MLflow opens runs of no other.
+
+    ``set_experiment`` exports its choice; the variable goes on saying what the user wants.
+    """
+    given = os.environ.get(_ID)
+    mlflow.set_experiment(experiment_id=experiment)
+    os.environ.pop(_ID)
+    if given is not None:
+        os.environ[_ID] = given
+
+
+def experiment_name(experiment: str) -> str:
+    """The name of an experiment."""
+    return MlflowClient().get_experiment(experiment).name
+
+
+def _checked_run() -> Run | None:
+    """The joined run, which must be fresh: one of an earlier command would mix two commands' numbers."""
+    run_id = joined_run()
+    if run_id is None:
+        return None
+    try:
+        run = MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        if error.error_code not in _UNKNOWN:
+            raise
+        raise _stale(_RUN, "a run of this tracking store", f"there is no run {run_id}") from error
+    if run.info.lifecycle_stage == LifecycleStage.DELETED:
+        raise _stale(_RUN, "a run that is not deleted", f"{run_id} is")
+    if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
+        raise _stale(_RUN, "a run that has just begun", f"{run_id} has ended ({run.info.status})")
+    if any(tag.startswith("adtrack.") for tag in run.data.tags):
+        raise _stale(_RUN, "a run that has just begun", f"another command has logged to {run_id}")
+    return run
+
+
+def _given() -> Experiment | str | None:
+    """The experiment that the variables name, if they name one; the name if there is none of it yet."""
+    name, number = os.environ.get(_NAME), os.environ.get(_ID)
+    named = (_named(name, _NAME) or name) if name else None
+    numbered = _numbered(number, _ID) if number else None
+    if named and numbered and not (isinstance(named, Experiment) and named.experiment_id == numbered.experiment_id):
+        raise _stale(_ID, f"the same experiment as {_NAME}", f"{number} is {numbered.name!r} and not {name!r}")
+    return named or numbered
+
+
+def _named(name: str, variable: str = "") -> Experiment | None:
+    found = MlflowClient().get_experiment_by_name(name)
+    return found and _alive(found, variable)
+
+
+def _numbered(number: str, variable: str = "") -> Experiment:
+    try:
+        return _alive(MlflowClient().get_experiment(number), variable)
+    except MlflowException as error:
+        if error.error_code not in _UNKNOWN:
+            raise
+        raise _stale(_ID, "an experiment of this tracking store", f"there is no experiment {number}") from error
+
+
+def _alive(experiment: Experiment, variable: str) -> Experiment:
+    """An experiment that must not be deleted; ``variable`` names it, if one does."""
+    if experiment.lifecycle_stage == LifecycleStage.ACTIVE:
+        return experiment
+    rule = f"{variable} must name an experiment that is not" if variable else "the experiment for runs must not be"
+    raise UserError(
+        f"{rule} deleted, but {experiment.name!r} is.",
+        f"restore it with all its runs: mlflow experiments restore --experiment-id {experiment.experiment_id}; or "
+        + (f"unset {variable}." if variable else f"name another one by {_NAME}."),
+    )
+
+
+def _stale(variable: str, rule: str, found: str) -> UserError:
+    makes = "mlflow run sets it by itself" if variable == _RUN else f"runs go to experiment {EXPERIMENT} then"
+    return UserError(f"{variable} must name {rule}, but {found}.", f"unset {variable}: {makes}.")
