@@ -62,7 +62,8 @@ def calibrate(val: Scored, good_quantile: float = GOOD_QUANTILE) -> Calibration:
 def evaluate(scored: Scored, masks: Sequence[np.ndarray] | None, view: ImageSpec, threshold: float) -> Evaluation:
     """All metrics of a scored image set; those of pixels only where there are masks, bool (H, W) at source size.
 
-    Of a set without anomalies there are ``GOOD_METRICS`` only, with the exact interval of the false-alarm rate.
+    Of a set without anomalies there are ``GOOD_METRICS`` only. The false-alarm rate has its exact interval, the AUROC
+    its own.
     ``threshold`` comes from elsewhere (Val-clean) and is applied as it is. Pixels outside the view's crop have no
     score, so they do not count.
     """
@@ -82,8 +83,10 @@ def _image_level(scores: np.ndarray, labels: np.ndarray, threshold: float) -> di
     if labels.any():
         metrics = image_metrics(scores, labels, threshold)
         metrics["image_auroc_low"], metrics["image_auroc_high"] = auroc_interval(scores, labels)
-        return metrics
-    metrics = good_metrics(scores, threshold)
-    ends = share_interval(int(np.count_nonzero(scores >= threshold)), len(scores))
-    metrics["false_alarm_rate_low"], metrics["false_alarm_rate_high"] = ends
+    else:
+        metrics = good_metrics(scores, threshold)
+    good = scores[labels == 0]
+    if len(good):
+        ends = share_interval(int(np.count_nonzero(good >= threshold)), len(good))
+        metrics["false_alarm_rate_low"], metrics["false_alarm_rate_high"] = ends
     return metrics

@@ -32,8 +32,9 @@ def labelled_scores(scores: Sequence[float], labels: Sequence[int]) -> tuple[np.
 def image_metrics(scores: Sequence[float], labels: Sequence[int], threshold: float) -> dict[str, float]:
     """Image-level metrics of N scores and labels (1 = anomalous); an alarm is a score >= threshold.
 
-    AUROC and AUPRC (average precision of the anomalous class) are NaN where only one class is present;
-    F1, precision and recall are 0 where they would divide by zero.
+    AUROC and AUPRC (average precision of the anomalous class) are NaN where only one class is present, false_alarm_rate
+    (the share of normal images that raise an alarm) without normal ones; F1, precision and recall are 0 where they
+    would divide by zero.
     """
     scores, labels = labelled_scores(scores, labels)
     if np.isnan(threshold):
@@ -49,6 +50,7 @@ def image_metrics(scores: Sequence[float], labels: Sequence[int], threshold: flo
         "accuracy": np.mean(alarms == labels),
         "precision": precision,
         "recall": recall,
+        "false_alarm_rate": np.mean(alarms[~labels]) if not labels.all() else np.nan,
         "threshold": threshold,
     }
     return {name: float(value) for name, value in metrics.items()}

@@ -1,11 +1,11 @@
 """Which labelled defects a view shows at all: what lies outside the crop no bank can see and no pixel metric counts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adtrack.config import ImageSpec
 from adtrack.data.imageset import CLEAN, ImageSet
 from adtrack.data.loading import footprint
+from adtrack.findings import listed
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,8 @@ class Visibility:
     def missing(self) -> str:
         """What the view does not show: ``3 of 8 defects lie wholly outside the view (a.png, b.png, c.png)``."""
         reasons = {"defects lie wholly outside the view": self.outside, "masks are empty": self.empty}
-        parts = [f"{len(paths)} of {self.count} {what} ({named(paths)})" for what, paths in reasons.items() if paths]
+        parts = [f"{len(paths)} of {self.count} {what} ({listed(paths)})" for what, paths in reasons.items() if paths]
         return ", ".join(parts)
-
-
-def named(paths: Sequence[str], most: int = 3) -> str:
-    """The first few of some paths, and how many more there are."""
-    return ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")
 
 
 def visibility(images: ImageSet, view: ImageSpec) -> Visibility:

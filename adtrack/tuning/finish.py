@@ -26,9 +26,10 @@ from adtrack.tracking.trials import TrialRecord, study_trials, trial_model
 from adtrack.tuning.note import study_note
 from adtrack.tuning.plots import write_figures
 from adtrack.tuning.quality import about
+from adtrack.tuning.ranking import tie_in_words
 from adtrack.tuning.report import Story, study_page
 from adtrack.tuning.study import best_of
-from adtrack.tuning.tables import write_tables
+from adtrack.tuning.tables import alarms_in_words, write_tables
 from adtrack.tuning.turns import WRITTEN_UP_TAG, Trials
 
 TEST_SETS = ("test_clean", "test_shift")
@@ -39,7 +40,8 @@ REPORT = "report.html"
 class StudyResult:
     """A finished study: its best trial (with Test metrics), where it stands in the registry, and what failed.
 
-    ``page`` is its page in the tracking server's UI, None if it has no server.
+    ``remarks`` say what decided between equal trials, and where the best one calls good images anomalous. ``page`` is
+    its page in the tracking server's UI, None if it has no server.
     """
 
     name: str
@@ -50,6 +52,7 @@ class StudyResult:
     registered: Registered
     tables: str
     report: str
+    remarks: tuple[str, ...]
     page: str | None
 
 
@@ -79,6 +82,7 @@ def finish(trials: Trials) -> StudyResult:
         registered=registered,
         tables=artifact_place("tables/best_trials.html" if page else "tables"),  # a page shows no folder
         report=artifact_place(REPORT),
+        remarks=tuple(filter(None, (tie_in_words(records), alarms_in_words(best)))),
         page=page,
     )
 

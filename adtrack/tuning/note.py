@@ -27,6 +27,7 @@ def study_note(story: Story, experiment: str, parent: str) -> str:
         f"[all trials, ranked]({runs}/{parent}/artifacts/tables/best_trials.html)",
         f"**{story.winner}**",
         f"Image AUROC: {in_brief(best)}",
+        *filter(None, (story.remarks,)),
         f"What counted: {story.objective_name}. Score with it:\n\n```\n{story.score_command}\n```",
         _spaced(markdown_table(_narrow(table))),
         table.notes,

@@ -18,7 +18,8 @@ from adtrack.reporting.interactive import AXIS_WIDTH, FONT, plain
 from adtrack.reporting.layout import LEAST_SPREAD, value_range
 from adtrack.reporting.palette import GROUND, PALETTE, SOFT
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.tables import objective, parameters
+from adtrack.tuning.ranking import objective
+from adtrack.tuning.tables import parameters
 
 MOST_LINES = 500  # above this, parallel coordinates are a smear that takes seconds to draw
 COLOURS = [[0, PALETTE[4]], [1, PALETTE[0]]]  # blue is good; neither end is lost on a light or on a dark ground

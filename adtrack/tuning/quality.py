@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from adtrack.reporting.charts import Chart, Scatter, Spot
 from adtrack.tracking.trials import TrialRecord
+from adtrack.tuning.ranking import objective, ranked
 from adtrack.tuning.spec import metric_words
-from adtrack.tuning.tables import objective, parameters
+from adtrack.tuning.tables import parameters
 
 ON_FRONT, BEHIND = "on the Pareto front", "not on it"
 COSTS = {"bank_mb": ("Bank in MB", "bank size"), "score_ms": ("Milliseconds an image", "time an image")}
@@ -24,7 +25,7 @@ def about(trial: TrialRecord) -> str:
 def pareto_front(trials: Sequence[TrialRecord], cost: str) -> list[TrialRecord]:
     """The trials that none beats, from the cheapest: every other one costs more, or is worse, or is a later equal."""
     front: list[TrialRecord] = []
-    for trial in sorted(trials, key=lambda trial: (trial.metrics[cost], -objective(trial), trial.number)):
+    for trial in sorted(ranked(trials), key=lambda trial: (trial.metrics[cost], -objective(trial))):
         if not front or objective(trial) > objective(front[-1]):
             front.append(trial)
     return front

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 from plotly.graph_objects import Figure
 
+from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.curves import precision_recall, roc
 from adtrack.evaluation.side_by_side import compare, comparison_sheet
 from adtrack.evaluation.workbench import Workbench
@@ -18,7 +19,8 @@ from adtrack.tracking.models import load_model
 from adtrack.tracking.trials import TrialRecord, with_models
 from adtrack.tuning.plots import study_figures
 from adtrack.tuning.quality import about, cost_chart, shift_chart
-from adtrack.tuning.tables import SPLITS, best_table, parameters, ranked, set_name, trials_table
+from adtrack.tuning.ranking import ranked, tie_in_words
+from adtrack.tuning.tables import SPLITS, alarms_in_words, best_table, parameters, trials_table
 
 COLUMNS, KINDS = 6, 6  # banks and kinds of image on the comparison sheet
 VAL_SETS = ("val_clean", "val_shift")
@@ -53,10 +55,15 @@ class Story:
         costs = f"{rows:.0f} patches, {size:.2f} MB, {time:.0f} ms an image"
         return f"Best of {len(self.trials)} trials: {about(self.best)}; {costs}"
 
+    @property
+    def remarks(self) -> str:
+        """What decided between equals, and where good images are called anomalous; "" if there is nothing to say."""
+        return " ".join(filter(None, (tie_in_words(self.trials), alarms_in_words(self.best))))
+
 
 def study_page(story: Story) -> str:
     """The page, HTML that asks for no other file."""
-    lead = text(f"{story.winner}. What counted: {story.objective_name}.")
+    lead = text(f"{story.winner}. What counted: {story.objective_name}. {story.remarks}".strip())
     lead += sortable(best_table(story.best)) + command(story.score_command)
     order = ranked(story.trials)
     sections = [Section("Trials", sortable(trials_table(order)), "Click a heading to sort."), *_search(story)]

@@ -12,10 +12,10 @@ from adtrack.evaluation.visibility import Visibility, visibility
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tracking.workers import Worker
+from adtrack.tuning.ranking import objective, ranked
 from adtrack.tuning.space import WithoutRepeats
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import open_study
-from adtrack.tuning.tables import objective, ranked
 from adtrack.tuning.turns import Trials
 
 

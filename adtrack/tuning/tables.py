@@ -8,14 +8,17 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from adtrack.errors import UserError
+from adtrack.evaluation.alarms import floods, set_name
 from adtrack.reporting.render import MISSING, Column, Table
 from adtrack.reporting.tables import write_report
 from adtrack.tracking.trials import TrialRecord
+from adtrack.tuning.ranking import TIES, objective, ranked
 
 PARAMETERS = {"patch_size": int, "layers": str, "coreset_fraction": float}
 SPLITS = ("val_clean", "val_shift", "test_clean", "test_shift")
 METRICS = (
     *("image_auroc", "image_auroc_low", "image_auroc_high", "image_auprc", "f1", "accuracy", "precision", "recall"),
+    *("false_alarm_rate", "false_alarm_rate_low", "false_alarm_rate_high"),
     *("threshold", "pixel_auroc", "pixel_aupro_030", "pixel_aupro_005"),
 )
 COSTS = ("cost/bank_rows", "cost/bank_mb", "cost/build_s", "cost/score_ms")
@@ -23,34 +26,14 @@ _ORDER = {name: place for place, name in enumerate((*(f"{s}/{m}" for s in SPLITS
 
 DEFINITIONS = (
     "AUROC: of images, in brackets its 95 % interval. AU-PRO: of pixels, up to a false-positive rate of "
-    "0.30, where there are masks. F1: at the threshold with the best F1 on Val-clean. "
-    "Only the best trial is evaluated on Test."
+    "0.30, where there are masks. F1: at the threshold with the best F1 on Val-clean. False alarms: the share of good "
+    f"images at or above that threshold, with its exact 95 % interval. {TIES} Only the best trial is evaluated on Test."
 )
 
 
 def parameters(trial: TrialRecord) -> dict[str, int | str | float]:
     """The tuned parameters that the trial has, as numbers where they are numbers."""
     return {name: kind(trial.params[name]) for name, kind in PARAMETERS.items() if name in trial.params}
-
-
-def objective(trial: TrialRecord) -> float:
-    """The trial's objective, NaN if it has none."""
-    return trial.metrics.get("objective", math.nan)
-
-
-def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The trials from best to worst, whatever order they come in.
-
-    Feasible ones first, then the higher objective, the smaller bank, the earlier trial; those without an objective
-    come last.
-    """
-
-    def key(trial: TrialRecord) -> tuple:
-        undefined = math.isnan(objective(trial))
-        bank_mb = trial.metrics.get("cost/bank_mb", math.inf)
-        return (undefined, not trial.feasible, 0.0 if undefined else -objective(trial), bank_mb, trial.number)
-
-    return sorted(trials, key=key)
 
 
 def _studies(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
@@ -104,9 +87,9 @@ def _cost(trial: TrialRecord, name: str) -> str:
     return _number(trial, name, 0 if value >= 100 else 1 if value >= 10 else 2)
 
 
-def _interval(trial: TrialRecord, split: str) -> str:
-    auroc, low, high = (_number(trial, f"{split}/image_auroc{end}") for end in ("", "_low", "_high"))
-    return auroc if MISSING in (auroc, low, high) else f"{auroc} [{low}, {high}]"
+def _interval(trial: TrialRecord, split: str, metric: str = "image_auroc") -> str:
+    value, low, high = (_number(trial, f"{split}/{metric}{end}") for end in ("", "_low", "_high"))
+    return value if MISSING in (value, low, high) else f"{value} [{low}, {high}]"
 
 
 def _parameter_cells(trial: TrialRecord) -> dict[Column, str]:
@@ -125,6 +108,7 @@ def _metric_cells(trial: TrialRecord, *splits: str) -> dict[Column, str]:
         cells[Column(f"{heading}\nAUROC [95 %]")] = _interval(trial, split)
         cells[Column(f"{heading}\nAU-PRO")] = _number(trial, f"{split}/pixel_aupro_030")
         cells[Column(f"{heading}\nF1")] = _number(trial, f"{split}/f1")
+        cells[Column(f"{heading}\nfalse alarms [95 %]")] = _interval(trial, split, "false_alarm_rate")
     return cells
 
 
@@ -165,9 +149,9 @@ def in_brief(trial: TrialRecord) -> str:
     return ", ".join(f"{set_name(split)} {_interval(trial, split)}" for split in sets)
 
 
-def set_name(split: str) -> str:
-    """``Val-clean``, as people write it."""
-    return split.replace("_", "-").capitalize()
+def alarms_in_words(trial: TrialRecord) -> str:
+    """On which image sets the trial calls all good images anomalous, or nearly all; "" if on none."""
+    return " ".join(floods({split: trial.metrics.get(f"{split}/false_alarm_rate", math.nan) for split in SPLITS}))
 
 
 def best_table(trial: TrialRecord) -> Table:
@@ -177,7 +161,9 @@ def best_table(trial: TrialRecord) -> Table:
     rows = [
         {Column("Images", number=False): set_name(split)}
         | {Column("Image AUROC [95 %]"): _interval(trial, split)}
-        | {Column(title): _number(trial, f"{split}/{name}") for name, title in (names | pixels).items()}
+        | {Column(title): _number(trial, f"{split}/{name}") for name, title in names.items()}
+        | {Column("False alarms [95 %]"): _interval(trial, split, "false_alarm_rate")}
+        | {Column(title): _number(trial, f"{split}/{name}") for name, title in pixels.items()}
         for split in SPLITS
         if f"{split}/f1" in trial.metrics
     ]
@@ -204,11 +190,12 @@ def _test_table(studies: list[list[TrialRecord]]) -> list[Table]:
 
 
 def _table(title: str, rows: list[dict[Column, str]], origins: str, best: frozenset[int] = frozenset()) -> Table:
-    """The table of ``rows``, without the AU-PRO columns where no row has masks to measure it on."""
+    """The table of ``rows``: without masks it has no pixel columns, and older trials have no false alarms."""
+    optional = {"AU-PRO", "Pixel", "alarms"}
     columns = [
         column
         for column in rows[0]
-        if not {"AU-PRO", "Pixel"} & set(column.heading.split()) or any(row[column] != MISSING for row in rows)
+        if not optional & set(column.heading.split()) or any(row[column] != MISSING for row in rows)
     ]
     cells = tuple(tuple(row[column] for column in columns) for row in rows)
     return Table(title, tuple(columns), cells, f"{origins} {DEFINITIONS}", best)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 from adtrack.config import BuildSpec
 from adtrack.data.imageset import CLEAN, SHIFT
-from adtrack.evaluation.visibility import named, visibility
+from adtrack.evaluation.visibility import visibility
 from adtrack.evaluation.workbench import Workbench
+from adtrack.findings import listed
 
 Say = Callable[[str], None]
 
@@ -50,11 +51,11 @@ def hidden_defects(bench: Workbench) -> list[str]:
         found.append(
             f"{len(clean.outside)} of {clean.count} defects of class {bench.data.class_name} lie wholly outside the "
             f"view (resize {bench.image.resize}, crop {bench.image.crop}), where no bank sees them: "
-            f"{named(clean.outside)}. Their images count as anomalous all the same; --crop 0 shows whole images."
+            f"{listed(clean.outside)}. Their images count as anomalous all the same; --crop 0 shows whole images."
         )
     if moved:
         found.append(
             f"The shift moves {len(moved)} of {shift.count} defects of class {bench.data.class_name} wholly out of the "
-            f"view: {named(moved)}. On Val-shift and Test-shift their images count as anomalous all the same."
+            f"view: {listed(moved)}. On Val-shift and Test-shift their images count as anomalous all the same."
         )
     return found

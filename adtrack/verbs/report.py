@@ -1,12 +1,15 @@
 """What the user reads at the end of a verb: the figures, where things are, and what to type next."""
 
+import math
 from collections.abc import Callable, Mapping
 
 from adtrack.data.files import SUFFIXES
 from adtrack.data.splits import TRAIN_FRACTION
+from adtrack.evaluation.alarms import floods
+from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.thresholds import images_needed
 from adtrack.findings import counted, listed
-from adtrack.reporting.tables import plain_table
+from adtrack.reporting.tables import estimate_text, plain_table
 from adtrack.tuning.finish import StudyResult
 from adtrack.verbs.build import BankReport, GoodThreshold
 from adtrack.verbs.experiment import ExperimentReport
@@ -34,7 +37,10 @@ _GOOD_COLUMNS = (
 def print_bank(report: BankReport, say: Say) -> None:
     """A built or evaluated bank."""
     say("")
-    _print_metrics({found.name: found.metrics for found in report.evaluations}, say)
+    sets = {found.name: found.metrics for found in report.evaluations}
+    _print_metrics(sets, say)
+    for words in floods({name: metrics["false_alarm_rate"] for name, metrics in sets.items()}):
+        say(f"  {words}")
     say("")
     if report.good_threshold:
         _print_good_threshold(report.good_threshold, say)
@@ -89,6 +95,8 @@ def print_study(result: StudyResult, say: Say) -> None:
         if slash and group != "cost":
             sets.setdefault(group, {})[metric] = value
     _print_metrics({name: sets[name] for name in ("val_clean", "val_shift", "test_clean", "test_shift")}, say)
+    for remark in result.remarks:
+        say(f"  {remark}")
     registered = result.registered
     say("")
     say(
@@ -165,8 +173,16 @@ def _print_metrics(sets: Mapping[str, Mapping[str, float]], say: Say) -> None:
     known = {key for metrics in sets.values() for key in metrics}
     shown = _COLUMNS if "image_auroc" in known else _GOOD_COLUMNS
     columns, (told, key) = [column for column in shown if column[1] in known], shown[0]
-    say(f"  {'':12}" + "".join(f"{title:>13}" for title, _ in columns))
+    with_alarms = shown is _COLUMNS and "false_alarm_rate" in known
+    intervals = f"   {f'{told} 95 %':16}" + "   false alarms 95 %" * with_alarms
+    say(f"  {'':12}" + "".join(f"{title:>13}" for title, _ in columns) + intervals)
     for name, metrics in sets.items():
-        interval = f"[{metrics[f'{key}_low']:.3f}, {metrics[f'{key}_high']:.3f}]"
+        interval = f"   [{metrics[f'{key}_low']:.3f}, {metrics[f'{key}_high']:.3f}]"
         cells = "".join(f"{metrics[metric]:13.3f}" if metric in metrics else f"{'–':>13}" for _, metric in columns)
-        say(f"  {name:12}{cells}   {told} 95 % {interval}")
+        alarms = estimate_text(_false_alarms(metrics)) if with_alarms else ""
+        say(f"  {name:12}{cells}{interval:19}   {alarms}".rstrip())
+
+
+def _false_alarms(metrics: Mapping[str, float]) -> Estimate:
+    """NaN of a run by an older adtrack."""
+    return Estimate(*(metrics.get(f"false_alarm_rate{end}", math.nan) for end in ("", "_low", "_high")))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from adtrack.config import ImageSpec
@@ -34,6 +35,9 @@ def scored(tiny_splits: Splits, tiny_data: Path) -> Scored:
     return Scored(images, Scores(draws.random(len(images)), np.zeros((len(images), 8, 8), np.float32)), maps)
 
 
+ENDS = {f"{metric}_{end}" for metric in ("image_auroc", "false_alarm_rate") for end in ("low", "high")}
+
+
 def masks(scored: Scored) -> list[np.ndarray]:
     return [scored.images.mask(at) for at in range(len(scored.images))]
 
@@ -43,7 +47,11 @@ def test_metrics_of_images_and_pixels(scored: Scored) -> None:
     labels, scores = scored.images.labels, scored.scores.image
     metrics = evaluation.metrics
     assert evaluation.name == "val_clean" and evaluation.threshold == metrics["threshold"] == 0.4
-    assert set(metrics) == {*IMAGE_METRICS, *PIXEL_METRICS, "threshold", "image_auroc_low", "image_auroc_high"}
+    assert set(metrics) == {*IMAGE_METRICS, *PIXEL_METRICS, "threshold", *ENDS, "false_alarm_rate"}
+    good = scores[labels == 0] >= 0.4
+    ends = binomtest(int(good.sum()), len(good)).proportion_ci(0.95, method="exact")
+    assert metrics["false_alarm_rate"] == good.mean()
+    assert [metrics["false_alarm_rate_low"], metrics["false_alarm_rate_high"]] == pytest.approx([ends.low, ends.high])
     assert metrics["image_auroc"] == roc_auc_score(labels, scores)
     assert metrics["image_auprc"] == average_precision_score(labels, scores)
     assert metrics["f1"] == f1_score(labels, scores >= 0.4)
@@ -71,7 +79,7 @@ def test_only_seen_pixels_count(scored: Scored) -> None:
 
 def test_without_masks_there_are_no_pixel_metrics(scored: Scored) -> None:
     metrics = evaluate(scored, None, WHOLE, 0.4).metrics
-    assert set(metrics) == {*IMAGE_METRICS, "threshold", "image_auroc_low", "image_auroc_high"}
+    assert set(metrics) == {*IMAGE_METRICS, "threshold", *ENDS, "false_alarm_rate"}
     assert metrics == {name: metrics[name] for name in metrics if name not in PIXEL_METRICS}
     assert set(RANKED_METRICS) == {*IMAGE_METRICS, *PIXEL_METRICS}
 

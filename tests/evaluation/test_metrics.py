@@ -198,6 +198,7 @@ def test_image_metrics_by_hand():
         "image_auprc": pytest.approx((1 + 1 + 3 / 4) / 3),
         "f1": pytest.approx(2 / 3),
         "accuracy": pytest.approx(3 / 5),
+        "false_alarm_rate": 0.5,
         "precision": pytest.approx(2 / 3),
         "recall": pytest.approx(2 / 3),
         "threshold": 3.0,

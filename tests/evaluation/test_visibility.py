@@ -11,7 +11,8 @@ from adtrack.data.loading import footprint
 from adtrack.data.shift import draw_shift
 from adtrack.data.splits import make_splits
 from adtrack.data.transform import shift_mask
-from adtrack.evaluation.visibility import Visibility, named, visibility
+from adtrack.evaluation.visibility import Visibility, visibility
+from adtrack.findings import listed
 
 KEPT = "part/ground_truth/spot/000_mask.png"
 
@@ -43,7 +44,7 @@ def test_a_defect_outside_the_crop_is_not_shown_and_one_row_inside_is(images):
     defects = [record.path for record in test.records if record.label]
     assert kept in defects and found == Visibility((kept,), tuple(path for path in defects if path != kept))
     assert found.count == len(defects) == 6
-    assert found.missing == f"5 of 6 defects lie wholly outside the view ({named(found.outside)})"
+    assert found.missing == f"5 of 6 defects lie wholly outside the view ({listed(found.outside)})"
     for view in (ImageSpec(64, 58), ImageSpec(64, 0), ImageSpec(256, 0)):
         assert visibility(test, view) == Visibility(tuple(defects))
 
@@ -71,4 +72,4 @@ def test_sets_add_up_and_many_paths_are_counted():
     both = Visibility(("a",), ("b",)) + Visibility((), ("c", "d", "e"), ("f",))
     assert both == Visibility(("a",), ("b", "c", "d", "e"), ("f",)) and both.count == 6
     assert both.missing == "4 of 6 defects lie wholly outside the view (b, c, d and 1 more), 1 of 6 masks are empty (f)"
-    assert Visibility().missing == "" and named(["a"]) == "a"
+    assert Visibility().missing == ""

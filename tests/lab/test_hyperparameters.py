@@ -38,5 +38,6 @@ def test_effects_are_means_over_the_trials_with_a_value(trials: pd.DataFrame) ->
 def test_rank_correlation_and_regret(trials: pd.DataFrame) -> None:
     assert rank_correlation(trials) == pytest.approx(0.5)  # ranks 2 3 1 against 3 2 1
     assert regret(trials) == pytest.approx(0.1)  # trial 1 is best on clean images, trial 0 on shifted ones
+    assert regret(trials.assign(clean=0.5)) == pytest.approx(0.1)  # the mean of 0, 0.1 and 0.2
     assert math.isnan(rank_correlation(trials.iloc[:2]))
     assert math.isnan(rank_correlation(trials.assign(clean=0.5)))

@@ -25,6 +25,7 @@ from adtrack.tracking.runs import (
 from adtrack.tracking.workers import WORKER_TAG, working
 
 IMAGE_METRICS = {"image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "threshold"}
+IMAGE_METRICS |= {f"false_alarm_rate{end}" for end in ("", "_low", "_high")}
 INTERVAL = {"image_auroc_low", "image_auroc_high"}
 PIXEL_METRICS = {"pixel_auroc", "pixel_aupro_030", "pixel_aupro_005"}
 COSTS = {"cost/bank_rows", "cost/bank_mb", "cost/build_s", "cost/score_ms"}

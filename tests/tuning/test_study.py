@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+from statistics import fmean
 
 import mlflow
 import numpy as np
@@ -19,6 +20,7 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import search_runs
 from adtrack.tracking.trials import study_trials
 from adtrack.tuning import finish
+from adtrack.tuning.ranking import ranked
 from adtrack.tuning.study import best_of, default_name
 
 VALUES = ("val_clean/image_auroc", "val_shift/image_auroc", "val_clean/threshold", "objective")
@@ -94,8 +96,7 @@ def test_trials_take_different_cells_and_the_best_wins(study):
     records = study_trials(study.name)
     cells = {(one.params["patch_size"], one.params["layers"], one.params["coreset_fraction"]) for one in records}
     assert len(cells) == 3
-    key = {one.run_id: (-one.metrics["objective"], one.metrics["cost/bank_mb"], one.number) for one in records}
-    assert study.best == min(key, key=key.get) == best_of(study.name).run_id
+    assert study.best == ranked(records)[0].run_id == best_of(study.name).run_id
     for one in records:
         clean, shift = (one.metrics[f"val_{domain}/image_auroc"] for domain in ("clean", "shift"))
         assert one.metrics["objective"] == (clean + shift) / 2
@@ -283,11 +284,22 @@ def test_a_study_that_a_scheduler_stopped_goes_on_to_the_same_bits_as_one_elsewh
     assert outcome_of(there) == found and scores_of(there) == scores
 
 
-def test_of_equals_the_smaller_bank_wins(workplace, adtrack, part):
-    cells = ("--space-layers", "layer3", "--space-patch-size", "3", "--space-coreset-fraction", "0.25,0.1")
+def test_of_equals_the_one_that_localises_better_wins_and_the_user_is_told(workplace, adtrack, part):
+    cells = ("--space-layers", "layer3", "--space-patch-size", "3", "--space-coreset-fraction", "0.1,0.25")
     done = adtrack("tune", *part, *cells, "--sampler", "grid", "--objective", "clean")
     assert re.findall(r"^Trial \d +(\S+) .* of 20 done", done.out, re.M) == ["1.0000"] * 2
-    assert "Best of 2 trials: trial 1 with layer3, patch 3, fraction 0.1;" in done.out
+    trials = study_trials(runs("study")[0].data.tags["adtrack.study"])
+    aupro = [fmean(trial.metrics[f"{name}/pixel_aupro_030"] for name in ("val_clean", "val_shift")) for trial in trials]
+    best = int(aupro[1] > aupro[0])
+    assert aupro[0] != aupro[1] and f"Best of 2 trials: trial {best} with layer3, patch 3" in done.out
+    words = f"2 trials have the best objective; trial {best} wins by its AU-PRO 0.30 on Val ({max(aupro):.3f}, next "
+    assert words in done.out
+    study = runs("study")[0]
+    assert (
+        words in study.data.tags["mlflow.note.content"]
+        and "Of equal objectives" in study.data.tags["mlflow.note.content"]
+    )
+    assert words in mlflow.artifacts.load_text(f"runs:/{study.info.run_id}/report.html")
 
 
 @pytest.mark.parametrize("what", ["data", "spec"])

@@ -1,5 +1,4 @@
 import csv
-import itertools
 import math
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from adtrack.errors import UserError
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.tables import best_trials, ranked, write_tables
+from adtrack.tuning.tables import alarms_in_words, best_table, best_trials, write_tables
 
 
 def record(number: int, objective: float = 0.5, bank_mb: float = 1.0, **changes) -> TrialRecord:
@@ -36,23 +35,6 @@ def on_test(number: int, **changes) -> TrialRecord:
 
 def texts(trials: list[TrialRecord], folder: Path) -> dict[str, str]:
     return {path.suffix[1:]: path.read_text(encoding="utf-8") for path in write_tables(trials, folder)}
-
-
-def test_ranked_from_best_to_worst_in_any_order():
-    expected = [
-        record(7, 0.9, 5.0),
-        record(5, 0.8, 1.0),  # the smaller bank
-        record(2, 0.8, 2.0),  # the earlier trial
-        record(6, 0.8, 2.0),
-        record(0, 0.99, 9.0, feasible=False),
-        record(1, math.nan),
-    ]
-    for order in itertools.permutations(expected):
-        assert ranked(order) == expected
-
-
-def test_infinite_objectives_are_ranked_too():
-    assert [trial.number for trial in ranked([record(0, -math.inf), record(1, 0.1), record(2, math.nan)])] == [1, 0, 2]
 
 
 def test_rows_are_ranked_within_class_study_and_split():
@@ -110,6 +92,28 @@ def test_aupro_has_a_column_only_where_there_are_masks(tmp_path):
     masked = texts([record(0, metrics={"val_clean/pixel_aupro_030": 0.71234}), record(1)], tmp_path / "masked")["md"]
     assert "Val-clean AU-PRO" not in plain and "Val-clean AU-PRO" in masked
     assert "| 0.712 |" in masked and "| – |" in masked
+
+
+def test_false_alarms_stand_in_every_table_with_their_interval(tmp_path):
+    alarms = {f"val_shift/false_alarm_rate{end}": value for end, value in (("", 0.5), ("_low", 0.25), ("_high", 0.75))}
+    tested = {f"test_{key.removeprefix('val_')}": value for key, value in alarms.items()}
+    tables = texts([record(0), on_test(1, metrics=alarms | tested)], tmp_path / "new")
+    assert tables["md"].count("| 0.500 [0.250, 0.750] |") == 2 and "Val-shift false alarms [95 %]" in tables["md"]
+    assert "the share of good images at or above that threshold" in tables["md"]
+    assert "val_shift/false_alarm_rate_low" in tables["csv"]
+    assert "false alarms [95" not in texts([record(0)], tmp_path / "old")["md"]  # trials of an older adtrack
+    found = best_table(on_test(1, metrics=alarms | {"val_shift/f1": 0.5}))
+    place = [column.heading for column in found.columns].index("False alarms [95 %]")
+    assert [row[place] for row in found.rows] == ["–", "0.500 [0.250, 0.750]"]
+
+
+def test_sets_of_whose_good_images_all_alarm_are_told():
+    rates = {"val_clean/false_alarm_rate": 0.5, "val_shift/false_alarm_rate": 1.0, "test_clean/false_alarm_rate": 0.93}
+    assert alarms_in_words(record(0, metrics=rates)) == (
+        "Every good image of Val-shift raises a false alarm at this threshold: a threshold, or a bank, from images as "
+        "they will be may mend that. 93 % of the good images of Test-clean raise a false alarm at this threshold."
+    )
+    assert alarms_in_words(record(0)) == ""
 
 
 def test_a_limit_shows_only_where_a_trial_breaks_it(tmp_path):
