@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from adtrack.reporting.palette import DARK_GRID, DARK_GROUND, DARK_INK, GRID, GROUND, INK
 from adtrack.reporting.render import Table, shell, table_html
+from adtrack.reporting.scrolling import STYLE, scrolling
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --soft: #5b6573; --ground: #fff; --line: #d9dee5; --best: #e8f3ec;
@@ -33,13 +34,12 @@ a { color: var(--link); }
 p { max-width: 80ch; margin: .4rem 0; overflow-wrap: anywhere; }
 p.note { color: var(--soft); font-size: .87rem; }
 pre { background: var(--panel); padding: .7rem 1rem; border-radius: 5px; overflow-x: auto; }
-.wide { overflow-x: auto; margin: .8rem 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+table { font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3rem .65rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
 th { color: var(--soft); font-size: .82rem; line-height: 1.3; vertical-align: bottom; }
 .sortable th, .sortable td { padding: .3rem .45rem; }
 .number { text-align: right; }
-.best td { background: var(--best); font-weight: 600; }
+.wide .best td { background: var(--best); font-weight: 600; }
 th button { all: unset; cursor: pointer; }
 th button:hover, th button:focus-visible { color: var(--ink); text-decoration: underline; }
 th[aria-sort=ascending] button::after { content: " ▲"; }
@@ -123,9 +123,7 @@ def command(line: str) -> str:
 
 def sortable(table: Table) -> str:
     """The table with headings that sort it, and its notes."""
-    return (
-        f'<div class="wide">{table_html(table, sortable=True)}</div>\n<p class="note">{html.escape(table.notes)}</p>\n'
-    )
+    return f'{scrolling(table_html(table, sortable=True))}<p class="note">{html.escape(table.notes)}</p>\n'
 
 
 def figures(named: dict[str, Figure], height: int = 430) -> str:
@@ -162,7 +160,7 @@ def document(title: str, lead: str, sections: Sequence[Section]) -> str:
         + f"{part.body}</section>\n"
         for part in sections
     )
-    head = f"<style>{_STYLE}</style>\n<script>{get_plotlyjs()}</script>\n"
+    head = f"<style>{STYLE}{_STYLE}</style>\n<script>{get_plotlyjs()}</script>\n"
     scripts = f"<script>{_SORTING}</script>\n<script>{_PAINTING}</script>\n"
     return shell(title, head, f"<h1>{html.escape(title)}</h1>\n{lead}<nav>{links}</nav>\n{body}{scripts}")
 

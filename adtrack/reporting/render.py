@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from adtrack.reporting.scrolling import STYLE, scrolling
+
 MISSING = "–"
 
 _STYLE = """
@@ -16,14 +18,14 @@ _STYLE = """
 body { margin: 2rem; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 section { margin-bottom: 3rem; }
 h2 { font-size: 1.2rem; margin: 0 0 .7rem; overflow-wrap: anywhere; }
-div { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table { font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
 th { color: var(--soft); font-size: .85rem; line-height: 1.3; vertical-align: bottom; }
 .number { text-align: right; }
-.best td { background: var(--best); font-weight: 600; }
+.wide .best td { background: var(--best); font-weight: 600; }
 .pictures { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1.5rem 2rem; margin-top: 1.2rem; }
 figure { margin: 0; max-width: 100%; }
+.picture { overflow-x: auto; }
 figcaption { margin-bottom: .5rem; font-size: .9rem; font-weight: 600; }
 img { display: block; border-radius: 5px; }
 p { max-width: 75ch; margin: .7rem 0 0; color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
@@ -134,13 +136,13 @@ def page(tables: Sequence[Table], title: str, below: str = "") -> str:
     """The tables, and ``below`` them HTML, as one page that asks for no other file; light or dark as the reader's
     system is."""
     sections = "".join(_html_section(table) for table in tables)
-    return shell(title, f"<style>{_STYLE}</style>\n", sections + below)
+    return shell(title, f"<style>{STYLE}{_STYLE}</style>\n", sections + below)
 
 
 def pictures_section(title: str, pictures: Sequence[tuple[str, str]], notes: str) -> str:
     """A section for ``page``: pictures, each a caption and an img element (HTML), side by side where there is room."""
     figures = "".join(
-        f"<figure>\n<figcaption>{html.escape(caption)}</figcaption>\n<div>{image}</div>\n</figure>\n"
+        f'<figure>\n<figcaption>{html.escape(caption)}</figcaption>\n<div class="picture">{image}</div>\n</figure>\n'
         for caption, image in pictures
     )
     return (
@@ -160,7 +162,7 @@ def shell(title: str, head: str, body: str) -> str:
 
 def _html_section(table: Table) -> str:
     return (
-        f"<section>\n<h2>{html.escape(table.title)}</h2>\n<div>{table_html(table)}</div>\n"
+        f"<section>\n<h2>{html.escape(table.title)}</h2>\n{scrolling(table_html(table))}"
         f"<p>{html.escape(table.notes)}</p>\n</section>\n"
     )
 
@@ -174,11 +176,18 @@ def table_html(table: Table, *, sortable: bool = False) -> str:
     head = "".join(f"<th{kind}>{heading}</th>" for kind, heading in zip(kinds, headings, strict=True))
     rows = ""
     for index, row in enumerate(table.rows):
-        cells = "".join(f"<td{kind}>{html.escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True))
+        texts = [_cell_html(cell, column) for cell, column in zip(row, table.columns, strict=True)]
+        cells = "".join(f"<td{kind}>{text}</td>" for kind, text in zip(kinds, texts, strict=True))
         kind = ' class="best"' if index in table.best else ""
         rows += f"<tr{kind}>{cells}</tr>\n"
     opening = '<table class="sortable">' if sortable else "<table>"
     return f"{opening}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
+
+
+def _cell_html(text: str, column: Column) -> str:
+    """A cell's text; its ``[0.914, 1.000]`` a narrow column of numbers may put below the number, but not break."""
+    escaped = html.escape(text)
+    return re.sub(r"\[[^\[\]]*\]", r"<span>\g<0></span>", escaped) if column.number else escaped
 
 
 def _line(text: str) -> str:

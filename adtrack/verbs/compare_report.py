@@ -60,7 +60,7 @@ def write_comparison(found: Comparison, pictures: Pictures, out: Path) -> list[P
         text = disagreements_frame(found).to_csv(index=False, lineterminator="\n")
         return [*files, write_text(out / "disagreements.csv", text)]
     except OSError as error:
-        raise UserError(f"out must be a writable folder, but {out} is not ({error.strerror}).") from error
+        raise UserError(f"out must be a folder that can be written to, but {out} is not ({error.strerror}).") from error
 
 
 def _below(pictures: Pictures) -> str:

@@ -38,7 +38,7 @@ def export(class_name: str | None, study: str | None, out: Path) -> ExportReport
             folder = _study_folder(out, records, len(by_study))
             files += [*write_figures(records, folder / "plots"), *_copied_report(name, folder)]
     except OSError as error:
-        raise UserError(f"out must be a writable folder, but {out} is not ({error.strerror}).") from error
+        raise UserError(f"out must be a folder that can be written to, but {out} is not ({error.strerror}).") from error
     return ExportReport(tuple(by_study), tuple(files))
 
 

@@ -56,6 +56,8 @@ def make_shift(data: DataSpec, out: Path, severity: float, warn: Say) -> ShiftRe
         write_text(page, pairs_page(rows, title, _NOTES))
         save_png(sheet, pair_sheet(rows, title))
     except OSError as error:
-        raise UserError(f"out must be writable, but {copy.folder} is not ({error.strerror or error}).") from error
+        raise UserError(
+            f"out must be a folder that can be written to, but {copy.folder} is not ({error.strerror or error})."
+        ) from error
     masks = sum(record.mask is not None for record in copy.shifts)
     return ShiftReport(data, severity, out, len(copy.shifts), masks, copy.kept, copy.folder / MANIFEST, page, sheet)

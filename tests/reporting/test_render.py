@@ -84,7 +84,7 @@ def test_html_obeys_no_cell_and_fetches_nothing():
 
 def test_html_aligns_numbers_and_marks_the_best_row():
     text = page([TABLE], "Title")
-    assert '<tr class="best"><td>[1ex] best</td><td class="number">0.912 [0.881, 0.948]</td>' in text
+    assert '<tr class="best"><td>[1ex] best</td><td class="number">0.912 <span>[0.881, 0.948]</span></td>' in text
     assert text.count('class="best"') == 1
     assert "Val-clean<br>AUROC [95 %]" in text
     assert text.startswith("<!doctype html>") and "<title>Title</title>" in text

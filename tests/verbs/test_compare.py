@@ -240,4 +240,4 @@ def test_a_manifest_that_cannot_be_read_is_a_sentence(banks, copied_run, text):
 def test_out_that_cannot_be_written(banks, adtrack, workplace):
     (workplace / "file").touch()
     done = adtrack("compare", *banks.runs[:2], "--out", "file")
-    assert done.code == 2 and "out must be a writable folder" in done.err and "Traceback" not in done.err
+    assert done.code == 2 and "out must be a folder that can be written to" in done.err and "Traceback" not in done.err

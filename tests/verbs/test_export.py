@@ -85,4 +85,6 @@ def test_out_that_cannot_be_written_is_named(study, adtrack, tmp_path):
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file/below"):
         done = adtrack("export", "--class", "part", "--out", out)
-        assert done.code == 2 and "out must be a writable folder" in done.err and "Traceback" not in done.err
+        assert (
+            done.code == 2 and "out must be a folder that can be written to" in done.err and "Traceback" not in done.err
+        )

@@ -1,0 +1,41 @@
+"""A table that is wider than its page, in a browser."""
+
+from pathlib import Path
+
+import pytest
+
+from adtrack.reporting.document import Section, document, sortable
+from adtrack.reporting.render import Column, Table, page, write_text
+
+pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[test]'")
+
+TABLE = Table(
+    "Trials",
+    tuple(Column(f"Val-clean\nmetric {place}") for place in range(12)),
+    (tuple(f"{place}.123 [0.111, 0.999]" for place in range(12)),) * 2,
+    "",
+    frozenset({0}),
+)
+PLACES = "[...document.querySelectorAll('tbody td')].slice(0, 12).map(cell => cell.getBoundingClientRect())"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("kind", ["report", "tables"])
+def test_every_column_comes_into_sight_and_the_first_one_stays(browser, tmp_path: Path, kind: str) -> None:
+    text = page([TABLE], "t") if kind == "tables" else document("t", "", [Section("Trials", sortable(TABLE))])
+    file = write_text(tmp_path / "page.html", text)
+    shown = browser.new_page(viewport={"width": 900, "height": 600})
+    shown.goto(file.as_uri())
+    assert shown.evaluate("document.documentElement.scrollWidth") == 900  # the page itself stays where it is
+    places = shown.evaluate(PLACES)
+    assert places[0]["left"] >= 0 and places[-1]["right"] > 900
+    assert places[0]["width"] < 200 and places[0]["height"] > 40  # the interval is below its number
+    shown.locator(".wide").focus()
+    for _ in range(60):
+        shown.keyboard.press("ArrowRight")
+    shown.wait_for_function(f"{PLACES}.at(-1).right <= 900")
+    assert shown.evaluate(PLACES)[0]["left"] == places[0]["left"]
+    shown.set_viewport_size({"width": 2600, "height": 600})
+    if kind == "tables":
+        shown.wait_for_function(f"{PLACES}[0].height < 40")  # where there is room, it is beside it
+    shown.close()
