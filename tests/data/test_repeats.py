@@ -35,3 +35,15 @@ def test_what_is_good_and_defective_is_named_once() -> None:
         "1 defect image is byte for byte also a good one (spot/c.png = good/a.png): one of the two is wrong, and with "
         "it every number.",
     )
+
+
+def test_a_part_that_is_mostly_repetition_is_named() -> None:
+    """As by a camera that stands still."""
+    parts = {"Train": records("good", *"abcde"), "Val": records("good", "f", "g")}
+    contents = {f"good/{name}.png": content for name, content in zip("abcdefg", "1111123", strict=True)}
+    (remark,) = repeated(parts, contents)
+    assert remark.startswith("Train's 5 images are 1 picture, byte for byte: it shows less of the parts than")
+    contents["good/e.png"] = "4"
+    assert "Train's 5 images are 2 different pictures" in repeated(parts, contents)[0]
+    contents["good/d.png"] = "5"
+    assert repeated(parts, contents) == ()

@@ -84,8 +84,9 @@ def test_of_equal_rows_the_first_is_found() -> None:
     assert int(found[1].max()) < len(once) and float(found[0].min()) == 0.0  # the image is one of the bank's
 
 
-@pytest.mark.parametrize("scale", [1e-12, 1e12])
-def test_lengths_of_any_size(scale: float) -> None:
+@pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e-21, 1e-19, 1e-12, 1e12, 1e15])
+def test_lengths_of_any_size(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closeness, "CROWD", 1)  # all pairs are kept, even where squares vanish
     layers = ("fine", "middle", "coarse")
     bank, outputs = scale * bank_of(layers, 3), {layer: scale * output for layer, output in image(9).items()}
     patches, pairs = finished(bank, layers, 3, outputs, layers[:-1])

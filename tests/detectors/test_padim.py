@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,17 @@ def test_distances_are_mahalanobis(synthetic: Synthetic, tmp_path: Path) -> None
         apart = patch(probes, row, column) - seen.mean(axis=0)
         expected = np.sqrt(np.einsum("ni,ij,nj->n", apart, inverse, apart))
         np.testing.assert_allclose(found[:, row, column], expected, rtol=1e-3)
+
+
+def test_images_that_never_vary_have_ordinary_distances(synthetic: Synthetic, tmp_path: Path) -> None:
+    """As of a camera that stands still: what is on the diagonal beside the variance is all that there is, 0.01001."""
+    features, of = synthetic(1), spec(dimensions=9)
+    still = replace(features, layers={name: layer.repeat(6, axis=0) for name, layer in features.layers.items()})
+    detector = fit(still, of, tmp_path)
+    outputs = still.chunk(0, 1, of.layers)
+    assert detector.score(outputs).patches.max() < 1e-3
+    moved = detector.score({name: layer + 1 for name, layer in outputs.items()}).patches
+    np.testing.assert_allclose(moved, np.sqrt(9 / 0.01001), rtol=1e-3)
 
 
 def test_the_seed_chooses_the_channels_and_nothing_else_does(synthetic: Synthetic, tmp_path: Path) -> None:
