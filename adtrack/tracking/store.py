@@ -15,7 +15,7 @@ from adtrack.errors import UserError
 from adtrack.tracking.experiment import chosen_experiment, enter
 from adtrack.tracking.layout import is_half_laid, lay_out_store, mend_half_laid
 from adtrack.tracking.locks import one_at_a_time
-from adtrack.tracking.sqlite import check_sqlite, sqlite_url
+from adtrack.tracking.sqlite import check_sqlite, is_server, sqlite_url
 from adtrack.troubles import disk_trouble
 
 
@@ -72,11 +72,6 @@ def _not_to_be_had(uri: str, error: Exception) -> UserError:
 def tracking_uri() -> str:
     """The store that is meant: MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working directory."""
     return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(Path.cwd() / "mlflow.db")
-
-
-def is_server(uri: str) -> bool:
-    """Whether the store is behind ``mlflow server``, which other machines may use too."""
-    return uri.startswith(("http://", "https://"))
 
 
 @contextlib.contextmanager
