@@ -1,7 +1,6 @@
 """Which experiment new runs go to, and the run that ``mlflow run`` has made for this process."""
 
 import os
-from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
@@ -10,8 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from adtrack.errors import UserError
-from adtrack.filenames import file_name
-from adtrack.tracking.sqlite import is_server
+from adtrack.tracking.places import artifact_root
 
 EXPERIMENT = "adtrack"
 _NAME, _ID, _RUN = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"
@@ -30,24 +28,12 @@ def chosen_experiment() -> str:
     if isinstance(place, Experiment):
         return place.experiment_id
     try:
-        return MlflowClient().create_experiment(place, _artifact_root(place))
+        return MlflowClient().create_experiment(place, artifact_root(mlflow.get_tracking_uri(), place))
     except MlflowException:  # of several machines that begin at once, one makes it
         made = _named(place)
         if made is None:
             raise
         return made.experiment_id
-
-
-def _artifact_root(name: str) -> str | None:
-    """Where an experiment keeps its files; None where the store's own choice is sound.
-
-    Without a server that is ``mlruns`` in the working directory, as a bare path. MLflow reads it as a URI after all,
-    so that of a folder called ``a%20b`` it would write to another one: such a path is given as the URI it is.
-    """
-    folder = Path.cwd() / "mlruns" / file_name(name)
-    if is_server(mlflow.get_tracking_uri()) or not set("%?#") & set(str(folder)):
-        return None
-    return folder.as_uri()
 
 
 def wanted_experiment() -> Experiment | str:

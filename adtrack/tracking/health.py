@@ -9,13 +9,13 @@ import sqlalchemy
 from mlflow import MlflowClient
 from mlflow.store.db import utils as database
 from mlflow.utils.credentials import get_default_host_creds
-from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.rest_utils import http_request
 
 from adtrack.findings import BROKEN, NOTE, Check, Finding
-from adtrack.tracking.layout import database_tables, is_half_laid, mend_half_laid, move_aside, sqlite_file
+from adtrack.tracking.layout import database_tables, is_half_laid, mend_half_laid, move_aside
 from adtrack.tracking.locks import engine_options
-from adtrack.tracking.sqlite import check_sqlite
+from adtrack.tracking.places import local_folder
+from adtrack.tracking.sqlite import check_sqlite, sqlite_file
 from adtrack.tracking.store import is_server, what_it_says, without_password
 
 GROUP = "Tracking store"
@@ -107,13 +107,6 @@ def _check_writable(engine: sqlalchemy.Engine) -> None:
         folder = Path(engine.url.database).absolute().parent
         if not os.access(folder, os.W_OK):  # SQLite writes its journal there
             raise PermissionError(f"no right to write to {folder}")
-
-
-def local_folder(uri: str) -> Path | None:
-    """The folder that an artifact URI means, None if it lies elsewhere."""
-    if uri.startswith("file:") or ("://" not in uri and not uri.startswith("mlflow-artifacts:")):
-        return Path(local_file_uri_to_path(uri))
-    return None
 
 
 def local_places(uri: str) -> dict[str, Path]:

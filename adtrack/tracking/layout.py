@@ -8,6 +8,7 @@ import sqlalchemy
 from mlflow.store.db import utils as database
 
 from adtrack.tracking.locks import engine_options, one_at_a_time
+from adtrack.tracking.sqlite import sqlite_file
 
 _SIDECARS = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a database while it writes
 
@@ -32,14 +33,6 @@ def lay_out(url: str, make: Callable[[str], None]) -> None:
     make(sqlalchemy.make_url(url).set(database=str(draft)).render_as_string(hide_password=False))
     _remove(*_beside(file))  # of a database that is gone: SQLite would play them back into the new one
     draft.replace(file)
-
-
-def sqlite_file(url: str) -> Path | None:
-    """The file that a database URL names, None if it is no SQLite file."""
-    if not url.startswith("sqlite"):
-        return None
-    name = sqlalchemy.make_url(url).database
-    return Path(name).absolute() if name and name != ":memory:" and not name.startswith("file:") else None
 
 
 def database_tables(url: str) -> set[str]:

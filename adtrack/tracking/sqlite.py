@@ -14,7 +14,7 @@ def sqlite_file(url: str) -> Path | None:
     if not url.startswith("sqlite"):
         return None
     database = sqlalchemy.make_url(url).database
-    return Path(database) if database and database != ":memory:" else None
+    return Path(database) if database and database != ":memory:" and not database.startswith("file:") else None
 
 
 def sqlite_url(file: Path) -> str:

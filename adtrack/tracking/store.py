@@ -15,6 +15,7 @@ from adtrack.errors import UserError
 from adtrack.tracking.experiment import chosen_experiment, enter
 from adtrack.tracking.layout import is_half_laid, lay_out_store, mend_half_laid
 from adtrack.tracking.locks import one_at_a_time
+from adtrack.tracking.moved import refuse_moved
 from adtrack.tracking.sqlite import check_sqlite, is_server, sqlite_url
 from adtrack.troubles import disk_trouble
 
@@ -41,6 +42,7 @@ def _opened(look: Callable[[], object]) -> str:
         check_sqlite(uri)
         with one_at_a_time(uri), soon():
             lay_out_store(uri)
+            refuse_moved(uri)
             mlflow.set_tracking_uri(uri)
             look()
     except UserError:

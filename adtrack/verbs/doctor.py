@@ -105,6 +105,7 @@ def _store(storage: str | None) -> list[Check]:
     from adtrack.tracking.experiment_health import look_at_experiment
     from adtrack.tracking.health import look_at_store
     from adtrack.tracking.model_health import look_at_models
+    from adtrack.tracking.moved import look_at_place
     from adtrack.tracking.run_health import look_at_runs
     from adtrack.tracking.store import tracking_uri
     from adtrack.tuning.health import look_at_studies
@@ -112,8 +113,9 @@ def _store(storage: str | None) -> list[Check]:
 
     uri = tracking_uri()
     check, usable = look_at_store(uri)
-    if not usable:
-        return [check]
-    found = [check, *_guarded("Tracking store", lambda: [look_at_experiment(), look_at_runs()])]
+    place = look_at_place(uri) if usable else []
+    if not usable or any(one.level == BROKEN for one in place):  # then all the rest would be said to be gone
+        return [check, *place]
+    found = [check, *place, *_guarded("Tracking store", lambda: [look_at_experiment(), look_at_runs()])]
     found += _guarded("Models", look_at_models)
     return found + _guarded("Studies", lambda: [look_at_studies(storage or default_storage(uri))])
