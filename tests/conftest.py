@@ -179,14 +179,16 @@ MLFLOW_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPER
 
 
 def _as_in_a_new_process() -> None:
-    """Let MLflow forget the store, the experiment and the runs that this process has used."""
+    """Let MLflow forget the store, the experiment, the runs and the places of files that this process has used."""
     import mlflow
     from mlflow.tracking import fluent
+    from mlflow.tracking._tracking_service import utils
 
     while mlflow.active_run():
         mlflow.end_run()
     mlflow.set_tracking_uri(None)
     fluent._active_experiment_id = None  # there is no public way back
+    utils._artifact_repos_cache.clear()  # by run: else a copy of a store would write to the folders of the first
     for name in MLFLOW_VARIABLES:
         os.environ.pop(name, None)
 

@@ -142,6 +142,8 @@ def _enough(measured: Sequence[Difference], margin: float) -> Check:
     words = f"{surest.images} of {surest.set_name} rule out a loss of more than {number_text(surest.possible_loss)}"
     if not passed:
         words = f"even {words}: {number_text(limit)} is the most; more labelled images can tell"
+        if not {one.set_name for one in measured} & set(TEST_SETS):
+            words += ", and Test may: adtrack evaluate --model measures a version on it"
     return Check("enough images", passed, words)
 
 

@@ -116,6 +116,12 @@ def test_a_handful_of_images_promotes_nothing_unless_forced(banks, run_promote, 
     assert run_promote("--version", again, "--force").code == 0 and champion() == again
 
 
+def test_where_test_has_not_been_asked_it_is_named(banks):
+    """Version 2 has scores of Val alone."""
+    passed, words = checked(2)["enough images"]
+    assert not passed and words.endswith(", and Test may: adtrack evaluate --model measures a version on it")
+
+
 @pytest.mark.parametrize(
     ("measured", "margin", "passed"),
     [
