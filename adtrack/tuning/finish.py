@@ -40,8 +40,9 @@ REPORT = "report.html"
 class StudyResult:
     """A finished study: its best trial (with Test metrics), where it stands in the registry, and what failed.
 
-    ``remarks`` say what decided between equal trials, and where the best one calls good images anomalous. ``page`` is
-    its page in the tracking server's UI, None if it has no server.
+    ``remarks`` say what decided between equal trials, and where the best one calls good images anomalous. ``unmarked``
+    says why there are no pixel metrics, if there are none. ``page`` is its page in the tracking server's UI, None if it
+    has no server.
     """
 
     name: str
@@ -53,6 +54,7 @@ class StudyResult:
     tables: str
     report: str
     remarks: tuple[str, ...]
+    unmarked: str
     page: str | None
 
 
@@ -82,6 +84,7 @@ def finish(trials: Trials) -> StudyResult:
         registered=registered,
         tables=artifact_place("tables/best_trials.html" if page else "tables"),  # a page shows no folder
         report=artifact_place(REPORT),
+        unmarked=trials.bench.splits.unmarked,
         remarks=tuple(filter(None, (tie_in_words(records), alarms_in_words(best)))),
         page=page,
     )

@@ -44,7 +44,8 @@ class GoodThreshold:
 class BankReport:
     """What the user is told of a bank: its run, its method and model, how it did, and its place in the registry.
 
-    ``page`` is the run's page in the tracking server's UI, None if there is no server.
+    ``page`` is the run's page in the tracking server's UI, None if there is no server. ``unmarked`` says why there are
+    no pixel metrics, where there are anomalies.
     """
 
     run_id: str
@@ -55,6 +56,7 @@ class BankReport:
     costs: dict[str, float]
     registered: Registered | None = None
     good_threshold: GoodThreshold | None = None
+    unmarked: str = ""
 
 
 def build_bank(spec: BuildSpec, device: str, do_register: bool, warn: Say) -> BankReport:
@@ -99,7 +101,13 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
             set_tags({"adtrack.registered": registered.text})
         page = run_page()
     good = _good_threshold(bench, spec.good_quantile, built.scorer.calibration.threshold)
-    return BankReport(run_id, page, spec.bank.method, uri, built.evaluations, built.costs, registered, good)
+    return BankReport(
+        run_id, page, spec.bank.method, uri, built.evaluations, built.costs, registered, good, _unmarked(bench)
+    )
+
+
+def _unmarked(bench: Workbench) -> str:
+    return bench.splits.unmarked if bench.splits.has_anomalies else ""
 
 
 def _good_threshold(bench: Workbench, quantile: float, value: float) -> GoodThreshold | None:
@@ -140,4 +148,4 @@ def _evaluate_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) 
         log_data(bench, sets)
         log_evaluations(bench, scorer, evaluations, loaded.resolved)
         page = run_page()
-    return BankReport(run_id, page, spec.method, loaded.resolved, evaluations, {})
+    return BankReport(run_id, page, spec.method, loaded.resolved, evaluations, {}, unmarked=_unmarked(bench))

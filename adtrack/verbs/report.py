@@ -38,7 +38,7 @@ def print_bank(report: BankReport, say: Say) -> None:
     """A built or evaluated bank."""
     say("")
     sets = {found.name: found.metrics for found in report.evaluations}
-    _print_metrics(sets, say)
+    _print_metrics(sets, report.unmarked, say)
     for words in floods({name: metrics["false_alarm_rate"] for name, metrics in sets.items()}):
         say(f"  {words}")
     say("")
@@ -94,7 +94,8 @@ def print_study(result: StudyResult, say: Say) -> None:
         group, slash, metric = name.partition("/")
         if slash and group != "cost":
             sets.setdefault(group, {})[metric] = value
-    _print_metrics({name: sets[name] for name in ("val_clean", "val_shift", "test_clean", "test_shift")}, say)
+    named = ("val_clean", "val_shift", "test_clean", "test_shift")
+    _print_metrics({name: sets[name] for name in named}, result.unmarked, say)
     for remark in result.remarks:
         say(f"  {remark}")
     registered = result.registered
@@ -169,7 +170,8 @@ def print_shift(report: ShiftReport, say: Say) -> None:
     say(f"  adtrack build-bank --class {name} --data {report.out}")
 
 
-def _print_metrics(sets: Mapping[str, Mapping[str, float]], say: Say) -> None:
+def _print_metrics(sets: Mapping[str, Mapping[str, float]], unmarked: str, say: Say) -> None:
+    """A row a set; below them why there are no pixel metrics, of all sets if ``unmarked`` says why, else of some."""
     known = {key for metrics in sets.values() for key in metrics}
     shown = _COLUMNS if "image_auroc" in known else _GOOD_COLUMNS
     columns, (told, key) = [column for column in shown if column[1] in known], shown[0]
@@ -178,9 +180,18 @@ def _print_metrics(sets: Mapping[str, Mapping[str, float]], say: Say) -> None:
     say(f"  {'':12}" + "".join(f"{title:>13}" for title, _ in columns) + intervals)
     for name, metrics in sets.items():
         interval = f"   [{metrics[f'{key}_low']:.3f}, {metrics[f'{key}_high']:.3f}]"
-        cells = "".join(f"{metrics[metric]:13.3f}" if metric in metrics else f"{'–':>13}" for _, metric in columns)
+        cells = "".join(f"{_cell(metrics.get(metric, math.nan)):>13}" for _, metric in columns)
         alarms = estimate_text(_false_alarms(metrics)) if with_alarms else ""
         say(f"  {name:12}{cells}{interval:19}   {alarms}".rstrip())
+    undefined = [name for name, metrics in sets.items() if math.isnan(metrics.get("pixel_auroc", 0.0))]
+    if unmarked:
+        say(f"  No pixel metrics: {unmarked}.")
+    elif undefined:
+        say(f"  No pixel metrics of {' and '.join(undefined)}: no mask there marks a pixel that the view shows.")
+
+
+def _cell(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def _false_alarms(metrics: Mapping[str, float]) -> Estimate:

@@ -11,8 +11,9 @@ from PIL import Image
 
 from adtrack import config
 from adtrack.data.checking import check_images
-from adtrack.data.classes import read_class
+from adtrack.data.classes import ImageRecord, read_class
 from adtrack.data.imageset import ImageSet, image_set, parse_name
+from adtrack.data.reading import Reading
 from adtrack.data.shift import draw_shift
 from adtrack.data.splits import Splits, make_splits
 from adtrack.data.transform import shift_image, shift_mask
@@ -168,6 +169,21 @@ def test_images_and_masks_have_the_severity_of_their_set(tiny_splits: Splits, ti
             shift = draw_shift(record.path, 42, severity)
             np.testing.assert_array_equal(images.image(index), shift_image(image, shift))
             np.testing.assert_array_equal(images.mask(index), shift_mask(mask, shift))
+
+
+def test_images_and_digest_depend_on_how_files_are_read(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.array([[0, 4095]], np.uint16)).save(tmp_path / "a.png", exif=exif)
+    Image.fromarray(np.array([[False, True]])).save(tmp_path / "a_mask.png", exif=exif)
+    records = (ImageRecord("a.png", 1, "crack", "a_mask.png"),)
+    contents = {"a.png": "x", "a_mask.png": "y"}
+    first = ImageSet("test", "clean", tmp_path, records, 42, contents)
+    shown = dataclasses.replace(first, reading=Reading(12))
+    assert first.image(0)[..., 0].tolist() == [[0, 16]] and first.mask(0).tolist() == [[False, True]]
+    assert shown.image(0)[..., 0].tolist() == [[0], [255]] and shown.mask(0).tolist() == [[False], [True]]
+    assert shown.size(0) == (2, 1) and first.digest != shown.digest
+    assert first.digest == config.digest({"images": [["a.png", "x"]], "shift_seed": None})  # caches stay valid
 
 
 def test_the_digest_depends_on_the_severity_unless_it_is_1(tiny_splits: Splits, tiny_data: Path) -> None:

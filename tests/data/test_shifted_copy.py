@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from adtrack import __version__
 from adtrack.data import shifted_copy
 from adtrack.data.classes import read_class
 from adtrack.data.masks import decode_mask
+from adtrack.data.reading import Reading
 from adtrack.data.shift import draw_shift
 from adtrack.data.shifted_copy import write_shifted
 from adtrack.data.transform import shift_image, shift_mask
@@ -215,3 +217,24 @@ def test_out_must_be_a_folder(tiny_data: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="out must be a folder that can be written to"):
         write(tiny_data, tmp_path / "file")
+
+
+def test_what_is_written_lies_as_shown_in_eight_bits_and_needs_no_tag(tiny_data: Path, tmp_path: Path) -> None:
+    root, out = shutil.copytree(tiny_data, tmp_path / "root"), tmp_path / "out"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for file in (root / "part").rglob("*.png"):
+        plane = np.asarray(Image.open(file).convert("L")).astype(np.uint16)
+        Image.fromarray(plane if "_mask" in file.name else plane * 16).save(file, exif=exif)
+    copy = write(root, out, severity=0)
+    for record in copy.shifts:
+        stored = pixels(root / record.path).astype(np.uint32)
+        expected = np.rot90((stored * 255 + 2047) // 4095, -1)
+        with Image.open(out / record.path) as written:
+            assert not written.getexif()
+            assert (np.asarray(written)[..., 0] == expected).all()
+        if record.mask:
+            assert (pixels(out / record.mask) == np.rot90(pixels(root / record.mask), -1)).all()
+    assert "12-bit" in " ".join(copy.remarks) and "orientation tag" in " ".join(copy.remarks)
+    with pytest.raises(UserError, match=r"differs in .*reading"):
+        write_shifted(read_class(root, "part"), out, 42, 0, Reading(16, False))

@@ -10,6 +10,7 @@ import pytest
 
 from adtrack.data.checked import Checked, MaskFacts
 from adtrack.data.classes import GOOD, ImageClass, ImageRecord, read_class
+from adtrack.data.reading import Reading
 from adtrack.data.splits import Splits, make_splits
 from adtrack.errors import UserError
 
@@ -101,6 +102,37 @@ def test_digest_follows_the_contents_of_images_and_masks() -> None:
     without_masks = tuple(dataclasses.replace(record, mask=None) for record in images.test)
     digests.add(split(dataclasses.replace(images, test=without_masks)).digest)
     assert len(digests) == 5
+
+
+def test_digest_says_how_files_are_read_only_if_not_as_they_were_at_first() -> None:
+    images = image_class()
+    plain, mask = checked(images), "tile/ground_truth/crack/000_mask.png"
+    ways = {
+        "as before": plain,
+        "no file is turned": dataclasses.replace(plain, reading=Reading(None, True)),
+        "all 16 bits are used": dataclasses.replace(plain, reading=Reading(16), deepest=65535),
+        "turned": dataclasses.replace(plain, turned=("tile/train/good/000.png",)),
+        "12 bits": dataclasses.replace(plain, reading=Reading(12), deepest=4080),
+        "a mask marks other pixels": dataclasses.replace(plain, masks=plain.masks | {mask: MaskFacts(0.1, 0.0, False)}),
+    }
+    found = {name: make_splits(images, 42, way) for name, way in ways.items()}
+    same = ["as before", "no file is turned", "all 16 bits are used"]
+    assert len({found[name].digest for name in same}) == 1 and len({one.digest for one in found.values()}) == 4
+    manifest = found["as before"].manifest()
+    assert set(manifest) == {"class", "seed", "fractions", "splits"}
+    assert set(manifest["splits"]["val"][0]) == {"path", "label", "kind", "sha256", "mask", "mask_sha256"}
+    assert found["12 bits"].manifest()["reading"] == {"bits": 12, "upright": False}
+    assert found["turned"].reading == Reading(16, True)
+
+
+def test_why_there_are_no_pixel_metrics() -> None:
+    images = image_class()
+    assert split(images).has_masks and split(images).unmarked == ""
+    empty = checked(images)
+    empty = dataclasses.replace(empty, masks=dict.fromkeys(empty.masks, MaskFacts(0.0, 0.0, True)))
+    assert make_splits(images, 42, empty).unmarked == "none of the 16 masks of class tile marks a pixel"
+    without = tuple(dataclasses.replace(record, mask=None) for record in images.test)
+    assert split(dataclasses.replace(images, test=without)).unmarked == "class tile has no masks (ground_truth)"
 
 
 def test_manifest_is_plain_data_with_every_image() -> None:

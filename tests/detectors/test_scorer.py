@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from adtrack.config import BackboneSpec, BankSpec, ImageSpec
 from adtrack.data.imageset import image_set
+from adtrack.data.reading import STORED, Reading
 from adtrack.data.splits import Splits
 from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.orders import OrderStore
@@ -149,6 +151,20 @@ def test_another_trunk_is_refused(scorer: Scorer, tmp_path: Path) -> None:
         Scorer.load(tmp_path, CPU, no_fetch)
 
 
+def test_a_model_reads_files_as_its_own_images_were_read(scorer: Scorer, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.array([[0, 4095]], np.uint16)).save(tmp_path / "a.png", exif=exif)
+    parts = scorer.backbone, scorer.detector, VIEW, Calibration(2.5, 0.0, 1.0), {}
+    Scorer(*parts, Reading(12)).save(tmp_path / "model", with_trunk=True)
+    read = Scorer.load(tmp_path / "model", CPU, no_fetch)
+    assert read.reading == Reading(12) and read.read(tmp_path / "a.png")[..., 0].tolist() == [[0], [255]]
+    # Models of before did not say how: their images lay as they are stored, and 16 bits were all used.
+    change(tmp_path / "model", lambda text: (text.update(format=2), text.pop("reading")))
+    before = Scorer.load(tmp_path / "model", CPU, no_fetch)
+    assert before.reading == STORED and before.read(tmp_path / "a.png")[..., 0].tolist() == [[0, 16]]
+
+
 def test_nothing_in_a_model_is_pickle(scorer: Scorer, tmp_path: Path) -> None:
     scorer.save(tmp_path, with_trunk=True)
     files = {file.name for file in tmp_path.rglob("*")}
@@ -188,6 +204,9 @@ def change(folder: Path, edit: Callable[[dict], object]) -> None:
         lambda text: text["calibration"].update(threshold=None),
         lambda text: text["calibration"].update(unheard_of=1.0),
         lambda text: text["calibration"].pop("colour_low"),
+        lambda text: text.pop("reading"),
+        lambda text: text["reading"].update(bits=99),
+        lambda text: text["reading"].update(upright="yes"),
     ],
 )
 def test_a_damaged_description_is_refused(scorer: Scorer, tmp_path: Path, edit: Callable[[dict], object]) -> None:

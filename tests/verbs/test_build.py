@@ -1,15 +1,21 @@
 """build-bank and evaluate: one bank, built or loaded, in a run of its own."""
 
 import csv
+import json
 import re
 from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
+from adtrack.data.loading import decode
+from adtrack.data.reading import Reading
+from adtrack.tracking.runs import run_file
 from adtrack.tracking.store import search_runs
 
 CHAMPION = "models:/adtrack-part@champion"
@@ -49,6 +55,31 @@ def test_a_bank_is_measured_on_val_and_logged(workplace, adtrack, part):
     assert MlflowClient().search_registered_models() == []
     folder = mlflow.artifacts.download_artifacts(run.data.tags["adtrack.model"])
     assert "trunk.safetensors" in {item.name for item in Path(folder).rglob("*")}
+
+
+def test_how_files_were_read_is_told_and_kept(workplace, adtrack, write_part, part):
+    root = write_part(workplace / "data")
+    tag = Image.Exif()
+    tag[0x0112] = 3
+    for file in (root / "part").rglob("*.png"):
+        plane = np.asarray(Image.open(file).convert("L")).astype(np.uint16)
+        is_mask = file.name.endswith("_mask.png")
+        Image.fromarray(0 * plane if is_mask else plane * 4).save(file, exif=None if is_mask else tag)
+    done = adtrack("build-bank", *changed(part, "--data", root), *BANK, "--register")
+    assert done.code == 0, done.err
+    for said in ("are read as 10-bit data", "22 images (part/", "In 8 masks (part/", "no pixel is marked"):
+        assert said in done.err
+    assert "No pixel metrics: none of the 8 masks of class part marks a pixel." in done.out and "nan" not in done.out
+    run = only_run()
+    assert run.data.params["bit_depth"] == run.data.tags["adtrack.bit_depth"] == "10"
+    assert json.loads(run_file(run.info.run_id, "splits.json").read_text())["reading"] == {"bits": 10, "upright": True}
+    # A server reads photos so, too: by a batch of pixels nobody knows how they lay in a file.
+    model = mlflow.pyfunc.load_model(CHAMPION)
+    photo = root / "part/train/good/000.png"
+    batch = decode(photo, reading=Reading(10))[None]
+    assert model.predict([photo.read_bytes()])["score"][0] == model.predict(batch)["score"][0]
+    done = adtrack("build-bank", *changed(part, "--data", root), *BANK, "--bit-depth", "8")
+    assert done.code == 2 and "below 256 as 8-bit data have" in done.err
 
 
 def test_pictures_of_oddly_named_images_and_defects_can_be_fetched(workplace, adtrack, write_part, part):

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adtrack.data.reading import STORED
+from adtrack.detectors import scorer as scorer_module
 from adtrack.detectors.scorer import Scorer
 from adtrack.verbs.score import COLUMNS, score_images, shown
 
@@ -145,6 +147,28 @@ def test_no_images_and_no_such_place(score, tmp_path):
     assert done.code == 2 and "images must hold at least one image" in done.err
     done, _ = score(tmp_path / "nowhere")
     assert done.code == 2 and "images must be files or folders that exist" in done.err
+
+
+def test_a_model_of_before_scores_photos_as_they_are_stored_and_says_so(score, photos, tmp_path, monkeypatch):
+    tag = Image.Exif()
+    tag[0x0112] = 3
+    for name, picture in (("turned", Image.open(photos / "a.png")), ("stored", Image.open(photos / "a.png"))):
+        picture.save(tmp_path / f"{name}.png", exif=tag if name == "turned" else None)
+    sources = tmp_path / "turned.png", tmp_path / "stored.png"
+    shown, rows = score(*sources, out=tmp_path / "now")
+    assert rows[0]["score"] != rows[1]["score"] and "as they are stored" not in shown.out
+    monkeypatch.setattr(scorer_module, "_reading", lambda text: STORED)
+    stored, rows = score(*sources, out=tmp_path / "before")
+    assert rows[0]["score"] == rows[1]["score"]
+    assert "1 have an orientation tag and were scored as they are stored" in stored.out
+    turned, straight = items((tmp_path / "before/gallery.html").read_text(encoding="utf-8"))
+    assert turned["image"] == "" and straight["image"]
+
+
+def test_sixteen_bits_of_unknown_depth_are_a_row_with_the_reason(score, tmp_path):
+    Image.fromarray(np.full((64, 64), 3000, np.uint16)).save(tmp_path / "deep.png")
+    done, rows = score(tmp_path / "deep.png")
+    assert done.code == 1 and "deep.png has 16 whose largest value is 3000" in rows[0]["error"]
 
 
 def test_nothing_of_the_photos_is_changed(score, photos, tmp_path):
