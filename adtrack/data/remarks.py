@@ -30,7 +30,12 @@ def _orientation(checked: Checked, class_name: str) -> list[str]:
     if not images:
         return []
     how = "as a viewer shows them" if checked.reading.upright else "as they are stored, as the model's were"
-    masks = " Masks must be drawn so; those of square images do not tell whether they are." if checked.masks else ""
+    masks = ""
+    if checked.masks and checked.reading.upright:
+        masks = (
+            " Masks must be drawn so, which those of square images don't tell: if yours were drawn on the stored "
+            "pixels, take the tags away (exiftool -Orientation= FILES)."
+        )
     have = f"{_named(images, 'image')} of class {class_name} {'has' if len(images) == 1 else 'have'}"
     return [f"{have} an orientation tag: such images are read {how}.{masks}"]
 

@@ -42,9 +42,9 @@ def check_metric(bench: Workbench, spec: StudySpec) -> None:
     """
     if spec.metric not in PIXEL_METRICS:
         return
-    if not bench.splits.has_masks:
+    if not bench.checked.masks:
         raise UserError(
-            f"metric {spec.metric} needs masks, but {bench.splits.unmarked}.",
+            f"metric {spec.metric} needs masks, but class {bench.data.class_name} has no ground_truth folder.",
             "image_auroc needs none.",
         )
     for name in spec.sets:
