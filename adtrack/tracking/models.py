@@ -60,12 +60,13 @@ class _Unrehearsed:
 
 
 def model_name(scorer: Scorer) -> str:
-    """The model in MLflow's lists: class, method, network, parameters, ``zipper patchcore resnet50 layer2 p3 0,1``.
+    """The model in MLflow's lists, which show some twenty characters: ``zipper layer2 p3 0,1 resnet50``.
 
     MLflow takes no point, among others.
     """
     spec, named = scorer.detector.spec, scorer.facts.get("class", "")
-    words = " ".join([*named.split(), spec.method, scorer.backbone.trunk.network, spec.title])
+    method = [] if spec.method == "patchcore" else [spec.method]
+    words = " ".join([*named.split(), *method, spec.title, scorer.backbone.trunk.network])
     return re.sub(r"[/:.%\"']", "-", re.sub(r"(?<=\d)\.(?=\d)", ",", words))
 
 

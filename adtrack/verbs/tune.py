@@ -55,9 +55,9 @@ def tune(
 
 
 def _title(bench: Workbench, name: str | None) -> str:
-    """What MLflow lists a new study as; what it is found by again is in its tags."""
+    """What MLflow lists a new study as, and shows the beginning of; what it is found by again is in its tags."""
     words = f"{bench.data.class_name} {bench.trunk.network} {datetime.now().astimezone():%Y-%m-%d}"
-    return f"study: {name}, {words}" if name else f"study: {words}"
+    return f"{name} ({words})" if name else words
 
 
 def _parent_run(trials: Trials, title: str) -> contextlib.AbstractContextManager[str]:

@@ -50,7 +50,7 @@ def test_a_model_is_named_for_people(study):
     (trial,) = (run for run in map(client.get_run, study.children) if run.info.run_id == study.best)
     found = trial.data.params
     fraction = found["coreset_fraction"].replace(".", ",")
-    name = f"part patchcore resnet18 {found['layers']} p{found['patch_size']} {fraction}"
+    name = f"part {found['layers']} p{found['patch_size']} {fraction} resnet18"
     named = {client.get_logged_model(each.model_id).name for each in trial.outputs.model_outputs}
     assert named == {name, f"{name}, with its network"}
     assert len({client.get_logged_model(model_of(run).removeprefix("models:/")).name for run in study.children}) == 3
@@ -59,7 +59,7 @@ def test_a_model_is_named_for_people(study):
 def test_a_name_that_mlflow_would_refuse_is_changed(study):
     scorer = load_model(model_of(study.best), CPU).scorer
     scorer.facts = {**scorer.facts, "class": "50% 'a/b:c' \"v1.2\" x.y\n"}
-    assert model_name(scorer).startswith("50- -a-b-c- -v1,2- x-y patchcore resnet18")
+    assert model_name(scorer).startswith("50- -a-b-c- -v1,2- x-y layer")
 
 
 def test_no_model_holds_a_pickle(study):

@@ -23,7 +23,7 @@ def test_the_study_does_not_stand_among_its_trials_in_charts(study):
 
 def test_a_study_is_named_for_people(study):
     run = MlflowClient().get_run(study.parent)
-    assert re.fullmatch(r"study: part resnet18 \d{4}-\d\d-\d\d", run.info.run_name)
+    assert re.fullmatch(r"part resnet18 \d{4}-\d\d-\d\d", run.info.run_name)
     assert run.data.tags["adtrack.study"] == study.name  # what it is found by
 
 
