@@ -137,7 +137,7 @@ def test_the_report_opens_offline_without_a_complaint(report, shot):
     page.wait_for_timeout(1000)
     assert complaints == []
     drawn = page.locator(".plotly-graph-div").evaluate_all("all => all.map(one => [one.id, one.clientWidth])")
-    assert {"optimisation_history", "parallel_coordinates", "bank_mb", "score_ms", "shift", "roc", "pro"} <= {
+    assert {"optimisation_history", "parallel_coordinates", "bank_mb", "shift", "roc", "pro"} <= {
         name for name, _ in drawn
     }
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -1,4 +1,8 @@
-"""Charts of what a study's trials trade: quality against size and time, clean against shifted images."""
+"""Charts of what a study's trials trade: quality against size, clean against shifted images.
+
+Not against time: trials share the machine with each other and with whatever else it does, which would make a front of
+chance.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +14,7 @@ from adtrack.tuning.spec import metric_words
 from adtrack.tuning.tables import parameters
 
 ON_FRONT, BEHIND = "on the Pareto front", "not on it"
-COSTS = {"bank_mb": ("Bank in MB", "bank size"), "score_ms": ("Milliseconds an image", "time an image")}
+_SIZE = "cost/bank_mb"
 
 
 def about(trial: TrialRecord) -> str:
@@ -22,33 +26,32 @@ def about(trial: TrialRecord) -> str:
     return f"trial {trial.number}: {', '.join(words)}"
 
 
-def pareto_front(trials: Sequence[TrialRecord], cost: str) -> list[TrialRecord]:
-    """The trials that none beats, from the cheapest: every other one costs more, or is worse, or is a later equal."""
+def pareto_front(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials that none beats, from the smallest: every other one is larger, or is worse, or is a later equal."""
     front: list[TrialRecord] = []
-    for trial in sorted(ranked(trials), key=lambda trial: (trial.metrics[cost], -objective(trial))):
+    for trial in sorted(ranked(trials), key=lambda trial: (trial.metrics[_SIZE], -objective(trial))):
         if not front or objective(trial) > objective(front[-1]):
             front.append(trial)
     return front
 
 
-def cost_chart(trials: Sequence[TrialRecord], cost: str, objective_name: str) -> Chart | None:
-    """The objective against ``bank_mb`` or ``score_ms``, the Pareto front set off; None without numbers."""
-    name = f"cost/{cost}"
-    shown = [trial for trial in trials if math.isfinite(objective(trial)) and trial.metrics.get(name, 0) > 0]
+def size_chart(trials: Sequence[TrialRecord], objective_name: str) -> Chart | None:
+    """The objective against the bank's size, the Pareto front set off; None without numbers."""
+    shown = [trial for trial in trials if math.isfinite(objective(trial)) and trial.metrics.get(_SIZE, 0) > 0]
     if not shown:
         return None
-    front = pareto_front(shown, name)
-    label, words = COSTS[cost]
+    front = pareto_front(shown)
     series = {
-        ON_FRONT: [_spot(trial, trial.metrics[name], f"{trial.number}") for trial in front],
-        BEHIND: [_spot(trial, trial.metrics[name], "") for trial in shown if trial not in front],
+        ON_FRONT: [_spot(trial, f"{trial.number}") for trial in front],
+        BEHIND: [_spot(trial, "") for trial in shown if trial not in front],
     }
     series = {key: spots for key, spots in series.items() if spots}
-    return Chart(f"Quality against {words}", label, objective_name, Scatter(series, log_x=True))
+    return Chart("Quality against bank size", "Bank in MB", objective_name, Scatter(series, log_x=True))
 
 
-def _spot(trial: TrialRecord, cost: float, label: str) -> Spot:
-    return Spot(cost, objective(trial), label, f"{about(trial)}; {cost:.3g}, {objective(trial):.4f}")
+def _spot(trial: TrialRecord, label: str) -> Spot:
+    size = trial.metrics[_SIZE]
+    return Spot(size, objective(trial), label, f"{about(trial)}; {size:.3g} MB, {objective(trial):.4f}")
 
 
 def shift_chart(trials: Sequence[TrialRecord], metric: str) -> Chart | None:

@@ -18,7 +18,7 @@ from adtrack.tracking.evidence import read_curve, read_scores
 from adtrack.tracking.models import load_model
 from adtrack.tracking.trials import TrialRecord, with_models
 from adtrack.tuning.plots import study_figures
-from adtrack.tuning.quality import about, cost_chart, shift_chart
+from adtrack.tuning.quality import about, shift_chart, size_chart
 from adtrack.tuning.ranking import ranked, tie_in_words
 from adtrack.tuning.tables import SPLITS, alarms_in_words, best_table, parameters, trials_table
 
@@ -52,7 +52,7 @@ class Story:
     def winner(self) -> str:
         """The best trial in a line."""
         rows, size, time = (self.best.metrics[f"cost/{name}"] for name in ("bank_rows", "bank_mb", "score_ms"))
-        costs = f"{rows:.0f} patches, {size:.2f} MB, {time:.0f} ms an image"
+        costs = f"{rows:.0f} patches, {size:.2f} MB, about {time:.0f} ms an image"
         return f"Best of {len(self.trials)} trials: {about(self.best)}; {costs}"
 
     @property
@@ -80,11 +80,13 @@ def _search(story: Story) -> list[Section]:
 
 
 def _trade(story: Story) -> Section:
-    charts = {cost: cost_chart(story.trials, cost, story.objective_name) for cost in ("bank_mb", "score_ms")}
-    charts["shift"] = shift_chart(story.trials, story.metric)
+    charts = {
+        "bank_mb": size_chart(story.trials, story.objective_name),
+        "shift": shift_chart(story.trials, story.metric),
+    }
     shown = {name: figure_of(chart).update_layout(legend=LEGEND_BELOW) for name, chart in charts.items() if chart}
     note = (
-        "Numbers name the trials on the Pareto front: no other is better without costing more. Below the diagonal, a "
+        "Numbers name the trials on the Pareto front: no other is better without being larger. Below the diagonal, a "
         "bank loses under shift."
     )
     return Section("What quality costs, and who keeps working", figures(shown, height=500), note)

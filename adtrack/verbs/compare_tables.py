@@ -11,6 +11,7 @@ from adtrack.evaluation.verdicts import WORDS
 from adtrack.lab.tables import HEADINGS
 from adtrack.reporting.render import MISSING, Column, Table
 from adtrack.reporting.tables import difference_text, number_text
+from adtrack.tuning.tables import SHOWN_COSTS
 from adtrack.verbs.compare import ComparedSet, Comparison
 
 LONGEST = 24  # characters of a parameter's value in a table
@@ -41,18 +42,17 @@ def runs_table(found: Comparison) -> Table:
     keys = sorted({key for run in runs for key in run.params} - {"weights_sha256"})
     differing = [key for key in keys if len({run.params.get(key) for run in runs}) > 1]
     columns = [Column(name, number=False) for name in ("", "Run", "Name", "Asked for as", *differing)]
-    costs = {"Bank\nMB": "cost/bank_mb", "ms an\nimage": "cost/score_ms"}
     rows = tuple(
         (
             *(letter, run.run_id[:8], run.name, "" if run.run_id.startswith(run.asked) else run.asked),
             *(_short(run.params.get(key, MISSING)) for key in differing),
-            *(number_text(run.metrics[cost], 2) if cost in run.metrics else MISSING for cost in costs.values()),
+            *(number_text(run.metrics[cost], 2) if cost in run.metrics else MISSING for cost in SHOWN_COSTS.values()),
         )
         for letter, run in zip(ascii_uppercase, runs, strict=False)
     )
     splits = ", ".join(dict.fromkeys(run.split_digest[:12] for run in runs))
     notes = " ".join([f"Class {runs[0].class_name}, split {splits}.", *found.skipped, *explanations(found)])
-    return Table("Runs", (*columns, *map(Column, costs)), rows, notes)
+    return Table("Runs", (*columns, *map(Column, SHOWN_COSTS)), rows, notes)
 
 
 def _short(value: str) -> str:

@@ -47,7 +47,7 @@ def print_bank(report: BankReport, say: Say) -> None:
     if report.costs:
         say(
             f"{_ROWS[report.method].format(report.costs['bank_rows'])}, {report.costs['bank_mb']:.2f} MB, built in "
-            f"{report.costs['build_s']:.1f} s, {report.costs['score_ms']:.0f} ms an image"
+            f"{report.costs['build_s']:.1f} s, about {report.costs['score_ms']:.0f} ms an image"
         )
     say(f"Run:   {report.page or f'{report.run_id}   (mlflow ui shows it)'}")
     say(f"Model: {report.model}")
@@ -87,7 +87,7 @@ def print_study(result: StudyResult, say: Say) -> None:
     say(
         f"Best of {result.trials} trials: trial {best.number} with {best.params['layers']}, patch "
         f"{best.params['patch_size']}, fraction {best.params['coreset_fraction']}; "
-        f"bank {best.metrics['cost/bank_mb']:.2f} MB, {best.metrics['cost/score_ms']:.0f} ms an image"
+        f"bank {best.metrics['cost/bank_mb']:.2f} MB, about {best.metrics['cost/score_ms']:.0f} ms an image"
     )
     sets: dict[str, dict[str, float]] = {}
     for name, value in best.metrics.items():

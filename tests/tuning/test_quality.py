@@ -1,12 +1,12 @@
 import math
 
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.quality import BEHIND, ON_FRONT, about, cost_chart, pareto_front, shift_chart
+from adtrack.tuning.quality import BEHIND, ON_FRONT, about, pareto_front, shift_chart, size_chart
 
 
 def trial(number: int, objective: float, size: float, layers: str = "layer2", **metrics: float) -> TrialRecord:
     params = {"patch_size": "3", "layers": layers, "coreset_fraction": "0.1"}
-    found = {"objective": objective, "cost/bank_mb": size, "cost/score_ms": 10 * size, **metrics}
+    found = {"objective": objective, "cost/bank_mb": size, **metrics}
     return TrialRecord("zipper", "s", "0" * 64, number, f"{number:032x}", params, found)
 
 
@@ -15,22 +15,22 @@ TRIALS = [trial(1, 0.7, 1.0), trial(2, 0.9, 4.0), trial(3, 0.6, 2.0), trial(4, 0
 
 
 def test_the_front_holds_what_nothing_beats():
-    assert [one.number for one in pareto_front(TRIALS, "cost/bank_mb")] == [5, 1, 2]
+    assert [one.number for one in pareto_front(TRIALS)] == [5, 1, 2]
 
 
 def test_of_equally_large_banks_only_the_best_is_on_the_front():
-    assert [one.number for one in pareto_front([trial(0, 0.5, 1.0), trial(1, 0.6, 1.0)], "cost/bank_mb")] == [1]
+    assert [one.number for one in pareto_front([trial(0, 0.5, 1.0), trial(1, 0.6, 1.0)])] == [1]
 
 
 def test_the_chart_names_the_front_and_keeps_the_rest():
-    series = cost_chart(TRIALS, "bank_mb", "objective").kind.series
+    series = size_chart(TRIALS, "objective").kind.series
     front = [(spot.x, spot.y, spot.label) for spot in series[ON_FRONT]]
     assert front == [(0.5, 0.5, "5"), (1, 0.7, "1"), (4, 0.9, "2")]
     assert [spot.words.partition(":")[0] for spot in series[BEHIND]] == ["trial 3", "trial 4"]
 
 
 def test_trials_without_an_objective_have_no_place():
-    assert cost_chart([trial(0, math.nan, 1.0)], "score_ms", "objective") is None
+    assert size_chart([trial(0, math.nan, 1.0)], "objective") is None
     assert shift_chart(TRIALS, "image_auroc") is None
 
 
