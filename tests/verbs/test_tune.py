@@ -10,6 +10,7 @@ import time
 
 import optuna
 import pytest
+from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from adtrack.tracking.store import open_store, search_runs
@@ -96,6 +97,26 @@ def test_a_killed_study_goes_on_as_if_it_had_never_stopped(workplace, part, spac
     found = outcome_of(name)
     study = request.getfixturevalue("study")  # the same command, never stopped: from here on its store is open
     assert study.name == name and outcome_of(name) == found
+
+
+@pytest.mark.slow
+def test_a_study_that_is_killed_at_any_statement_ends_with_exactly_its_trials(
+    workplace, adtrack, part, space, killed_at
+):
+    command = ("tune", *part, *space, "--trials", 3)
+    for statement in (150, 600, 1000, 1700):  # before the first trial, in trials and between, at the end
+        assert killed_at(statement, lambda: adtrack(*command))
+    done = adtrack(*command)
+    assert done.code == 0 and "Best of 3 trials" in done.out, done.err
+    complete = [trial for trial in optuna_trials() if trial.state == TrialState.COMPLETE]
+    assert len(complete) == len({tuple(trial.params.values()) for trial in complete}) == 3
+    runs = search_runs("")
+    (parent,) = (run for run in runs if run.data.tags["adtrack.role"] == "study")
+    assert parent.info.status == "FINISHED" and "RUNNING" not in statuses()
+    assert {record.number for record in study_trials(parent.data.tags["adtrack.study"])} == {
+        trial.number for trial in complete
+    }
+    assert [str(found.version) for found in MlflowClient().search_model_versions("name = 'adtrack-part'")] == ["1"]
 
 
 @pytest.mark.slow
