@@ -5,10 +5,12 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 
 from adtrack.errors import UserError
+from adtrack.naming import visible
 from adtrack.troubles import TroubleError, trouble
 
 
@@ -21,6 +23,7 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> None:
     try:
         sys.exit(command.main(list(arguments), standalone_mode=False))
     except click.ClickException as error:
+        error.message = visible(error.message)  # a shell may have put a file's name among the options
         error.show()
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
@@ -30,7 +33,7 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> None:
         told = error if isinstance(error, UserError) else trouble(error)
         if debug or told is None:
             raise
-        click.echo(click.style("Error: ", fg="red", bold=True) + str(told), err=True)
+        say(f"Error: {told}", "Error:", err=True, fg="red", bold=True)
         sys.exit(1 if isinstance(told, TroubleError) else 2)
 
 
@@ -47,9 +50,19 @@ def loading() -> Iterator[None]:
             click.echo("\r\033[K", err=True, nl=False)  # to the start of the line, and nothing on it
 
 
+def say(text: str, marked: str = "", *, err: bool = False, **style: Any) -> None:
+    """Print one line, the first ``marked`` in it in click's ``style``.
+
+    All that adtrack prints comes through here or ``progress.say``: a name from data may hold what would steer the
+    terminal, or forge a line, and nobody has to think of that where a sentence is made.
+    """
+    line = visible(text)
+    click.echo(line.replace(marked, click.style(marked, **style), 1) if marked else line, err=err)
+
+
 def warn(text: str) -> None:
     """Tell the user what to watch out for."""
-    click.echo(click.style("Warning: ", fg="yellow", bold=True) + text, err=True)
+    say(f"Warning: {text}", "Warning:", err=True, fg="yellow", bold=True)
 
 
 def _stop(*_: object) -> None:

@@ -8,6 +8,8 @@ from typing import Protocol, Self, TypeVar
 
 from tqdm import tqdm
 
+from .naming import visible
+
 Item = TypeVar("Item")
 _FIRST, _PAUSE = 10.0, 30.0  # seconds to the first line in a log, and from one to the next
 
@@ -49,7 +51,7 @@ class _Lines:
             self._say(f"{self.n}")
 
     def _say(self, text: str) -> None:
-        print(f"{self.what}: {text}", file=sys.stderr, flush=True)
+        print(visible(f"{self.what}: {text}"), file=sys.stderr, flush=True)
 
 
 def bar(total: int | None, what: str, unit: str = "image") -> Progress:
@@ -86,4 +88,4 @@ def duration(seconds: float) -> str:
 
 def say(text: str) -> None:
     """Tell who waits, on a line of its own, what happened on the way."""
-    tqdm.write(text, file=sys.stderr)
+    tqdm.write(visible(text), file=sys.stderr)

@@ -14,7 +14,7 @@ from adtrack.cli.options import (
     study_options,
     values,
 )
-from adtrack.command import loading, warn
+from adtrack.command import loading, say, warn
 from adtrack.verbs.checks import check_class, need_anomalies
 
 
@@ -40,7 +40,7 @@ def build_bank(register: bool, device: str, **options: Any) -> None:
         from adtrack.verbs import build, report
 
     result = build.build_bank(spec, device, register, warn)
-    report.print_bank(result, click.echo)
+    report.print_bank(result, say)
 
 
 @click.command("evaluate")
@@ -61,7 +61,7 @@ def evaluate(model: str, device: str, **options: Any) -> None:
         from adtrack.verbs import build, report
 
     result = build.evaluate_bank(spec, device, None if model == AUTO else model, warn)
-    report.print_bank(result, click.echo)
+    report.print_bank(result, say)
 
 
 @click.command("tune")
@@ -105,7 +105,7 @@ def tune(
     )
     asked = StudySpec(space, trials, sampler, metric, objective, max_bank_mb, options["seed"])
     name, url = (None if value == AUTO else value for value in (study, storage))
-    result = run_tune(spec, asked, name, url, device, click.echo, warn)
-    report.print_study(result, click.echo)
+    result = run_tune(spec, asked, name, url, device, say, warn)
+    report.print_study(result, say)
     if result.failed:
         sys.exit(1)

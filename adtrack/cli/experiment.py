@@ -13,7 +13,7 @@ import click
 import adtrack
 from adtrack.cli.completion import complete_data
 from adtrack.cli.options import together
-from adtrack.command import loading, warn
+from adtrack.command import loading, say, warn
 from adtrack.config import (
     DEMO,
     DEMO_CLASSES,
@@ -94,7 +94,7 @@ def experiment_command(name: str) -> click.Command:
 
         found = run_experiment(chosen, Setup(*asked), options, out, _say, warn)
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        print_experiment(found, click.echo, width)
+        print_experiment(found, say, width)
 
     return run
 
@@ -106,7 +106,7 @@ def _told(name: str) -> str:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    say(text, err=True)  # what is found, and nothing else, goes to stdout
 
 
 def _asked(

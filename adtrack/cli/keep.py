@@ -5,7 +5,7 @@ import sys
 import click
 
 from adtrack.cli.options import AUTO
-from adtrack.command import loading
+from adtrack.command import loading, say
 
 
 @click.command("cache")
@@ -19,7 +19,8 @@ def cache(clear: bool) -> None:
     """
     from adtrack.verbs.cache import clear_cache, describe_cache
 
-    click.echo(clear_cache() if clear else describe_cache())
+    for line in [clear_cache()] if clear else describe_cache():
+        say(line)
 
 
 @click.command("doctor", short_help="Look for what is wrong with machine, store, models and studies, and mend it.")
@@ -39,6 +40,6 @@ def doctor(fix: bool, storage: str) -> None:
         from adtrack.verbs import doctor_report
 
     report = verb.doctor(None if storage == AUTO else storage, fix)
-    doctor_report.print_report(report, fix, click.echo)
+    doctor_report.print_report(report, fix, say)
     if report.broken:
         sys.exit(1)

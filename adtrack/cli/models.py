@@ -7,7 +7,7 @@ import click
 
 from adtrack.cli.completion import complete_data
 from adtrack.cli.options import class_option
-from adtrack.command import loading
+from adtrack.command import loading, say
 from adtrack.verbs.checks import check_sources, check_writable
 
 
@@ -31,7 +31,7 @@ def score(images: tuple[Path, ...], model: str, out: Path, device: str) -> None:
         from adtrack.verbs.score import score_images
 
     result = score_images(model, images, out, device)
-    report.print_scores(result, click.echo)
+    report.print_scores(result, say)
     if result.left or result.failed:
         sys.exit(130 if result.left else 1)
 
@@ -65,7 +65,7 @@ def compare(runs: tuple[str, ...], out: Path | None, any_split: bool, data: str 
     found = run_compare(runs, any_split)
     pictures = draw(found, data, device) if out else Pictures()
     files = compare_report.write_comparison(found, pictures, out) if out else []
-    compare_report.print_comparison(found, pictures, files, click.echo)
+    compare_report.print_comparison(found, pictures, files, say)
 
 
 @click.command("promote", short_help="Make a version the champion if it is not worse.")
@@ -96,7 +96,7 @@ def promote(
         from adtrack.verbs.promote import promote as run_promote
 
     found = run_promote(class_name, version, margin, reason, data, device, force)
-    promote_report.print_promotion(found, click.echo)
+    promote_report.print_promotion(found, say)
     if found.move is None and not found.candidate.champion:
         sys.exit(1)
 
@@ -115,6 +115,6 @@ def rollback(class_name: str, reason: str) -> None:
         from adtrack.verbs.promote import rollback as run_rollback
 
     found = run_rollback(class_name, reason)
-    promote_report.print_rollback(found, click.echo)
+    promote_report.print_rollback(found, say)
     if found.move is None:
         sys.exit(1)

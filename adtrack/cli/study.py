@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from adtrack.cli.options import AUTO, bit_depth_option, class_option, data_option, parse_bit_depth
-from adtrack.command import loading, warn
+from adtrack.command import loading, say, warn
 from adtrack.config import DataSpec
 from adtrack.errors import UserError
 from adtrack.verbs.checks import check_class, check_writable
@@ -28,7 +28,7 @@ def export(class_name: str, study: str, out: Path) -> None:
         from adtrack.verbs.export import export as run_export
 
     chosen = (None if value == AUTO else value for value in (class_name, study))
-    report.print_export(run_export(*chosen, out), click.echo)
+    report.print_export(run_export(*chosen, out), say)
 
 
 @click.command("make-shift", short_help="Write a class through MVTec-Shift as files for any tool.")
@@ -51,7 +51,7 @@ def make_shift(class_name: str, data: str, bit_depth: str, out: Path, severity: 
         from adtrack.verbs import report
         from adtrack.verbs.make_shift import make_shift as run_make_shift
 
-    report.print_shift(run_make_shift(spec, out, severity, warn), click.echo)
+    report.print_shift(run_make_shift(spec, out, severity, warn), say)
 
 
 @click.command("demo-data")
@@ -67,6 +67,6 @@ def demo_data(out: Path | None) -> None:
     from adtrack.data.demo import demo_root, make_demo
 
     try:
-        click.echo(f"The demo data set is in {demo_root() if out is None else make_demo(out)}")
+        say(f"The demo data set is in {demo_root() if out is None else make_demo(out)}")
     except OSError as error:
         raise UserError(f"out must be a folder that can be written to, but {out} is not ({error}).") from error

@@ -22,6 +22,7 @@ from adtrack.evaluation.evaluate import PIXEL_METRICS, Evaluation
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Workbench
+from adtrack.naming import csv_cell, from_csv_cell
 from adtrack.tracking.runs import (
     RunTags,
     log_folder,
@@ -193,7 +194,8 @@ def _write(sets: Sequence[SetScores], file: Path) -> None:
         writer.writerow(_COLUMNS)
         for one in sets:
             for path, kind, label, score in zip(one.paths, one.kinds, one.labels, one.scores, strict=True):
-                writer.writerow([one.class_name, one.name, path, kind, int(label), repr(float(score))])
+                names = map(csv_cell, (one.class_name, one.name, path, kind))
+                writer.writerow([*names, int(label), repr(float(score))])
 
 
 def _read(run_id: str, reused: bool) -> Cell:
@@ -201,12 +203,12 @@ def _read(run_id: str, reused: bool) -> Cell:
         rows = list(csv.DictReader(stream))
     groups: dict[tuple[str, str], list[dict[str, str]]] = {}
     for row in rows:
-        groups.setdefault((row["class"], row["set"]), []).append(row)
+        groups.setdefault((from_csv_cell(row["class"]), from_csv_cell(row["set"])), []).append(row)
     sets = {
         key: SetScores(
             *key,
-            tuple(row["path"] for row in group),
-            tuple(row["kind"] for row in group),
+            tuple(from_csv_cell(row["path"]) for row in group),
+            tuple(from_csv_cell(row["kind"]) for row in group),
             np.array([int(row["label"]) for row in group], dtype=np.int64),
             np.array([float(row["score"]) for row in group], dtype=np.float64),
         )

@@ -14,8 +14,9 @@ from PIL import Image
 from plotly.graph_objects import Figure
 from plotly.offline import get_plotlyjs
 
+from adtrack.naming import visible
 from adtrack.reporting.palette import DARK_GRID, DARK_GROUND, DARK_INK, GRID, GROUND, INK
-from adtrack.reporting.render import Table, shell, table_html
+from adtrack.reporting.render import Table, html_text, shell, table_html
 from adtrack.reporting.scrolling import STYLE, scrolling
 
 _STYLE = """
@@ -113,17 +114,17 @@ class Section:
 
 def text(words: str) -> str:
     """A paragraph of plain text."""
-    return f"<p>{html.escape(words)}</p>\n"
+    return f"<p>{html_text(words)}</p>\n"
 
 
 def command(line: str) -> str:
     """A line to be typed into a terminal."""
-    return f"<pre>{html.escape(line)}</pre>\n"
+    return f"<pre>{html.escape(visible(line))}</pre>\n"
 
 
 def sortable(table: Table) -> str:
     """The table with headings that sort it, and its notes."""
-    return f'{scrolling(table_html(table, sortable=True))}<p class="note">{html.escape(table.notes)}</p>\n'
+    return f'{scrolling(table_html(table, sortable=True))}<p class="note">{html_text(table.notes)}</p>\n'
 
 
 def figures(named: dict[str, Figure], height: int = 430) -> str:
@@ -148,21 +149,21 @@ def picture(pixels: np.ndarray, words: str) -> str:
     data = base64.b64encode(stream.getvalue()).decode()
     height, width = pixels.shape[:2]
     source = f"data:image/jpeg;base64,{data}"
-    return f'<img src="{source}" width="{width}" height="{height}" alt="{html.escape(words)}">\n'
+    return f'<img src="{source}" width="{width}" height="{height}" alt="{html_text(words)}">\n'
 
 
 def document(title: str, lead: str, sections: Sequence[Section]) -> str:
     """The page: ``lead`` (HTML) below the title, a list of contents, the sections."""
-    links = "".join(f'<a href="#{_anchor(part.title)}">{html.escape(part.title)}</a>' for part in sections)
+    links = "".join(f'<a href="#{_anchor(part.title)}">{html_text(part.title)}</a>' for part in sections)
     body = "".join(
-        f'<section id="{_anchor(part.title)}">\n<h2>{html.escape(part.title)}</h2>\n'
-        + (f'<p class="note">{html.escape(part.note)}</p>\n' if part.note else "")
+        f'<section id="{_anchor(part.title)}">\n<h2>{html_text(part.title)}</h2>\n'
+        + (f'<p class="note">{html_text(part.note)}</p>\n' if part.note else "")
         + f"{part.body}</section>\n"
         for part in sections
     )
     head = f"<style>{STYLE}{_STYLE}</style>\n<script>{get_plotlyjs()}</script>\n"
     scripts = f"<script>{_SORTING}</script>\n<script>{_PAINTING}</script>\n"
-    return shell(title, head, f"<h1>{html.escape(title)}</h1>\n{lead}<nav>{links}</nav>\n{body}{scripts}")
+    return shell(title, head, f"<h1>{html_text(title)}</h1>\n{lead}<nav>{links}</nav>\n{body}{scripts}")
 
 
 def _anchor(title: str) -> str:

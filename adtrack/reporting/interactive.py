@@ -11,6 +11,7 @@ from plotly.colors import hex_to_rgb
 from plotly.graph_objects import Figure, Heatmap
 from plotly.graph_objects import Scatter as Trace
 
+from adtrack.naming import visible
 from adtrack.reporting.description import Chart, Lines, Matrix, Points, Scatter
 from adtrack.reporting.figures import titled, write_figure
 from adtrack.reporting.layout import (
@@ -85,7 +86,7 @@ def figure_of(chart: Chart) -> Figure:
 
 def plain(text: str, width: int = 90) -> str:
     """Plain text as the HTML that Plotly takes for text, in lines of ``width`` characters."""
-    return "<br>".join(html.escape(line) for line in wrapped(text, width))
+    return "<br>".join(html.escape(visible(line)) for line in wrapped(text, width))
 
 
 def _points(figure: Figure, kind: Points) -> None:

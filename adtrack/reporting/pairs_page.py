@@ -1,7 +1,6 @@
 """Pairs of images before and after a shift as one HTML page that asks for no other file."""
 
 import base64
-import html
 import io
 from collections.abc import Sequence
 
@@ -9,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from adtrack.evaluation.pairs import Pair, PairRow
-from adtrack.reporting.render import shell
+from adtrack.reporting.render import html_text, shell
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --soft: #5b6573; --ground: #fff; --line: #d9dee5; }
@@ -34,20 +33,20 @@ figcaption b { color: var(--ink); font-weight: 600; }
 def pairs_page(rows: Sequence[PairRow], title: str, notes: str) -> str:
     """The rows as a page under ``title`` with ``notes``; light or dark as the reader's system is."""
     sections = "".join(
-        f"<section>\n<h2>{html.escape(row.title)} <small>{html.escape(row.share)}</small></h2>\n"
+        f"<section>\n<h2>{html_text(row.title)} <small>{html_text(row.share)}</small></h2>\n"
         f'<div class="pairs">\n{"".join(map(_figure, row.pairs))}</div>\n</section>\n'
         for row in rows
     )
-    body = f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(notes)}</p>\n{sections}"
+    body = f"<h1>{html_text(title)}</h1>\n<p>{html_text(notes)}</p>\n{sections}"
     return shell(title, f"<style>{_STYLE}</style>\n", body)
 
 
 def _figure(pair: Pair) -> str:
-    name = html.escape(pair.name)
+    name = html_text(pair.name)
     return (
         f'<figure>\n<div class="pictures">{_picture(pair.before, f"{name} before")}'
         f"{_picture(pair.after, f'{name} after')}</div>\n"
-        f"<figcaption><b>{name}</b> {html.escape(pair.words)}</figcaption>\n</figure>\n"
+        f"<figcaption><b>{name}</b> {html_text(pair.words)}</figcaption>\n</figure>\n"
     )
 
 

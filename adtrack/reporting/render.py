@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from adtrack.naming import visible
 from adtrack.reporting.scrolling import STYLE, scrolling
 
 MISSING = "–"
@@ -70,22 +71,30 @@ class Table:
 def markdown(tables: Sequence[Table]) -> str:
     """The tables as GitHub-flavoured Markdown."""
     return "\n".join(
-        "\n".join([f"## {_markdown_text(table.title)}", "", markdown_table(table), "", _markdown_text(table.notes), ""])
+        "\n".join([f"## {markdown_text(table.title)}", "", markdown_table(table), "", markdown_text(table.notes), ""])
         for table in tables
     )
 
 
 def markdown_table(table: Table) -> str:
     """The table alone, without title and notes."""
-    headings = [_markdown_text(column.heading) for column in table.columns]
+    headings = [markdown_text(column.heading) for column in table.columns]
     rules = ["---:" if column.number else "---" for column in table.columns]
-    rows = [[_markdown_text(cell) for cell in row] for row in table.rows]
+    rows = [[markdown_text(cell) for cell in row] for row in table.rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in (headings, rules, *rows))
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """Plain text as Markdown that shows it."""
     # A bracket makes a link only before another bracket or a colon: intervals stay readable in the source.
     return re.sub(r"([\\`*_<&|~$]|\](?=[\[(:]))", r"\\\1", _line(text))
+
+
+def markdown_code(text: str) -> str:
+    """``text`` as code in a line of Markdown, whatever backticks are in it."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    inside = f" {_line(text)} " if len(fence) > 1 else _line(text)
+    return f"{fence}{inside}{fence}"
 
 
 def latex(tables: Sequence[Table], label: str) -> str:
@@ -142,11 +151,11 @@ def page(tables: Sequence[Table], title: str, below: str = "") -> str:
 def pictures_section(title: str, pictures: Sequence[tuple[str, str]], notes: str) -> str:
     """A section for ``page``: pictures, each a caption and an img element (HTML), side by side where there is room."""
     figures = "".join(
-        f'<figure>\n<figcaption>{html.escape(caption)}</figcaption>\n<div class="picture">{image}</div>\n</figure>\n'
+        f'<figure>\n<figcaption>{html_text(caption)}</figcaption>\n<div class="picture">{image}</div>\n</figure>\n'
         for caption, image in pictures
     )
     return (
-        f"<section>\n<h2>{html.escape(title)}</h2>\n<p>{html.escape(notes)}</p>\n"
+        f"<section>\n<h2>{html_text(title)}</h2>\n<p>{html_text(notes)}</p>\n"
         f'<div class="pictures">\n{figures}</div>\n</section>\n'
     )
 
@@ -156,21 +165,21 @@ def shell(title: str, head: str, body: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n{head}</head>\n<body>\n{body}</body>\n</html>\n"
+        f"<title>{html_text(title)}</title>\n{head}</head>\n<body>\n{body}</body>\n</html>\n"
     )
 
 
 def _html_section(table: Table) -> str:
     return (
-        f"<section>\n<h2>{html.escape(table.title)}</h2>\n{scrolling(table_html(table))}"
-        f"<p>{html.escape(table.notes)}</p>\n</section>\n"
+        f"<section>\n<h2>{html_text(table.title)}</h2>\n{scrolling(table_html(table))}"
+        f"<p>{html_text(table.notes)}</p>\n</section>\n"
     )
 
 
 def table_html(table: Table, *, sortable: bool = False) -> str:
     """The table alone, without title and notes; ``sortable`` makes its headings buttons for a page's script."""
     kinds = [' class="number"' if column.number else "" for column in table.columns]
-    headings = [html.escape(column.heading).replace("\n", "<br>") for column in table.columns]
+    headings = ["<br>".join(map(html_text, column.heading.split("\n"))) for column in table.columns]
     if sortable:
         headings = [f"<button>{heading}</button>" for heading in headings]
     head = "".join(f"<th{kind}>{heading}</th>" for kind, heading in zip(kinds, headings, strict=True))
@@ -186,13 +195,18 @@ def table_html(table: Table, *, sortable: bool = False) -> str:
 
 def _cell_html(text: str, column: Column) -> str:
     """A cell's text; its ``[0.914, 1.000]`` a narrow column of numbers may put below the number, but not break."""
-    escaped = html.escape(text)
+    escaped = html_text(text)
     return re.sub(r"\[[^\[\]]*\]", r"<span>\g<0></span>", escaped) if column.number else escaped
 
 
+def html_text(text: str) -> str:
+    """Plain text as HTML that shows it, in one line."""
+    return html.escape(_line(text))
+
+
 def _line(text: str) -> str:
-    """``text`` on one line, as a cell must be."""
-    return " ".join(text.split())
+    """``text`` on one line, as a cell must be, all of it visible."""
+    return visible(" ".join(text.split()))
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from adtrack.evaluation.intervals import Estimate
+from adtrack.naming import csv_cell, visible
 from adtrack.reporting.render import MISSING, Table, latex, markdown, page, write_text
 
 
@@ -20,12 +21,18 @@ def write_report(
     to stand below its tables. LaTeX labels are tab:<name>-1 and so on.
     """
     texts = {
-        "csv": frame.to_csv(index=False, lineterminator="\n"),
+        "csv": csv_text(frame),
         "md": markdown(tables),
         "tex": latex(tables, name.replace("_", "-")),
         "html": page(tables, title or name.replace("_", " ").capitalize(), below),
     }
     return [write_text(Path(folder) / f"{name}.{suffix}", text) for suffix, text in texts.items()]
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """The frame as CSV in full precision; no text in it is a formula to a spreadsheet (``naming.csv_cell``)."""
+    safe = frame.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
+    return safe.rename(columns=csv_cell).to_csv(index=False, lineterminator="\n")
 
 
 def plain_table(table: Table, width: int | None = None) -> str:
@@ -34,7 +41,7 @@ def plain_table(table: Table, width: int | None = None) -> str:
     Columns that don't fit into ``width`` characters come below, each part led by the first columns of words again.
     """
     texts = (tuple(column.heading for column in table.columns), *table.rows)
-    cells = zip(*([" ".join(text.split()) for text in row] for row in texts), strict=True)
+    cells = zip(*([visible(" ".join(text.split())) for text in row] for row in texts), strict=True)
     columns = [_aligned(texts, column.number) for texts, column in zip(cells, table.columns, strict=True)]
     parts = [
         [f"  {'  '.join(row)}".rstrip() for row in zip(*part, strict=True)] for part in _parts(table, columns, width)

@@ -3,10 +3,11 @@
 import base64
 import io
 import json
-import shlex
 
 import pandas as pd
 from PIL import Image
+
+from adtrack.naming import argument
 
 _TEXT = """Scores images for anomalies: `score`, `threshold` and `label` (1 = anomalous: score ≥ threshold), on request
 the anomaly map.
@@ -43,7 +44,7 @@ More images: `{{"inputs": ["…", "…"]}}`; with their maps: `{{"inputs": ["…
 
 def how_to_call(uri: str) -> str:
     """Markdown for the page of the model with this URI."""
-    return _TEXT.format(address=shlex.quote(uri), quoted=json.dumps(uri, ensure_ascii=False))
+    return _TEXT.format(address=argument(uri), quoted=json.dumps(uri, ensure_ascii=False))
 
 
 def example() -> pd.DataFrame:

@@ -25,6 +25,7 @@ from adtrack.evaluation.pictures import write_pictures
 from adtrack.evaluation.verdicts import verdicts
 from adtrack.evaluation.workbench import Built, Workbench
 from adtrack.filenames import ascii_name
+from adtrack.naming import csv_cell, from_csv_cell
 from adtrack.progress import track
 from adtrack.tracking.models import log_scorer
 from adtrack.tracking.runs import (
@@ -144,8 +145,8 @@ def write_scores(evaluation: Evaluation, file: Path) -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["path", "kind", "label", "score", "threshold", "predicted"])
         for record, score in zip(evaluation.scored.images.records, evaluation.scored.scores.image, strict=True):
-            called = int(score >= evaluation.threshold)
-            writer.writerow([record.path, record.kind, record.label, repr(float(score)), evaluation.threshold, called])
+            names, called = map(csv_cell, (record.path, record.kind)), int(score >= evaluation.threshold)
+            writer.writerow([*names, record.label, repr(float(score)), evaluation.threshold, called])
 
 
 def write_curve(evaluation: Evaluation, file: Path) -> None:
@@ -186,4 +187,5 @@ def _read_table(run_id: str, folder: str, name: str) -> pd.DataFrame | None:
         return None
     # As Python reads numbers: to the last bit, which not every version of pandas does by itself.
     exact = dict.fromkeys(("score", "threshold", "fpr", "pro"), float)
-    return pd.read_csv(run_file(run_id, f"{folder}/{name}.csv"), keep_default_na=False, converters=exact)
+    names = dict.fromkeys(("path", "kind"), from_csv_cell)
+    return pd.read_csv(run_file(run_id, f"{folder}/{name}.csv"), keep_default_na=False, converters=exact | names)

@@ -12,6 +12,7 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from adtrack.findings import BROKEN, NOTE, Check, Finding
+from adtrack.naming import argument
 from adtrack.tracking.layout import database_tables, is_half_laid, mend_half_laid, move_aside
 from adtrack.tracking.locks import engine_options
 from adtrack.tracking.places import local_folder
@@ -81,8 +82,8 @@ def _database(uri: str) -> tuple[str, tuple[Finding, ...], bool]:
         BROKEN,
         f"the store's schema is {found}, and MLflow {mlflow.__version__} needs {expected}",
         "Another version of MLflow has laid it out; this one refuses to use it.",
-        f"If that was an older MLflow, copy the database, then run: mlflow db upgrade {without_password(uri)}. If it "
-        "was a newer one, use that.",
+        "If that was an older MLflow, copy the database, then run: "
+        f"mlflow db upgrade {argument(without_password(uri))}. If it was a newer one, use that.",
     )
     return "", (finding,), False
 

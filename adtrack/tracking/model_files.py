@@ -62,7 +62,7 @@ def _is_damaged(bank: Path, digests: Iterable[str]) -> str | None:
         check_seal(bank)
         require_all(bank)
     except UserError as error:
-        return _rule(error)
+        return error.rule.removesuffix(".")
     return None
 
 
@@ -72,15 +72,10 @@ def _does_not_load(bank: Path) -> str | None:
         Scorer.load(bank, torch.device("cpu"), _no_other_place)
         require_code(bank)
     except UserError as error:
-        return _rule(error)
+        return error.rule.removesuffix(".")
     except Exception as error:  # whatever damaged files make of the code that reads them
         return f"it cannot be read ({error})"
     return None
-
-
-def _rule(error: UserError) -> str:
-    """What a sentence says before its remedy: doctor has one of its own."""
-    return str(error).partition(" Hint: ")[0].removesuffix(".")
 
 
 def _no_other_place(run_id: str, path: str) -> str:

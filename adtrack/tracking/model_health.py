@@ -8,6 +8,7 @@ from mlflow.entities.model_registry import RegisteredModel
 
 from adtrack.features.weights import cached_trunk
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
+from adtrack.naming import argument
 from adtrack.progress import track
 from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.health import local_folder
@@ -91,7 +92,7 @@ def _leaderless(name: str) -> Finding:
         NOTE,
         f"{name} has no champion",
         f"models:/{name}@{CHAMPION}, which the documentation and most scripts use, means nothing.",
-        f"adtrack promote --class {name.removeprefix('adtrack-')} makes the candidate champion.",
+        f"adtrack promote --class {argument(name.removeprefix('adtrack-'))} makes the candidate champion.",
     )
 
 

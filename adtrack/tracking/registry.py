@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from adtrack.config import from_json
 from adtrack.errors import UserError
+from adtrack.naming import argument
 from adtrack.tracking.calling import how_to_call
 from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.locks import one_at_a_time
@@ -62,9 +63,11 @@ class Move:
 
 def registry_name(class_name: str) -> str:
     """The name of a class's registered model. UserError if the registry can't take it: before a study, not after."""
-    if set(class_name) & set(":/?@\"'"):  # the last two end a search's text; the others end a name in models:/…
+    # Quotes end a search's text; the others end a name in models:/…, or no command that names it could be copied.
+    if set(class_name) & set(":/?@\"'") or not class_name.isprintable():
         raise UserError(
-            f"a class that is registered must have a name without : / ? @ and quotes, but got {class_name!r}.",
+            "a class that is registered must have a name without : / ? @, quotes and what cannot be printed, but got "
+            f"{class_name!r}.",
             "rename its folder.",
         )
     return f"adtrack-{class_name}"
@@ -210,7 +213,7 @@ def _known_aliases(class_name: str) -> dict[str, int]:
     except MlflowException as error:
         raise UserError(
             f"a class must have a registered model, but there is no {name} in this store.",
-            f"adtrack tune --class {class_name} registers its best bank; build-bank does with --register.",
+            f"adtrack tune --class {argument(class_name)} registers its best bank; build-bank does with --register.",
         ) from error
 
 

@@ -15,6 +15,7 @@ from adtrack.data.imageset import CLEAN, parse_name
 from adtrack.errors import UserError
 from adtrack.evaluation.contrasts import SetScores
 from adtrack.evaluation.resampling import Sample
+from adtrack.naming import from_csv_cell
 from adtrack.tracking.registry import resolved
 from adtrack.tracking.runs import run_file
 from adtrack.tracking.store import quoted, search_runs
@@ -88,11 +89,12 @@ def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> SetSco
     try:
         file = run_file(run.places[name], f"scores/{name}.csv")
         with file.open(newline="", encoding="utf-8") as stream:
-            rows = sorted(csv.DictReader(stream), key=lambda row: row["path"])
+            rows = [row | {"path": from_csv_cell(row["path"])} for row in csv.DictReader(stream)]
+        rows.sort(key=lambda row: row["path"])
         paths = tuple(row["path"] for row in rows)
         (threshold,) = {float(row["threshold"]) for row in rows}
         sample = Sample([float(row["score"]) for row in rows], [int(row["label"]) for row in rows], threshold)
-        kinds = tuple(row["kind"] for row in rows)
+        kinds = tuple(from_csv_cell(row["kind"]) for row in rows)
         images = paths
         if by_content:
             contents, reading = image_contents(run.places[name], name), _how_read(run.places[name])

@@ -10,6 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
+from adtrack.naming import argument
 from adtrack.tracking.layout import database_tables
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.run_health import run_params
@@ -38,7 +39,7 @@ def look_at_studies(url: str) -> Check:
             f"Optuna's database cannot be used ({what_it_says(error, url)})",
             "No study can begin or go on; finished ones can be compared and exported all the same.",
             "Start the database, check --storage or ADTRACK_STORAGE; a database of an older Optuna is brought up to "
-            f"date by: optuna storage upgrade --storage {shown}",
+            f"date by: optuna storage upgrade --storage {argument(shown)}",
         )
         return Check(GROUP, "studies", shown, (finding,))
     stale = {study.study_name: numbers for study in studies if (numbers := _stale(study))}

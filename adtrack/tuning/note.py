@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from adtrack.reporting.render import Table, markdown_table
+from adtrack.reporting.render import Table, markdown_code, markdown_table, markdown_text
 from adtrack.tuning.report import Story
 from adtrack.tuning.tables import best_table, in_brief
 
@@ -21,16 +21,16 @@ def study_note(story: Story, experiment: str, parent: str) -> str:
     """
     runs = f"#/experiments/{experiment}/runs"
     best, table = story.best, best_table(story.best)
-    spec = ", ".join(f"`{name}={best.params[name]}`" for name in _TOLD if name in best.params)
+    spec = ", ".join(markdown_code(f"{name}={best.params[name]}") for name in _TOLD if name in best.params)
     parts = [
         f"[The report]({runs}/{parent}/artifacts/report.html) · [the best trial]({runs}/{best.run_id}) · "
         f"[all trials, ranked]({runs}/{parent}/artifacts/tables/best_trials.html)",
-        f"**{story.winner}**",
+        f"**{markdown_text(story.winner)}**",
         f"Image AUROC: {in_brief(best)}",
-        *filter(None, (story.remarks,)),
-        f"What counted: {story.objective_name}. Score with it:\n\n```\n{story.score_command}\n```",
+        *filter(None, (markdown_text(story.remarks),)),
+        f"What counted: {markdown_text(story.objective_name)}. Score with it:\n\n```\n{story.score_command}\n```",
         _spaced(markdown_table(_narrow(table))),
-        table.notes,
+        markdown_text(table.notes),
         f"Specification: {spec}",
     ]
     return "\n\n".join(parts)

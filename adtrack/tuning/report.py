@@ -10,6 +10,7 @@ from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.curves import precision_recall, roc
 from adtrack.evaluation.side_by_side import compare, comparison_sheet
 from adtrack.evaluation.workbench import Workbench
+from adtrack.naming import argument
 from adtrack.progress import track
 from adtrack.reporting.curves import LEGEND_BELOW, curves_figure, histogram_figure
 from adtrack.reporting.document import Section, command, document, figures, picture, sortable, text
@@ -46,7 +47,7 @@ class Story:
     @property
     def score_command(self) -> str:
         """What to type to use the winner."""
-        return f"adtrack score --model {self.model} photos/ --out scored/"
+        return f"adtrack score --model {argument(self.model)} photos/ --out scored/"
 
     @property
     def winner(self) -> str:

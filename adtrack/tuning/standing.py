@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from adtrack.progress import duration
+from adtrack.reporting.render import markdown_text
 from adtrack.tracking.runs import NOTE_TAG, log_metrics, run_experiment, run_metrics, set_tags
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.quality import about
@@ -37,6 +38,9 @@ def _note(parent: str, asked: int, objective_name: str, trials: Sequence[TrialRe
     if trials:
         best = ranked(trials)[0]
         link = f"#/experiments/{run_experiment(parent)}/runs/{best.run_id}"
-        lines += [f"Best so far: [{about(best)}]({link}), {objective(best):.4f} {objective_name}"]
+        lines += [
+            f"Best so far: [{markdown_text(about(best))}]({link}), {objective(best):.4f} "
+            f"{markdown_text(objective_name)}"
+        ]
         lines += [f"Image AUROC: {in_brief(best)}"]
     return "\n\n".join(lines)

@@ -9,14 +9,14 @@ from adtrack.features.store import LIMIT_VARIABLE, cache_limit
 ROOMS = {"features": "backbone outputs", "orders": "coreset orders", "trunks": "backbone weights", "demo": "demo data"}
 
 
-def describe_cache() -> str:
-    """Folder, size of every room and the limit on features."""
+def describe_cache() -> list[str]:
+    """Folder, size of every room and the limit on features, line by line."""
     lines = [f"{cache_folder()}"]
     for room, what in ROOMS.items():
         size = sum(file.stat().st_size for file in cache_folder(room).rglob("*") if file.is_file())
         lines.append(f"  {room:9} {size / 1e6:10.1f} MB   {what}")
     lines.append(f"Features may take {cache_limit() / 1e9:g} GB ({LIMIT_VARIABLE}). adtrack cache --clear empties all.")
-    return "\n".join(lines)
+    return lines
 
 
 def clear_cache() -> str:

@@ -7,8 +7,8 @@ from string import ascii_uppercase
 from adtrack.errors import UserError
 from adtrack.evaluation.side_by_side import comparison_sheet
 from adtrack.reporting.document import picture
-from adtrack.reporting.render import pictures_section, write_text
-from adtrack.reporting.tables import plain_table, write_report
+from adtrack.reporting.render import Table, pictures_section, write_text
+from adtrack.reporting.tables import csv_text, plain_table, write_report
 from adtrack.verbs.compare import Comparison
 from adtrack.verbs.compare_pictures import Pictures
 from adtrack.verbs.compare_tables import (
@@ -31,10 +31,12 @@ SEEN = (
 
 def print_comparison(found: Comparison, pictures: Pictures, files: Sequence[Path], say: Callable[[str], None]) -> None:
     """The tables, the first images of disagreement, where the rest is, and what has no picture there."""
-    say(plain_table(runs_table(found)))
+    _say_table(runs_table(found), say)
     for one in found.sets:
         for table in set_tables(found, one):
-            say(f"\n{table.title}{'. ' * bool(table.notes)}{table.notes}\n{plain_table(table)}")
+            say("")
+            say(f"{table.title}{'. ' * bool(table.notes)}{table.notes}")
+            _say_table(table, say)
         rows = disagreement_rows(found, one)
         say(f"  {len(rows)} image{'' if len(rows) == 1 else 's'} called differently{':' if rows else ''}")
         for row in rows[:SHOWN]:
@@ -49,6 +51,11 @@ def print_comparison(found: Comparison, pictures: Pictures, files: Sequence[Path
         say(f"Page: {files[0].with_suffix('.html')}   Tables: {', '.join(file.name for file in files)} beside it")
 
 
+def _say_table(table: Table, say: Callable[[str], None]) -> None:
+    for line in plain_table(table).split("\n"):
+        say(line)
+
+
 def write_comparison(found: Comparison, pictures: Pictures, out: Path) -> list[Path]:
     """compare.csv, .md, .tex and .html with the tables, the last with the pictures too, and disagreements.csv with
     every image that is called differently."""
@@ -57,8 +64,7 @@ def write_comparison(found: Comparison, pictures: Pictures, out: Path) -> list[P
     title = f"{found.runs[0].class_name}: {len(found.runs)} runs compared"
     try:
         files = write_report("compare", metrics_frame(found), tables, out, title=title, below=_below(pictures))
-        text = disagreements_frame(found).to_csv(index=False, lineterminator="\n")
-        return [*files, write_text(out / "disagreements.csv", text)]
+        return [*files, write_text(out / "disagreements.csv", csv_text(disagreements_frame(found)))]
     except OSError as error:
         raise UserError(f"out must be a folder that can be written to, but {out} is not ({error.strerror}).") from error
 

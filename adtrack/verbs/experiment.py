@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from adtrack.config import DataSpec
 from adtrack.features.backbone import choose_device
 from adtrack.lab.cells import Cells, code_version
 from adtrack.lab.setup import Setup
+from adtrack.naming import argument
 from adtrack.reporting.render import Table
 from adtrack.tracking.runs import RunTags, device_name, log_folder, log_params, set_tags, tracked_run
 from adtrack.tracking.store import open_store
@@ -85,7 +85,7 @@ def run_experiment(
 
 def _about(name: str, setup: Setup, params: Mapping[str, object], cells: Cells) -> dict[str, object]:
     """What the experiment's numbers come from: enough to run it again and to know where it ran."""
-    options = " ".join(f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in params.items())
+    options = " ".join(f"--{key.replace('_', '-')} {argument(str(value))}" for key, value in params.items())
     return {
         "command": f"adtrack experiment {name} {options}",
         "seed": setup.seed,

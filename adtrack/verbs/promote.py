@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import torch
 
 from adtrack.errors import UserError
+from adtrack.naming import argument
 from adtrack.tracking.models import load_model
 from adtrack.tracking.registry import (
     PROMOTED,
@@ -98,7 +99,7 @@ def _require_intact(version: Registered) -> None:
     except UserError as error:
         raise UserError(
             f"a version that becomes champion again must be intact, but {version.text} is not: {error}",
-            f"adtrack promote --class {version.name.removeprefix('adtrack-')} --version N takes another one.",
+            f"adtrack promote --class {argument(version.name.removeprefix('adtrack-'))} --version N takes another one.",
         ) from error
 
 

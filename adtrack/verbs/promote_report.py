@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from adtrack.naming import argument
 from adtrack.verbs.promote import Promotion, Rollback
 
 Say = Callable[[str], None]
@@ -23,9 +24,9 @@ def print_promotion(found: Promotion, say: Say) -> None:
         return
     in_spite = f", although {failed} (recorded)" if found.failed else ""
     say(f"Promoted: {name} version {version} is the champion{in_spite}.")
-    say(f"Score with it:  adtrack score --model models:/{name}@champion photos/ --out scored/")
+    say(f"Score with it:  adtrack score --model {argument(f'models:/{name}@champion')} photos/ --out scored/")
     if found.champion:
-        say(f"Undo:           adtrack rollback --class {name.removeprefix('adtrack-')}")
+        say(f"Undo:           adtrack rollback --class {argument(name.removeprefix('adtrack-'))}")
 
 
 def print_rollback(found: Rollback, say: Say) -> None:

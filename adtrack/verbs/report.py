@@ -9,6 +9,7 @@ from adtrack.evaluation.alarms import floods
 from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.thresholds import images_needed
 from adtrack.findings import counted, listed
+from adtrack.naming import argument
 from adtrack.reporting.tables import estimate_text, plain_table
 from adtrack.tuning.finish import StudyResult
 from adtrack.verbs.build import BankReport, GoodThreshold
@@ -57,7 +58,7 @@ def print_bank(report: BankReport, say: Say) -> None:
         say(f"Registered as {found.name} version {found.version}: candidate{' and champion' if found.champion else ''}")
         model = f"models:/{found.name}@{'champion' if found.champion else 'candidate'}"
     say("")
-    say(f"Score your images with it:  adtrack score --model {model} photos/ --out scored/")
+    say(f"Score your images with it:  adtrack score --model {argument(model)} photos/ --out scored/")
 
 
 def _print_good_threshold(found: GoodThreshold, say: Say) -> None:
@@ -115,8 +116,8 @@ def print_study(result: StudyResult, say: Say) -> None:
         say(f"  {result.page}   compare the trials")
     else:
         say("  mlflow ui                                         compare the trials")
-    say(f"  adtrack score --model models:/{registered.name}@{alias} photos/ --out scored/")
-    say(f"  adtrack export --class {best.class_name} --out tables/")
+    say(f"  adtrack score --model {argument(f'models:/{registered.name}@{alias}')} photos/ --out scored/")
+    say(f"  adtrack export --class {argument(best.class_name)} --out tables/")
 
 
 def print_scores(report: ScoreReport, say: Say) -> None:
@@ -150,8 +151,10 @@ def print_export(report: ExportReport, say: Say) -> None:
 def print_experiment(report: ExperimentReport, say: Say, width: int | None) -> None:
     """What an experiment found, in a terminal of ``width`` characters, and where it is."""
     for table in report.tables:
-        say(f"\n{table.title}\n\n{plain_table(table, width)}\n\n{table.notes}")
-    say(f"\nTables and charts: {report.folder}")
+        for line in ("", table.title, "", *plain_table(table, width).split("\n"), "", table.notes):
+            say(line)
+    say("")
+    say(f"Tables and charts: {report.folder}")
     say(f"They and every cell are in mlflow ui too: run “experiment {report.name}”")
 
 
@@ -167,7 +170,7 @@ def print_shift(report: ShiftReport, say: Say) -> None:
     say(f"Before and after:          {report.page} and {report.sheet}")
     say("")
     say("Next, with these images as the clean ones:")
-    say(f"  adtrack build-bank --class {name} --data {report.out}")
+    say(f"  adtrack build-bank --class {argument(name)} --data {argument(str(report.out))}")
 
 
 def _print_metrics(sets: Mapping[str, Mapping[str, float]], unmarked: str, say: Say) -> None:

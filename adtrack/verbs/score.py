@@ -21,6 +21,7 @@ from adtrack.evaluation.heatmaps import ColourRange, overlay
 from adtrack.evaluation.sheets import save_png
 from adtrack.features.backbone import choose_device
 from adtrack.features.threads import side_by_side
+from adtrack.naming import csv_cell, visible
 from adtrack.progress import track
 from adtrack.reporting.gallery import Gallery, ScoredImage
 from adtrack.tracking.models import load_model
@@ -79,12 +80,12 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
                 row = _score(loaded.scorer, path, one, out, target, gallery)
                 writer.writerow(row)
                 stream.flush()  # what is scored stays scored, however the rest goes
-                failed += [shown(path)] if row.get("error") else []
+                failed += [visible(str(path))] if row.get("error") else []
                 scored += not row.get("error")
                 anomalous += row.get("label") == 1
                 as_stored += not loaded.scorer.reading.upright and file_orientation(path) != UPRIGHT
     left = len(images) - scored - len(failed)
-    no_images = tuple(map(shown, left_out(sources, out)))
+    no_images = tuple(visible(str(path)) for path in left_out(sources, out))
     return ScoreReport(loaded.resolved, table, page, scored, anomalous, tuple(failed), left, no_images, as_stored)
 
 
@@ -92,8 +93,8 @@ def _score(
     scorer: Scorer, path: Path, seen: _Seen | UserError, out: Path, target: Path, gallery: Gallery
 ) -> dict[str, object]:
     if isinstance(seen, UserError):
-        gallery.add_failure(shown(path), str(seen))
-        return {"path": path, "error": str(seen)}
+        gallery.add_failure(visible(str(path)), str(seen))
+        return {"path": csv_cell(str(path)), "error": csv_cell(str(seen))}
     image, outputs = seen
     judged = scorer.judged(outputs)
     colours = ColourRange(scorer.calibration.colour_low, scorer.calibration.colour_high)
@@ -101,20 +102,20 @@ def _score(
     (out / target).parent.mkdir(parents=True, exist_ok=True)
     save_png(out / target, picture)
     addresses = _address(path, out, scorer.reading), quote(os.fsencode(target.as_posix()))
-    gallery.add(ScoredImage(shown(path), judged.score, judged.anomalous, image, picture, *addresses))
+    gallery.add(ScoredImage(visible(str(path)), judged.score, judged.anomalous, image, picture, *addresses))
     return {
-        "path": path,
+        "path": csv_cell(str(path)),
         "score": repr(judged.score),
         "threshold": repr(judged.threshold),
         "label": int(judged.anomalous),
-        "overlay": target.as_posix(),
+        "overlay": csv_cell(target.as_posix()),
     }
 
 
 def _seen(scorer: Scorer, image: tuple[Path, Path]) -> _Seen | UserError:
     """An image's pixels and what the network makes of them: while its predecessor is searched for in the bank."""
     try:
-        pixels = scorer.read(image[0], shown(image[0]))
+        pixels = scorer.read(image[0], visible(str(image[0])))
     except UserError as error:
         return error
     return pixels, scorer.outputs(pixels)
@@ -138,13 +139,6 @@ def _as_in_browsers(image: Image.Image, reading: Reading) -> bool:
     if image.format == "JPEG" and reading.upright:
         return "exif" in image.info or orientation_of(image) == UPRIGHT  # other places of the tag they don't know
     return "exif" not in image.info or orientation_of(image) == UPRIGHT
-
-
-def shown(path: Path) -> str:
-    """A path as one line of text: what cannot be printed, or would steer a terminal, becomes an escape."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in str(path)
-    )
 
 
 @contextlib.contextmanager

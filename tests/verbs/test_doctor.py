@@ -146,14 +146,18 @@ def test_the_report_fits_and_says_what_to_do(columns, monkeypatch):
         Check("Other", "third", "fine"),
     )
     lines: list[str] = []
-    print_report(DoctorReport(checks, (), ()), False, lines.append)
+
+    def say(line: str, marked: str = "", **style: object) -> None:
+        lines.append(line.replace(marked, click.style(marked, **style), 1) if marked else line)
+
+    print_report(DoctorReport(checks, (), ()), False, say)
     text = "\n".join(lines)
     plain = click.unstyle(text)
     assert max(map(len, plain.splitlines())) <= columns and click.style("broken", fg="red", bold=True) in text
     assert plain.count("Means:") == plain.count("To do:") == 2 and plain.count("Group") == 1
     assert "item 4" in plain and "item 5" not in plain and "… and 4 more" in plain
     assert plain.endswith("1 broken and 1 note. adtrack doctor --fix mends 1 of them.")
-    print_report(DoctorReport(checks[1:], ("one thing",), ("another: why",)), True, lines.append)
+    print_report(DoctorReport(checks[1:], ("one thing",), ("another: why",)), True, say)
     end = click.unstyle("\n".join(lines))
     assert "Mended: one thing\nNot mended: another: why" in end and end.endswith("All is well.")
 

@@ -16,7 +16,7 @@ from PIL import Image
 from adtrack.data.reading import STORED
 from adtrack.detectors import scorer as scorer_module
 from adtrack.detectors.scorer import Scorer
-from adtrack.verbs.score import COLUMNS, score_images, shown
+from adtrack.verbs.score import COLUMNS, score_images
 
 CHAMPION = "models:/adtrack-part@champion"
 
@@ -259,8 +259,3 @@ def test_memory_does_not_grow_with_the_number_of_images(study, tmp_path):
         tracemalloc.stop()
     size = (tmp_path / "out200/gallery.html").stat().st_size
     assert peaks[1] - peaks[0] < min(size, 190 * pixels.nbytes) / 7  # neither the page nor the images are kept
-
-
-def test_what_a_name_could_do_to_a_terminal_is_escaped():
-    assert shown(Path("a\x1b[31m\u202eb\nc.png")) == "a\\x1b[31m\\u202eb\\nc.png"
-    assert shown(Path("größe 寸.png")) == "größe 寸.png"
