@@ -81,28 +81,31 @@ def read_bytes(source: Path | bytes | BinaryIO, name: str) -> bytes:
         raise UserError(f"image must be readable, but {name} is not ({error.strerror or error}).") from error
 
 
-def decoded(pixels: Callable[[Frame], _Found], source: Path | bytes | BinaryIO, name: str) -> _Found:
-    """What ``pixels`` makes of a file's frame. UserError: it is not readable as an image of FORMATS, or too large."""
+def decoded(
+    pixels: Callable[[Frame], _Found], source: Path | bytes | BinaryIO, name: str, most: int = MAX_PIXELS
+) -> _Found:
+    """What ``pixels`` makes of a file's frame. UserError: it is not readable as an image of FORMATS, or has more than
+    ``most`` pixels, which is seen before they are decoded."""
     name = name or (source.as_posix() if isinstance(source, Path) else "the image")
     data = read_bytes(source, name)
     try:
         with hushed:
-            return pixels(_load(data, name))
+            return pixels(_load(data, name, most))
     except UserError:
         raise
     except Image.UnidentifiedImageError as error:
         raise UserError(f"image must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, but {name} is none.") from error
     except Image.DecompressionBombError as error:
-        raise _too_large(name, "far more") from error
+        raise _too_large(name, "far more", most) from error
     except Exception as error:  # Pillow raises nearly anything on hostile bytes: OSError, SyntaxError, struct.error, …
         raise UserError(f"image must be readable, but {name} is corrupt or truncated ({error}).") from error
 
 
-def _load(data: bytes, name: str) -> Frame:
+def _load(data: bytes, name: str, most: int) -> Frame:
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _too_large(name, f"{width} × {height} pixels")
+    if width * height > most:
+        raise _too_large(name, f"{width} × {height} pixels", most)
     if width * height == 0:
         raise UserError(f"image must have pixels, but {name} is {width} × {height}.")
     is_turned, is_deep, layout = image.format == "TIFF", _is_deep(image), _layout(image.tile[0])
@@ -158,8 +161,8 @@ def _deep(image: Image.Image, layout: str, data: bytes) -> np.ndarray | None:
     return np.asarray(image).astype(np.uint16) * 256 + np.asarray(lower)
 
 
-def _too_large(name: str, what: str) -> UserError:
+def _too_large(name: str, what: str, most: int) -> UserError:
     return UserError(
-        f"image must have at most {MAX_PIXELS // 1_000_000} megapixels, but {name} has {what}.",
+        f"image must have at most {most / 1_000_000:g} megapixels, but {name} has {what}.",
         "Cut or shrink it.",
     )

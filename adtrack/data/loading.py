@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..config import ImageSpec
 from ..errors import UserError
-from .decoding import Frame, decoded
+from .decoding import MAX_PIXELS, Frame, decoded
 from .reading import Reading
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
@@ -44,14 +44,16 @@ def _rgb(frame: Frame, reading: Reading) -> np.ndarray:
     return frame.placed(pixels, reading.upright)
 
 
-def decode(source: Path | bytes | BinaryIO, name: str = "", reading: Reading = _AS_SHOWN) -> np.ndarray:
+def decode(
+    source: Path | bytes | BinaryIO, name: str = "", reading: Reading = _AS_SHOWN, most: int = MAX_PIXELS
+) -> np.ndarray:
     """An encoded image as uint8 RGB (H, W, 3); ``name`` is what errors call it.
 
     Grey is repeated; 16 bits are scaled to 8 and an orientation tag is applied as ``reading`` says; transparent pixels
     go on black; of several frames the first counts. UserError: not readable as PNG, JPEG, BMP or TIFF, more than
-    ``decoding.MAX_PIXELS``, 32-bit pixels, or more bits than ``reading`` has.
+    ``most`` pixels, 32-bit pixels, or more bits than ``reading`` has.
     """
-    return decoded(partial(_rgb, reading=reading), source, name)
+    return decoded(partial(_rgb, reading=reading), source, name, most)
 
 
 def _crop_offset(spec: ImageSpec) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import ImageSpec, canonical, from_json
+from ..data.decoding import MAX_PIXELS
 from ..data.loading import decode, view
 from ..data.reading import STORED, Reading
 from ..errors import UserError
@@ -66,9 +67,10 @@ class Scorer:
         self.facts = dict(facts)
         self.reading = reading
 
-    def read(self, source: Path | bytes | BinaryIO, name: str = "") -> np.ndarray:
-        """An image file as uint8 (H, W, 3), read as the images were that the detector was made of."""
-        return decode(source, name, self.reading)
+    def read(self, source: Path | bytes | BinaryIO, name: str = "", most: int = MAX_PIXELS) -> np.ndarray:
+        """An image file of at most so many pixels as uint8 (H, W, 3), read as the images were that the detector was
+        made of."""
+        return decode(source, name, self.reading, most)
 
     def judge(self, image: np.ndarray) -> Judgement:
         """Score one image uint8 (H, W, 3)."""

@@ -8,10 +8,12 @@ import base64
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 import threading
 import zipfile
 import zipimport
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -24,6 +26,9 @@ from mlflow.pyfunc import PythonModel
 
 COLUMN = "image"
 MAP_PIXELS = 20_000_000  # of all maps of one answer: as text they take about 20 bytes a pixel
+SERVED_VARIABLE = "ADTRACK_SERVED_MEGAPIXELS"
+_SERVED_MEGAPIXELS = 25.0  # of an image that others send: a file of 100 kB may hold so many, and take 0.5 GB
+_AT_ONCE = 2  # images whose pixels are in memory: one is decoded while another is scored, further ones wait as files
 
 
 class BadInput(MlflowException, ValueError):
@@ -51,6 +56,8 @@ class BankModel(PythonModel):
         scorer = self._code.detectors.scorer
         device = self._code.features.backbone.choose_device("auto")
         self._scorer = scorer.Scorer.load(folder, device, _fetch)
+        self._served_pixels = _served_pixels()
+        self._few_at_once = threading.BoundedSemaphore(_AT_ONCE)
         self._one_at_a_time = threading.Lock()  # a server's requests are threads; torch's settings belong to them all
 
     # MLflow warns of every model whose input has no type hint; this one it accepts, and it checks nothing by it.
@@ -58,14 +65,17 @@ class BankModel(PythonModel):
         """A row an image: score, threshold, label (1 = anomalous) and, with ``return_map``, the anomaly map."""
         with_map = bool((params or {}).get("return_map", False))
         rows, map_pixels = [], 0
-        for image in self._images(model_input):
-            map_pixels += with_map * image.shape[0] * image.shape[1]
-            if map_pixels > MAP_PIXELS:
-                raise BadInput(
-                    f"the maps of one call must have at most {MAP_PIXELS:,} pixels together; send fewer images."
-                )
-            with self._one_at_a_time:
-                rows.append(self._row(image, with_map))
+        for load in self._images(model_input):
+            with self._few_at_once:
+                image = load()
+                map_pixels += with_map * image.shape[0] * image.shape[1]
+                if map_pixels > MAP_PIXELS:
+                    raise BadInput(
+                        f"the maps of one call must have at most {MAP_PIXELS:,} pixels together; send fewer images."
+                    )
+                with self._one_at_a_time:
+                    rows.append(self._row(image, with_map))
+                del image  # before another one is decoded
         return pd.DataFrame(rows, columns=["score", "threshold", "label", *(["anomaly_map"] if with_map else [])])
 
     def _row(self, image, with_map):
@@ -77,9 +87,10 @@ class BankModel(PythonModel):
         return row
 
     def _images(self, model_input):
+        """What gives each image when its turn has come."""
         items = _items(model_input)
         if isinstance(items, list) and all(isinstance(item, str | bytes) for item in items):
-            return (self._decoded(item, f"row {row}") for row, item in enumerate(items))
+            return [partial(self._decoded, item, f"row {row}") for row, item in enumerate(items)]
         batch = _array(items)
         if (
             batch.ndim != 4
@@ -93,11 +104,13 @@ class BankModel(PythonModel):
             )
         if batch.size and (batch.min() < 0 or batch.max() > 255):
             raise BadInput(f"pixels must lie in 0 … 255, but got {batch.min()} … {batch.max()}.")
-        return iter(batch.astype(np.uint8))
+        return [partial(image.astype, np.uint8) for image in batch]
 
     def _decoded(self, item, name):
         try:
-            return self._scorer.read(*_source(item, name))
+            source, name = _source(item, name)
+            limit = {"most": self._served_pixels} if _serves_others() else {}
+            return self._scorer.read(source, name, **limit)
         except self._code.errors.UserError as error:
             raise BadInput(str(error)) from error
 
@@ -144,6 +157,18 @@ def _source(item, name):
 def _serves_others():
     """Whether this process answers requests: MLflow's scoring server says so, MLServer is known by its name."""
     return bool(_MLFLOW_IS_IN_SERVING_ENVIRONMENT.get()) or "mlserver" in sys.modules
+
+
+def _served_pixels():
+    """How many pixels an image may have that a server is sent."""
+    text = os.environ.get(SERVED_VARIABLE, "") or str(_SERVED_MEGAPIXELS)
+    try:
+        megapixels = float(text)
+    except ValueError:
+        megapixels = -1.0
+    if not 0 < megapixels <= 100:
+        raise MlflowException(f"{SERVED_VARIABLE} must be a number of megapixels in (0, 100], but is {text!r}.")
+    return int(megapixels * 1_000_000)
 
 
 def _is_file(text):

@@ -2,10 +2,13 @@
 
 import base64
 import csv
+import io
 import os
 import subprocess
 import sys
 import sysconfig
+import threading
+import time
 from pathlib import Path
 
 import mlflow
@@ -13,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow.exceptions import MlflowException
 from PIL import Image
 
 from adtrack.tracking.models import load_model
@@ -140,6 +144,64 @@ def test_where_a_server_answers_paths_are_not_read(served, photos, monkeypatch, 
         monkeypatch.setitem(sys.modules, "mlserver", sys)
     with pytest.raises(ValueError, match="must be base64 of an image file, but row 0 is"):
         served.predict(table)
+
+
+@pytest.fixture
+def large() -> str:
+    """Base64 of a PNG of 26 megapixels."""
+    buffer = io.BytesIO()
+    Image.new("1", (6500, 4000)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_what_others_send_may_have_so_many_pixels_and_ones_own_more(study, large, monkeypatch):
+    own = mlflow.pyfunc.load_model(CHAMPION)
+    expected = own.predict(pd.DataFrame({"image": [large]}))
+    monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")
+    with pytest.raises(ValueError, match="at most 25 megapixels, but row 0 has 6500 × 4000 pixels"):
+        own.predict(pd.DataFrame({"image": [large]}))
+    monkeypatch.setenv("ADTRACK_SERVED_MEGAPIXELS", "26")
+    found = mlflow.pyfunc.load_model(CHAMPION).predict(pd.DataFrame({"image": [large]}))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "nan", "many", "101"])
+def test_a_limit_that_is_none_is_refused(study, monkeypatch, limit):
+    monkeypatch.setenv("ADTRACK_SERVED_MEGAPIXELS", limit)
+    with pytest.raises(MlflowException, match=rf"must be a number of megapixels in \(0, 100\], but is '{limit}'"):
+        mlflow.pyfunc.load_model(CHAMPION)
+
+
+def test_two_images_at_most_are_in_memory_however_many_ask(study, photos, monkeypatch):
+    model = mlflow.pyfunc.load_model(CHAMPION)
+    code = model.unwrap_python_model()
+    decoded, row = code._decoded, code._row
+    held, most, all_ask = [], [], threading.Barrier(6)
+
+    def counted(item, name):
+        held.append(name)
+        most.append(len(held))
+        return decoded(item, name)
+
+    def slowly(image, with_map):
+        time.sleep(0.05)  # long enough for all others to be decoded, if they might
+        found = row(image, with_map)
+        held.pop()
+        return found
+
+    monkeypatch.setattr(code, "_decoded", counted)
+    monkeypatch.setattr(code, "_row", slowly)
+
+    def ask():
+        all_ask.wait()
+        model.predict(pd.DataFrame({"image": [str(photos[0])] * 2}))
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 12 and max(most) == 2
 
 
 def test_maps_that_no_answer_could_hold_are_refused(served):

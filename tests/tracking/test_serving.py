@@ -123,7 +123,7 @@ def text(data: bytes) -> str:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"inputs": [text(png("1", (20000, 20000)))]}, "at most 100 megapixels"),
+        ({"inputs": [text(png("1", (20000, 20000)))]}, "at most 25 megapixels"),
         ({"inputs": [text(png("RGB", (64, 64))[:60])]}, "corrupt or truncated"),
         ({"inputs": [text(b"\x80\x04garbage")]}, "must be PNG"),
         ({"inputs": ["not base64!"]}, "must be base64 of an image file"),
@@ -138,7 +138,8 @@ def text(data: bytes) -> str:
         ({"inputs": {"picture": ["eA=="]}}, "must have a column image, but it has picture"),
         ({"dataframe_records": []}, "must have a column image"),
         ({"dataframe_split": {"columns": ["path"], "data": [["eA=="]]}}, "must have a column image, but it has path"),
-        ({"inputs": [text(png("1", (9000, 9000)))], "params": {"return_map": True}}, "20,000,000 pixels"),
+        ({"inputs": [text(png("1", (4500, 4500)))], "params": {"return_map": True}}, "20,000,000 pixels"),
+        ({"inputs": [text(png("1", (9000, 9000)))]}, "at most 25 megapixels, but row 0 has 9000 × 9000 pixels"),
         ({"inputs": [text(png("1", (9, 9)))], "params": {"return_map": "yes"}}, "return_map"),
         ({"inputs": [text(png("1", (9, 9)))], "params": ["return_map"]}, "dictionary"),
         ({"images": ["eA=="]}, "exactly one of the input fields"),
