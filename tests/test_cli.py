@@ -88,6 +88,9 @@ def test_a_mistake_in_an_option_is_told_before_libraries_are_loaded(tmp_path: Pa
         (("make-shift", "--class", "zipper", "--out", "torch.py/out"), "out must be a folder that can be written to"),
         (("export", "--out", "torch.py"), "out must be a folder that can be written to, but torch.py is not"),
         (("compare", "a", "b", "--out", "torch.py"), "out must be a folder that can be written to"),
+        (("compare", "a", "b", "--data", "nowhere"), "data must be a folder with classes, but nowhere does not"),
+        (("promote", "--class", "part", "--data", "nowhere"), "data must be a folder with classes, but nowhere"),
+        (("experiment", "severity", "--data", "nowhere"), "data must be a folder with classes, but nowhere does"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -166,8 +169,6 @@ def test_an_unknown_layer_is_answered_with_those_there_are(refused, part):
         ({"metric": "beauty"}, "metric must be one of image_auroc"),
         ({"objective": "best"}, "objective must be one of both, clean, shift, worst, pareto"),
         ({"max_bank_mb": -1}, "max_bank_mb must be 0"),
-        ({"storage": "nonsense"}, "storage must be a database URL"),
-        ({"study": "'\""}, "both kinds of quotes"),
     ],
     ids=str,
 )
@@ -191,6 +192,16 @@ def test_real_data_does_not_go_on_with_random_weights(refused, part, monkeypatch
     monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", no_network)
     said = refused("tune", *changed([*part, *LONG], weights="imagenet"))
     assert "imagenet" in said.lower() and "weights=FILE" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [({"storage": "nonsense"}, "storage must be a database URL"), ({"study": "'\""}, "both kinds of quotes")],
+    ids=str,
+)
+def test_a_studys_options_are_looked_at_before_weights(refused, part, monkeypatch, option, said):
+    monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", no_network)
+    assert said in refused("tune", *changed([*part, *LONG], weights="imagenet", **option))
 
 
 def test_the_demo_goes_on_with_random_weights_and_says_so(workplace, adtrack, part, tiny_data, monkeypatch):

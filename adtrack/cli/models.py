@@ -8,7 +8,7 @@ import click
 from adtrack.cli.completion import complete_data
 from adtrack.cli.options import class_option
 from adtrack.command import loading, say
-from adtrack.verbs.checks import check_sources, check_writable
+from adtrack.verbs.checks import check_data, check_sources, check_writable
 
 
 @click.command("score")
@@ -55,6 +55,7 @@ def compare(runs: tuple[str, ...], out: Path | None, any_split: bool, data: str 
     \b
     adtrack compare models:/adtrack-zipper@champion models:/adtrack-zipper@candidate --out compared/
     """
+    check_data(data)
     if out:
         check_writable(out)
     with loading():
@@ -91,6 +92,7 @@ def promote(
     \b
     adtrack promote --class zipper --version 3 --reason "new camera"
     """
+    check_data(data)
     with loading():
         from adtrack.verbs import promote_report
         from adtrack.verbs.promote import promote as run_promote

@@ -35,6 +35,23 @@ def default_storage(tracking_uri: str) -> str:
     return os.environ.get(VARIABLE) or sqlite_url((store.parent if store else Path.cwd()) / "optuna.db")
 
 
+def check_url(url: str) -> None:
+    """Refuse what is no database URL, without a look at the database."""
+    try:
+        sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise _unusable(url, error) from error
+
+
+def _unusable(url: str, error: Exception) -> UserError:
+    return UserError(
+        f"storage must be a database URL that Optuna can open, but {without_password(url)} is not "
+        f"({what_it_says(error, url)}).",
+        "sqlite:///studies.db is a file in the working directory; pip install 'adtrack[server]' brings PostgreSQL's "
+        "driver.",
+    )
+
+
 class _Storage(RDBStorage):
     def record_heartbeat(self, trial_id: int) -> None:
         # A beat that the database misses must not end the thread that sends them: the trial goes on, and so must they.
@@ -57,12 +74,7 @@ def open_study(
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy's errors, a wrong URL, a missing driver
-        raise disk_trouble(error) or UserError(
-            f"storage must be a database URL that Optuna can open, but {without_password(url)} is not "
-            f"({what_it_says(error, url)}).",
-            "sqlite:///studies.db is a file in the working directory; pip install 'adtrack[server]' brings "
-            "PostgreSQL's driver.",
-        ) from error
+        raise disk_trouble(error) or _unusable(url, error) from error
     for key, digest in digests.items():
         found = study.user_attrs.get(key, "none")
         if found != digest:

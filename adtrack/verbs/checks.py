@@ -5,13 +5,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from adtrack.config import DEMO, DEMO_CLASSES, DataSpec
-from adtrack.data.classes import ImageClass, read_class
+from adtrack.data.classes import ImageClass, class_names, read_class
 from adtrack.errors import UserError
 
 
 def check_class(data: DataSpec) -> None:
     """Refuse a class that is not there."""
     _class(data)
+
+
+def check_data(root: str | None) -> None:
+    """Refuse a folder of data that is not there."""
+    if root not in (None, DEMO):
+        class_names(Path(root).expanduser())
 
 
 def need_anomalies(data: DataSpec, what: str) -> None:

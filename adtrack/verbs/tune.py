@@ -10,12 +10,12 @@ from adtrack.tracking.experiment import chosen_experiment, experiment_name
 from adtrack.tracking.registry import registry_name
 from adtrack.tracking.runs import depth_params, log_params, log_surroundings, run_tags, tracked_run
 from adtrack.tracking.sqlite import sqlite_file
-from adtrack.tracking.store import is_server, open_store, without_password
+from adtrack.tracking.store import is_server, open_store, quoted, without_password
 from adtrack.tracking.trials import STORAGE_TAG, adopt_trials, parent_in, study_home, study_parent
 from adtrack.tracking.workers import working
 from adtrack.tuning.finish import StudyResult, finish
 from adtrack.tuning.spec import StudySpec
-from adtrack.tuning.storage import default_storage, reachable
+from adtrack.tuning.storage import check_url, default_storage, reachable
 from adtrack.tuning.study import prepare
 from adtrack.tuning.turns import Trials
 from adtrack.verbs.checks import need_anomalies
@@ -34,6 +34,10 @@ def tune(
     """
     need_anomalies(spec.data, "tune")
     registry_name(spec.data.class_name)
+    if name:
+        quoted(name)  # what cannot be searched for later
+    if storage:
+        check_url(storage)
     tracking_uri = open_store()
     storage = storage or default_storage(tracking_uri)
     if is_server(tracking_uri) and storage.startswith("sqlite"):
