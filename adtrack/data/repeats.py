@@ -9,7 +9,7 @@ from .classes import ImageRecord
 
 def repeated(parts: Mapping[str, Sequence[ImageRecord]], contents: Mapping[str, str]) -> tuple[str, ...]:
     """A sentence on the files, byte for byte the same, that two ``parts`` of a class share, one on those that are both
-    good and defective, and one on a part that is mostly repetition.
+    good and defective, and one on the first of them if it is mostly repetition.
 
     ``contents`` maps the path of each image to its file's SHA-256.
     """
@@ -25,14 +25,14 @@ def repeated(parts: Mapping[str, Sequence[ImageRecord]], contents: Mapping[str, 
             f"{counted(len(both), 'defect image is', 'defect images are')} byte for byte also a good one "
             f"({listed(both)}): one of the two is wrong, and with it every number."
         )
-    for name, part in parts.items():
-        different = len({contents[record.path] for record in part})
-        if different < len(part) / 2:  # a pair of twins harms nobody
-            pictures = counted(different, "picture", "different pictures")
-            remarks.append(
-                f"{name}'s {len(part)} images are {pictures}, byte for byte: it shows less of the parts than their "
-                "number says. Did the camera stand still?"
-            )
+    name, learned = next(iter(parts.items()))
+    different = len({contents[record.path] for record in learned})
+    if different < len(learned) / 2:  # a pair of twins harms nobody
+        pictures = counted(different, "picture", "different pictures")
+        remarks.append(
+            f"{name}'s {len(learned)} images are {pictures}, byte for byte: it shows less of the parts than their "
+            "number says. Did the camera stand still?"
+        )
     for (first, ones), (second, others) in combinations(parts.items(), 2):
         shared = {contents[record.path] for record in ones} & {contents[record.path] for record in others}
         if both := _pairs(ones, others, shared - torn, contents):

@@ -28,6 +28,7 @@ SETS = ("val_clean", "val_shift", "test_clean", "test_shift")
 METRICS = {
     *("image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "threshold"),
     *("image_auroc_low", "image_auroc_high", "pixel_auroc", "pixel_aupro_030", "pixel_aupro_005"),
+    *("false_alarm_rate", "false_alarm_rate_low", "false_alarm_rate_high"),
 }
 
 
