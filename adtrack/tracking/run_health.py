@@ -10,6 +10,7 @@ from mlflow.entities import Run
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.tracking.health import GROUP
 from adtrack.tracking.store import search_runs
+from adtrack.tracking.tags import CLASS, DIGEST, MODEL, ROLE, STUDY, TRIAL, spoilt
 from adtrack.tracking.workers import WORKER_TAG, end_all, is_gone
 
 _LONG = 24 * 3600.0  # seconds: a trial takes minutes, a study hours
@@ -29,6 +30,28 @@ def look_at_runs() -> Check:
     at_work = len(running) - len(gone) - len(old)
     detail = f"{counted(at_work, 'run')} at work" if at_work else "none at work"
     return Check(GROUP, "runs", detail + (f", {len(gone)} left behind" if gone else ""), findings)
+
+
+def look_at_tags() -> Check:
+    """Finished runs that are read by tags which have been edited or deleted."""
+    runs = [run for run in search_runs("attributes.status = 'FINISHED'") if WORKER_TAG in run.data.tags]
+    lacking = [(run, names) for run in runs if (names := _lacking(run))]
+    detail = f"of {counted(len(runs), 'finished run')}" + (f", {len(lacking)} spoilt" if lacking else "")
+    if not lacking:
+        return Check(GROUP, "tags", detail)
+    finding = Finding(
+        NOTE,
+        f"tags of {counted(len(lacking), 'run')} were edited or deleted",
+        "Verbs find runs by them, and leave these out.",
+        "Put them back among the run's tags in mlflow ui; other runs of the same study or command show the values.",
+        tuple(f"{run.info.run_id}  {run.info.run_name}: {' and '.join(names)}" for run, names in lacking),
+    )
+    return Check(GROUP, "tags", detail, (finding,))
+
+
+def _lacking(run: Run) -> list[str]:
+    is_trial = run.data.tags.get(ROLE) == "trial"
+    return spoilt(run, CLASS, STUDY, DIGEST, ROLE, *((TRIAL, MODEL) if is_trial else ()))
 
 
 def _left_behind(runs: Sequence[Run]) -> tuple[Finding, ...]:

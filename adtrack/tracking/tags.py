@@ -8,17 +8,22 @@ from mlflow.entities import Run
 from adtrack.progress import say
 
 CLASS, STUDY, DIGEST, TRIAL = "adtrack.class", "adtrack.study", "adtrack.split_digest", "adtrack.trial"
-MODEL = "adtrack.model"
+MODEL, ROLE = "adtrack.model", "adtrack.role"
 
 
 def whole(runs: Iterable[Run], *names: str) -> Iterator[Run]:
     """The runs that have these tags, ``TRIAL`` as a number; the others are left out and named."""
     for run in runs:
-        spoilt = [name for name in names if not _is_sound(name, run.data.tags.get(name, ""))]
-        if spoilt:
-            leave_out(run.info.run_id, " and ".join(spoilt))
+        lacking = spoilt(run, *names)
+        if lacking:
+            leave_out(run.info.run_id, " and ".join(lacking))
         else:
             yield run
+
+
+def spoilt(run: Run, *names: str) -> list[str]:
+    """Those of these tags that the run does not have, or not as it must."""
+    return [name for name in names if not _is_sound(name, run.data.tags.get(name, ""))]
 
 
 def _is_sound(name: str, value: str) -> bool:

@@ -106,7 +106,7 @@ def _store(storage: str | None) -> list[Check]:
     from adtrack.tracking.health import look_at_store
     from adtrack.tracking.model_health import look_at_models
     from adtrack.tracking.moved import look_at_place
-    from adtrack.tracking.run_health import look_at_runs
+    from adtrack.tracking.run_health import look_at_runs, look_at_tags
     from adtrack.tracking.store import tracking_uri
     from adtrack.tuning.health import look_at_studies
     from adtrack.tuning.storage import default_storage
@@ -116,6 +116,6 @@ def _store(storage: str | None) -> list[Check]:
     place = look_at_place(uri) if usable else []
     if not usable or any(one.level == BROKEN for one in place):  # then all the rest would be said to be gone
         return [check, *place]
-    found = [check, *place, *_guarded("Tracking store", lambda: [look_at_experiment(), look_at_runs()])]
+    found = [check, *place, *_guarded("Tracking store", lambda: [look_at_experiment(), look_at_runs(), look_at_tags()])]
     found += _guarded("Models", look_at_models)
     return found + _guarded("Studies", lambda: [look_at_studies(storage or default_storage(uri))])

@@ -7,7 +7,7 @@ import time
 from mlflow import MlflowClient
 
 from adtrack.findings import BROKEN, NOTE, OK
-from adtrack.tracking.run_health import look_at_runs
+from adtrack.tracking.run_health import look_at_runs, look_at_tags
 from adtrack.tracking.workers import WORKER_TAG, Worker
 
 
@@ -65,3 +65,20 @@ def test_old_runs_of_other_machines_are_named_and_left_alone(opened_store: str) 
     assert check.level == NOTE and finding.mend is None and check.detail == "1 run at work"
     assert [item.split()[0] for item in finding.items] == [old] and "on elsewhere" in finding.items[0]
     assert status(old) == status(new) == "RUNNING"
+
+
+def test_the_tags_of_a_study_are_in_order(study) -> None:
+    assert look_at_tags().level == OK and look_at_tags().detail == "of 4 finished runs"
+
+
+def test_a_run_is_named_with_each_tag_that_it_lacks(opened_store: str) -> None:
+    spoilt = make_run("here|/w.lock")
+    make_run("here|/w.lock")  # RUNNING: it may not have them all yet
+    MlflowClient().set_terminated(spoilt)
+    MlflowClient().set_terminated(MlflowClient().create_run("0").info.run_id)  # somebody else's, of no adtrack
+    check = look_at_tags()
+    (finding,) = check.findings
+    assert check.level == NOTE and check.detail == "of 1 finished run, 1 spoilt" and finding.mend is None
+    (item,) = finding.items
+    assert item.startswith(spoilt)
+    assert item.endswith(": adtrack.class and adtrack.split_digest and adtrack.trial and adtrack.model")

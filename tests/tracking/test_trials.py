@@ -142,6 +142,7 @@ def test_verbs_go_on_without_the_runs_whose_tags_are_spoilt(own_study, adtrack, 
         done = adtrack(*command)
         assert done.code == 0 and "Traceback" not in done.err, done.out + done.err
         assert f"Run {worse[0]} is left out: its adtrack.trial" in done.err or command[0] in ("doctor", "promote")
+        assert command[0] != "doctor" or all(re.search(f"{run_id} .*: adtrack", done.out) for run_id in worse)
     assert client.get_run(own_study.best).data.tags["adtrack.registered"] == "adtrack-part/1"
     client.delete_tag(own_study.best, "adtrack.split_digest")
     done = adtrack("compare", own_study.best, worse[1])
