@@ -14,6 +14,7 @@ IMAGENET = "imagenet"
 RANDOM = "random"
 METHODS = ("patchcore", "padim")
 GOOD_QUANTILE = 0.99
+MAX_SEVERITY = 2.0  # of MVTec-Shift
 LARGEST_VIEW = 4096  # pixels of a side: as many squared, with their features, are some gigabytes
 _LARGEST_SEED = 2**63 - 1  # of torch's generators
 
@@ -41,6 +42,15 @@ def check_quantile(value: float) -> None:
     """Refuse a share of good parts that is none."""
     if not 0 < value <= 1:
         raise UserError(f"good quantile must be in (0, 1], but got {value}.", "0.99 lets 99 % of the good parts pass.")
+
+
+def check_severity(severity: float) -> None:
+    """Refuse a severity for which MVTec-Shift is not defined."""
+    if not 0 <= severity <= MAX_SEVERITY:
+        raise UserError(
+            f"severity must be between 0 and {MAX_SEVERITY:g}, but got {severity}.",
+            "0 is no shift, 1 the protocol's, 2 double.",
+        )
 
 
 def canonical(record: object) -> str:

@@ -6,7 +6,7 @@ import click
 
 from adtrack.cli.options import AUTO, bit_depth_option, class_option, data_option, parse_bit_depth
 from adtrack.command import loading, say, warn
-from adtrack.config import DataSpec
+from adtrack.config import DataSpec, check_severity
 from adtrack.errors import UserError
 from adtrack.verbs.checks import check_class, check_writable
 
@@ -45,6 +45,7 @@ def make_shift(class_name: str, data: str, bit_depth: str, out: Path, severity: 
     adtrack make-shift --class zipper --data mvtec/ --out mvtec-shift/
     """
     spec = DataSpec(class_name, data, seed, parse_bit_depth(bit_depth))
+    check_severity(severity)
     check_class(spec)
     check_writable(out)
     with loading():

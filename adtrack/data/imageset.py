@@ -13,7 +13,7 @@ from .classes import ImageRecord
 from .loading import decode
 from .masks import decode_mask
 from .reading import STORED, Reading
-from .shift import Shift, check_severity, draw_shift
+from .shift import Shift, draw_shift
 from .splits import Splits
 from .transform import shift_image, shift_mask
 
@@ -104,7 +104,7 @@ def parse_name(name: str) -> tuple[str, str, float]:
         )
     split, domain, written = found.groups()
     severity = float(written or 1)
-    check_severity(severity)
+    config.check_severity(severity)
     return split, domain, severity
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UserError
+from ..config import check_severity
 
 RANGES = {
     "angle": (-10.0, 10.0),  # degrees
@@ -27,7 +27,6 @@ BLUR_KERNELS = (3, 5)
 ILLUMINATED_SHARE = 0.5
 LINEAR = ("left", "right", "top", "bottom")
 RADIAL = ("centre", "edge")
-MAX_SEVERITY = 2.0
 DEEPEST = 0.95  # of illumination at any severity: some light must remain at the dark end
 
 _UNSCALED = ("noise_seed", "illumination", "blur_kernel")  # the kernel is scaled by itself: it stays odd
@@ -85,15 +84,6 @@ def draw_shift(path: str, seed: int, severity: float = 1.0) -> Shift:
     """
     check_severity(severity)
     return _scaled(_draw(_Draws(seed, path)), severity)
-
-
-def check_severity(severity: float) -> None:
-    """Refuse a severity for which the transform is not defined."""
-    if not 0 <= severity <= MAX_SEVERITY:
-        raise UserError(
-            f"severity must be between 0 and {MAX_SEVERITY:g}, but got {severity}.",
-            "0 is no shift, 1 the protocol's, 2 double.",
-        )
 
 
 def _draw(draws: _Draws) -> Shift:

@@ -7,7 +7,6 @@ from adtrack.config import DataSpec
 from adtrack.data.classes import read_class
 from adtrack.data.demo import data_root
 from adtrack.data.reading import Reading
-from adtrack.data.shift import check_severity
 from adtrack.data.shifted_copy import MANIFEST, write_shifted
 from adtrack.errors import UserError
 from adtrack.evaluation.pairs import pair_rows, pair_sheet
@@ -43,7 +42,6 @@ def make_shift(data: DataSpec, out: Path, severity: float, warn: Say) -> ShiftRe
 
     ``warn`` is told what a reader of the class should know.
     """
-    check_severity(severity)  # before the demo data are drawn
     root = data_root(data.root)
     reading = None if data.bit_depth is None else Reading(data.bit_depth)
     copy = write_shifted(read_class(root, data.class_name), out, data.seed, severity, reading)
