@@ -45,12 +45,18 @@ def f1_threshold(scores: Sequence[float], labels: Sequence[int]) -> float:
 def good_threshold(scores: Sequence[float], quantile: float) -> float:
     """The threshold where no anomaly is labelled: the ``quantile`` of the scores (N) of good images.
 
-    ``expected_false_alarms`` says what follows from it. Raises UserError unless there are scores, all finite, and
+    ``expected_false_alarms`` says what follows from it. Where more scores are equal to the quantile than may reach the
+    threshold (all are 0 in a class of one picture), it is the next number above: else all of these would be alarms,
+    and every further image like them. Raises UserError unless there are scores, all finite, and
     the quantile lies in (0, 1].
     """
     check_quantile(quantile)
     scores, _ = labelled_scores(scores, np.zeros(len(scores), dtype=np.int64))
-    return score_quantile(scores, quantile)
+    threshold = score_quantile(scores, quantile)
+    lowest_above = math.ceil(_rank(len(scores), quantile) - 1e-9)  # 20 · 0.95 may be above 19 by an ulp
+    if np.count_nonzero(scores >= threshold) > len(scores) + 1 - lowest_above:
+        return float(np.nextafter(threshold, np.inf))
+    return threshold
 
 
 def expected_false_alarms(count: int, quantile: float) -> Estimate:

@@ -106,6 +106,24 @@ def test_good_threshold_of_four_scores(quantile: float, expected: float):
     assert good_threshold([3.0, 1.0, 6.0, 2.0], quantile) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("scores", "quantile", "alarms"),
+    [
+        ([0.0] * 10, 0.95, 0),  # a camera that stood still: no image differs from the bank
+        ([1.0] * 7, 0.5, 0),
+        ([0.0] * 8 + [2.0], 0.95, 1),
+        ([0.0] + [2.0] * 8, 0.95, 0),
+        ([1.0, 2.0, 2.0, 3.0], 0.5, 1),
+        (list(range(19)), 0.95, 1),
+        (list(range(39)), 0.95, 2),
+        ([5.0], 0.95, 1),  # of one image nothing else can be said
+    ],
+)
+def test_equal_scores_are_not_all_alarms(scores: list[float], quantile: float, alarms: int):
+    for order in (scores, scores[::-1]):
+        assert sum(score >= good_threshold(order, quantile) for score in order) == alarms
+
+
 def test_good_threshold_does_not_depend_on_the_order():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=130)
