@@ -29,13 +29,16 @@ def _orientation(checked: Checked, class_name: str) -> list[str]:
     images = [path for path in checked.turned if path not in checked.masks]
     if not images:
         return []
-    how = "as a viewer shows them" if checked.reading.upright else "as they are stored, as the model's were"
-    masks = ""
-    if checked.masks and checked.reading.upright:
+    if checked.reading.upright:
+        how = "as a viewer shows them"
         masks = (
             " Masks must be drawn so, which those of square images don't tell: if yours were drawn on the stored "
             "pixels, take the tags away (exiftool -Orientation= FILES)."
         )
+    else:
+        how = "as they are stored, as the model's were"
+        masks = " Masks that were drawn as a viewer shows them do not fit: build the bank anew."
+    masks *= bool(checked.masks)
     have = f"{_named(images, 'image')} of class {class_name} {'has' if len(images) == 1 else 'have'}"
     return [f"{have} an orientation tag: such images are read {how}.{masks}"]
 

@@ -48,3 +48,13 @@ def test_depth_and_orientation_are_told() -> None:
     assert said[1] == (
         "2 images (a.jpg, b.jpg) of class tile have an orientation tag: such images are read as a viewer shows them."
     )
+
+
+@pytest.mark.parametrize(
+    ("upright", "said"), [(True, "take the tags away"), (False, "do not fit: build the bank anew")]
+)
+def test_how_masks_must_be_drawn_on_turned_images_is_told(upright: bool, said: str) -> None:
+    facts = {"a_mask.png": MaskFacts(0.1, 0.0, True)}
+    (found,) = remarks(Checked({}, Reading(None, upright), turned=("a.jpg",), masks=facts), "tile")
+    assert said in found
+    assert remarks(Checked({}, Reading(), turned=("a_mask.png",), masks=facts), "tile") == []
