@@ -135,7 +135,8 @@ def file_orientation(path: Path) -> int:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    return any(_DEEP.search(_layout(tile)) for tile in image.tile)
+    # A BMP's BGR;16 is a pixel in 16 bits, all three channels of it.
+    return image.format in ("PNG", "TIFF") and any(_DEEP.search(_layout(tile)) for tile in image.tile)
 
 
 def _layout(tile: Any) -> str:

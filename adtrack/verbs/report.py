@@ -132,8 +132,8 @@ def print_scores(report: ScoreReport, say: Say) -> None:
         say(f"{count} left out, as images are {' '.join(SUFFIXES)}: {listed(report.no_images)}")
     if report.as_stored:
         say(
-            f"{report.as_stored} have an orientation tag and were scored as they are stored, as the model's own images "
-            "were read. A bank that is built anew takes them as a viewer shows them."
+            f"{counted(report.as_stored, 'image')} with an orientation tag: scored as stored, as the model's own were "
+            "read. A bank that is built anew takes them as a viewer shows them."
         )
     if report.left:
         say(f"Stopped: {report.left} images are not scored.")

@@ -136,7 +136,7 @@ def _as_in_browsers(image: Image.Image, reading: Reading) -> bool:
     """Whether browsers show an image's pixels as they are read: they know no TIFF and no depth, and turn JPEGs."""
     if image.format == "TIFF" or (image.mode.startswith("I;16") and reading.bits not in (None, FULL)):
         return False
-    if image.format == "JPEG" and reading.upright:
+    if image.format in ("JPEG", "MPO") and reading.upright:
         return "exif" in image.info or orientation_of(image) == UPRIGHT  # other places of the tag they don't know
     return "exif" not in image.info or orientation_of(image) == UPRIGHT
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from adtrack.data.checking import check_images
 from adtrack.data.classes import ImageRecord
+from adtrack.data.loading import decode
 from adtrack.data.reading import STORED, Reading
 from adtrack.errors import UserError
 
@@ -106,6 +107,15 @@ def test_the_largest_value_of_all_images_says_how_deep_they_are(tmp_path: Path, 
 def test_images_with_eight_bits_say_nothing_of_a_depth(tmp_path: Path, records: list[ImageRecord]) -> None:
     found = check_images(tmp_path, records)
     assert (found.reading, found.deepest, found.applied) == (Reading(), None, STORED)
+
+
+def test_a_pixel_of_sixteen_bits_is_no_channel_of_sixteen(tmp_path: Path) -> None:
+    masks, pixels = struct.pack("<4I", 0xF800, 0x07E0, 0x001F, 0), struct.pack("<2H", 0x2000, 0x0000)
+    head = struct.pack("<IiiHHIIiiII", 40, 2, 1, 1, 16, 3, len(pixels), 0, 0, 0, 0) + masks
+    size = 14 + len(head)
+    (tmp_path / "a.bmp").write_bytes(b"BM" + struct.pack("<IHHI", size + len(pixels), 0, 0, size) + head + pixels)
+    assert check_images(tmp_path, [ImageRecord("a.bmp", 0, "good")]).deepest is None
+    assert decode(tmp_path / "a.bmp").tolist() == [[[32, 0, 0], [0, 0, 0]]]
 
 
 def test_a_depth_that_is_given_counts_and_what_exceeds_it_is_named(tmp_path: Path) -> None:

@@ -156,11 +156,11 @@ def test_a_model_of_before_scores_photos_as_they_are_stored_and_says_so(score, p
         picture.save(tmp_path / f"{name}.png", exif=tag if name == "turned" else None)
     sources = tmp_path / "turned.png", tmp_path / "stored.png"
     shown, rows = score(*sources, out=tmp_path / "now")
-    assert rows[0]["score"] != rows[1]["score"] and "as they are stored" not in shown.out
+    assert rows[0]["score"] != rows[1]["score"] and "scored as stored" not in shown.out
     monkeypatch.setattr(scorer_module, "_reading", lambda text: STORED)
     stored, rows = score(*sources, out=tmp_path / "before")
     assert rows[0]["score"] == rows[1]["score"]
-    assert "1 have an orientation tag and were scored as they are stored" in stored.out
+    assert "1 image with an orientation tag: scored as stored" in stored.out
     turned, straight = items((tmp_path / "before/gallery.html").read_text(encoding="utf-8"))
     assert turned["image"] == "" and straight["image"]
 
