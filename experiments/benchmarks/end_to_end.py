@@ -60,7 +60,8 @@ def cut_down(root: Path, class_name: str, folder: Path, share: float) -> None:
         chosen += _some([record for record in images.test if record.kind == kind], count * share)
     for path in (path for record in chosen for path in (record.path, record.mask) if path):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / path, folder / path)
+        copy = shutil.copytree if (root / path).is_dir() else shutil.copyfile  # a folder of masks is one mask
+        copy(root / path, folder / path)
 
 
 def _some(records: list[ImageRecord] | tuple[ImageRecord, ...], count: float) -> list[ImageRecord]:

@@ -56,6 +56,8 @@ def ask(_finished_study) -> Iterator[Ask]:
         listening.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
         try:
             yield lambda *request: post(listening.getsockname()[1], *request)
         finally:
