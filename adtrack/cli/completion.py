@@ -51,7 +51,8 @@ def complete_class(context: click.Context, parameter: click.Parameter, incomplet
         names = class_names(Path(data).expanduser()) if isinstance(data, str) and data != DEMO else DEMO_CLASSES
     except UserError:
         return []
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    # The shell reads a name a line, and prints it as it is.
+    return [CompletionItem(name) for name in names if name.startswith(incomplete) and name.isprintable()]
 
 
 def complete_data(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

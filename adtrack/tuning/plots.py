@@ -13,6 +13,7 @@ from plotly.colors import sample_colorscale
 from plotly.graph_objects import Figure, Scatter
 
 from adtrack.errors import UserError
+from adtrack.naming import visible
 from adtrack.reporting.figures import titled, write_figure
 from adtrack.reporting.interactive import AXIS_WIDTH, FONT, plain
 from adtrack.reporting.layout import LEAST_SPREAD, value_range
@@ -77,7 +78,7 @@ def _subtitle(trials: Sequence[TrialRecord]) -> str:
     undefined = sum(not math.isfinite(objective(trial)) for trial in trials)
     left_out = f" · {undefined} without a finite objective left out" if undefined else ""
     count = f"{len(trials)} trial{'s' * (len(trials) != 1)}"
-    return html.escape(f"{class_name} · study {study} · split {split} · {count}{left_out}")
+    return html.escape(visible(f"{class_name} · study {study} · split {split} · {count}{left_out}"))
 
 
 @contextmanager
@@ -100,7 +101,10 @@ def _varying(trials: Sequence[TrialRecord]) -> list[str]:
 def _study(trials: Sequence[TrialRecord]) -> optuna.Study:
     """The trials, in the order given, as an Optuna study in memory."""
     rows = [
-        {LABELS[name]: html.escape(value) if isinstance(value, str) else value for name, value in found.items()}
+        {
+            LABELS[name]: html.escape(visible(value)) if isinstance(value, str) else value
+            for name, value in found.items()
+        }
         for found in map(parameters, trials)
     ]
     choices = {label: sorted({row[label] for row in rows if label in row}) for label in LABELS.values()}
