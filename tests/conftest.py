@@ -257,14 +257,32 @@ def blank_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mlflow.db"
 
 
-def _killed_at(statement: int, work: Callable[[], object]) -> bool:
-    """Whether a process that does ``work`` was killed by its database's statement of this number."""
+def _in_a_process(work: Callable[[], int | None]) -> int:
+    """The id of a process that does ``work`` and ends with its exit code. It has loaded already what this one has."""
     child = os.fork()
     if child == 0:
-        asked = iter(range(statement))
+        code = 70
+        try:
+            code = work() or 0
+        finally:
+            os._exit(code)  # whatever happens, it must not go on with pytest
+    return child
 
+
+@pytest.fixture(scope="session")
+def in_a_process() -> Callable[[Callable[[], int | None]], int]:
+    """Begins some work in another process and gives its id."""
+    return _in_a_process
+
+
+def _killed_at(statement: int, work: Callable[[], object]) -> bool:
+    """Whether a process that does ``work`` was killed by its database's statement of this number."""
+
+    def watched() -> None:
         from sqlalchemy import event
         from sqlalchemy.engine import Engine
+
+        asked = iter(range(statement))
 
         @event.listens_for(Engine, "before_cursor_execute")
         def _(*_: object) -> None:
@@ -272,8 +290,8 @@ def _killed_at(statement: int, work: Callable[[], object]) -> bool:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         work()
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    return os.WIFSIGNALED(os.waitpid(_in_a_process(watched), 0)[1])
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import signal
 import sqlite3
 import subprocess
@@ -116,6 +117,19 @@ def test_a_study_that_is_killed_at_any_statement_ends_with_exactly_its_trials(
     assert {record.number for record in study_trials(parent.data.tags["adtrack.study"])} == {
         trial.number for trial in complete
     }
+    assert [str(found.version) for found in MlflowClient().search_model_versions("name = 'adtrack-part'")] == ["1"]
+
+
+@pytest.mark.slow
+def test_four_processes_without_a_store_do_exactly_the_trials_asked_for(workplace, adtrack, part, space, in_a_process):
+    (workplace / "mlflow.db").unlink()
+    command = ("tune", *part, *space, "--trials", 4)
+    started = [in_a_process(lambda: adtrack(*command).code) for _ in range(4)]
+    assert [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in started] == [0] * 4
+    trials = optuna_trials()
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 4
+    assert len({tuple(trial.params.values()) for trial in trials}) == 4
+    assert statuses() == ["FINISHED"] * 5
     assert [str(found.version) for found in MlflowClient().search_model_versions("name = 'adtrack-part'")] == ["1"]
 
 
