@@ -120,11 +120,17 @@ def _alive(experiment: Experiment, variable: str) -> Experiment:
     """An experiment that must not be deleted; ``variable`` names it, if one does."""
     if experiment.lifecycle_stage == LifecycleStage.ACTIVE:
         return experiment
-    rule = f"{variable} must name an experiment that is not" if variable else "the experiment for runs must not be"
-    raise UserError(
+    if variable:
+        raise deleted_experiment(f"{variable} must name an experiment that is not", experiment, f"unset {variable}")
+    raise deleted_experiment("the experiment for runs must not be", experiment, f"name another one by {_NAME}")
+
+
+def deleted_experiment(rule: str, experiment: Experiment, instead: str) -> UserError:
+    """What is said of an experiment that is deleted although it is needed."""
+    number = experiment.experiment_id
+    return UserError(
         f"{rule} deleted, but {experiment.name!r} is.",
-        f"restore it with all its runs: mlflow experiments restore --experiment-id {experiment.experiment_id}; or "
-        + (f"unset {variable}." if variable else f"name another one by {_NAME}."),
+        f"restore it with all its runs: mlflow experiments restore --experiment-id {number}; or {instead}.",
     )
 
 

@@ -31,6 +31,9 @@ def lay_out(url: str, make: Callable[[str], None]) -> None:
     draft = file.with_name(f"{file.name}.partial")
     _remove(draft, *_beside(draft))
     make(sqlalchemy.make_url(url).set(database=str(draft)).render_as_string(hide_password=False))
+    if database_tables(url):  # another program, such as mlflow ui, has begun meanwhile, and has the file open
+        _remove(draft)
+        return
     _remove(*_beside(file))  # of a database that is gone: SQLite would play them back into the new one
     draft.replace(file)
 

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Run, ViewType
 
 from adtrack.errors import UserError
+from adtrack.tracking.experiment import deleted_experiment
 from adtrack.tracking.store import quoted, search_runs
 from adtrack.tracking.tags import CLASS, DIGEST, MODEL, STUDY, TRIAL, leave_out, whole
 
@@ -116,10 +117,17 @@ def study_parent(study: str) -> str | None:
 def study_home(study: str) -> str | None:
     """The experiment of a study's first trial, None if it has no trial: there it stays.
 
-    MLflow shows trials below their parent within one experiment only, and moves no run to another.
+    MLflow shows trials below their parent within one experiment only, and moves no run to another. UserError if that
+    experiment is deleted: no search finds what is in it.
     """
-    trials = search_runs(f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'trial'")
-    return trials[0].info.experiment_id if trials else None
+    condition = f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'trial'"
+    if trials := search_runs(condition):
+        return trials[0].info.experiment_id
+    client = MlflowClient()
+    for gone in client.search_experiments(view_type=ViewType.DELETED_ONLY):
+        if client.search_runs([gone.experiment_id], condition, ViewType.ALL, max_results=1):
+            raise deleted_experiment(f"the experiment of study {study} must not be", gone, "choose another --study")
+    return None
 
 
 def parent_in(experiment: str, study: str) -> str | None:

@@ -14,6 +14,7 @@ from adtrack.tracking.layout import (
     _mlflows_tables,
     database_tables,
     is_half_laid,
+    lay_out,
     lay_out_store,
     move_aside,
     sqlite_file,
@@ -58,6 +59,18 @@ def test_a_database_that_is_there_is_left_to_its_program(cold):
     for uri in ("sqlite://", "sqlite:///:memory:", "postgresql://host/db", "http://host"):
         assert sqlite_file(uri) is None
         lay_out_store(uri) if uri.startswith("http") else None
+
+
+def test_a_database_that_another_program_begins_meanwhile_is_not_replaced(tmp_path):
+    file = tmp_path / "o.db"
+
+    def make(draft: str) -> None:
+        for path in (sqlite_file(draft), file):
+            with closing(sqlite3.connect(path)) as database:
+                database.execute(f"CREATE TABLE of_{path.stem} (number)".replace(".", "_"))
+
+    lay_out(f"sqlite:///{file}", make)
+    assert database_tables(f"sqlite:///{file}") == {"of_o"} and [*tmp_path.iterdir()] == [file]
 
 
 @pytest.fixture

@@ -78,3 +78,16 @@ def test_a_study_that_an_earlier_version_began_under_mlflow_run_goes_on(own_stud
     assert parent.info.run_id == own_study.parent and "adtrack.continued_in" not in parent.data.tags
     assert experiments("trial") == {home} and len(runs("trial")) == 4 and statuses() == {"FINISHED"}
     assert {run.data.tags["mlflow.parentRunId"] for run in runs("trial")} == {own_study.parent}
+
+
+def test_a_study_whose_experiment_was_deleted_says_how_to_get_it_back(own_study, adtrack, part, space):
+    client = MlflowClient()
+    number = client.get_run(own_study.parent).info.experiment_id
+    client.delete_experiment(number)
+    command = ("tune", *part, *space, "--trials", 3)
+    refused = adtrack(*command, MLFLOW_EXPERIMENT_NAME="line 8")
+    assert refused.code == 2 and f"the experiment of study {own_study.name} must not be deleted" in refused.err
+    assert f"mlflow experiments restore --experiment-id {number}; or choose another --study." in refused.err
+    assert search_runs("") == []
+    client.restore_experiment(number)
+    assert adtrack(*command).code == 0 and statuses() == {"FINISHED"}
