@@ -108,12 +108,13 @@ def _load(data: bytes, name: str, most: int) -> Frame:
         raise _too_large(name, f"{width} × {height} pixels", most)
     if width * height == 0:
         raise UserError(f"image must have pixels, but {name} is {width} × {height}.")
-    is_turned, is_deep, layout = image.format == "TIFF", _is_deep(image), _layout(image.tile[0])
+    is_turned, has_depth, layout = image.format == "TIFF", is_deep(image), _layout(image.tile[0])
     orientation = orientation_of(image) if is_turned else UPRIGHT  # which Pillow forgets once it has turned a TIFF
     image.load()
     if not is_turned:
         orientation = orientation_of(image)  # which a PNG may hold behind its pixels
-    return Frame(image, name, orientation, is_turned, is_deep, _deep(image, layout, data) if is_deep else None)
+    deep = _deep(image, layout, data) if has_depth else None
+    return Frame(image, name, orientation, is_turned, has_depth, deep)
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -134,7 +135,8 @@ def file_orientation(path: Path) -> int:
         return UPRIGHT
 
 
-def _is_deep(image: Image.Image) -> bool:
+def is_deep(image: Image.Image) -> bool:
+    """Whether the file of an image that is not decoded yet has 16 bits a channel."""
     # A BMP's BGR;16 is a pixel in 16 bits, all three channels of it.
     return image.format in ("PNG", "TIFF") and any(_DEEP.search(_layout(tile)) for tile in image.tile)
 

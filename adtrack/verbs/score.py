@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from adtrack.data.decoding import FORMATS, UPRIGHT, file_orientation, orientation_of
+from adtrack.data.decoding import FORMATS, UPRIGHT, file_orientation, is_deep, orientation_of
 from adtrack.data.reading import FULL, Reading
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
@@ -134,7 +134,7 @@ def _address(path: Path, out: Path, reading: Reading) -> str:
 
 def _as_in_browsers(image: Image.Image, reading: Reading) -> bool:
     """Whether browsers show an image's pixels as they are read: they know no TIFF and no depth, and turn JPEGs."""
-    if image.format == "TIFF" or (image.mode.startswith("I;16") and reading.bits not in (None, FULL)):
+    if image.format == "TIFF" or (is_deep(image) and reading.bits not in (None, FULL)):
         return False
     if image.format in ("JPEG", "MPO") and reading.upright:
         return "exif" in image.info or orientation_of(image) == UPRIGHT  # other places of the tag they don't know

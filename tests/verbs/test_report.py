@@ -1,0 +1,30 @@
+"""What the user reads at the end of a verb: numbers that do not exist are no numbers, and it is said why."""
+
+import math
+
+import pytest
+
+from adtrack.verbs.report import _print_metrics
+
+IMAGES = {"image_auroc": 1.0, "image_auroc_low": 0.5, "image_auroc_high": 1.0, "image_auprc": 1.0, "f1": 1.0}
+PIXELS = {"pixel_auroc": 0.9, "pixel_aupro_030": 0.8}
+UNDEFINED = dict.fromkeys(PIXELS, math.nan)
+
+
+@pytest.mark.parametrize(
+    ("sets", "unmarked", "said"),
+    [
+        ({"val_clean": PIXELS, "val_shift": PIXELS}, "", None),
+        (
+            {"val_clean": UNDEFINED, "val_shift": PIXELS},
+            "",
+            "No pixel metrics of val_clean: no mask there marks a pixel that the view shows.",
+        ),
+        ({"val_clean": {}, "val_shift": {}}, "class tile has no masks", "No pixel metrics: class tile has no masks."),
+    ],
+)
+def test_the_table_says_why_it_has_no_pixel_metrics(sets: dict, unmarked: str, said: str | None) -> None:
+    lines: list[str] = []
+    _print_metrics({name: IMAGES | metrics for name, metrics in sets.items()}, unmarked, lines.append)
+    assert "nan" not in "".join(lines)
+    assert [line.strip() for line in lines if "No pixel" in line] == ([said] if said else [])
