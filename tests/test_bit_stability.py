@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from adtrack.config import BackboneSpec, BankSpec, DataSpec, DetectorSpec, ImageSpec, PadimSpec
-from adtrack.detectors import closeness, coreset, distance, encoding, principal, search
+from adtrack.detectors import closeness, coreset, distance, distinct, encoding, principal, search
 from adtrack.detectors.patchcore import _points
 from adtrack.evaluation import workbench
 from adtrack.evaluation.workbench import Built, Workbench
@@ -30,7 +30,8 @@ SPECS: dict[str, DetectorSpec] = {
 PIECES = {
     workbench: {"_CHUNK_BYTES": 2**21},
     coreset: {"_ROUND_LEAST": 50, "_ROWS": 100, "_CENTRES": 32, "_ACTIVE": 40},
-    closeness: {"_TILE": {"cpu": (64, 128)}, "CROWD": 40},
+    closeness: {"_TILE": {"cpu": (64, 128)}, "CROWD": 40, "_PAIRS": 1000},
+    distinct: {"_CHUNK": 500},
     encoding: {"_CHUNK": 100},
     principal: {"_SAMPLE": 100, "_BYTES": np.inf, "fast_bytes": lambda: not encoding.fast_bytes()},
     distance: {"_NUMBERS": 10_000},

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adtrack.detectors import closeness, coreset, distance, encoding, principal, search
+from adtrack.detectors import closeness, coreset, distance, distinct, encoding, principal, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
 
@@ -34,6 +34,7 @@ SMALL = {
     encoding: {"_CHUNK": 7},
     principal: {"_SAMPLE": 20, "_ASKED": 5},
     distance: {"_NUMBERS": 32},
+    distinct: {"_CHUNK": 50},
     search: {"PRODUCTS": 64, "_SMALL": 400, "_QUERIES": 9},
 }
 USUAL = {search: {"_SMALL": 2000}}  # some of the banks that are drawn are searched by encoded rows
