@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from adtrack.cli.experiment import NAMES
+from adtrack.tracking.store import search_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 VIEW = ("--resize", "64", "--crop", "0", "--weights", "random", "--layers", "layer2", "--padim-dimensions", "12")
@@ -35,6 +36,10 @@ def test_an_experiment_writes_its_tables_and_charts(name: str, workplace: Path, 
     assert f"Tables and charts: tables/{name}\n" in done.out and not {"|", "\\", "#"} & set(done.out)
     first = pd.read_csv(folder / f"{name}.csv")
     assert set(first["class"]) == {"part"} and first["image_auroc"].between(0, 1).all()
+    (run,) = search_runs(f"tags.`adtrack.experiment` = '{name}'")
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith(f"[The tables](#/experiments/1/runs/{run.info.run_id}/artifacts/{name}/{name}.html)")
+    assert "| class | method |" in note
     again = experiment(name, "--data", tiny_data, *VIEW)
     assert again.code == 0 and "taken from run" in again.err and "from train_clean\n" not in again.err
     pd.testing.assert_frame_equal(pd.read_csv(folder / f"{name}.csv"), first)

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from adtrack.features.backbone import choose_device
 from adtrack.lab.cells import Cells, code_version
 from adtrack.lab.setup import Setup
 from adtrack.naming import argument
-from adtrack.reporting.render import Table
-from adtrack.tracking.runs import RunTags, device_name, log_folder, log_params, set_tags, tracked_run
+from adtrack.reporting.render import Table, markdown
+from adtrack.tracking.runs import NOTE_TAG, RunTags, device_name, log_folder, log_params, set_tags, tracked_run
+from adtrack.tracking.runs import run_experiment as experiment_of
 from adtrack.tracking.store import open_store
 from adtrack.tracking.workers import working
 from adtrack.verbs.checks import check_writable, need_anomalies
@@ -65,11 +67,11 @@ def run_experiment(
         tags = RunTags(",".join(setup.classes), ",".join(setup.methods), "none", "several")
         extra = {"adtrack.role": "experiment", "adtrack.experiment": name}
         with (
-            tracked_run(worker, tags, name=f"experiment {name}", extra=extra),
+            tracked_run(worker, tags, name=f"experiment {name}", extra=extra) as run_id,
             tempfile.TemporaryDirectory() as scratch,
         ):
             log_params({key: str(value) for key, value in params.items()})
-            cells, folder = Cells(worker, say), Path(scratch) / name
+            cells, folder = Cells(worker, _on_its_page(say)), Path(scratch) / name
             folder.mkdir()
             tables = experiment.measure(cells, setup, folder)
             (folder / "about.json").write_text(
@@ -77,10 +79,29 @@ def run_experiment(
             )
             set_tags({"adtrack.cells": ",".join(cell.run_id for cell in cells.used)[:_TAG]})
             log_folder(Path(scratch))
+            set_tags({NOTE_TAG: _note(name, run_id, tables)})
             target.mkdir(parents=True, exist_ok=True)
             for file in sorted(folder.iterdir()):
                 (target / file.name).write_bytes(file.read_bytes())
     return ExperimentReport(name, tuple(tables), target)
+
+
+def _on_its_page(say: Say) -> Say:
+    """``say`` that also tells on the active run's page in MLflow what is being measured."""
+
+    def told(text: str) -> None:
+        say(text)
+        words = text.replace("`", "'")  # in a code span, nothing of a class's name is obeyed
+        set_tags({NOTE_TAG: f"**At work:** `{words}` ({datetime.now().astimezone():%Y-%m-%d %H:%M %Z})"})
+
+    return told
+
+
+def _note(name: str, run_id: str, tables: Sequence[Table]) -> str:
+    """Markdown for the run's page: where all of the tables are, and those that fit."""
+    place = f"#/experiments/{experiment_of(run_id)}/runs/{run_id}/artifacts/{name}/{name}.html"
+    parts = [f"[The tables]({place})", *(markdown([table]) for table in tables)]
+    return "\n\n".join(part for count, part in enumerate(parts, start=1) if sum(map(len, parts[:count])) < _TAG)
 
 
 def _about(name: str, setup: Setup, params: Mapping[str, object], cells: Cells) -> dict[str, object]:
