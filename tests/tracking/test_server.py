@@ -194,7 +194,7 @@ def test_models_come_through_the_server_with_the_trunk_from_the_parent(on_server
         assert run.info.artifact_uri.startswith("mlflow-artifacts:")
     best = by_role("study")[0].data.tags["adtrack.best_run"]
     of_trial = load_model(MlflowClient().get_run(best).data.tags["adtrack.model"], device).scorer
-    champion = load_model("models:/adtrack-part@champion", device).scorer
+    champion = load_model("models:/adtrack-part@champion", device, whole=True).scorer  # with its code, as to serve it
     assert of_trial.judge(picture).score == champion.judge(picture).score > 0
     assert mlflow.artifacts.load_text(f"runs:/{best}/scores/test_shift.csv").startswith("path,kind,label,score")
 
