@@ -82,7 +82,7 @@ def _checked_run() -> Run | None:
     except MlflowException as error:
         if error.error_code not in _UNKNOWN:
             raise
-        raise _stale(_RUN, "a run of this tracking store", f"there is no run {run_id}") from error
+        raise _stale(_RUN, "a run of this tracking store", f"there is no run {run_id!r}") from error
     if run.info.lifecycle_stage == LifecycleStage.DELETED:
         raise _stale(_RUN, "a run that is not deleted", f"{run_id} is")
     if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
@@ -113,7 +113,7 @@ def _numbered(number: str, variable: str = "") -> Experiment:
     except MlflowException as error:
         if error.error_code not in _UNKNOWN:
             raise
-        raise _stale(_ID, "an experiment of this tracking store", f"there is no experiment {number}") from error
+        raise _stale(_ID, "an experiment of this tracking store", f"there is no experiment {number!r}") from error
 
 
 def _alive(experiment: Experiment, variable: str) -> Experiment:

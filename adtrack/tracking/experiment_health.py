@@ -16,7 +16,7 @@ def look_at_experiment() -> Check:
         finding = Finding(
             BROKEN,
             error.rule.removesuffix("."),
-            "No verb that logs or looks up runs works; what has been logged is kept.",
+            "No verb that logs or looks up runs works. What has been logged is kept, and registered models score.",
             error.hint[0].upper() + error.hint[1:],
         )
         return Check(GROUP, "experiment", "cannot be used", (finding,))

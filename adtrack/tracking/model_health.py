@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, LoggedModelStatus, Run, RunStatus
+from mlflow.entities import LoggedModel, LoggedModelStatus, Run, RunStatus, ViewType
 from mlflow.entities.model_registry import RegisteredModel
 
 from adtrack.features.weights import cached_trunk
@@ -31,9 +31,9 @@ def look_at_models() -> list[Check]:
 
 
 def _logged_models() -> dict[str, LoggedModel]:
-    """All logged models by id, page after page."""
+    """All logged models by id, page after page: a deleted experiment's models are there, and score."""
     client = MlflowClient()
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    experiments = [experiment.experiment_id for experiment in client.search_experiments(ViewType.ALL)]
     found, token = {}, None
     while True:
         page = client.search_logged_models(experiments, page_token=token)

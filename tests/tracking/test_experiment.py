@@ -91,7 +91,7 @@ def make_stale(client: MlflowClient, variable: str, how: str) -> str:
 @pytest.mark.parametrize(
     ("variable", "how", "said"),
     [
-        ("MLFLOW_RUN_ID", "unknown", "a run of this tracking store, but there is no run 0123"),
+        ("MLFLOW_RUN_ID", "unknown", "a run of this tracking store, but there is no run '0123"),
         ("MLFLOW_RUN_ID", "nonsense", "a run of this tracking store"),
         ("MLFLOW_RUN_ID", "deleted", "a run that is not deleted"),
         ("MLFLOW_RUN_ID", "finished", r"a run that has just begun, but \w+ has ended \(FINISHED\)"),
@@ -99,7 +99,7 @@ def make_stale(client: MlflowClient, variable: str, how: str) -> str:
         (
             "MLFLOW_EXPERIMENT_ID",
             "unknown",
-            "an experiment of this tracking store, but there is no experiment 7",
+            "an experiment of this tracking store, but there is no experiment '7'",
         ),
         ("MLFLOW_EXPERIMENT_ID", "nonsense", "an experiment of this tracking store"),
         ("MLFLOW_EXPERIMENT_ID", "deleted", "'line 7' is.*mlflow experiments restore --experiment-id 1"),

@@ -89,5 +89,8 @@ def test_a_study_whose_experiment_was_deleted_says_how_to_get_it_back(own_study,
     assert refused.code == 2 and f"the experiment of study {own_study.name} must not be deleted" in refused.err
     assert f"mlflow experiments restore --experiment-id {number}; or choose another --study." in refused.err
     assert search_runs("") == []
+    told = adtrack("doctor")
+    assert told.code == 1 and "experiment for runs must not be deleted" in " ".join(told.out.split())
+    assert "backup" not in told.out and "1 broken" in told.out  # the registered bank is as it was
     client.restore_experiment(number)
     assert adtrack(*command).code == 0 and statuses() == {"FINISHED"}
