@@ -64,11 +64,11 @@ def _size(mask: np.ndarray) -> str:
 
 
 def _mask(frame: Frame, reading: Reading) -> np.ndarray:
-    return frame.placed(marked(frame), reading.upright)
+    return frame.placed(_marked(frame)[0], reading.upright)
 
 
-def marked(frame: Frame) -> np.ndarray:
-    """Which pixels of a frame are marked: bool (H, W), lying as it does."""
+def _marked(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """Which pixels of a frame are marked, bool (H, W), and its brightest channel (H, W); both lying as it does."""
     channels, colours = _channels(frame)
     brightest = channels.max(axis=2)
     found = brightest > _limit(frame.image, float(brightest.max()), colours)
@@ -77,7 +77,7 @@ def marked(frame: Frame) -> np.ndarray:
             f"a mask must be black where the part is good, but {frame.name} has several colours and no black.",
             "save it as white on black.",
         )
-    return found
+    return found, brightest
 
 
 def _limit(image: Image.Image, most: float, colours: bool) -> float:
@@ -98,6 +98,8 @@ def _channels(frame: Frame) -> tuple[np.ndarray, bool]:
         return _seen(frame.deep[:, :, :-1], frame.deep[:, :, -1:]), False
     if image.mode in ("I", "F"):
         return np.nan_to_num(np.asarray(image, dtype=np.float64))[:, :, None], False
+    if _is_grey(image):
+        return np.asarray(image.convert("L"))[:, :, None], False
     rgba = np.asarray(image.convert("RGBA"))
     channels = rgba[:, :, :3]
     if image.has_transparency_data:
@@ -119,8 +121,7 @@ def _seen(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 def mask_facts(frame: Frame, upright: bool) -> MaskFacts:
     """The facts of a mask's frame."""
-    found = marked(frame)
-    brightest = _channels(frame)[0].max(axis=2)
+    found, brightest = _marked(frame)
     between = (brightest > brightest.max() / 8) & ~found
     if between.any():  # edges are no even grey
         between &= maximum_filter(brightest, 3) == minimum_filter(brightest, 3)
@@ -130,6 +131,12 @@ def mask_facts(frame: Frame, upright: bool) -> MaskFacts:
 
 def _not_black(frame: Frame) -> np.ndarray:
     image = frame.image
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    if image.mode in ("I", "F") or image.mode.startswith("I;16") or _is_grey(image):
         return np.asarray(image) != 0
     return (np.asarray(image.convert("RGBA"))[..., :3] != 0).any(axis=2)
+
+
+def _is_grey(image: Image.Image) -> bool:
+    """Whether 8 or fewer bits of grey are all there is, as in nearly every mask: three equal colours take four times as
+    long to look at."""
+    return image.mode in ("1", "L") and not image.has_transparency_data
