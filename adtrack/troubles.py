@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .cache import cache_folder
 from .errors import UserError
+from .findings import first_line
 
 KEPT = "what is finished is kept, and the same command goes on from there"
 _FULL, _READ_ONLY = {errno.ENOSPC, errno.EDQUOT}, {errno.EROFS}
@@ -31,7 +32,7 @@ def trouble(error: BaseException) -> TroubleError | None:
 def disk_trouble(error: BaseException) -> TroubleError | None:
     """The sentence for an error that comes of a disk that is full or cannot be written to; None for all others."""
     for one in _chain(error):
-        what = f"({_first_line(one)})"
+        what = f"({_told(one)})"
         if is_full(one):
             places = " and ".join(full_places()) or "one of those at work"
             return TroubleError(
@@ -46,7 +47,7 @@ def disk_trouble(error: BaseException) -> TroubleError | None:
 def _server_trouble(error: BaseException) -> TroubleError | None:
     for one in filter(_is_unreachable, _chain(error)):
         return TroubleError(
-            f"the tracking server must stay reachable, but it no longer is ({_first_line(one)}).",
+            f"the tracking server must stay reachable, but it no longer is ({_told(one)}).",
             f"once it is back, {KEPT}; adtrack doctor --fix ends runs that stay RUNNING.",
         )
     return None
@@ -94,7 +95,6 @@ def _is_unreachable(error: BaseException) -> bool:
     return bool(names & _UNREACHABLE)
 
 
-def _first_line(error: BaseException) -> str:
+def _told(error: BaseException) -> str:
     """What it says in one line, without a login that stands in an address."""
-    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-    return re.sub(r"//[^/@\s]*@", "//", line)[:300]
+    return re.sub(r"//[^/@\s]*@", "//", first_line(error))[:300]

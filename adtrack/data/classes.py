@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
-from .files import visible
+from .files import entries
 from .mvtec import GOOD, LAYOUT, is_class, list_class
 
 
@@ -71,11 +71,11 @@ def _checked(root: Path) -> Path:
 
 def class_names(root: Path) -> list[str]:
     """The sub-folders of ``root`` that have train/good, sorted."""
-    return [entry.name for entry in visible(_checked(root)) if is_class(entry)]
+    return [entry.name for entry in entries(_checked(root)) if is_class(entry)]
 
 
 def read_class(root: Path, name: str) -> ImageClass:
-    """The images of class ``name`` below ``root``; only names are read here, ``loading.check_images`` opens the files.
+    """The images of class ``name`` below ``root``; only names are read here, ``checking.check_images`` opens the files.
 
     UserError: no such root or class, or what ``mvtec.list_class`` refuses.
     """

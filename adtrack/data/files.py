@@ -30,13 +30,13 @@ def _counts(name: str) -> bool:
     return not name.startswith(".") and name.casefold() not in _LITTER
 
 
-def visible(folder: Path) -> Iterator[Path]:
+def entries(folder: Path) -> Iterator[Path]:
     """What ``folder`` holds, by name, without hidden things and litter; nothing if there is no such folder."""
     try:
-        entries = sorted(folder.iterdir(), key=lambda entry: entry.name) if folder.is_dir() else []
+        found = sorted(folder.iterdir(), key=lambda entry: entry.name) if folder.is_dir() else []
     except OSError as error:
         _unreadable(error)
-    yield from (entry for entry in entries if _counts(entry.name))
+    yield from (entry for entry in found if _counts(entry.name))
 
 
 def files_below(folder: Path, skip: Iterable[Path] = ()) -> Iterator[Path]:

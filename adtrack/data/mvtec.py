@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..findings import counted, listed
-from .files import SUFFIXES, files_below, images_below, is_beside, is_image, visible
+from .files import SUFFIXES, entries, files_below, images_below, is_beside, is_image
 from .truth import find_masks, truth_folders
 
 GOOD = "good"
@@ -54,7 +54,7 @@ def list_class(folder: Path) -> Listing:
             f"train/good must hold normal images, but {folder.name}/train/good has none.",
             f"It takes {' '.join(SUFFIXES)}.",
         )
-    kinds = [entry.name for entry in visible(folder / "test") if entry.is_dir() and entry.name != GOOD]
+    kinds = [entry.name for entry in entries(folder / "test") if entry.is_dir() and entry.name != GOOD]
     defects = {kind: tuple(images_below(folder / "test" / kind)) for kind in kinds}
     _refuse_good_ones(folder, defects)
     places = truth_folders(folder / "ground_truth", kinds)
@@ -124,7 +124,7 @@ def _written_otherwise(folder: Path, places: Mapping[str, Path]) -> Iterator[str
 def _left_out(folder: Path, taken: set[Path]) -> Iterator[str]:
     """What lies in the class's folders, looks like an image or a mask, and is none of its images and masks."""
     masks, images, others = [], [], []
-    for file in (file for entry in visible(folder) if entry.is_dir() for file in files_below(entry)):
+    for file in (file for entry in entries(folder) if entry.is_dir() for file in files_below(entry)):
         if file not in taken and not is_beside(file):
             in_truth = file.is_relative_to(folder / "ground_truth")
             (others if not is_image(file) else masks if in_truth else images).append(file)

@@ -1,13 +1,20 @@
 """What a user should know of how his files were read, a sentence each: it changes every number."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..findings import counted, listed
 from .checked import Checked
+from .classes import ImageClass, ImageRecord
 from .reading import FULL
+from .repeats import repeated
 
 _MOSTLY = 0.5  # share of a mask: few defects cover more
 _AREA = 0.05  # share of what is marked, from which even grey that does not count is worth a word
+
+
+def all_remarks(images: ImageClass, checked: Checked, parts: Mapping[str, Sequence[ImageRecord]]) -> tuple[str, ...]:
+    """On what counts of a class's files, on how they were read, and on those that its ``parts`` hold repeatedly."""
+    return *images.remarks, *remarks(checked, images.name), *repeated(parts, checked.contents)
 
 
 def remarks(checked: Checked, class_name: str) -> list[str]:

@@ -24,8 +24,7 @@ from .classes import ImageClass, ImageRecord
 from .loading import decode
 from .masks import decode_mask
 from .reading import Reading
-from .remarks import remarks
-from .repeats import repeated
+from .remarks import all_remarks
 from .shift import Shift, draw_shift
 from .transform import shift_image, shift_mask
 
@@ -84,11 +83,7 @@ def write_shifted(
         raise UserError(
             f"out must be a folder that can be written to, but {out} is not ({error.strerror or error}).", _ELSEWHERE
         ) from error
-    said = (
-        *images.remarks,
-        *remarks(checked, images.name),
-        *repeated({"train": images.train, "test": images.test}, checked.contents),
-    )
+    said = all_remarks(images, checked, {"train": images.train, "test": images.test})
     return ShiftedCopy(folder, checked, shifts, sum(kept for _, kept in finished), said)
 
 

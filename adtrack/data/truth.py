@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from ..errors import UserError
-from .files import images_below, visible
+from .files import entries, images_below
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def truth_folders(truth: Path, kinds: Sequence[str]) -> dict[str, Path]:
 
     Some systems don't tell ``Spot`` from ``spot``; the same files shall be read there and here.
     """
-    folders = {entry.name: entry for entry in visible(truth) if entry.is_dir()}
+    folders = {entry.name: entry for entry in entries(truth) if entry.is_dir()}
     found = {kind: folders[kind] for kind in kinds if kind in folders}
     for kind in kinds:
         alike = [name for name in folders if name.casefold() == kind.casefold()]

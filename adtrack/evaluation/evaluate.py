@@ -62,10 +62,9 @@ def calibrate(val: Scored, good_quantile: float = GOOD_QUANTILE) -> Calibration:
 def evaluate(scored: Scored, masks: Sequence[np.ndarray] | None, view: ImageSpec, threshold: float) -> Evaluation:
     """All metrics of a scored image set; those of pixels only where there are masks, bool (H, W) at source size.
 
-    Of a set without anomalies there are ``GOOD_METRICS`` only. The false-alarm rate has its exact interval, the AUROC
-    its own.
-    ``threshold`` comes from elsewhere (Val-clean) and is applied as it is. Pixels outside the view's crop have no
-    score, so they do not count.
+    Of a set without anomalies there are ``GOOD_METRICS`` only. With AUROC and false-alarm rate come the ends of their
+    intervals. ``threshold`` comes from elsewhere (Val-clean) and is applied as it is. Pixels outside the view's crop
+    have no score, so they do not count.
     """
     metrics = _image_level(scored.scores.image, scored.images.labels, threshold)
     curve = None

@@ -50,8 +50,12 @@ def stratified_draws(labels: np.ndarray, resamples: int, seed: int) -> np.ndarra
 
 def class_draws(class_name: str, labels: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
     """``stratified_draws`` by a seed of the class's own, so that classes vary independently in a macro mean."""
-    digest = hashlib.sha256(f"{seed}/{class_name}".encode()).digest()
-    return stratified_draws(labels, resamples, int.from_bytes(digest))
+    return stratified_draws(labels, resamples, class_seed(class_name, seed))
+
+
+def class_seed(class_name: str, seed: int) -> int:
+    """The seed of one class's resamples."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{class_name}".encode()).digest())
 
 
 def resampled(sample: Sample, metric: str, draws: np.ndarray) -> np.ndarray:

@@ -10,11 +10,9 @@ half an unseen image of each: together one, which Walley's imprecise Dirichlet m
 (*Inferences from Multinomial Data*, JRSS B 1996); simulated intervals hold the truth as often as they say, or oftener.
 """
 
-import hashlib
-
 import numpy as np
 
-from adtrack.evaluation.resampling import RESAMPLES, Sample, resampled
+from adtrack.evaluation.resampling import RESAMPLES, Sample, class_seed, resampled
 
 _OF_ONE_KIND = ("recall", "false_alarm_rate")  # the others look at good and anomalous images
 
@@ -23,8 +21,7 @@ def class_weights(
     class_name: str, labels: np.ndarray, metric: str, resamples: int = RESAMPLES, seed: int = 0
 ) -> np.ndarray:
     """``weights`` by a seed of the class's own, so that classes vary independently in a macro mean."""
-    digest = hashlib.sha256(f"{seed}/{class_name}".encode()).digest()
-    return weights(labels, metric, resamples, int.from_bytes(digest))
+    return weights(labels, metric, resamples, class_seed(class_name, seed))
 
 
 def weights(labels: np.ndarray, metric: str, resamples: int, seed: int) -> np.ndarray:

@@ -17,8 +17,7 @@ from adtrack.data.classes import read_class
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet, image_set, parse_name
 from adtrack.data.reading import Reading
-from adtrack.data.remarks import remarks
-from adtrack.data.repeats import repeated
+from adtrack.data.remarks import all_remarks
 from adtrack.data.splits import make_splits
 from adtrack.detectors.base import Detector, Scores
 from adtrack.detectors.maps import anomaly_map
@@ -71,12 +70,8 @@ class Workbench:
             reading = Reading(data.bit_depth)
         self.checked = check_images(self.root, images.train + images.test, reading)
         self.splits = make_splits(images, data.seed, self.checked)
-        splits = {split.name.title(): split.records for split in self.splits.all}
-        self.remarks = (
-            *images.remarks,
-            *remarks(self.checked, data.class_name),
-            *repeated(splits, self.checked.contents),
-        )
+        parts = {split.name.title(): split.records for split in self.splits.all}
+        self.remarks = all_remarks(images, self.checked, parts)
         self.store, self.orders = FeatureStore(), OrderStore()
         self._masks: dict[str, list[np.ndarray]] = {}
         self._displays: dict[tuple[str, int], tuple[np.ndarray, np.ndarray | None]] = {}
@@ -88,9 +83,7 @@ class Workbench:
     ) -> "Workbench":
         """The workbench for banks that use no other than these layers of the backbone."""
         chosen = choose_device(device)
-        read_class(
-            data_root(data.root), data.class_name
-        )  # before weights are downloaded, for a class that is not there
+        read_class(data_root(data.root), data.class_name)  # else weights are downloaded for a class that is not there
         return cls(data, image, Backbone(load_trunk(backbone, layers, data.root), layers, chosen))
 
     @cached_property

@@ -54,11 +54,8 @@ def test_different_rows_of_the_same_sum_stay_different(monkeypatch: pytest.Monke
     """As somebody could make them."""
     monkeypatch.setattr(distinct, "_sums", lambda vectors: torch.zeros(len(vectors), dtype=torch.int64))
     vectors = torch.tensor([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0], [3.0, 4.0]])
-    assert Distinct(vectors).lowest.tolist() == [
-        0,
-        1,
-        3,
-    ]  # the second row's twin is not known as one, which does no harm
+    # The second row's twin is not known as one, which does no harm.
+    assert Distinct(vectors).lowest.tolist() == [0, 1, 3]
 
 
 @pytest.mark.parametrize("most", [1, 2, 5, 1000])
