@@ -1,6 +1,6 @@
 """A finished trial as the tracking store remembers it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mlflow import MlflowClient
@@ -9,7 +9,7 @@ from mlflow.entities import Run, ViewType
 from adtrack.errors import UserError
 from adtrack.tracking.experiment import deleted_experiment
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import CLASS, DIGEST, MODEL, STUDY, TRIAL, leave_out, whole
+from adtrack.tracking.tags import CLASS, DIGEST, MODEL, ROLE, STUDY, TRIAL, leave_out, whole
 
 _CONTINUED = "continued study"
 STORAGE_TAG = "adtrack.storage"  # of a study's run: where Optuna keeps its trials, without a password
@@ -38,18 +38,19 @@ def study_trials(study: str) -> list[TrialRecord]:
     """The finished trials of a study, by number. One whose tags have been spoilt is left out and named."""
     condition = f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'trial'"
     runs = search_runs(f"{condition} and attributes.status = 'FINISHED'")
-    _name_strays(study, {run.info.run_id for run in runs})
+    _name_strays(study)
     records = map(_record, whole(runs, CLASS, STUDY, DIGEST, TRIAL))
     return sorted(records, key=lambda record: record.number)
 
 
-def _name_strays(study: str, known: Collection[str]) -> None:
-    """Name the finished runs below the study's that are not among ``known``: they have lost the tags that say so."""
+def _name_strays(study: str) -> None:
+    """Name the finished runs below the study's that have lost the tags which say that they are its trials."""
     parent = study_parent(study)
     condition = f"tags.`mlflow.parentRunId` = '{parent}' and attributes.status = 'FINISHED'"
     for run in search_runs(condition) if parent else ():
-        if run.info.run_id not in known:
-            leave_out(run.info.run_id, f"{STUDY} or adtrack.role")
+        lost = [name for name, value in ((STUDY, study), (ROLE, "trial")) if run.data.tags.get(name) != value]
+        if lost:
+            leave_out(run.info.run_id, " and ".join(lost))
 
 
 def trial_model(trial: TrialRecord) -> str:
@@ -97,14 +98,14 @@ def adopt_trials(study: str, parent: str) -> None:
     """
     client = MlflowClient()
     for run in search_runs(f"tags.`adtrack.study` = {quoted(study)}"):
-        role, run_id = run.data.tags.get("adtrack.role"), run.info.run_id
+        role, run_id = run.data.tags.get(ROLE), run.info.run_id
         if role == "trial" and run.data.tags.get("mlflow.parentRunId") != parent:
             client.set_tag(run_id, "mlflow.parentRunId", parent)
         elif role == "study" and run_id != parent:
-            client.set_tag(run_id, "adtrack.role", _CONTINUED)
+            client.set_tag(run_id, ROLE, _CONTINUED)
             client.set_tag(run_id, "adtrack.continued_in", parent)
         elif run_id == parent and "adtrack.continued_in" in run.data.tags:  # it is taken up again
-            client.set_tag(run_id, "adtrack.role", "study")
+            client.set_tag(run_id, ROLE, "study")
             client.delete_tag(run_id, "adtrack.continued_in")
 
 
@@ -133,7 +134,7 @@ def study_home(study: str) -> str | None:
 def parent_in(experiment: str, study: str) -> str | None:
     """The newest run of that experiment that is or was the parent of the study's trials."""
     runs = search_runs(f"tags.`adtrack.study` = {quoted(study)}")
-    parents = [run.info for run in runs if run.data.tags.get("adtrack.role") in ("study", _CONTINUED)]
+    parents = [run.info for run in runs if run.data.tags.get(ROLE) in ("study", _CONTINUED)]
     return next((run.run_id for run in reversed(parents) if run.experiment_id == experiment), None)
 
 

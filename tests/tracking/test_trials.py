@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from mlflow import MlflowClient
 
-from adtrack.tracking import tags
+from adtrack.tracking import tags, trials
 from adtrack.tracking.trials import adopt_trials, latest_studies, parent_in, study_home, study_parent, study_trials
 
 
@@ -114,7 +114,22 @@ def test_a_trial_that_has_lost_its_study_is_named(opened_store, left_out):
     adopt_trials("a", parent)
     assert len(study_trials("a")) == 1 and left_out() == []
     MlflowClient().delete_tag(trial, "adtrack.study")
-    assert study_trials("a") == [] and left_out() == [(trial, "adtrack.study or adtrack.role")]
+    assert study_trials("a") == [] and left_out() == [(trial, "adtrack.study")]
+
+
+def test_a_trial_that_ends_meanwhile_has_lost_nothing(opened_store, left_out, monkeypatch):
+    parent, trial = make_run("study", "a"), make_run("trial", "a", status="RUNNING", trial="0")
+    adopt_trials("a", parent)
+    search = trials.search_runs
+
+    def search_and_end(condition: str) -> list:
+        found = search(condition)
+        MlflowClient().set_terminated(trial)  # another process's
+        return found
+
+    monkeypatch.setattr(trials, "search_runs", search_and_end)
+    assert study_trials("a") == [] and left_out() == []
+    assert len(study_trials("a")) == 1
 
 
 def test_a_study_whose_tags_are_spoilt_is_left_out_and_named(opened_store, left_out):
