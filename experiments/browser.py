@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from adtrack.errors import UserError
-from adtrack.tracking.store import is_server
+from adtrack.tracking.places import is_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -18,6 +18,7 @@ from .splits import Splits
 from .transform import shift_image, shift_mask
 
 CLEAN, SHIFT = "clean", "shift"
+VAL_SETS, TEST_SETS = ("val_clean", "val_shift"), ("test_clean", "test_shift")  # banks are chosen by Val alone
 _NAME = re.compile(r"(train|val|test)_(clean|shift)(?:(?<=shift)@([0-9]+(?:\.[0-9]+)?))?")
 
 

@@ -15,7 +15,7 @@ from adtrack.config import GOOD_QUANTILE, BackboneSpec, DataSpec, DetectorSpec, 
 from adtrack.data.checking import check_images
 from adtrack.data.classes import read_class
 from adtrack.data.demo import data_root
-from adtrack.data.imageset import ImageSet, image_set, parse_name
+from adtrack.data.imageset import VAL_SETS, ImageSet, image_set, parse_name
 from adtrack.data.reading import Reading
 from adtrack.data.remarks import all_remarks
 from adtrack.data.splits import make_splits
@@ -106,7 +106,7 @@ class Workbench:
     def build(
         self,
         spec: DetectorSpec,
-        evaluate_on: Sequence[str] = ("val_clean", "val_shift"),
+        evaluate_on: Sequence[str] = VAL_SETS,
         *,
         train: str = "train_clean",
         calibrate_on: str = "val_clean",

@@ -15,9 +15,9 @@ from adtrack.findings import BROKEN, NOTE, Check, Finding
 from adtrack.naming import argument
 from adtrack.tracking.layout import database_tables, is_half_laid, mend_half_laid, move_aside
 from adtrack.tracking.locks import engine_options
-from adtrack.tracking.places import local_folder
+from adtrack.tracking.places import is_server, local_folder
 from adtrack.tracking.sqlite import check_sqlite, sqlite_file
-from adtrack.tracking.store import is_server, what_it_says, without_password
+from adtrack.tracking.store import what_it_says, without_password
 
 GROUP = "Tracking store"
 _SECONDS = 5  # that a server may take to answer

@@ -12,8 +12,8 @@ from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.seal import check_seal, require_all, require_seal
 from adtrack.errors import UserError
 from adtrack.tracking.digests import MANIFEST_TAG
-from adtrack.tracking.health import local_folder
 from adtrack.tracking.models import ARTIFACT
+from adtrack.tracking.places import local_folder
 from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, require_code
 
 _BANK = f"artifacts/{ARTIFACT}"

@@ -11,8 +11,8 @@ from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.naming import argument
 from adtrack.progress import track
 from adtrack.tracking.digests import MANIFEST_TAG
-from adtrack.tracking.health import local_folder
 from adtrack.tracking.model_files import trouble_of
+from adtrack.tracking.places import local_folder
 from adtrack.tracking.registry import CANDIDATE, CHAMPION
 from adtrack.tracking.store import quoted, search_runs
 from adtrack.tracking.workers import WORKER_TAG, is_gone

@@ -1,11 +1,10 @@
-"""Folders of this machine and the URIs that MLflow knows them by."""
+"""Where a store is and where its files lie: folders of this machine, and the URIs that MLflow knows them by."""
 
 from pathlib import Path
 
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from adtrack.filenames import file_name
-from adtrack.tracking.sqlite import is_server
 
 
 def local_folder(uri: str) -> Path | None:
@@ -29,3 +28,8 @@ def artifact_root(uri: str, experiment: str) -> str | None:
     is ``mlruns`` in the working directory, as a bare path, unless a server chooses."""
     root = artifact_uri(Path.cwd() / "mlruns" / file_name(experiment))
     return root if root.startswith("file:") and not is_server(uri) else None
+
+
+def is_server(uri: str) -> bool:
+    """Whether the store is behind ``mlflow server``, which other machines may use too."""
+    return uri.startswith(("http://", "https://"))

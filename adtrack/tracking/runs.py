@@ -24,8 +24,9 @@ from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.experiment import chosen_experiment, enter, joined_run, take_joined_run
+from adtrack.tracking.places import is_server
 from adtrack.tracking.pointers import pointing
-from adtrack.tracking.store import is_server, quoted, search_runs, soon, without_password
+from adtrack.tracking.store import quoted, search_runs, soon, without_password
 from adtrack.tracking.workers import WORKER_TAG, Worker
 
 NO_STUDY = "none"

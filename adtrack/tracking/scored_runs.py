@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from adtrack.config import canonical, from_json
-from adtrack.data.imageset import CLEAN, parse_name
+from adtrack.data.imageset import CLEAN, TEST_SETS, VAL_SETS, parse_name
 from adtrack.errors import UserError
 from adtrack.evaluation.contrasts import SetScores
 from adtrack.evaluation.resampling import Sample
@@ -21,7 +21,7 @@ from adtrack.tracking.runs import run_file
 from adtrack.tracking.store import quoted, search_runs
 from adtrack.tracking.tags import CLASS, DIGEST
 
-_ORDER = ("val_clean", "val_shift", "test_clean", "test_shift")
+_ORDER = (*VAL_SETS, *TEST_SETS)
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,3 @@ def check_sqlite(url: str) -> None:
             f"an SQLite URL must spell ? and % of a path as %3F and %25, but {url} means {meant}.",
             f"write {sqlite_url(spelt)}; {PREFIX}{spelt.name} means a file in the working folder.",
         )
-
-
-def is_server(uri: str) -> bool:
-    """Whether the store is behind ``mlflow server``, which other machines may use too."""
-    return uri.startswith(("http://", "https://"))

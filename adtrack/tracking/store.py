@@ -16,7 +16,8 @@ from adtrack.tracking.experiment import chosen_experiment, enter
 from adtrack.tracking.layout import is_half_laid, lay_out_store, mend_half_laid
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.moved import refuse_moved
-from adtrack.tracking.sqlite import check_sqlite, is_server, sqlite_url
+from adtrack.tracking.places import is_server
+from adtrack.tracking.sqlite import check_sqlite, sqlite_url
 from adtrack.troubles import disk_trouble
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
+from adtrack.data.imageset import TEST_SETS
 from adtrack.evaluation.workbench import Workbench
 from adtrack.reporting.render import write_text
 from adtrack.tracking.evidence import log_evaluations
@@ -33,7 +34,6 @@ from adtrack.tuning.study import best_of
 from adtrack.tuning.tables import alarms_in_words, write_tables
 from adtrack.tuning.turns import WRITTEN_UP_TAG, Trials
 
-TEST_SETS = ("test_clean", "test_shift")
 REPORT = "report.html"
 
 

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
+from adtrack.data.imageset import VAL_SETS
 from adtrack.tracking.trials import TrialRecord
 
-VAL_SETS = ("val_clean", "val_shift")
 # What tells trials of one objective apart, in this order; the higher mean of Val-clean and Val-shift wins.
 TIE_BREAKERS = {
     "pixel_aupro_030": "AU-PRO 0.30",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 from plotly.graph_objects import Figure
 
+from adtrack.data.imageset import VAL_SETS
 from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.curves import precision_recall, roc
 from adtrack.evaluation.side_by_side import compare, comparison_sheet
@@ -24,7 +25,6 @@ from adtrack.tuning.ranking import ranked, tie_in_words
 from adtrack.tuning.tables import SPLITS, alarms_in_words, best_table, parameters, trials_table
 
 COLUMNS, KINDS = 6, 6  # banks and kinds of image on the comparison sheet
-VAL_SETS = ("val_clean", "val_shift")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from adtrack.config import whole
+from adtrack.data.imageset import VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import RANKED_METRICS
 from adtrack.tuning.space import SAMPLERS, Space
@@ -51,7 +52,7 @@ class StudySpec:
     @property
     def sets(self) -> tuple[str, ...]:
         """The Val sets on which the metric counts."""
-        return {"clean": ("val_clean",), "shift": ("val_shift",)}.get(self.objective, ("val_clean", "val_shift"))
+        return {"clean": ("val_clean",), "shift": ("val_shift",)}.get(self.objective, VAL_SETS)
 
     def values(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """What Optuna maximises, from a run's metrics; NaN where one that counts is NaN."""

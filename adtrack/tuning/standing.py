@@ -9,7 +9,8 @@ from adtrack.reporting.render import markdown_text
 from adtrack.tracking.runs import NOTE_TAG, log_metrics, run_experiment, run_metrics, set_tags
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.quality import about
-from adtrack.tuning.tables import in_brief, objective, ranked
+from adtrack.tuning.ranking import objective, ranked
+from adtrack.tuning.tables import in_brief
 
 # Named as no metric of a trial is: in MLflow's charts of all runs, the study must not stand among its trials.
 BEST = "study/best_objective"

@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
+from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.alarms import floods, set_name
 from adtrack.reporting.render import MISSING, Column, Table
@@ -15,7 +16,7 @@ from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.ranking import TIES, objective, ranked
 
 PARAMETERS = {"patch_size": int, "layers": str, "coreset_fraction": float}
-SPLITS = ("val_clean", "val_shift", "test_clean", "test_shift")
+SPLITS = (*VAL_SETS, *TEST_SETS)
 METRICS = (
     *("image_auroc", "image_auroc_low", "image_auroc_high", "image_auprc", "f1", "accuracy", "precision", "recall"),
     *("false_alarm_rate", "false_alarm_rate_low", "false_alarm_rate_high"),
@@ -137,10 +138,7 @@ def trials_table(study: Sequence[TrialRecord]) -> Table:
         | {Column("Objective"): _number(trial, "objective", 4)}
         | _metric_cells(trial, "val_clean", "val_shift")
         | ({Column("Within\nlimit", number=False): "yes" if trial.feasible else "no"} if limited else {})
-        | {
-            Column("Bank\nMB"): _cost(trial, "cost/bank_mb"),
-            Column("ms an image\n(indicative)"): _cost(trial, "cost/score_ms"),
-        }
+        | {Column(heading): _cost(trial, cost) for heading, cost in SHOWN_COSTS.items()}
         | _run_cell(trial)
         for rank, trial in enumerate(study, start=1)
     ]

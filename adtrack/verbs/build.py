@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adtrack.config import BuildSpec
+from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.intervals import Estimate
@@ -26,8 +27,6 @@ from adtrack.tracking.runs import (
 from adtrack.tracking.store import open_store
 from adtrack.tracking.workers import working
 from adtrack.verbs.opening import Say, open_bench, warn_of
-
-VAL_SETS, TEST_SETS = ("val_clean", "val_shift"), ("test_clean", "test_shift")
 
 
 @dataclass(frozen=True)

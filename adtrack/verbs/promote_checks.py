@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.contrasts import LOWER_IS_BETTER, aligned, metrics_of
 from adtrack.evaluation.intervals import ROUNDING, Estimate, difference
@@ -11,7 +12,6 @@ from adtrack.reporting.tables import difference_text, number_text
 from adtrack.tracking.models import load_model
 from adtrack.tracking.registry import Registered
 from adtrack.tracking.scored_runs import ScoredRun, scored_run, set_scores
-from adtrack.verbs.build import TEST_SETS, VAL_SETS
 from adtrack.verbs.score_again import score_again
 
 # Of the logged score. On one machine scores come back to the bit, on another network libraries round otherwise; a wrong

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from adtrack.data.files import SUFFIXES
+from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.data.splits import TRAIN_FRACTION
 from adtrack.evaluation.alarms import floods
 from adtrack.evaluation.intervals import Estimate
@@ -95,8 +96,7 @@ def print_study(result: StudyResult, say: Say) -> None:
         group, slash, metric = name.partition("/")
         if slash and group != "cost":
             sets.setdefault(group, {})[metric] = value
-    named = ("val_clean", "val_shift", "test_clean", "test_shift")
-    _print_metrics({name: sets[name] for name in named}, result.unmarked, say)
+    _print_metrics({name: sets[name] for name in (*VAL_SETS, *TEST_SETS)}, result.unmarked, say)
     for remark in result.remarks:
         say(f"  {remark}")
     registered = result.registered

@@ -13,7 +13,7 @@ from adtrack.lab import cells as cells_module
 from adtrack.lab.cells import Cells, Found
 from adtrack.lab.regimes import bank_cell
 from adtrack.lab.setup import Setup
-from adtrack.tracking.health import local_folder
+from adtrack.tracking.places import local_folder
 from adtrack.tracking.store import search_runs
 
 

@@ -15,8 +15,8 @@ from mlflow.exceptions import MlflowException
 from adtrack.detectors.seal import FILE, seal, sha256_of
 from adtrack.errors import UserError
 from adtrack.tracking.digests import MANIFEST_TAG
-from adtrack.tracking.health import local_folder
 from adtrack.tracking.models import load_model
+from adtrack.tracking.places import local_folder
 
 CPU = torch.device("cpu")
 CHAMPION = "models:/adtrack-part@champion"

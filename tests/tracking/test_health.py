@@ -12,8 +12,9 @@ import pytest
 
 from adtrack.findings import BROKEN, NOTE, OK
 from adtrack.tracking import health
-from adtrack.tracking.health import local_folder, local_places, look_at_store
+from adtrack.tracking.health import local_places, look_at_store
 from adtrack.tracking.layout import database_tables
+from adtrack.tracking.places import local_folder
 from adtrack.tracking.run_health import look_at_runs
 
 

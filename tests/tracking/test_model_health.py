@@ -17,8 +17,8 @@ from mlflow.entities import LoggedModelStatus
 from adtrack.detectors.seal import seal
 from adtrack.findings import BROKEN, NOTE, OK, Check
 from adtrack.tracking.digests import MANIFEST_TAG
-from adtrack.tracking.health import local_folder
 from adtrack.tracking.model_health import look_at_models
+from adtrack.tracking.places import local_folder
 from adtrack.tracking.workers import WORKER_TAG
 
 

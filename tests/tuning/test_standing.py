@@ -5,8 +5,8 @@ import re
 from mlflow import MlflowClient
 
 from adtrack.tracking.trials import study_trials
+from adtrack.tuning.ranking import objective
 from adtrack.tuning.standing import BEST, show_standing
-from adtrack.tuning.tables import objective
 
 
 def test_the_curve_is_the_best_objective_after_each_trial(study):
