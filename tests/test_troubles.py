@@ -6,12 +6,16 @@ import tempfile
 
 import pytest
 import requests
+import torch
 from mlflow.exceptions import MlflowException
 from safetensors import SafetensorError
 
 from adtrack.errors import UserError
+from adtrack.tracking.models import load_model
+from adtrack.tracking.runs import run_file
+from adtrack.tracking.scored_runs import scored_run
 from adtrack.tracking.store import open_store, search_runs
-from adtrack.troubles import disk_trouble, is_full, trouble
+from adtrack.troubles import TroubleError, disk_trouble, is_full, trouble
 
 BANK = ("--layers", "layer2", "--coreset-fraction", "0.25")
 
@@ -54,6 +58,32 @@ def test_what_the_surroundings_do_is_a_sentence(error, says):
 def test_what_is_no_trouble_of_the_surroundings_is_left_alone(error):
     assert trouble(error) is None and trouble(caused(UserError("it says: No space left on device."), error)) is None
     assert not is_full(UserError("No space left on device"))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (FULL, "disks must have room"),
+        (caused(MlflowException("x"), requests.ConnectionError("gone")), "server must stay"),
+    ],
+)
+def test_what_cannot_be_fetched_is_not_called_unknown(monkeypatch, error, says):
+    def fetch(*_, **__):
+        raise error
+
+    def ask(*_):
+        raise caused(MlflowException("y"), error)
+
+    monkeypatch.setattr("adtrack.tracking.models.get_artifact_repository", fetch)
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", fetch)
+    monkeypatch.setattr("mlflow.MlflowClient.get_logged_model", ask)
+    for read in (
+        lambda: load_model("models:/m-0123", torch.device("cpu")),
+        lambda: run_file("0123", "report.html"),
+        lambda: scored_run("models:/m-0123"),
+    ):
+        with pytest.raises(TroubleError, match=says):
+            read()
 
 
 def told_in_a_sentence(done, *parts: str) -> None:

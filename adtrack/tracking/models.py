@@ -25,6 +25,7 @@ from adtrack.tracking.calling import example, how_to_call
 from adtrack.tracking.digests import check_told, manifest_tags
 from adtrack.tracking.registry import VERSIONS_TAG, resolved
 from adtrack.tracking.scoring_code import FILE, LOADER, require_code, write_scoring_code
+from adtrack.troubles import trouble
 
 ARTIFACT = "bank"
 _NOTE = "mlflow.note.content"  # what the UI shows as the description
@@ -143,7 +144,7 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
             folder = _bank_folder(address, scratch, whole)
             check_told(address, folder)
         except (MlflowException, OSError) as error:
-            raise UserError(
+            raise trouble(error) or UserError(
                 f"model must be one that the tracking store knows, but {uri} is not ({str(error).splitlines()[0]}).",
                 "mlflow ui lists the models; MLFLOW_TRACKING_URI says which store is asked.",
             ) from error

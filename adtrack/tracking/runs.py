@@ -28,6 +28,7 @@ from adtrack.tracking.places import is_server
 from adtrack.tracking.pointers import pointing
 from adtrack.tracking.store import quoted, search_runs, soon, without_password
 from adtrack.tracking.workers import WORKER_TAG, Worker
+from adtrack.troubles import trouble
 
 NO_STUDY = "none"
 _ERROR_FILE, _PAST = "error.txt", "Past"
@@ -229,7 +230,7 @@ def run_file(run_id: str, path: str) -> Path:
     try:
         return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path))
     except (MlflowException, OSError) as error:
-        raise UserError(
+        raise trouble(error) or UserError(
             f"run {run_id} must have the artifact {path}, but it is not to be had ({str(error).splitlines()[0]}).",
             "adtrack doctor shows what else has gone.",
         ) from error

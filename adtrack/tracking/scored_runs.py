@@ -20,6 +20,7 @@ from adtrack.tracking.registry import resolved
 from adtrack.tracking.runs import run_file
 from adtrack.tracking.store import quoted, search_runs
 from adtrack.tracking.tags import CLASS, DIGEST
+from adtrack.troubles import trouble
 
 _ORDER = (*VAL_SETS, *TEST_SETS)
 
@@ -143,7 +144,7 @@ def _run_of_model(uri: str) -> str:
         name, slash, version = resolved(uri).removeprefix("models:/").rpartition("/")
         found = client.get_model_version(name, version).run_id if slash else _source_run(version)
     except (MlflowException, ValueError) as error:
-        raise UserError(
+        raise trouble(error) or UserError(
             f"a model must be one that the tracking store knows, but {uri} is not ({str(error).splitlines()[0]}).",
             "models:/adtrack-zipper/3 and models:/adtrack-zipper@champion are how versions are named.",
         ) from error

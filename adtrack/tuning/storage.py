@@ -22,7 +22,7 @@ from adtrack.tracking.locks import engine_options, one_at_a_time
 from adtrack.tracking.sqlite import check_sqlite, sqlite_file, sqlite_url
 from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.workers import end_killed, is_gone
-from adtrack.troubles import disk_trouble
+from adtrack.troubles import TroubleError, disk_trouble
 from adtrack.tuning.space import WithoutRepeats, cell_of, interrupted
 
 VARIABLE = "ADTRACK_STORAGE"
@@ -92,7 +92,7 @@ def reachable(url: str) -> Iterator[None]:
     try:
         yield
     except (StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
-        raise UserError(
+        raise disk_trouble(error) or TroubleError(
             f"the study's storage must stay reachable, but {without_password(url)} no longer is "
             f"({what_it_says(error.__cause__ or error, url)}).",
             "what is finished is kept; the same command goes on from there.",

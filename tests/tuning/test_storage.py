@@ -17,6 +17,7 @@ from optuna.trial import TrialState, create_trial
 
 from adtrack.errors import UserError
 from adtrack.tracking.workers import Worker
+from adtrack.troubles import TroubleError
 from adtrack.tuning.space import Space, WithoutRepeats
 from adtrack.tuning.storage import _Storage, default_storage, open_study, put_in_order, reachable
 
@@ -204,9 +205,11 @@ def test_a_database_that_goes_away_is_a_sentence(tmp_path):
     study = opened(tmp_path)
     with contextlib.closing(sqlite3.connect(tmp_path / "optuna.db")) as database, database:
         database.execute("DROP TABLE trials")
-    with pytest.raises(UserError, match="storage must stay reachable") as refusal, reachable("postgresql://a:b@c/d"):
+    with pytest.raises(TroubleError, match="storage must stay reachable") as refusal, reachable("postgresql://a:b@c/d"):
         study.ask()
     assert "postgresql://c/d" in str(refusal.value)
+    with pytest.raises(TroubleError, match="disks must have room"), reachable("sqlite:///optuna.db"):
+        raise StorageInternalError from RuntimeError("database or disk is full")
 
 
 def test_a_missed_heartbeat_ends_nothing(tmp_path):
