@@ -54,24 +54,31 @@ class Places:
     def __init__(self) -> None:
         self._files: set[str] = set()
         self._folders: set[str] = set()
+        self._numbers: dict[tuple[PurePosixPath, int], int] = {}  # that were free last: those below them are taken
 
     def free(self, path: PurePosixPath) -> PurePosixPath:
         """``path``, or with ``-2``, ``-3``, … before its suffix if that name is taken: by a file, or by a folder."""
         above = [folder for folder in path.parents if folder.name]
         for folder in reversed(above):
             if _folded(folder) in self._files:  # an image is called as a folder of images
-                return self.free(self._other(folder) / path.relative_to(folder))
-        while _folded(path) in self._files | self._folders:
-            path = self._other(path)
+                return self.free(self._other(folder, self._files) / path.relative_to(folder))
+        if _folded(path) in self._files or _folded(path) in self._folders:
+            path = self._other(path, self._files, self._folders)
         self._files.add(_folded(path))
         self._folders.update(map(_folded, above))
         return path
 
-    def _other(self, path: PurePosixPath) -> PurePosixPath:
-        count = 2
-        while _folded(other := path.with_name(f"{path.stem}-{count}{path.suffix}")) in self._files:
-            count += 1
-        return other
+    def _other(self, path: PurePosixPath, *taken: set[str]) -> PurePosixPath:
+        """``path`` with the lowest number that is in none of ``taken``."""
+        number = self._numbers.get((path, len(taken)), 2)
+        while any(_folded(_numbered(path, number)) in names for names in taken):
+            number += 1
+        self._numbers[path, len(taken)] = number
+        return _numbered(path, number)
+
+
+def _numbered(path: PurePosixPath, number: int) -> PurePosixPath:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def _folded(path: PurePosixPath) -> str:
