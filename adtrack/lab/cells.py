@@ -34,6 +34,7 @@ from adtrack.tracking.runs import (
     tracked_run,
 )
 from adtrack.tracking.store import quoted, search_runs
+from adtrack.tracking.tags import ROLE
 from adtrack.tracking.workers import Worker
 
 _ROOMS = ("data", "features", "detectors", "evaluation")
@@ -141,7 +142,7 @@ class Cells:
         classes = ",".join(bench.data.class_name for bench in benches)
         digests = ",".join(bench.digest for bench in benches)
         tags = RunTags(classes, str(what["method"]), "none", digests)
-        extra = {"adtrack.role": "cell", "adtrack.cell": key}
+        extra = {ROLE: "cell", "adtrack.cell": key}
         with tracked_run(self.worker, tags, name=name, nested=True, extra=extra) as run_id:
             log_params({name: str(value) for name, value in what.items()})
             log_surroundings(benches[0])

@@ -15,6 +15,7 @@ from adtrack.tracking.model_files import trouble_of
 from adtrack.tracking.places import local_folder
 from adtrack.tracking.registry import CANDIDATE, CHAMPION
 from adtrack.tracking.store import quoted, search_runs
+from adtrack.tracking.tags import MODEL, ROLE
 from adtrack.tracking.workers import WORKER_TAG, is_gone
 
 GROUP = "Models"
@@ -114,9 +115,9 @@ def _is_sealed(model: LoggedModel | None) -> bool:
 def _logged(runs: Iterable[Run], models: dict[str, LoggedModel]) -> Check:
     """The models that trials and banks were logged with."""
     prefix = "models:/m-"  # an evaluation's run names a registered model instead
-    owners = [run for run in runs if run.data.tags.get("adtrack.model", "").startswith(prefix)]
+    owners = [run for run in runs if run.data.tags.get(MODEL, "").startswith(prefix)]
     troubles = (
-        (run, trouble_of(models.get(run.data.tags["adtrack.model"].removeprefix("models:/")), loads=False))
+        (run, trouble_of(models.get(run.data.tags[MODEL].removeprefix("models:/")), loads=False))
         for run in track(owners, "Looking at models", unit="model")
     )
     gone = [f"{_title(run)}: {trouble}" for run, trouble in troubles if trouble]
@@ -167,7 +168,7 @@ def _is_left(model: LoggedModel) -> bool:
 def _trunks(runs: list[Run]) -> Check:
     """The trunks that studies keep for their trials' models, which come without one."""
     with_trials = {run.data.tags.get("mlflow.parentRunId") for run in runs}
-    studies = [run for run in search_runs("tags.`adtrack.role` = 'study'") if run.info.run_id in with_trials]
+    studies = [run for run in search_runs(f"tags.`{ROLE}` = 'study'") if run.info.run_id in with_trials]
     lacking = [run for run in studies if not _has_trunk(run)]
     detail = f"of {counted(len(studies), 'study', 'studies')}" + (f", {len(lacking)} gone" if lacking else "")
     if not lacking:

@@ -9,8 +9,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from adtrack.tracking.experiment import experiment_name
 from adtrack.tracking.store import soon
-
-ROLE = "pointer"
+from adtrack.tracking.tags import ROLE
 
 
 @contextlib.contextmanager
@@ -26,7 +25,7 @@ def pointing(pointer: str | None, run: RunInfo, tags: Mapping[str, str]) -> Iter
     page = f"#/experiments/{run.experiment_id}/runs/{run.run_id}"
     texts = {
         **tags,
-        "adtrack.role": ROLE,
+        ROLE: "pointer",
         "adtrack.logged_in": run.run_id,
         MLFLOW_RUN_NAME: f"{run.run_name} (see experiment {place})",
         MLFLOW_RUN_NOTE: f"See experiment {place}: [{run.run_name}]({page}). This holds the call's parameters.",

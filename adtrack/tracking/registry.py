@@ -19,6 +19,7 @@ from adtrack.tracking.calling import how_to_call
 from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.store import quoted
+from adtrack.tracking.tags import MODEL
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
@@ -135,7 +136,7 @@ def registered_as(tags: Mapping[str, str]) -> Registered | None:
 def resolved(uri: str) -> str:
     """An alias as the version that it names now, ``runs:/<id>/bank`` as that run's model; every other URI as it is."""
     if run := re.fullmatch(r"runs:/(\w+)/bank", uri):
-        model = MlflowClient().get_run(run[1]).data.tags.get("adtrack.model", "")
+        model = MlflowClient().get_run(run[1]).data.tags.get(MODEL, "")
         return model if model.startswith("models:/") else uri
     name, at, alias = uri.removeprefix("models:/").partition("@")
     if uri.startswith("models:/") and at:

@@ -27,6 +27,7 @@ from adtrack.tracking.experiment import chosen_experiment, enter, joined_run, ta
 from adtrack.tracking.places import is_server
 from adtrack.tracking.pointers import pointing
 from adtrack.tracking.store import quoted, search_runs, soon, without_password
+from adtrack.tracking.tags import CLASS, DIGEST, STUDY
 from adtrack.tracking.workers import WORKER_TAG, Worker
 from adtrack.troubles import trouble
 
@@ -47,10 +48,10 @@ class RunTags:
     def texts(self) -> dict[str, str]:
         """As MLflow tags."""
         return {
-            "adtrack.class": self.class_name,
+            CLASS: self.class_name,
             "adtrack.method": self.method,
-            "adtrack.study": self.study,
-            "adtrack.split_digest": self.split_digest,
+            STUDY: self.study,
+            DIGEST: self.split_digest,
         }
 
 
@@ -138,7 +139,7 @@ def reopened_run(run_id: str, worker: Worker) -> Iterator[None]:
 
 def end_open(study: str, run_ids: Collection[str]) -> None:
     """End those of a study's RUNNING runs that are among ``run_ids``, as FINISHED."""
-    condition = f"tags.`adtrack.study` = {quoted(study)} and attributes.status = 'RUNNING'"
+    condition = f"tags.`{STUDY}` = {quoted(study)} and attributes.status = 'RUNNING'"
     for run in search_runs(condition):
         if run.info.run_id in run_ids:
             MlflowClient().set_terminated(run.info.run_id)

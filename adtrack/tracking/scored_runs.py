@@ -19,7 +19,7 @@ from adtrack.naming import from_csv_cell
 from adtrack.tracking.registry import resolved
 from adtrack.tracking.runs import run_file
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import CLASS, DIGEST
+from adtrack.tracking.tags import CLASS, DIGEST, MODEL, ROLE
 from adtrack.troubles import trouble
 
 _ORDER = (*VAL_SETS, *TEST_SETS)
@@ -176,10 +176,10 @@ def _run_of_prefix(asked: str) -> str:
 def _evaluations(run: Run) -> list[Run]:
     """The runs that ``adtrack evaluate`` made of the run's model on the same splits, the latest first."""
     tags = run.data.tags
-    models = {tags.get("adtrack.model", ""), f"models:/{tags.get('adtrack.registered', '')}"}
-    condition = "tags.`adtrack.role` = 'evaluation' and tags.`adtrack.split_digest` = "
+    models = {tags.get(MODEL, ""), f"models:/{tags.get('adtrack.registered', '')}"}
+    condition = f"tags.`{ROLE}` = 'evaluation' and tags.`{DIGEST}` = "
     found = search_runs(f"{condition}{quoted(tags[DIGEST])} and attributes.status = 'FINISHED'")
-    of_model = [one for one in reversed(found) if one.data.tags.get("adtrack.model") in models]
+    of_model = [one for one in reversed(found) if one.data.tags.get(MODEL) in models]
     return [one for one in of_model if one.info.run_id != run.info.run_id]
 
 

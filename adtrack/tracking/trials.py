@@ -36,7 +36,7 @@ class TrialRecord:
 
 def study_trials(study: str) -> list[TrialRecord]:
     """The finished trials of a study, by number. One whose tags have been spoilt is left out and named."""
-    condition = f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'trial'"
+    condition = f"tags.`{STUDY}` = {quoted(study)} and tags.`{ROLE}` = 'trial'"
     runs = search_runs(f"{condition} and attributes.status = 'FINISHED'")
     _name_strays(study)
     records = map(_record, whole(runs, CLASS, STUDY, DIGEST, TRIAL))
@@ -97,7 +97,7 @@ def adopt_trials(study: str, parent: str) -> None:
     all trials, and the others say where they went.
     """
     client = MlflowClient()
-    for run in search_runs(f"tags.`adtrack.study` = {quoted(study)}"):
+    for run in search_runs(f"tags.`{STUDY}` = {quoted(study)}"):
         role, run_id = run.data.tags.get(ROLE), run.info.run_id
         if role == "trial" and run.data.tags.get("mlflow.parentRunId") != parent:
             client.set_tag(run_id, "mlflow.parentRunId", parent)
@@ -111,7 +111,7 @@ def adopt_trials(study: str, parent: str) -> None:
 
 def study_parent(study: str) -> str | None:
     """The run that is the parent of a study's trials, if the study has begun."""
-    runs = search_runs(f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'study'")
+    runs = search_runs(f"tags.`{STUDY}` = {quoted(study)} and tags.`{ROLE}` = 'study'")
     return runs[-1].info.run_id if runs else None
 
 
@@ -121,7 +121,7 @@ def study_home(study: str) -> str | None:
     MLflow shows trials below their parent within one experiment only, and moves no run to another. UserError if that
     experiment is deleted: no search finds what is in it.
     """
-    condition = f"tags.`adtrack.study` = {quoted(study)} and tags.`adtrack.role` = 'trial'"
+    condition = f"tags.`{STUDY}` = {quoted(study)} and tags.`{ROLE}` = 'trial'"
     if trials := search_runs(condition):
         return trials[0].info.experiment_id
     client = MlflowClient()
@@ -133,19 +133,19 @@ def study_home(study: str) -> str | None:
 
 def parent_in(experiment: str, study: str) -> str | None:
     """The newest run of that experiment that is or was the parent of the study's trials."""
-    runs = search_runs(f"tags.`adtrack.study` = {quoted(study)}")
+    runs = search_runs(f"tags.`{STUDY}` = {quoted(study)}")
     parents = [run.info for run in runs if run.data.tags.get(ROLE) in ("study", _CONTINUED)]
     return next((run.run_id for run in reversed(parents) if run.experiment_id == experiment), None)
 
 
 def study_storages() -> dict[str, str]:
     """Where the trials of the store's studies are kept, by name, as far as their runs say so."""
-    runs = whole(search_runs("tags.`adtrack.role` = 'study'"), STUDY)
+    runs = whole(search_runs(f"tags.`{ROLE}` = 'study'"), STUDY)
     return {run.data.tags[STUDY]: run.data.tags[STORAGE_TAG] for run in runs if STORAGE_TAG in run.data.tags}
 
 
 def latest_studies(class_name: str | None) -> list[str]:
     """The newest study of a class, or of every class that has one."""
-    runs = whole(search_runs("tags.`adtrack.role` = 'study'"), CLASS, STUDY)
+    runs = whole(search_runs(f"tags.`{ROLE}` = 'study'"), CLASS, STUDY)
     newest = {run.data.tags[CLASS]: run.data.tags[STUDY] for run in runs}
     return [newest[name] for name in sorted(newest) if class_name in (None, name)]

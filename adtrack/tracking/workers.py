@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from adtrack.tracking.locks import writable
 from adtrack.tracking.store import quoted, search_runs
+from adtrack.tracking.tags import ROLE, STUDY
 
 WORKER_TAG = "adtrack.worker"
 
@@ -60,7 +61,7 @@ def end_left_behind(study: str) -> list[str]:
 
     A trial that has its objective had done its work, or had been opened again to be tested: it is FINISHED.
     """
-    running = search_runs(f"tags.`adtrack.study` = {quoted(study)} and attributes.status = 'RUNNING'")
+    running = search_runs(f"tags.`{STUDY}` = {quoted(study)} and attributes.status = 'RUNNING'")
     return end_all([run for run in running if is_gone(run.data.tags.get(WORKER_TAG))])
 
 
@@ -68,7 +69,7 @@ def end_all(runs: Sequence[Run]) -> list[str]:
     """End runs whose process has gone, as ``end_left_behind`` does; returns their ids."""
     client = MlflowClient()
     for run in runs:
-        done = run.data.tags.get("adtrack.role") == "trial" and "objective" in run.data.metrics
+        done = run.data.tags.get(ROLE) == "trial" and "objective" in run.data.metrics
         status = RunStatus.FINISHED if done else RunStatus.KILLED
         client.set_terminated(run.info.run_id, RunStatus.to_string(status))
     return [run.info.run_id for run in runs]

@@ -32,10 +32,10 @@ def show_standing(
 
 
 def _note(parent: str, asked: int, objective_name: str, trials: Sequence[TrialRecord], left: float) -> str:
-    """Markdown: how far the study is, and its best trial so far."""
+    """Markdown: how far the study is, and its best trial so far. It stays true of a study that is stopped or killed."""
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     to_go = f", about {duration(left)} left" if left else ""
-    lines = [f"**At work: {len(trials)} of {asked} trials are done{to_go}** ({now})"]
+    lines = [f"**{len(trials)} of {asked} trials are done{to_go}** (as of {now})"]
     if trials:
         best = ranked(trials)[0]
         link = f"#/experiments/{run_experiment(parent)}/runs/{best.run_id}"

@@ -21,6 +21,7 @@ from adtrack.progress import duration
 from adtrack.tracking.evidence import log_bank
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.runs import RunTags, keep_file, log_metrics, run_tags, set_tags, tracked_run
+from adtrack.tracking.tags import MODEL, ROLE, TRIAL
 from adtrack.tracking.trials import adopt_trials, study_trials
 from adtrack.tracking.workers import Worker, end_left_behind, hold_run
 from adtrack.troubles import trouble
@@ -149,7 +150,7 @@ class Trials:
         turn.close()
         hold_run(self.parent, self.worker)
         bank = Space.spec(cell, self.bank)
-        extra = {"adtrack.role": "trial", "adtrack.trial": str(trial.number)}
+        extra = {ROLE: "trial", TRIAL: str(trial.number)}
         name = f"{trial.number}: {bank.layers_text} p{bank.patch_size} {bank.coreset_fraction:g}"
         try:
             with tracked_run(self.worker, self.tags, name=name, nested=True, extra=extra) as run_id:
@@ -174,7 +175,7 @@ class Trials:
         over = built.costs["bank_mb"] - self.spec.max_bank_mb if self.spec.max_bank_mb else 0.0
         if self.spec.max_bank_mb:
             trial.set_constraint("bank_mb", over)
-        set_tags({"adtrack.model": uri, "adtrack.feasible": str(over <= 0).lower()})
+        set_tags({MODEL: uri, "adtrack.feasible": str(over <= 0).lower()})
         values = self.spec.values(metrics)
         if any(map(math.isnan, values)):
             raise UndefinedObjectiveError(f"the {self.spec.objective_name} is undefined (NaN)")

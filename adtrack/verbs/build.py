@@ -25,6 +25,7 @@ from adtrack.tracking.runs import (
     tracked_run,
 )
 from adtrack.tracking.store import open_store
+from adtrack.tracking.tags import MODEL, ROLE
 from adtrack.tracking.workers import working
 from adtrack.verbs.opening import Say, open_bench, warn_of
 
@@ -90,10 +91,10 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     tags = RunTags(spec.data.class_name, spec.bank.method, NO_STUDY, bench.digest)
     method = "" if spec.bank.method == "patchcore" else f"{spec.bank.method} "
     name = f"{role}: {spec.data.class_name} {method}{spec.bank.title}"
-    with working() as worker, tracked_run(worker, tags, name=name, extra={"adtrack.role": role}) as run_id:
+    with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run_id:
         built = bench.build(spec.bank, present, good_quantile=spec.good_quantile)
         uri = log_bank(bench, built, with_trunk=True)
-        set_tags({"adtrack.model": uri})
+        set_tags({MODEL: uri})
         registered = None
         if do_register:
             registered = register(spec.data.class_name, uri, {"split_digest": bench.digest, "run_id": run_id})
@@ -139,7 +140,7 @@ def _evaluate_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) 
     scorer, spec = loaded.scorer, loaded.scorer.detector.spec
     tags = RunTags(bench.data.class_name, spec.method, NO_STUDY, bench.digest)
     name = f"evaluation: {loaded.resolved.removeprefix('models:/')}"
-    extra = {"adtrack.role": "evaluation", "adtrack.model": loaded.resolved}
+    extra = {ROLE: "evaluation", MODEL: loaded.resolved}
     with working() as worker, tracked_run(worker, tags, name=name, extra=extra) as run_id:
         log_params(bank_params(bench, scorer))
         log_surroundings(bench)

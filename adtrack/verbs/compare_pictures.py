@@ -24,6 +24,7 @@ from adtrack.progress import bar
 from adtrack.tracking.models import load_model
 from adtrack.tracking.runs import run_file, run_tags
 from adtrack.tracking.scored_runs import ScoredRun
+from adtrack.tracking.tags import MODEL
 from adtrack.verbs.compare import ComparedSet, Comparison
 from adtrack.verbs.promote_checks import TOLERANCE
 from adtrack.verbs.score_again import check_threshold, deviation, place_of, unchanged
@@ -145,7 +146,7 @@ def _columns(found: Comparison, chosen: Mapping[str, _Chosen], device: torch.dev
 
 
 def _model(run: ScoredRun) -> str:
-    uri = run.asked if run.asked.startswith("models:/") else run_tags(run.run_id).get("adtrack.model")
+    uri = run.asked if run.asked.startswith("models:/") else run_tags(run.run_id).get(MODEL)
     if not uri:
         raise UserError(f"a run must say which model it has measured, but run {run.run_id} does not.")
     return uri

@@ -20,6 +20,7 @@ from adtrack.reporting.render import Table, markdown
 from adtrack.tracking.runs import NOTE_TAG, RunTags, device_name, log_folder, log_params, set_tags, tracked_run
 from adtrack.tracking.runs import run_experiment as experiment_of
 from adtrack.tracking.store import open_store
+from adtrack.tracking.tags import ROLE
 from adtrack.tracking.workers import working
 from adtrack.verbs.checks import check_writable, need_anomalies
 from adtrack.verbs.opening import Say, warn_of
@@ -65,7 +66,7 @@ def run_experiment(
             experiment.prepare(setup, say, warn)
     with working() as worker:
         tags = RunTags(",".join(setup.classes), ",".join(setup.methods), "none", "several")
-        extra = {"adtrack.role": "experiment", "adtrack.experiment": name}
+        extra = {ROLE: "experiment", "adtrack.experiment": name}
         with (
             tracked_run(worker, tags, name=f"experiment {name}", extra=extra) as run_id,
             tempfile.TemporaryDirectory() as scratch,

@@ -12,6 +12,7 @@ from adtrack.tracking.registry import registry_name
 from adtrack.tracking.runs import depth_params, log_params, log_surroundings, run_tags, tracked_run
 from adtrack.tracking.sqlite import sqlite_file
 from adtrack.tracking.store import open_store, quoted, without_password
+from adtrack.tracking.tags import ROLE
 from adtrack.tracking.trials import STORAGE_TAG, adopt_trials, parent_in, study_home, study_parent
 from adtrack.tracking.workers import working
 from adtrack.tuning.finish import StudyResult, finish
@@ -80,7 +81,7 @@ def _parent_run(trials: Trials, title: str) -> contextlib.AbstractContextManager
         trials.say(f"Study {trials.name} goes on in experiment {experiment_name(home)}, where its trials are.")
     place = home or chosen
     run_id = parent_in(place, trials.name)
-    extra = {"adtrack.role": "study", _KEY: trials.key, STORAGE_TAG: without_password(trials.storage)}
+    extra = {ROLE: "study", _KEY: trials.key, STORAGE_TAG: without_password(trials.storage)}
     return tracked_run(trials.worker, trials.tags, name=title, run_id=run_id, experiment=place, extra=extra)
 
 

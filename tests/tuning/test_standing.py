@@ -41,7 +41,7 @@ def test_a_run_that_takes_over_shows_what_was_found_before(own_study):
         told.append(client.get_run(run.info.run_id).data.tags["mlflow.note.content"])
     steps = {point.step for point in client.get_metric_history(run.info.run_id, BEST)}
     assert steps == {1, 2, 3}
-    assert told[0].startswith("**At work: 0 of 20 trials are done** (")
-    assert told[1].startswith("**At work: 3 of 20 trials are done, about 80 s left** (") and told[2] == told[1]
+    assert told[0].startswith("**0 of 20 trials are done** (as of ")
+    assert told[1].startswith("**3 of 20 trials are done, about 80 s left** (as of ") and told[2] == told[1]
     best = next(trial for trial in trials if trial.run_id == own_study.best)
     assert f"[trial {best.number}: {best.params['layers']}, patch " in told[1] and f"/runs/{best.run_id})" in told[1]

@@ -144,9 +144,7 @@ def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(workplace, a
     assert err.strip() == "Stopped. What is finished is kept; the same command goes on from there."
     before = optuna_trials()
     (parent,) = (run for run in search_runs("") if run.data.tags["adtrack.role"] == "study")
-    assert parent.data.tags["mlflow.note.content"].startswith(
-        f"**At work: {len(before) - 1} of 3 trials are done, about"
-    )
+    assert parent.data.tags["mlflow.note.content"].startswith(f"**{len(before) - 1} of 3 trials are done, about")
     assert before[-1].state == TrialState.FAIL
     assert statuses() == ["FINISHED"] * (len(before) - 1) + ["KILLED"] * 2
     assert adtrack(*command).code == 0
