@@ -12,6 +12,7 @@ from .errors import UserError
 from .findings import first_line
 
 KEPT = "what is finished is kept, and the same command goes on from there"
+_LEFT = "adtrack doctor --fix ends runs that stay RUNNING"
 _FULL, _READ_ONLY = {errno.ENOSPC, errno.EDQUOT}, {errno.EROFS}
 # As SQLite, PostgreSQL, safetensors and Python's tempfile say it, whose errors have no number.
 _FULL_TEXTS = ("disk is full", "No space left on device", "Disk quota exceeded", "No usable temporary directory")
@@ -26,7 +27,18 @@ class TroubleError(UserError):
 
 def trouble(error: BaseException) -> TroubleError | None:
     """The sentence for an error that comes, by whatever way, of the surroundings; None for all others."""
-    return disk_trouble(error) or _server_trouble(error)
+    return _folder_trouble(error) or disk_trouble(error) or _server_trouble(error)
+
+
+def _folder_trouble(error: BaseException) -> TroubleError | None:
+    """The sentence for a shell that still stands in a folder that was removed or made anew."""
+    if not any(isinstance(one, FileNotFoundError) for one in _chain(error)):
+        return None
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return TroubleError("the working folder must be there, but it has been removed.", "cd to one that is.")
+    return None
 
 
 def disk_trouble(error: BaseException) -> TroubleError | None:
@@ -37,7 +49,7 @@ def disk_trouble(error: BaseException) -> TroubleError | None:
             places = " and ".join(full_places()) or "one of those at work"
             return TroubleError(
                 f"disks must have room, but {places} is full {what}.",
-                f"make room, or name other places by ADTRACK_CACHE, TMPDIR and --out; {KEPT}.",
+                f"make room, or name other places by ADTRACK_CACHE, TMPDIR and --out; {KEPT}. {_LEFT}.",
             )
         if _has(one, _READ_ONLY, _READ_ONLY_TEXTS):
             return TroubleError(f"disks must be writable, but one is not {what}.", f"mount it so; {KEPT}.")
@@ -48,7 +60,7 @@ def _server_trouble(error: BaseException) -> TroubleError | None:
     for one in filter(_is_unreachable, _chain(error)):
         return TroubleError(
             f"the tracking server must stay reachable, but it no longer is ({_told(one)}).",
-            f"once it is back, {KEPT}; adtrack doctor --fix ends runs that stay RUNNING.",
+            f"once it is back, {KEPT}. {_LEFT}.",
         )
     return None
 

@@ -86,11 +86,23 @@ def test_what_cannot_be_fetched_is_not_called_unknown(monkeypatch, error, says):
             read()
 
 
+def test_a_working_folder_that_has_been_removed_is_a_sentence(tmp_path, monkeypatch, adtrack):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    done = adtrack("compare", "abcd", "abce")
+    assert done.code == 1 and "Traceback" not in done.err
+    assert "Error: the working folder must be there, but it has been removed. Hint: cd to one that is." in done.err
+
+
 def told_in_a_sentence(done, *parts: str) -> None:
     assert done.code == 1, done.out + done.err
     assert "Traceback" not in done.err, done.err
     (said,) = (line for line in done.err.splitlines() if line.startswith("Error: "))
-    for part in ("disks must have room, but", "the same command goes on from there", *parts):
+    kept = ("the same command goes on from there", "doctor --fix ends runs that stay RUNNING")
+    for part in ("disks must have room, but", *kept, *parts):
         assert part in said
 
 

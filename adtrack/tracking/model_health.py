@@ -102,7 +102,8 @@ def _unsealed(name: str, numbers: Sequence[int]) -> Finding:
         NOTE,
         f"there are no digests of the files of {counted(len(numbers), 'version')} of {name}: "
         f"{', '.join(map(str, numbers))}",
-        "An earlier adtrack made them. They load and score as before, but damage to their files may go unnoticed.",
+        f"An earlier adtrack made them, or somebody has taken the tag {MANIFEST_TAG} from version and model. They load "
+        "and score as before, but damage to their files may go unnoticed.",
         "The next adtrack tune or build-bank --register makes a version that has them.",
     )
 

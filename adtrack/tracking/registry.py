@@ -128,7 +128,7 @@ def _versions_of_run(name: str, run_id: str) -> list[ModelVersion]:
 def registered_as(tags: Mapping[str, str]) -> Registered | None:
     """The version that a run with these tags was registered as, unless it has been deleted since."""
     name, _, version = tags.get("adtrack.registered", "").rpartition("/")
-    if not (name and version.isdecimal()) or int(version) not in _tags_by_version(name):
+    if not name or version not in map(str, _tags_by_version(name)):
         return None
     return Registered(name, int(version), _aliases(name).get(CHAMPION) == int(version))
 

@@ -9,6 +9,7 @@ from adtrack.progress import say
 
 CLASS, STUDY, DIGEST, TRIAL = "adtrack.class", "adtrack.study", "adtrack.split_digest", "adtrack.trial"
 MODEL, ROLE = "adtrack.model", "adtrack.role"
+_DIGITS = 10  # no study has so many trials, and Python refuses numbers of thousands of digits, which a tag may have
 
 
 def whole(runs: Iterable[Run], *names: str) -> Iterator[Run]:
@@ -27,7 +28,7 @@ def spoilt(run: Run, *names: str) -> list[str]:
 
 
 def _is_sound(name: str, value: str) -> bool:
-    return value.isdecimal() if name == TRIAL else bool(value)
+    return value.isdecimal() and len(value) < _DIGITS if name == TRIAL else bool(value)
 
 
 @cache  # a command reads its runs many times, and says so once

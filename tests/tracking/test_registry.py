@@ -46,7 +46,8 @@ def test_candidate_moves_on_and_champion_stays(workplace, adtrack, part):
     assert client.get_model_version("adtrack-nut", "1").tags["adtrack.note"] == "a nut"
     assert registered_as({"adtrack.registered": "adtrack-part/1"}) == Registered("adtrack-part", 1, champion=True)
     assert registered_as({"adtrack.registered": "adtrack-part/2"}) == Registered("adtrack-part", 2, champion=False)
-    assert registered_as({}) is None
+    for nowhere in ({}, {"adtrack.registered": "adtrack-part/"}, {"adtrack.registered": f"adtrack-part/{'9' * 5000}"}):
+        assert registered_as(nowhere) is None
 
 
 @pytest.fixture

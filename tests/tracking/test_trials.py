@@ -99,7 +99,10 @@ def left_out(capsys) -> Callable[[], list[str]]:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("adtrack.trial", None), ("adtrack.trial", "first"), ("adtrack.split_digest", None), ("adtrack.class", "")],
+    [
+        *(("adtrack.trial", value) for value in (None, "first", "9" * 5000)),
+        *(("adtrack.split_digest", None), ("adtrack.class", "")),
+    ],
 )
 def test_a_trial_whose_tags_are_spoilt_is_left_out_and_named(opened_store, left_out, name, value):
     spoilt, sound = make_run("trial", "a", trial="0"), make_run("trial", "a", trial="1")
