@@ -13,6 +13,7 @@ Say = Callable[..., None]
 _COLOURS = {OK: "green", NOTE: "yellow", BROKEN: "red"}
 _SHOWN = 5  # items of a finding: all of them would hide the others
 _WIDEST, _NARROWEST = 110, 60
+_NAME, _TEXT = 30, 25  # characters: what longer names exceed, and what a text has beside one however long it is
 
 
 def print_report(report: DoctorReport, fixed: bool, say: Say) -> None:
@@ -21,7 +22,7 @@ def print_report(report: DoctorReport, fixed: bool, say: Say) -> None:
     ``say(line, word, …)`` prints a line with a word in it in click's style.
     """
     width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
-    longest = max(len(check.name) for check in report.checks)
+    longest = min(_NAME, max(len(check.name) for check in report.checks))
     for group, checks in itertools.groupby(report.checks, key=lambda check: check.group):
         say(group, group, bold=True)
         for check in checks:
@@ -58,7 +59,8 @@ def _say_wrapped(first: str, text: str, width: int, say: Say, level: str = "") -
 
     The ``level``, if the first line tells one, is coloured.
     """
-    lines = textwrap.wrap(visible(text), width - len(first), break_long_words=False, break_on_hyphens=False) or [""]
+    room = max(width - len(first), _TEXT)
+    lines = textwrap.wrap(visible(text), room, break_long_words=False, break_on_hyphens=False) or [""]
     style = {"fg": _COLOURS[level], "bold": level == BROKEN} if level else {}
     say(first + lines[0], level, **style)
     for line in lines[1:]:

@@ -162,5 +162,14 @@ def test_the_report_fits_and_says_what_to_do(columns, monkeypatch):
     assert "Mended: one thing\nNot mended: another: why" in end and end.endswith("All is well.")
 
 
+def test_a_long_name_leaves_room_for_what_is_told():
+    """A class may be called anything, and doctor's line of its model begins with that."""
+    lines: list[str] = []
+    checks = (Check("Models", f"adtrack-{'x' * 120}", "1 version; champion is 1"), Check("Models", "trunks", "fine"))
+    print_report(DoctorReport(checks, (), ()), False, lambda line, *_, **__: lines.append(line))
+    assert lines[1].startswith("  ok      adtrack-xxx") and lines[1].endswith("x  1 version; champion is 1")
+    assert len(lines[2]) < 60
+
+
 def test_wrong_usage_exits_with_2(adtrack):
     assert adtrack("doctor", "--repair").code == 2
