@@ -28,7 +28,7 @@ def _depth(checked: Checked, class_name: str) -> list[str]:
     bits = checked.reading.bits or FULL
     return [
         f"Images of class {class_name} with 16 bits a channel are read as {bits}-bit data: their largest value is "
-        f"{checked.deepest}. --bit-depth says it otherwise."
+        f"{checked.deepest}. Where a bank or a shifted copy is made, --bit-depth says it otherwise."
     ]
 
 

@@ -43,7 +43,7 @@ def test_depth_and_orientation_are_told() -> None:
     said = remarks(Checked({}, Reading(12), 4080, ("a.jpg", "b.jpg")), "tile")
     assert said[0] == (
         "Images of class tile with 16 bits a channel are read as 12-bit data: their largest value is 4080. "
-        "--bit-depth says it otherwise."
+        "Where a bank or a shifted copy is made, --bit-depth says it otherwise."
     )
     assert said[1] == (
         "2 images (a.jpg, b.jpg) of class tile have an orientation tag: such images are read as a viewer shows them."
