@@ -21,10 +21,11 @@ def visible(text: str) -> str:
 
 
 def argument(text: str) -> str:
-    """``text`` as one argument of a command that a person copies: quoted where a POSIX shell needs it; what cannot be
-    printed is written as bash, zsh and POSIX 2024 read it (``$'…'``)."""
+    """``text`` as one argument of a command that a person copies: quoted where a POSIX shell needs it, or zsh, to which
+    ``=a`` is where the program ``a`` lies; what cannot be printed is written as bash, zsh and POSIX 2024 read it
+    (``$'…'``)."""
     if text.isprintable():
-        return shlex.quote(text)
+        return f"'{text}'" if text == shlex.quote(text) and text.startswith("=") else shlex.quote(text)
     inside = "".join(
         letter.replace("\\", "\\\\").replace("'", "\\'") if letter.isprintable() else _bytes(letter) for letter in text
     )

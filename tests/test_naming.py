@@ -59,6 +59,7 @@ def test_a_shell_takes_an_argument_as_the_name(name: str) -> None:
     done = subprocess.run(["bash", "-c", f"printf %s {argument(name)}"], capture_output=True, check=True)
     assert done.stdout == os.fsencode(name) and argument(name).isprintable()
     assert argument("models:/adtrack-a@champion") == "models:/adtrack-a@champion"
+    assert argument("=1+1") == "'=1+1'"  # zsh
 
 
 @click.group()

@@ -30,7 +30,13 @@ def sqlite_url(file: Path) -> str:
 
 
 def check_sqlite(url: str) -> None:
-    """Refuse a URL that spells a path which it does not mean: ``?`` ends it, and ``%20`` is a space."""
+    """Refuse a URL that spells a path which it does not mean, as ``?`` ends it and ``%20`` is a space; or that means
+    none, so that everything would be gone with the process."""
+    if url.startswith("sqlite") and sqlalchemy.make_url(url).database in (None, "", ":memory:"):
+        raise UserError(
+            f"an SQLite URL must name a file, but {url} means a database in memory, which ends with the command.",
+            f"{PREFIX}mlflow.db means a file in the working folder.",
+        )
     if not url.startswith(PREFIX):
         return
     spelt, meant = Path(url.removeprefix(PREFIX)), sqlite_file(url)

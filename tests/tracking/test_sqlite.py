@@ -61,3 +61,12 @@ def test_a_url_that_spells_another_path_than_it_means_is_refused(tmp_path, monke
     check_sqlite(f"sqlite:///{tmp_path}/{spelt}/mlflow.db")
     check_sqlite(f"sqlite:///{tmp_path}/mlflow.db?timeout=30")
     assert tracking_uri().endswith(f"{name}/mlflow.db") and [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_store_that_would_end_with_the_command_is_refused(tmp_path, monkeypatch, url):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+    with pytest.raises(UserError, match=r"must name a file, but sqlite:.* means a database in memory"):
+        open_store()
+    assert not list(tmp_path.iterdir())
