@@ -23,16 +23,8 @@ from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Workbench
 from adtrack.naming import csv_cell, from_csv_cell
-from adtrack.tracking.runs import (
-    RunTags,
-    log_folder,
-    log_metrics,
-    log_params,
-    log_surroundings,
-    run_file,
-    run_metrics,
-    tracked_run,
-)
+from adtrack.tracking.made_with import log_surroundings
+from adtrack.tracking.runs import RunTags, log_folder, log_metrics, log_params, run_file, run_metrics, tracked_run
 from adtrack.tracking.store import quoted, search_runs
 from adtrack.tracking.tags import ROLE
 from adtrack.tracking.workers import Worker

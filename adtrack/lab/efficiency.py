@@ -18,7 +18,7 @@ from adtrack.evaluation.evaluate import calibrate
 from adtrack.lab.cells import Cells, Found
 from adtrack.lab.memory import peak_megabytes
 from adtrack.lab.setup import Setup
-from adtrack.tracking.runs import device_name
+from adtrack.tracking.made_with import device_name
 
 _WARM_UP = 5
 _IMAGES = 60

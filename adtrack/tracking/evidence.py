@@ -27,19 +27,9 @@ from adtrack.evaluation.workbench import Built, Workbench
 from adtrack.filenames import ascii_name
 from adtrack.naming import csv_cell, from_csv_cell
 from adtrack.progress import track
+from adtrack.tracking.made_with import bank_params, log_surroundings, threshold_params
 from adtrack.tracking.models import log_scorer
-from adtrack.tracking.runs import (
-    bank_params,
-    has_file,
-    log_folder,
-    log_metrics,
-    log_params,
-    log_surroundings,
-    run_file,
-    run_tags,
-    set_tags,
-    threshold_params,
-)
+from adtrack.tracking.runs import has_file, log_folder, log_metrics, log_params, run_file, run_tags, set_tags
 
 
 def log_bank(bench: Workbench, built: Built, *, with_trunk: bool) -> str:

@@ -1,28 +1,20 @@
 """Runs: how they open and end, and their parameters, metrics, tags and files."""
 
 import contextlib
-import platform
 import traceback
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
-import torch
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.time import get_current_time_millis
 
-import adtrack
-from adtrack.config import BankSpec, DetectorSpec
-from adtrack.data.reading import FULL
-from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
-from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.experiment import chosen_experiment, enter, joined_run, take_joined_run
 from adtrack.tracking.places import is_server
 from adtrack.tracking.pointers import pointing
@@ -145,43 +137,6 @@ def end_open(study: str, run_ids: Collection[str]) -> None:
             MlflowClient().set_terminated(run.info.run_id)
 
 
-def bank_params(bench: Workbench, scorer: Scorer) -> dict[str, str]:
-    """Every choice that the detector's numbers depend on, as parameters of its run, named as on the command line."""
-    spec = scorer.detector.spec
-    return {
-        "class": bench.data.class_name,
-        "method": spec.method,
-        "backbone": bench.trunk.network,
-        "weights": bench.trunk.origin,
-        "weights_sha256": bench.trunk.sha256,
-        "layers": spec.layers_text,
-        **_own_params(spec),
-        "resize": str(bench.image.resize),
-        "crop": str(bench.image.crop),
-        **depth_params(bench),
-        "seed": str(spec.seed),
-        **threshold_params(scorer),
-    }
-
-
-def depth_params(bench: Workbench) -> dict[str, str]:
-    """How many bits of 16-bit files count, where there are such files."""
-    return {} if bench.checked.deepest is None else {"bit_depth": str(bench.checked.reading.bits or FULL)}
-
-
-def threshold_params(scorer: Scorer) -> dict[str, str]:
-    """How the threshold was found: by ``f1``, or by ``good_quantile`` and which; older models do not say."""
-    return {name: scorer.facts[name] for name in ("threshold_from", "good_quantile") if name in scorer.facts}
-
-
-def _own_params(spec: DetectorSpec) -> dict[str, str]:
-    """The parameters that only this method has."""
-    if isinstance(spec, BankSpec):
-        names = ("patch_size", "coreset_fraction", "reweight_neighbours", "projection")
-        return {name: str(getattr(spec, name)) for name in names}
-    return {"padim_dimensions": str(spec.dimensions)}
-
-
 def log_params(params: Mapping[str, str]) -> None:
     """Log parameters that the run does not have yet: ``mlflow run`` logs those it was given, in its own words."""
     run_id = mlflow.active_run().info.run_id
@@ -260,22 +215,3 @@ def run_page() -> str | None:
     if not is_server(uri):
         return None
     return f"{without_password(uri).rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
-
-
-def log_surroundings(bench: Workbench) -> None:
-    """Versions, device and platform, and whether the weights are a makeshift."""
-    packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "anomalib", "mlflow")
-    tags = {f"adtrack.version.{package}": version(package) for package in packages}
-    tags |= {"adtrack.version": adtrack.__version__, "adtrack.device": device_name(bench.device)}
-    tags["adtrack.weights_fell_back"] = str(bench.trunk.fell_back).lower()
-    # Beside the parameter, which ``mlflow run`` has logged as it was asked for: auto.
-    tags |= {f"adtrack.{name}": value for name, value in depth_params(bench).items()}
-    set_tags(tags)
-
-
-def device_name(device: torch.device) -> str:
-    """``cpu (x86_64 AVX2, 2 threads)`` or the GPU's name."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    kind = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"  # which shows in a number's last bits
-    return f"cpu ({kind}, {torch.get_num_threads()} threads)"

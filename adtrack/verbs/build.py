@@ -12,18 +12,10 @@ from adtrack.evaluation.thresholds import expected_false_alarms
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
 from adtrack.tracking.evidence import log_bank, log_data, log_evaluations
+from adtrack.tracking.made_with import bank_params, log_surroundings
 from adtrack.tracking.models import LoadedModel, load_model
 from adtrack.tracking.registry import Registered, register, registry_name
-from adtrack.tracking.runs import (
-    NO_STUDY,
-    RunTags,
-    bank_params,
-    log_params,
-    log_surroundings,
-    run_page,
-    set_tags,
-    tracked_run,
-)
+from adtrack.tracking.runs import NO_STUDY, RunTags, log_params, run_page, set_tags, tracked_run
 from adtrack.tracking.store import open_store
 from adtrack.tracking.tags import MODEL, ROLE
 from adtrack.tracking.workers import working

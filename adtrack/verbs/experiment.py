@@ -17,7 +17,8 @@ from adtrack.lab.cells import Cells, code_version
 from adtrack.lab.setup import Setup
 from adtrack.naming import argument
 from adtrack.reporting.render import Table, markdown
-from adtrack.tracking.runs import NOTE_TAG, RunTags, device_name, log_folder, log_params, set_tags, tracked_run
+from adtrack.tracking.made_with import device_name
+from adtrack.tracking.runs import NOTE_TAG, RunTags, log_folder, log_params, set_tags, tracked_run
 from adtrack.tracking.runs import run_experiment as experiment_of
 from adtrack.tracking.store import open_store
 from adtrack.tracking.tags import ROLE

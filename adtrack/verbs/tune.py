@@ -7,9 +7,10 @@ from adtrack.config import BuildSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.experiment import chosen_experiment, experiment_name
+from adtrack.tracking.made_with import depth_params, log_surroundings
 from adtrack.tracking.places import is_server
 from adtrack.tracking.registry import registry_name
-from adtrack.tracking.runs import depth_params, log_params, log_surroundings, run_tags, tracked_run
+from adtrack.tracking.runs import log_params, run_tags, tracked_run
 from adtrack.tracking.sqlite import sqlite_file
 from adtrack.tracking.store import open_store, quoted, without_password
 from adtrack.tracking.tags import ROLE

@@ -10,15 +10,8 @@ from mlflow import MlflowClient
 from adtrack.errors import UserError
 from adtrack.findings import BROKEN, NOTE, OK
 from adtrack.tracking.health import look_at_store
-from adtrack.tracking.layout import (
-    _mlflows_tables,
-    database_tables,
-    is_half_laid,
-    lay_out,
-    lay_out_store,
-    move_aside,
-    sqlite_file,
-)
+from adtrack.tracking.layout import _mlflows_tables, database_tables, is_half_laid, lay_out, lay_out_store, move_aside
+from adtrack.tracking.sqlite import sqlite_file
 from adtrack.tracking.store import open_store
 
 

@@ -1,0 +1,69 @@
+"""What a run was made with: the parameters that its numbers depend on, versions and device."""
+
+import platform
+from importlib.metadata import version
+
+import torch
+
+import adtrack
+from adtrack.config import BankSpec, DetectorSpec
+from adtrack.data.reading import FULL
+from adtrack.detectors.scorer import Scorer
+from adtrack.evaluation.workbench import Workbench
+from adtrack.tracking.runs import set_tags
+
+
+def bank_params(bench: Workbench, scorer: Scorer) -> dict[str, str]:
+    """Every choice that the detector's numbers depend on, as parameters of its run, named as on the command line."""
+    spec = scorer.detector.spec
+    return {
+        "class": bench.data.class_name,
+        "method": spec.method,
+        "backbone": bench.trunk.network,
+        "weights": bench.trunk.origin,
+        "weights_sha256": bench.trunk.sha256,
+        "layers": spec.layers_text,
+        **_own_params(spec),
+        "resize": str(bench.image.resize),
+        "crop": str(bench.image.crop),
+        **depth_params(bench),
+        "seed": str(spec.seed),
+        **threshold_params(scorer),
+    }
+
+
+def depth_params(bench: Workbench) -> dict[str, str]:
+    """How many bits of 16-bit files count, where there are such files."""
+    return {} if bench.checked.deepest is None else {"bit_depth": str(bench.checked.reading.bits or FULL)}
+
+
+def threshold_params(scorer: Scorer) -> dict[str, str]:
+    """How the threshold was found: by ``f1``, or by ``good_quantile`` and which; older models do not say."""
+    return {name: scorer.facts[name] for name in ("threshold_from", "good_quantile") if name in scorer.facts}
+
+
+def _own_params(spec: DetectorSpec) -> dict[str, str]:
+    """The parameters that only this method has."""
+    if isinstance(spec, BankSpec):
+        names = ("patch_size", "coreset_fraction", "reweight_neighbours", "projection")
+        return {name: str(getattr(spec, name)) for name in names}
+    return {"padim_dimensions": str(spec.dimensions)}
+
+
+def log_surroundings(bench: Workbench) -> None:
+    """Versions, device and platform, and whether the weights are a makeshift."""
+    packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "anomalib", "mlflow")
+    tags = {f"adtrack.version.{package}": version(package) for package in packages}
+    tags |= {"adtrack.version": adtrack.__version__, "adtrack.device": device_name(bench.device)}
+    tags["adtrack.weights_fell_back"] = str(bench.trunk.fell_back).lower()
+    # Beside the parameter, which ``mlflow run`` has logged as it was asked for: auto.
+    tags |= {f"adtrack.{name}": value for name, value in depth_params(bench).items()}
+    set_tags(tags)
+
+
+def device_name(device: torch.device) -> str:
+    """``cpu (x86_64 AVX2, 2 threads)`` or the GPU's name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    kind = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"  # which shows in a number's last bits
+    return f"cpu ({kind}, {torch.get_num_threads()} threads)"
