@@ -25,11 +25,14 @@ from adtrack.evaluation.pictures import write_pictures
 from adtrack.evaluation.verdicts import verdicts
 from adtrack.evaluation.workbench import Built, Workbench
 from adtrack.filenames import ascii_name
+from adtrack.findings import first_line
 from adtrack.naming import csv_cell, from_csv_cell
-from adtrack.progress import track
+from adtrack.progress import say, track
 from adtrack.tracking.made_with import bank_params, log_surroundings, threshold_params
 from adtrack.tracking.models import log_scorer
 from adtrack.tracking.runs import has_file, log_folder, log_metrics, log_params, run_file, run_tags, set_tags
+
+_NUMBERS = {"scores": ("label", "score", "threshold"), "curves": ("fpr", "pro")}  # columns of tables on a run
 
 
 def log_bank(bench: Workbench, built: Built, *, with_trunk: bool) -> str:
@@ -162,20 +165,31 @@ def spec_text(bench: Workbench, scorer: Scorer) -> str:
 
 
 def read_scores(run_id: str, name: str) -> pd.DataFrame | None:
-    """The per-image scores that ``write_scores`` left on a run, in the order of the image set; None if it has none."""
+    """The per-image scores that ``write_scores`` left on a run, in the order of the image set; None if it has none that
+    can be read."""
     return _read_table(run_id, "scores", name)
 
 
 def read_curve(run_id: str, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """The PRO curve that ``write_curve`` left on a run: false-positive rates and overlaps; None if it has none."""
+    """The PRO curve that ``write_curve`` left on a run: false-positive rates and overlaps; None if it has none that can
+    be read."""
     found = _read_table(run_id, "curves", name)
     return None if found is None else (found["fpr"].to_numpy(), found["pro"].to_numpy())
 
 
 def _read_table(run_id: str, folder: str, name: str) -> pd.DataFrame | None:
-    if not has_file(run_id, f"{folder}/{name}.csv"):
+    file = f"{folder}/{name}.csv"
+    if not has_file(run_id, file):
         return None
     # As Python reads numbers: to the last bit, which not every version of pandas does by itself.
     exact = dict.fromkeys(("score", "threshold", "fpr", "pro"), float)
     names = dict.fromkeys(("path", "kind"), from_csv_cell)
-    return pd.read_csv(run_file(run_id, f"{folder}/{name}.csv"), keep_default_na=False, converters=exact | names)
+    try:
+        found = pd.read_csv(run_file(run_id, file), keep_default_na=False, converters=exact | names)
+        numbers = found[list(_NUMBERS[folder])].to_numpy(dtype=np.float64)
+        if not numbers.size or not np.isfinite(numbers).all() or (folder == "scores" and not {*names} <= {*found}):
+            raise ValueError("it lacks rows, columns or numbers")
+    except (ValueError, KeyError) as error:  # pandas has many, all of them ValueErrors
+        say(f"{file} of run {run_id} cannot be read ({first_line(error)}): what it shows is left out.")
+        return None
+    return found

@@ -94,12 +94,11 @@ def _trade(story: Story) -> Section:
 
 
 def _comparison(story: Story, best: Sequence[TrialRecord]) -> list[Section]:
-    found = with_models(best)
-    if not found:
+    found, chosen = with_models(best), _telling_images(story)
+    if not found or not chosen:
         return []
     seen = track(found, "Comparing the best banks", unit="bank")
     scorers = (load_model(uri, story.bench.device).scorer for _, uri in seen)
-    chosen = telling(read_scores(story.best.run_id, "val_clean"))
     rows = compare(story.bench, scorers, [(name, index) for index in chosen for name in VAL_SETS])
     sheet = comparison_sheet(rows, [_heading(rank, trial) for rank, (trial, _) in enumerate(found, start=1)])
     note = (
@@ -114,6 +113,14 @@ def _heading(rank: int, trial: TrialRecord) -> str:
     found = parameters(trial)
     size = f"p{found.get('patch_size', '?')}, {found.get('coreset_fraction', float('nan')):g}"
     return f"{rank}. trial {trial.number}\n{found.get('layers', '')}\n{size}"
+
+
+def _telling_images(story: Story) -> list[int]:
+    """Places in Val of the images to look at; none where the best trial's scores have been lost, or are of others."""
+    scores, images = read_scores(story.best.run_id, "val_clean"), story.bench.images("val_clean")
+    if scores is None or scores["path"].to_list() != [record.path for record in images.records]:
+        return []
+    return telling(scores)
 
 
 def telling(scores: pd.DataFrame) -> list[int]:
@@ -132,6 +139,8 @@ def telling(scores: pd.DataFrame) -> list[int]:
 def _best_scores(story: Story) -> list[Section]:
     found = {name: read_scores(story.best.run_id, name) for name in SPLITS}
     sets = {name: scores for name, scores in found.items() if scores is not None}
+    if not sets:
+        return []
     everything = pd.concat([scores["score"] for scores in sets.values()])
     bounds = (float(everything.min()), max(float(everything.max()), float(everything.min()) + 1e-9))
     histograms = {f"scores_{name}": _histogram(name, scores, bounds) for name, scores in sets.items()}

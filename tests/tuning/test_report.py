@@ -52,6 +52,21 @@ def test_curves_and_scores_can_be_read_back(study):
     assert read_scores(study.best, "test_clean@0.5") is None and read_curve(study.parent, "val_clean") is None
 
 
+def test_a_study_whose_tables_are_lost_or_damaged_is_written_up_without_them(own_study, adtrack, part, space):
+    (files,) = own_study.folder.glob(f"mlruns/*/{own_study.best}/artifacts")
+    (files / "scores/val_clean.csv").unlink()
+    (files / "scores/val_shift.csv").write_bytes(b"\0\xff,,,\n[[[")
+    (files / "scores/test_clean.csv").write_text("path,kind,label,score,threshold\n", encoding="utf-8")
+    (files / "curves/test_shift.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    done = adtrack("tune", *part, *space, "--trials", 3)
+    assert done.code == 0 and "Traceback" not in done.err, done.err
+    named = re.findall(rf"(\S+) of run {own_study.best} cannot be read .*: what it shows is left out", done.err)
+    assert set(named) == {"scores/val_shift.csv", "scores/test_clean.csv", "curves/test_shift.csv"}
+    page = run_file(own_study.parent, "report.html").read_text(encoding="utf-8")
+    assert 'id="scores_test_shift"' in page and 'id="roc"' in page
+    assert not [name for name in ("scores_val_clean", "scores_val_shift", "pro") if f'id="{name}"' in page]
+
+
 def test_the_time_of_the_best_banks_images_is_measured_again_when_no_trial_runs(study):
     client, children = MlflowClient(), f"tags.mlflow.parentRunId = '{study.parent}'"
     trials = client.search_runs(["0", "1"], children)
