@@ -154,7 +154,7 @@ class BankSpec(_LayersSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole("patch size", self.patch_size, 1)
+        whole("patch size", self.patch_size, 1, "3 is the usual size.", LARGEST_VIEW)
         if self.patch_size % 2 == 0:
             raise UserError(
                 f"patch size must be odd, but got {self.patch_size}.",

@@ -127,6 +127,7 @@ def test_an_unknown_class_is_answered_with_those_there_are(refused, part, tiny_d
     ("options", "said"),
     [
         ({"patch_size": 4}, "patch size must be odd, but got 4"),
+        ({"patch_size": 2**31 + 1}, "patch size must be a whole number of at most 4096, but got 2147483649"),
         ({"layers": "layer2+layer9"}, "layer9"),
         ({"layers": "layer2++layer3"}, "different layer names"),
         ({"coreset_fraction": 1.5}, "in (0, 1], but got 1.5"),
