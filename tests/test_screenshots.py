@@ -25,7 +25,7 @@ def test_the_pictures_of_the_readme_are_there_and_small() -> None:
 def test_the_newest_finished_study_is_shown_or_the_one_that_is_named(study) -> None:
     for found in (shown(None), shown(study.name)):
         assert (found.experiment, found.parent, found.best) == ("1", study.parent, study.best)
-        assert "<h1>part: study" in found.report.read_text(encoding="utf-8")
+        assert "<h1>part: the best of" in found.report.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "message"), [(None, "the store has none"), ("x", "study x is not one")])
