@@ -21,6 +21,7 @@ import adtrack
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.seal import require_all
 from adtrack.errors import UserError
+from adtrack.findings import first_line
 from adtrack.tracking.calling import example, how_to_call
 from adtrack.tracking.digests import check_told, manifest_tags
 from adtrack.tracking.registry import VERSIONS_TAG, resolved
@@ -143,9 +144,12 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
             address = resolved(uri)
             folder = _bank_folder(address, scratch, whole)
             check_told(address, folder)
-        except (MlflowException, OSError) as error:
+        except UserError:
+            raise
+        # The latter two: of an address that its kind of store takes for none, or whose library is not installed.
+        except (MlflowException, OSError, ValueError, ImportError) as error:
             raise trouble(error) or UserError(
-                f"model must be one that the tracking store knows, but {uri} is not ({str(error).splitlines()[0]}).",
+                f"model must be one that the tracking store knows, but {uri} is not ({first_line(error)}).",
                 "mlflow ui lists the models; MLFLOW_TRACKING_URI says which store is asked.",
             ) from error
         loaded = LoadedModel(Scorer.load(folder, device, _fetch), uri, address)

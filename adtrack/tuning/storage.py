@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from adtrack.errors import UserError
 from adtrack.tracking.layout import lay_out
 from adtrack.tracking.locks import engine_options, one_at_a_time
-from adtrack.tracking.sqlite import check_sqlite, sqlite_file, sqlite_url
+from adtrack.tracking.sqlite import PREFIX, check_sqlite, sqlite_file, sqlite_url
 from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.workers import end_killed, is_gone
 from adtrack.troubles import TroubleError, disk_trouble
@@ -136,7 +136,9 @@ def _refuse_others_tables(url: str) -> None:
     if "alembic_version" in tables and "version_info" not in tables:
         raise UserError(
             f"storage must be a database of its own, but {without_password(url)} holds another program's tables.",
-            "CREATE DATABASE optuna makes one beside MLflow's in the same PostgreSQL.",
+            f"{PREFIX}studies.db is a file of its own in the working folder."
+            if sqlite_file(url)
+            else "CREATE DATABASE optuna makes one beside MLflow's in the same PostgreSQL.",
         )
 
 

@@ -108,11 +108,21 @@ def test_a_model_is_loaded_by_every_kind_of_address(study, tiny_data):
     [
         *("models:/adtrack-part@nobody", "models:/adtrack-nut@champion", "models:/adtrack-part/99", "models:/m-0123"),
         *("models:/", "models:/adtrack-part", "runs:/0123/bank", "no/such/folder", "nonsense:/x", ""),
+        "http://127.0.0.1:1/x",  # which MLflow takes apart as the address of a tracking server's file
     ],
 )
 def test_a_model_that_is_not_there_is_a_sentence(study, uri):
     with pytest.raises(UserError, match="model must"):
         load_model(uri, CPU)
+
+
+def test_a_store_whose_library_is_not_installed_is_a_sentence(monkeypatch):
+    def fetch(**_):
+        raise ModuleNotFoundError("No module named 'botocore'")
+
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", fetch)
+    with pytest.raises(UserError, match=r"s3://a/b is not \(No module named 'botocore'\)"):
+        load_model("s3://a/b", CPU)
 
 
 def test_models_of_others_and_damaged_ones_are_refused(study, tmp_path):
