@@ -1,10 +1,10 @@
 """Files with weights as training scripts, hubs and exporters leave them → tensors by name; whatever they hold, no code
 in them runs."""
 
-import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors.torch import load_file
@@ -70,7 +70,7 @@ def _torch_load(file: Path) -> object:
         _check_zip(file)
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         # Names only: the pickle is looked through, not run.
         objects = torch.serialization.get_unsafe_globals_in_checkpoint(file) if zipped else []
         if not objects:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import struct
-import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +25,6 @@ def encoded(image: np.ndarray, format: str = "PNG", **options) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format, **options)
     return buffer.getvalue()
-
-
-def deep_png(pixels: np.ndarray) -> bytes:
-    """Pixels uint16 (H, W, C) as PNG: of 1 to 4 channels, which Pillow cannot write."""
-    height, width, channels = pixels.shape
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 @pytest.fixture
@@ -125,7 +112,9 @@ def test_a_depth_that_is_given_counts_and_what_exceeds_it_is_named(tmp_path: Pat
         check_images(tmp_path, records, Reading(10))
 
 
-def test_colours_of_which_eight_bits_can_be_read_must_use_them(tmp_path: Path) -> None:
+def test_colours_of_which_eight_bits_can_be_read_must_use_them(
+    tmp_path: Path, deep_png: Callable[[np.ndarray], bytes]
+) -> None:
     pixels = np.full((5, 4, 2), 4095, np.uint16)
     (tmp_path / "a.png").write_bytes(deep_png(pixels))
     with pytest.raises(UserError, match=r"must be grey, RGB or RGBA, but of a\.png only 8 bits can be read"):

@@ -1,8 +1,6 @@
 """How deep 16-bit files are read: every depth's white is white, and what a depth cannot hold is refused."""
 
 import io
-import struct
-import zlib
 from collections.abc import Callable
 from functools import partial
 
@@ -21,19 +19,6 @@ def encoded(plane: np.ndarray, format: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(plane).save(buffer, format)
     return buffer.getvalue()
-
-
-def colour_png(pixels: np.ndarray) -> bytes:
-    """Pixels uint16 (H, W, C) as PNG: of 1 to 4 channels, which Pillow cannot write."""
-    height, width, channels = pixels.shape
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def test_sixteen_bits_are_read_as_before_to_the_last_value() -> None:
@@ -66,7 +51,7 @@ def colour_tiff(pixels: np.ndarray, **options: object) -> bytes:
 @pytest.mark.parametrize(
     "write",
     [
-        colour_png,
+        None,  # PNG
         *(
             partial(colour_tiff, compression=compression, byteorder=order)
             for compression in (None, "deflate")
@@ -74,7 +59,10 @@ def colour_tiff(pixels: np.ndarray, **options: object) -> bytes:
         ),
     ],
 )
-def test_colours_of_sixteen_bits_have_their_depth_too(channels: int, write: Callable[[np.ndarray], bytes]) -> None:
+def test_colours_of_sixteen_bits_have_their_depth_too(
+    channels: int, write: Callable[[np.ndarray], bytes] | None, deep_png: Callable[[np.ndarray], bytes]
+) -> None:
+    write = write or deep_png
     pixels = np.full((3, 4, channels), 65535, np.uint16)
     pixels[..., :3] = (np.arange(36) * 116).reshape(3, 4, 3)
     seen = decode(write(pixels), reading=Reading(12))
@@ -83,10 +71,10 @@ def test_colours_of_sixteen_bits_have_their_depth_too(channels: int, write: Call
     assert full.ravel().tolist() == [value * 116 >> 8 for value in range(36)]  # as Pillow reads them
 
 
-def test_sixteen_bit_colours_of_a_mask_mark_also_if_they_are_ones() -> None:
+def test_sixteen_bit_colours_of_a_mask_mark_also_if_they_are_ones(deep_png: Callable[[np.ndarray], bytes]) -> None:
     marks = np.zeros((3, 4, 3), np.uint16)
     marks[1, 2] = 1
-    assert decode_mask(colour_png(marks)).sum() == 1
+    assert decode_mask(deep_png(marks)).sum() == 1
 
 
 def test_what_a_depth_cannot_hold_is_refused_by_name() -> None:
