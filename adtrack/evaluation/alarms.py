@@ -1,7 +1,7 @@
 """False alarms in words: a threshold that calls nearly every good image anomalous is of no use, however scores rank."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from adtrack.data.imageset import SHIFT, parse_name
 
@@ -14,13 +14,18 @@ def set_name(name: str) -> str:
 
 
 def floods(rates: Mapping[str, float]) -> list[str]:
-    """A sentence on each image set, by its name, of whose good images all or nearly all raise an alarm."""
-    return [_flood(name, rate) for name, rate in rates.items() if not math.isnan(rate) and rate >= NEARLY_ALL]
+    """Sentences on the image sets, by their names, of whose good images all or nearly all raise an alarm; sets of which
+    the same is to be said share one."""
+    alike: dict[tuple[float, str], list[str]] = {}
+    for name, rate in rates.items():
+        if not math.isnan(rate) and rate >= NEARLY_ALL:
+            _, domain, _ = parse_name(name)
+            alike.setdefault((rate, domain), []).append(set_name(name))
+    return [_flood(names, rate, domain) for (rate, domain), names in alike.items()]
 
 
-def _flood(name: str, rate: float) -> str:
+def _flood(names: Sequence[str], rate: float, domain: str) -> str:
     share = "Every good image" if rate == 1 else f"{100 * rate:.0f} % of the good images"
-    words = f"{share} of {set_name(name)} {'raises' if rate == 1 else 'raise'} a false alarm at this threshold"
-    _, domain, _ = parse_name(name)
-    remedy = "a threshold, or a bank, from images as they will be may mend that" if domain == SHIFT else ""
-    return f"{words}: {remedy}." if remedy else f"{words}."
+    words = f"{share} of {' and of '.join(names)} {'raises' if rate == 1 else 'raise'} a false alarm at this threshold"
+    remedy = ": a threshold or a bank made from images as they will be may mend that" if domain == SHIFT else ""
+    return f"{words}{remedy}."

@@ -108,10 +108,12 @@ def test_false_alarms_stand_in_every_table_with_their_interval(tmp_path):
 
 
 def test_sets_of_whose_good_images_all_alarm_are_told():
-    rates = {"val_clean/false_alarm_rate": 0.5, "val_shift/false_alarm_rate": 1.0, "test_clean/false_alarm_rate": 0.93}
-    assert alarms_in_words(record(0, metrics=rates)) == (
-        "Every good image of Val-shift raises a false alarm at this threshold: a threshold, or a bank, from images as "
-        "they will be may mend that. 93 % of the good images of Test-clean raise a false alarm at this threshold."
+    rates = {"val_clean": 0.5, "val_shift": 1.0, "test_clean": 0.93, "test_shift": 1.0}
+    metrics = {f"{name}/false_alarm_rate": rate for name, rate in rates.items()}
+    assert alarms_in_words(record(0, metrics=metrics)) == (
+        "Every good image of Val-shift and of Test-shift raises a false alarm at this threshold: a threshold or a bank "
+        "made from images as they will be may mend that. 93 % of the good images of Test-clean raise a false alarm at "
+        "this threshold."
     )
     assert alarms_in_words(record(0)) == ""
 
