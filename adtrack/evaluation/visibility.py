@@ -6,6 +6,7 @@ from adtrack.config import ImageSpec
 from adtrack.data.imageset import CLEAN, ImageSet
 from adtrack.data.loading import footprint
 from adtrack.findings import listed
+from adtrack.progress import track
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ def visibility(images: ImageSet, view: ImageSpec) -> Visibility:
     """What the view shows of the masks of an image set, which may be shifted; no network is asked."""
     drawn = replace(images, domain=CLEAN, severity=1.0)
     found = Visibility()
-    for index, record in enumerate(images.records):
-        if record.mask is not None:
-            found += _one(images, drawn, index, view)
+    masked = [index for index, record in enumerate(images.records) if record.mask is not None]
+    for index in track(masked, f"Looking at the masks of {images.name}", unit="mask"):
+        found += _one(images, drawn, index, view)
     return found
 
 
