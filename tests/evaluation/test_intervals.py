@@ -1,5 +1,7 @@
 """adtrack.evaluation.intervals against scikit-learn, closed forms and simulated truth."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -363,3 +365,16 @@ def test_side_and_value():
     assert side(Estimate(np.nan, np.nan, np.nan)) is None
     scores, labels = random_case(3)
     assert value_of(Sample(scores, labels, 0.7), "image_auroc") == pytest.approx(roc_auc_score(labels, scores))
+
+
+def test_what_the_readme_says_of_small_sets_is_what_comes_out():
+    text = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
+    low, high = auroc_interval([0.0] * 20 + [1.0] * 20, [0] * 20 + [1] * 20)
+    assert f"20 good and 20 defective images are ranked right, AUROC is 1.000 [{low:.3f}, {high:.3f}]." in text
+    assert "rule out a loss of more than 0.25: some 14 good and 14 anomalous images" in text
+
+    def loss(count: int) -> float:
+        row = {"part": Sample([0.0] * count + [1.0] * count, [0] * count + [1] * count, 0.5)}
+        return -difference(row, row, "image_auroc").low
+
+    assert loss(14) < 0.25 < loss(13)
