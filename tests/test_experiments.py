@@ -116,7 +116,7 @@ def test_the_readme_quotes_the_figures_that_are_kept(tmp_path: Path) -> None:
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.search(
-        r"<!-- figures -->\n\n\| class .*clean reference.*python -m experiments shift_regimes", text, re.DOTALL
+        r"<!-- figures -->\n\n\| class .*clean reference.*adtrack experiment shift_regimes", text, re.DOTALL
     )
     copy = tmp_path / "README.md"
     copy.write_text(text, encoding="utf-8")
