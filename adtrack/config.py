@@ -142,7 +142,7 @@ class _LayersSpec:
 
 
 @dataclass(frozen=True)
-class BankSpec(_LayersSpec):
+class PatchCoreSpec(_LayersSpec):
     """How a memory bank is made from patch features and asked for scores."""
 
     patch_size: int = 3
@@ -200,7 +200,7 @@ class PadimSpec(_LayersSpec):
         return f"{self.layers_text} d{self.dimensions}"
 
 
-DetectorSpec = BankSpec | PadimSpec
+DetectorSpec = PatchCoreSpec | PadimSpec
 
 
 def parse_layers(text: str) -> tuple[str, ...]:
@@ -218,7 +218,7 @@ class BuildSpec:
     data: DataSpec
     image: ImageSpec = ImageSpec()
     backbone: BackboneSpec = BackboneSpec()
-    bank: DetectorSpec = BankSpec()
+    detector: DetectorSpec = PatchCoreSpec()
     good_quantile: float = GOOD_QUANTILE
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from adtrack.config import BackboneSpec, BankSpec, DataSpec, DetectorSpec, ImageSpec, PadimSpec
+from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec, PadimSpec, PatchCoreSpec
 from adtrack.detectors import closeness, coreset, distance, distinct, encoding, principal, search
 from adtrack.detectors.patchcore import _points
 from adtrack.evaluation import workbench
@@ -23,7 +23,7 @@ LAYERS = ("layer2", "layer3")
 # other bits with two threads than with one if nobody sees to it.
 NETWORK = BackboneSpec("resnet50", "random", 1)
 SPECS: dict[str, DetectorSpec] = {
-    "patchcore": BankSpec(LAYERS, coreset_fraction=0.1, seed=3),
+    "patchcore": PatchCoreSpec(LAYERS, coreset_fraction=0.1, seed=3),
     "padim": PadimSpec(LAYERS, dimensions=40),
 }
 # Other sizes of all pieces that work is cut into, and the encoding that this processor would not choose.
@@ -160,6 +160,6 @@ def test_threads_do_not_show_with_real_weights_either(
     weights, found = BackboneSpec(network, str(shared / "weights" / file)), []
     for count in (1, 2, 4):
         with threads(count):
-            spec = BankSpec(layers, coreset_fraction=0.02)
+            spec = PatchCoreSpec(layers, coreset_fraction=0.02)
             found.append(values(build(spec, f"{count} threads", tiles, ImageSpec(), weights)[1]))
     assert not differing(found[0], found[1]) and not differing(found[0], found[2])

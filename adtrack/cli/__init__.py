@@ -5,7 +5,7 @@ import sys
 import click
 
 from adtrack import __version__
-from adtrack.cli import banks, completion, keep, models, study
+from adtrack.cli import banks, completion, maintenance, models, study
 from adtrack.cli.experiment import experiment
 from adtrack.command import run_command
 
@@ -14,7 +14,7 @@ VERBS = (
     *(banks.tune, banks.build_bank, banks.evaluate),
     *(models.score, models.compare, models.promote, models.rollback),
     *(study.export, study.make_shift, experiment, study.demo_data),
-    *(keep.doctor, keep.cache, completion.completion),
+    *(maintenance.doctor, maintenance.cache, completion.completion),
 )
 
 

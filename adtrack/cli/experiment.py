@@ -18,11 +18,11 @@ from adtrack.config import (
     DEMO,
     DEMO_CLASSES,
     BackboneSpec,
-    BankSpec,
     DataSpec,
     DetectorSpec,
     ImageSpec,
     PadimSpec,
+    PatchCoreSpec,
     parse_layers,
 )
 from adtrack.data.classes import class_names
@@ -129,7 +129,7 @@ def _asked(
     """The fields of a Setup, all that needs no library being checked."""
     chosen = parse_layers(layers)
     known: dict[str, DetectorSpec] = {
-        "patchcore": BankSpec(chosen, patch_size, coreset_fraction, seed=seed),
+        "patchcore": PatchCoreSpec(chosen, patch_size, coreset_fraction, seed=seed),
         "padim": PadimSpec(chosen, padim_dimensions, seed),
     }
     unknown = sorted(set(methods.split(",")) - set(known))

@@ -59,14 +59,14 @@ def compare(runs: tuple[str, ...], out: Path | None, any_split: bool, data: str 
     if out:
         check_writable(out)
     with loading():
-        from adtrack.verbs import compare_report
-        from adtrack.verbs.compare import compare as run_compare
-        from adtrack.verbs.compare_pictures import Pictures, draw
+        from adtrack.verbs.compare import report
+        from adtrack.verbs.compare.pictures import Pictures, draw
+        from adtrack.verbs.compare.verb import compare as run_compare
 
     found = run_compare(runs, any_split)
     pictures = draw(found, data, device) if out else Pictures()
-    files = compare_report.write_comparison(found, pictures, out) if out else []
-    compare_report.print_comparison(found, pictures, files, say)
+    files = report.write_comparison(found, pictures, out) if out else []
+    report.print_comparison(found, pictures, files, say)
 
 
 @click.command("promote", short_help="Make a version the champion if it is not worse.")
@@ -94,11 +94,11 @@ def promote(
     """
     check_data(data)
     with loading():
-        from adtrack.verbs import promote_report
-        from adtrack.verbs.promote import promote as run_promote
+        from adtrack.verbs.promote import report
+        from adtrack.verbs.promote.verb import promote as run_promote
 
     found = run_promote(class_name, version, margin, reason, data, device, force)
-    promote_report.print_promotion(found, say)
+    report.print_promotion(found, say)
     if found.move is None and not found.candidate.champion:
         sys.exit(1)
 
@@ -113,10 +113,10 @@ def rollback(class_name: str, reason: str) -> None:
     adtrack rollback --class zipper --reason "too many false alarms on line 2"
     """
     with loading():
-        from adtrack.verbs import promote_report
-        from adtrack.verbs.promote import rollback as run_rollback
+        from adtrack.verbs.promote import report
+        from adtrack.verbs.promote.verb import rollback as run_rollback
 
     found = run_rollback(class_name, reason)
-    promote_report.print_rollback(found, say)
+    report.print_rollback(found, say)
     if found.move is None:
         sys.exit(1)

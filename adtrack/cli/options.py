@@ -11,12 +11,12 @@ from adtrack.config import (
     GOOD_QUANTILE,
     METHODS,
     BackboneSpec,
-    BankSpec,
     BuildSpec,
     DataSpec,
     DetectorSpec,
     ImageSpec,
     PadimSpec,
+    PatchCoreSpec,
     parse_layers,
 )
 from adtrack.errors import UserError
@@ -139,7 +139,7 @@ def _detector_spec(
 ) -> DetectorSpec:
     if method == "padim":
         return PadimSpec(parse_layers(layers), padim_dimensions, seed)
-    return BankSpec(parse_layers(layers), seed=seed, **bank)
+    return PatchCoreSpec(parse_layers(layers), seed=seed, **bank)
 
 
 def values(text: str, kind: Callable, name: str) -> tuple:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..config import BankSpec, digest
+from ..config import PatchCoreSpec, digest
 from ..errors import UserError
 from ..features.grids import Grid
 from ..features.patches import finest, merge_layers
@@ -28,7 +28,7 @@ class PatchCore:
     """A memory bank of patch features; an image is as anomalous as its least familiar patch."""
 
     def __init__(
-        self, spec: BankSpec, bank: MemoryBank, grids: Mapping[str, Grid], origins: np.ndarray | None = None
+        self, spec: PatchCoreSpec, bank: MemoryBank, grids: Mapping[str, Grid], origins: np.ndarray | None = None
     ) -> None:
         """``origins`` int64 (rows,) is the place of each row's training image; a bank that was loaded has none."""
         self.spec = spec
@@ -42,7 +42,7 @@ class PatchCore:
         """Nothing: all that it needs is loaded."""
 
     @classmethod
-    def fit(cls, features: FeatureSet, spec: BankSpec, orders: OrderStore) -> "PatchCore":
+    def fit(cls, features: FeatureSet, spec: PatchCoreSpec, orders: OrderStore) -> "PatchCore":
         """Build the bank from the features of good images.
 
         The patches are made twice, once projected for the greedy order and once in full for the chosen rows, so that
@@ -132,11 +132,11 @@ class PatchCore:
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> "PatchCore":
         """Read what ``save`` wrote. UserError if it is damaged."""
-        spec, grids, _ = load_description(folder, BankSpec)
+        spec, grids, _ = load_description(folder, PatchCoreSpec)
         return cls(spec, MemoryBank.load(folder).to(device), grids)
 
 
-def _merged(features: FeatureSet, spec: BankSpec) -> Iterator[Tensor]:
+def _merged(features: FeatureSet, spec: PatchCoreSpec) -> Iterator[Tensor]:
     """Patch features (h · w, D) of one image after the other: always in this shape, so that products of them have the
     same bits however the set is worked through."""
     for at in range(len(features)):
@@ -145,7 +145,7 @@ def _merged(features: FeatureSet, spec: BankSpec) -> Iterator[Tensor]:
 
 
 def _greedy(
-    features: FeatureSet, spec: BankSpec, count: int, prefix: Tensor | None, watch: Callable[[Tensor], None]
+    features: FeatureSet, spec: PatchCoreSpec, count: int, prefix: Tensor | None, watch: Callable[[Tensor], None]
 ) -> Tensor:
     points = _points(features, spec)
     with bar(count, "Greedy coreset", "patch") as progress:
@@ -157,7 +157,7 @@ def _greedy(
         return greedy_order(points, count, seed=spec.seed, projection=None, prefix=prefix, on_progress=on_progress)
 
 
-def _projected(features: FeatureSet, spec: BankSpec) -> Iterator[Tensor]:
+def _projected(features: FeatureSet, spec: PatchCoreSpec) -> Iterator[Tensor]:
     """Patches as the greedy order sees them, float32 (h · w, r), of one image after the other."""
     matrix: Tensor | None = None
     for at, patches in enumerate(_merged(features, spec)):
@@ -170,7 +170,7 @@ def _projected(features: FeatureSet, spec: BankSpec) -> Iterator[Tensor]:
         yield patches
 
 
-def _points(features: FeatureSet, spec: BankSpec) -> Tensor:
+def _points(features: FeatureSet, spec: PatchCoreSpec) -> Tensor:
     """All projected patches, float32 (patches, r), written into one piece of memory."""
     points: Tensor | None = None
     for at, patches in enumerate(_projected(features, spec)):
@@ -180,7 +180,7 @@ def _points(features: FeatureSet, spec: BankSpec) -> Tensor:
     return points
 
 
-def _chosen(features: FeatureSet, spec: BankSpec, order: Tensor) -> Tensor:
+def _chosen(features: FeatureSet, spec: PatchCoreSpec, order: Tensor) -> Tensor:
     """The full patch features of the chosen patches, in their order: float32 (count, D). UserError: the order names
     patches that there are not, whose rows nobody would have written."""
     rank = torch.argsort(order)

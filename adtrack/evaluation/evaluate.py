@@ -10,9 +10,9 @@ from adtrack.data.imageset import ImageSet
 from adtrack.data.loading import footprint
 from adtrack.detectors.base import Scores
 from adtrack.detectors.scorer import Calibration
-from adtrack.evaluation.heatmaps import colour_range
 from adtrack.evaluation.intervals import auroc_interval, share_interval
 from adtrack.evaluation.metrics import good_metrics, image_metrics, ranked_metrics
+from adtrack.evaluation.pictures.heatmaps import colour_range
 from adtrack.evaluation.pixels import rank_pixels
 from adtrack.evaluation.thresholds import f1_threshold, good_threshold
 

@@ -24,8 +24,8 @@ from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.orders import OrderStore
 from adtrack.detectors.scorer import DETECTORS, Calibration, Scorer
 from adtrack.evaluation.evaluate import Evaluation, Scored, calibrate, evaluate
-from adtrack.evaluation.pictures import SIDE as DISPLAY_SIDE
-from adtrack.evaluation.sheets import fit, fit_mask
+from adtrack.evaluation.pictures.of_evaluation import SIDE as DISPLAY_SIDE
+from adtrack.evaluation.pictures.sheets import fit, fit_mask
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.store import FeatureSet, FeatureStore
 from adtrack.features.weights import load_trunk

@@ -12,7 +12,7 @@ from types import TracebackType
 import numpy as np
 from PIL import Image
 
-from adtrack.evaluation.sheets import fit
+from adtrack.evaluation.pictures.sheets import fit
 from adtrack.reporting.gallery_page import BODY, SCRIPT, STYLE
 
 SIDE = 128  # pixels of a small picture: about 10 kB an image in the page

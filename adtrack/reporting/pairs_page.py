@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from adtrack.evaluation.pairs import Pair, PairRow
+from adtrack.evaluation.pictures.before_after import Pair, PairRow
 from adtrack.reporting.render import html_text, shell
 
 _STYLE = """

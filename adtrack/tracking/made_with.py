@@ -6,7 +6,7 @@ from importlib.metadata import version
 import torch
 
 import adtrack
-from adtrack.config import BankSpec, DetectorSpec
+from adtrack.config import DetectorSpec, PatchCoreSpec
 from adtrack.data.reading import FULL
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.workbench import Workbench
@@ -44,7 +44,7 @@ def threshold_params(scorer: Scorer) -> dict[str, str]:
 
 def _own_params(spec: DetectorSpec) -> dict[str, str]:
     """The parameters that only this method has."""
-    if isinstance(spec, BankSpec):
+    if isinstance(spec, PatchCoreSpec):
         names = ("patch_size", "coreset_fraction", "reweight_neighbours", "projection")
         return {name: str(getattr(spec, name)) for name in names}
     return {"padim_dimensions": str(spec.dimensions)}

@@ -22,8 +22,8 @@ from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.seal import require_all
 from adtrack.errors import UserError
 from adtrack.findings import first_line
-from adtrack.tracking.calling import example, how_to_call
 from adtrack.tracking.digests import check_told, manifest_tags
+from adtrack.tracking.model_card import example, how_to_call
 from adtrack.tracking.registry import VERSIONS_TAG, resolved
 from adtrack.tracking.scoring_code import FILE, LOADER, require_code, write_scoring_code
 from adtrack.troubles import trouble

@@ -15,9 +15,9 @@ from mlflow.exceptions import MlflowException
 from adtrack.config import from_json
 from adtrack.errors import UserError
 from adtrack.naming import argument
-from adtrack.tracking.calling import how_to_call
 from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.locks import one_at_a_time
+from adtrack.tracking.model_card import how_to_call
 from adtrack.tracking.store import quoted
 from adtrack.tracking.tags import MODEL
 

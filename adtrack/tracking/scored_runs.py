@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from adtrack.config import canonical, from_json
 from adtrack.data.imageset import CLEAN, TEST_SETS, VAL_SETS, parse_name
 from adtrack.errors import UserError
-from adtrack.evaluation.contrasts import SetScores
+from adtrack.evaluation.paired_comparison import SetScores
 from adtrack.evaluation.resampling import Sample
 from adtrack.naming import from_csv_cell
 from adtrack.tracking.registry import resolved

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from adtrack.data.imageset import TEST_SETS
 from adtrack.evaluation.workbench import Workbench
 from adtrack.reporting.render import write_text
-from adtrack.tracking.evidence import log_evaluations
+from adtrack.tracking.log_evaluation import log_evaluations
 from adtrack.tracking.models import load_model, log_whole
 from adtrack.tracking.registry import Registered, model_of_version, register, registered_as
 from adtrack.tracking.runs import (
@@ -30,9 +30,9 @@ from adtrack.tuning.plots import write_figures
 from adtrack.tuning.quality import about
 from adtrack.tuning.ranking import tie_in_words
 from adtrack.tuning.report import Story, study_page
+from adtrack.tuning.runner import WRITTEN_UP_TAG, Trials
 from adtrack.tuning.study import best_of
 from adtrack.tuning.tables import alarms_in_words, write_tables
-from adtrack.tuning.turns import WRITTEN_UP_TAG, Trials
 
 REPORT = "report.html"
 

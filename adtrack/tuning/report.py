@@ -9,14 +9,14 @@ from plotly.graph_objects import Figure
 from adtrack.data.imageset import VAL_SETS
 from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.curves import precision_recall, roc
-from adtrack.evaluation.side_by_side import compare, comparison_sheet
+from adtrack.evaluation.pictures.side_by_side import compare, comparison_sheet
 from adtrack.evaluation.workbench import Workbench
 from adtrack.naming import argument
 from adtrack.progress import track
 from adtrack.reporting.curves import LEGEND_BELOW, curves_figure, histogram_figure
 from adtrack.reporting.document import Section, command, document, figures, picture, sortable, text
 from adtrack.reporting.interactive import figure_of
-from adtrack.tracking.evidence import read_curve, read_scores
+from adtrack.tracking.log_evaluation import read_curve, read_scores
 from adtrack.tracking.models import load_model
 from adtrack.tracking.trials import TrialRecord, with_models
 from adtrack.tuning.plots import study_figures

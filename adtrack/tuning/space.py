@@ -12,7 +12,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from adtrack.config import BankSpec, parse_layers
+from adtrack.config import PatchCoreSpec, parse_layers
 from adtrack.errors import UserError
 
 PATCH_SIZES = (1, 3, 5, 7)
@@ -43,7 +43,7 @@ class Space:
             if not values or len(set(values)) != len(values):
                 raise UserError(f"the space of {name} must be different values, but got {list(values)}.")
         for cell in self.cells():
-            self.spec(cell, BankSpec())
+            self.spec(cell, PatchCoreSpec())
 
     @property
     def all_layers(self) -> tuple[str, ...]:
@@ -63,9 +63,9 @@ class Space:
         return {name: trial.suggest_categorical(name, values) for name, values in self.__dict__.items()}
 
     @staticmethod
-    def spec(cell: dict[str, Any], base: BankSpec) -> BankSpec:
+    def spec(cell: dict[str, Any], base: PatchCoreSpec) -> PatchCoreSpec:
         """The bank of a cell; what the space does not vary comes from ``base``."""
-        return BankSpec(**{**base.__dict__, **cell, "layers": parse_layers(cell["layers"])})
+        return PatchCoreSpec(**{**base.__dict__, **cell, "layers": parse_layers(cell["layers"])})
 
 
 class WithoutRepeats(BaseSampler):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict
 
-from adtrack.config import BankSpec, digest
+from adtrack.config import PatchCoreSpec, digest
 from adtrack.detectors.scorer import SCORING
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import PIXEL_METRICS
@@ -13,13 +13,13 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tracking.workers import Worker
 from adtrack.tuning.ranking import objective, ranked
+from adtrack.tuning.runner import Trials
 from adtrack.tuning.space import WithoutRepeats
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import open_study
-from adtrack.tuning.turns import Trials
 
 
-def study_digests(bench: Workbench, bank: BankSpec, spec: StudySpec) -> dict[str, str]:
+def study_digests(bench: Workbench, bank: PatchCoreSpec, spec: StudySpec) -> dict[str, str]:
     """What a study may not change between two calls; the number of trials it may."""
     asked = {key: value for key, value in asdict(spec).items() if key != "trials"}
     fixed = {key: value for key, value in asdict(bank).items() if key not in spec.space.__dict__}
@@ -64,7 +64,7 @@ def _remedy(bench: Workbench, found: Visibility) -> str:
 
 def prepare(
     bench: Workbench,
-    bank: BankSpec,
+    bank: PatchCoreSpec,
     spec: StudySpec,
     name: str | None,
     storage: str,

@@ -11,7 +11,7 @@ from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.thresholds import expected_false_alarms
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
-from adtrack.tracking.evidence import log_bank, log_data, log_evaluations
+from adtrack.tracking.log_evaluation import log_bank, log_data, log_evaluations
 from adtrack.tracking.made_with import bank_params, log_surroundings
 from adtrack.tracking.models import LoadedModel, load_model
 from adtrack.tracking.registry import Registered, register, registry_name
@@ -19,7 +19,7 @@ from adtrack.tracking.runs import NO_STUDY, RunTags, log_params, run_page, set_t
 from adtrack.tracking.store import open_store
 from adtrack.tracking.tags import MODEL, ROLE
 from adtrack.tracking.workers import working
-from adtrack.verbs.opening import Say, open_bench, warn_of
+from adtrack.verbs.bench_setup import Say, open_bench, warn_of
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,15 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     if do_register:
         registry_name(spec.data.class_name)
     open_store()
-    bench = open_bench(spec, spec.bank.layers, device, warn)
+    bench = open_bench(spec, spec.detector.layers, device, warn)
     present = bench.present(sets)
     if present != tuple(sets):
         warn(f"Class {spec.data.class_name} has no test/good: there is no Test, so only Val is measured.")
-    tags = RunTags(spec.data.class_name, spec.bank.method, NO_STUDY, bench.digest)
-    method = "" if spec.bank.method == "patchcore" else f"{spec.bank.method} "
-    name = f"{role}: {spec.data.class_name} {method}{spec.bank.title}"
+    tags = RunTags(spec.data.class_name, spec.detector.method, NO_STUDY, bench.digest)
+    method = "" if spec.detector.method == "patchcore" else f"{spec.detector.method} "
+    name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}"
     with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run_id:
-        built = bench.build(spec.bank, present, good_quantile=spec.good_quantile)
+        built = bench.build(spec.detector, present, good_quantile=spec.good_quantile)
         uri = log_bank(bench, built, with_trunk=True)
         set_tags({MODEL: uri})
         registered = None
@@ -94,7 +94,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         page = run_page()
     good = _good_threshold(bench, spec.good_quantile, built.scorer.calibration.threshold)
     return BankReport(
-        run_id, page, spec.bank.method, uri, built.evaluations, built.costs, registered, good, _unmarked(bench)
+        run_id, page, spec.detector.method, uri, built.evaluations, built.costs, registered, good, _unmarked(bench)
     )
 
 

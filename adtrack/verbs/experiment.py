@@ -23,8 +23,8 @@ from adtrack.tracking.runs import run_experiment as experiment_of
 from adtrack.tracking.store import open_store
 from adtrack.tracking.tags import ROLE
 from adtrack.tracking.workers import working
+from adtrack.verbs.bench_setup import Say, warn_of
 from adtrack.verbs.checks import check_writable, need_anomalies
-from adtrack.verbs.opening import Say, warn_of
 
 _PACKAGES = ("anomalib", "mlflow", "numpy", "scikit-learn", "torch", "torchvision")
 _TAG = 4000  # characters of a tag that every tracking store takes

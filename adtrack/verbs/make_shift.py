@@ -9,11 +9,11 @@ from adtrack.data.demo import data_root
 from adtrack.data.reading import Reading
 from adtrack.data.shifted_copy import MANIFEST, write_shifted
 from adtrack.errors import UserError
-from adtrack.evaluation.pairs import pair_rows, pair_sheet
-from adtrack.evaluation.sheets import save_png
+from adtrack.evaluation.pictures.before_after import pair_rows, pair_sheet
+from adtrack.evaluation.pictures.sheets import save_png
 from adtrack.reporting.pairs_page import pairs_page
 from adtrack.reporting.render import write_text
-from adtrack.verbs.opening import Say
+from adtrack.verbs.bench_setup import Say
 
 _NOTES = (
     "Each pair is an image before (left) and after one kind of transform by itself. A kind is shown on the defect "

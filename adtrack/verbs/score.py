@@ -17,8 +17,8 @@ from adtrack.data.decoding import FORMATS, UPRIGHT, file_orientation, is_deep, o
 from adtrack.data.reading import FULL, Reading
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
-from adtrack.evaluation.heatmaps import ColourRange, overlay
-from adtrack.evaluation.sheets import save_png
+from adtrack.evaluation.pictures.heatmaps import ColourRange, overlay
+from adtrack.evaluation.pictures.sheets import save_png
 from adtrack.features.backbone import choose_device
 from adtrack.features.threads import side_by_side
 from adtrack.naming import csv_cell, visible

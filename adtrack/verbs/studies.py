@@ -7,7 +7,7 @@ from adtrack.tracking.store import open_store
 from adtrack.tracking.trials import TrialRecord, latest_studies, study_trials
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
-from adtrack.verbs.opening import Say
+from adtrack.verbs.bench_setup import Say
 from adtrack.verbs.tune import tune
 
 TRIALS = 12

@@ -17,12 +17,12 @@ from adtrack.tracking.tags import ROLE
 from adtrack.tracking.trials import STORAGE_TAG, adopt_trials, parent_in, study_home, study_parent
 from adtrack.tracking.workers import working
 from adtrack.tuning.finish import StudyResult, finish
+from adtrack.tuning.runner import Trials
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import check_url, default_storage, reachable
 from adtrack.tuning.study import prepare
-from adtrack.tuning.turns import Trials
+from adtrack.verbs.bench_setup import Say, open_bench
 from adtrack.verbs.checks import need_anomalies
-from adtrack.verbs.opening import Say, open_bench
 
 _KEY = "adtrack.study_key"  # tells a study from one of the same name in another Optuna storage
 
@@ -50,7 +50,7 @@ def tune(
         )
     bench = open_bench(spec, study.space.all_layers, device, warn)
     with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
-        trials = prepare(bench, spec.bank, study, name, storage, worker, say)
+        trials = prepare(bench, spec.detector, study, name, storage, worker, say)
         with trials.alone("parent"):
             run_id = at_work.enter_context(_parent_run(trials, _title(bench, name)))
             _describe(bench, study)

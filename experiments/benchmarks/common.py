@@ -16,7 +16,7 @@ import click
 import torch
 from torch import Tensor
 
-from adtrack.config import BackboneSpec, BankSpec, DataSpec, ImageSpec
+from adtrack.config import BackboneSpec, DataSpec, ImageSpec, PatchCoreSpec
 from adtrack.detectors.encoding import fast_bytes
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.patches import merge_layers
@@ -43,14 +43,14 @@ def open_bench(
     class_name: str,
     weights: str,
     image: ImageSpec = _VIEW,
-    layers: tuple[str, ...] = BankSpec().layers,
+    layers: tuple[str, ...] = PatchCoreSpec().layers,
     backbone: str = "resnet18",
 ) -> Workbench:
     """The class behind a network on the CPU."""
     return Workbench.open(DataSpec(class_name, data), image, BackboneSpec(backbone, weights), layers, "cpu")
 
 
-def merged(features: FeatureSet, images: int, layers: Sequence[str] = BankSpec().layers) -> Tensor:
+def merged(features: FeatureSet, images: int, layers: Sequence[str] = PatchCoreSpec().layers) -> Tensor:
     """Patch features float32 (images · h · w, D) of the first images of a set that has been through the network."""
     return torch.cat(list(one_by_one(features, images, layers)))
 

@@ -32,7 +32,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from adtrack.config import BankSpec, ImageSpec
+from adtrack.config import ImageSpec, PatchCoreSpec
 from adtrack.data.classes import ImageRecord, read_class
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet
@@ -44,7 +44,7 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.features.grids import Grid
 from experiments.benchmarks.common import data_options, open_bench, report, seconds
 
-BANK = BankSpec()
+BANK = PatchCoreSpec()
 SEEDS = range(42, 47)
 _TRAIN, _TEST_GOOD, _TEST_DEFECTS = 250, 30, 100  # files: the splits make 200 Train, 30 + 70 Test images of them
 _STEPS, _BATCH = 300, 32

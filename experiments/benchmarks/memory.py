@@ -21,7 +21,7 @@ import click
 from torch import Tensor
 
 import adtrack.verbs.build  # noqa: F401 - all that the command loads is loaded here
-from adtrack.config import BankSpec
+from adtrack.config import PatchCoreSpec
 from adtrack.detectors.orders import Compute, OrderStore
 from adtrack.detectors.patchcore import PatchCore
 from adtrack.features.store import FeatureSet
@@ -71,7 +71,7 @@ def fit_peaks(fraction: float, *where: object) -> tuple[str, dict[str, float]]:
     features = features_of(*where)
     with tempfile.TemporaryDirectory() as scratch:
         stages = Stages(Path(scratch))
-        detector = PatchCore.fit(features, BankSpec(coreset_fraction=fraction), stages)
+        detector = PatchCore.fit(features, PatchCoreSpec(coreset_fraction=fraction), stages)
     stages.peaks["bank"] = peak_megabytes()
     height, width = features.layers["layer2"].shape[2:]
     rows, dimensions = detector.bank.patches.shape

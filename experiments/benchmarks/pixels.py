@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from adtrack.config import BankSpec, ImageSpec
+from adtrack.config import ImageSpec, PatchCoreSpec
 from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.patchcore import PatchCore
 from adtrack.evaluation.metrics import pixel_metrics
@@ -77,7 +77,7 @@ def generated(count: int, side: int) -> tuple[np.ndarray, np.ndarray]:
 def scored(data: str, class_name: str, weights: str, count: int, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Maps float32 and masks bool (count, side, side) of Test images, evenly chosen: what the view shows of them."""
     bench = open_bench(data, class_name, weights)
-    spec, view, name = BankSpec(coreset_fraction=0.01), bench.image, "test_clean"
+    spec, view, name = PatchCoreSpec(coreset_fraction=0.01), bench.image, "test_clean"
     detector = PatchCore.fit(bench.features("train_clean"), spec, bench.orders)
     images, features = bench.images(name), bench.features(name)
     edge = (view.resize - view.size) // 2

@@ -21,7 +21,7 @@ import click
 import numpy as np
 from torch import Tensor
 
-from adtrack.config import BankSpec
+from adtrack.config import PatchCoreSpec
 from adtrack.data.loading import view
 from adtrack.detectors.patchcore import PatchCore
 from adtrack.detectors.scorer import Calibration, Scorer
@@ -42,7 +42,7 @@ def first_images(features: FeatureSet, count: int) -> FeatureSet:
 def scorer_of(bench: Workbench) -> Scorer:
     """A bank of 1 % of the first Train images; its threshold does not matter here."""
     features = first_images(bench.features("train_clean"), _TRAINED_ON)
-    detector = PatchCore.fit(features, BankSpec(coreset_fraction=0.01), bench.orders)
+    detector = PatchCore.fit(features, PatchCoreSpec(coreset_fraction=0.01), bench.orders)
     return Scorer(bench.backbone, detector, bench.image, Calibration(0.0, 0.0, 1.0), {})
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from adtrack.config import BackboneSpec, BankSpec, ImageSpec
+from adtrack.config import BackboneSpec, ImageSpec, PatchCoreSpec
 from adtrack.data.loading import view
 from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.orders import OrderStore
@@ -44,7 +44,7 @@ def fit(backbone: Backbone, height: int, width: int, folder: Path) -> PatchCore:
     views = torch.stack([view(picture(height, width, seed), VIEW) for seed in range(5)])
     layers = {layer: output.numpy() for layer, output in backbone(views).items()}
     features = FeatureSet("plain", layers, backbone.grids, backbone.device, VIEW.size)
-    return PatchCore.fit(features, BankSpec(backbone.layers, 3, coreset_fraction=0.05), OrderStore(folder))
+    return PatchCore.fit(features, PatchCoreSpec(backbone.layers, 3, coreset_fraction=0.05), OrderStore(folder))
 
 
 @pytest.mark.parametrize(

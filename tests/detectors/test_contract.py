@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from adtrack.config import METHODS, BankSpec, DetectorSpec, PadimSpec
+from adtrack.config import METHODS, DetectorSpec, PadimSpec, PatchCoreSpec
 from adtrack.detectors.base import Detector, Scores
 from adtrack.detectors.orders import OrderStore
 from adtrack.detectors.scorer import DETECTORS
@@ -19,7 +19,7 @@ from adtrack.features.store import FeatureSet
 CPU = torch.device("cpu")
 LAYERS = ("a", "b")
 SPECS: dict[str, DetectorSpec] = {
-    "patchcore": BankSpec(LAYERS, coreset_fraction=0.25),
+    "patchcore": PatchCoreSpec(LAYERS, coreset_fraction=0.25),
     "padim": PadimSpec(LAYERS, dimensions=7),
 }
 Synthetic = Callable[..., FeatureSet]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adtrack.config import BankSpec
+from adtrack.config import PatchCoreSpec
 from adtrack.detectors import closeness, patchcore, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.early import EarlySearch, SharedRows
@@ -172,7 +172,7 @@ def test_products_that_tell_too_little_are_left_to_others() -> None:
 
 
 def detector(bank: Tensor, layers: tuple[str, ...] = ("fine", "coarse")) -> PatchCore:
-    return PatchCore(BankSpec(layers), MemoryBank(bank), GRIDS)
+    return PatchCore(PatchCoreSpec(layers), MemoryBank(bank), GRIDS)
 
 
 @pytest.mark.parametrize(("products", "rows"), [(2**22, 4096), (1000, 4096), (2**22, 10)])

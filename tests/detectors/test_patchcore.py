@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adtrack.config import BankSpec
+from adtrack.config import PatchCoreSpec
 from adtrack.detectors import patchcore
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
@@ -27,8 +27,8 @@ GRID = {"a": Grid(0, 8)}
 Synthetic = Callable[..., FeatureSet]
 
 
-def spec(**fields: object) -> BankSpec:
-    return BankSpec(**{"layers": ("a", "b"), "coreset_fraction": 0.25, **fields})
+def spec(**fields: object) -> PatchCoreSpec:
+    return PatchCoreSpec(**{"layers": ("a", "b"), "coreset_fraction": 0.25, **fields})
 
 
 def literal(patches: np.ndarray, bank: np.ndarray, b: int) -> tuple[float, np.ndarray]:
@@ -109,7 +109,7 @@ def test_a_batch_has_the_bits_of_its_images(synthetic: Synthetic, tmp_path: Path
     np.testing.assert_array_equal(again.image[::-1], whole.image)
 
 
-def all_patches(features: FeatureSet, of: BankSpec) -> Tensor:
+def all_patches(features: FeatureSet, of: PatchCoreSpec) -> Tensor:
     merged = merge_layers(features.chunk(0, len(features), of.layers), of.layers, features.grids, of.patch_size)
     return merged.flatten(0, 2)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adtrack.config import BackboneSpec, BankSpec, ImageSpec
+from adtrack.config import BackboneSpec, ImageSpec, PatchCoreSpec
 from adtrack.data.imageset import image_set
 from adtrack.data.reading import STORED, Reading
 from adtrack.data.splits import Splits
@@ -35,7 +35,7 @@ def scorer(tiny_splits: Splits, tiny_data: Path, tmp_path_factory: pytest.TempPa
     backbone = Backbone(load_trunk(BackboneSpec("resnet18", "random", 1), LAYERS, "demo"), LAYERS, CPU)
     images = image_set(tiny_splits, tiny_data, "train", "clean")
     features = FeatureStore(folder / "features").features(images, backbone, VIEW)
-    detector = PatchCore.fit(features, BankSpec(LAYERS), OrderStore(folder / "orders"))
+    detector = PatchCore.fit(features, PatchCoreSpec(LAYERS), OrderStore(folder / "orders"))
     return Scorer(backbone, detector, VIEW, Calibration(2.5, 0.25, 4.0), {"class": "part", "trunk_run": "r" * 32})
 
 
@@ -90,7 +90,7 @@ def test_a_network_that_changes_a_layer_in_place_is_judged_by_what_it_becomes(
     layers = ("features.3", "features.8")
     backbone = Backbone(load_trunk(BackboneSpec("vgg11", "random", 1), layers, "demo"), layers, CPU)
     features = FeatureStore().features(image_set(tiny_splits, tiny_data, "train", "clean"), backbone, VIEW)
-    detector = PatchCore.fit(features, BankSpec(layers, coreset_fraction=0.01), OrderStore())
+    detector = PatchCore.fit(features, PatchCoreSpec(layers, coreset_fraction=0.01), OrderStore())
     scorer = Scorer(backbone, detector, VIEW, Calibration(2.5, 0.25, 4.0), {})
     outputs = scorer.outputs(picture)
     whole, judgement = detector.score(outputs), scorer.judge(picture)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from adtrack.config import BackboneSpec, BankSpec, ImageSpec
+from adtrack.config import BackboneSpec, ImageSpec, PatchCoreSpec
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.patchcore import PatchCore
 from adtrack.detectors.scorer import Calibration, Scorer
@@ -31,7 +31,7 @@ def no_fetch(run_id: str, path: str) -> str:
 def scorer() -> Scorer:
     backbone = Backbone(load_trunk(BackboneSpec("resnet18", "random"), ("layer1",), "demo"), ("layer1",), CPU)
     patches = torch.rand(40, 64, generator=torch.Generator().manual_seed(0))
-    detector = PatchCore(BankSpec(layers=("layer1",)), MemoryBank(patches), backbone.grids)
+    detector = PatchCore(PatchCoreSpec(layers=("layer1",)), MemoryBank(patches), backbone.grids)
     return Scorer(backbone, detector, ImageSpec(32, 0), Calibration(2.5, 0.1, 3.0), {})
 
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
-from adtrack.config import BackboneSpec, BankSpec, DataSpec, ImageSpec, PadimSpec
+from adtrack.config import BackboneSpec, DataSpec, ImageSpec, PadimSpec, PatchCoreSpec
 from adtrack.data import imageset
 from adtrack.detectors.scorer import Judgement, Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation import workbench as workbench_module
 from adtrack.evaluation.evaluate import GOOD_METRICS, PIXEL_METRICS
-from adtrack.evaluation.pictures import SIDE
-from adtrack.evaluation.sheets import fit, fit_mask
+from adtrack.evaluation.pictures.of_evaluation import SIDE
+from adtrack.evaluation.pictures.sheets import fit, fit_mask
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Built, Workbench
 from adtrack.features.backbone import Backbone
@@ -36,8 +36,8 @@ def workbench(root: Path, view: ImageSpec = ImageSpec(72, 64)) -> Workbench:  # 
     return Workbench.open(DataSpec("part", str(root)), view, BackboneSpec("resnet18", "random", 1), LAYERS, "cpu")
 
 
-def bank(fraction: float = 0.1, **fields: object) -> BankSpec:
-    return BankSpec(**{"layers": LAYERS, "coreset_fraction": fraction, **fields})
+def bank(fraction: float = 0.1, **fields: object) -> PatchCoreSpec:
+    return PatchCoreSpec(**{"layers": LAYERS, "coreset_fraction": fraction, **fields})
 
 
 def same(one: Built, other: Built) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adtrack.config import BackboneSpec, BankSpec, ImageSpec, PadimSpec
+from adtrack.config import BackboneSpec, ImageSpec, PadimSpec, PatchCoreSpec
 from adtrack.lab.cells import Cells
 from adtrack.lab.setup import Setup
 
@@ -13,7 +13,7 @@ from adtrack.lab.setup import Setup
 @pytest.fixture
 def setup(tiny_data: Path) -> Setup:
     """The class "part" behind the smallest network."""
-    detectors = (BankSpec(("layer2",), coreset_fraction=0.1), PadimSpec(("layer2",), dimensions=12))
+    detectors = (PatchCoreSpec(("layer2",), coreset_fraction=0.1), PadimSpec(("layer2",), dimensions=12))
     backbone = BackboneSpec("resnet18", "random")
     return Setup(("part",), str(tiny_data), detectors, ImageSpec(64, 0), backbone, device="cpu")
 

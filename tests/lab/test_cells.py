@@ -8,7 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from adtrack.config import BankSpec
+from adtrack.config import PatchCoreSpec
 from adtrack.lab import cells as cells_module
 from adtrack.lab.cells import Cells, Found
 from adtrack.lab.regimes import bank_cell
@@ -53,7 +53,7 @@ def test_whatever_changes_the_numbers_changes_the_cell(
     cells: Cells, setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = setup.detectors[0]
-    assert isinstance(spec, BankSpec)
+    assert isinstance(spec, PatchCoreSpec)
     bank_cell(cells, setup.bench("part"), spec, "clean", ("val_clean",))
     others = [
         (setup, replace(spec, patch_size=1), ("val_clean",)),

@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from adtrack.errors import UserError
-from adtrack.tracking.calling import how_to_call
+from adtrack.tracking.model_card import how_to_call
 from adtrack.tracking.registry import (
     PROMOTED,
     ROLLED_BACK,

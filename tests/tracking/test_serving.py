@@ -24,7 +24,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adtrack.tracking.calling import example, how_to_call
+from adtrack.tracking.model_card import example, how_to_call
 from adtrack.tracking.models import load_model
 
 CHAMPION = "models:/adtrack-part@champion"

@@ -17,7 +17,7 @@ from adtrack.tuning.study import best_of
 NAME = "adtrack-part"
 KILLED = """
 import os, signal, sys
-from adtrack.tracking import evidence
+from adtrack.tracking import log_evaluation
 from adtrack.tuning import finish
 
 def kill(*_, **__):

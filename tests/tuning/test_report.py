@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from adtrack.tracking.evidence import read_curve, read_scores
+from adtrack.tracking.log_evaluation import read_curve, read_scores
 from adtrack.tracking.runs import NOTE_TAG, run_file, run_metrics, run_tags
 from adtrack.tuning.report import telling
 

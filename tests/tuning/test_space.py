@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.trial import Trial, TrialState
 
-from adtrack.config import BankSpec
+from adtrack.config import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.tuning.space import FRACTIONS, LAYER_RUNS, Space, WithoutRepeats, cell_of, free_cells, layer_runs
 
@@ -54,8 +54,8 @@ def test_the_default_space_is_the_promised_one():
 def test_cells_are_banks():
     first = SMALL.cells()[0]
     assert first == {"patch_size": 1, "layers": "layer2", "coreset_fraction": 0.1}
-    bank = Space.spec(SMALL.cells()[-1], BankSpec(reweight_neighbours=1, seed=7))
-    assert bank == BankSpec(("layer2", "layer3"), 3, 0.25, reweight_neighbours=1, seed=7)
+    bank = Space.spec(SMALL.cells()[-1], PatchCoreSpec(reweight_neighbours=1, seed=7))
+    assert bank == PatchCoreSpec(("layer2", "layer3"), 3, 0.25, reweight_neighbours=1, seed=7)
 
 
 @pytest.mark.parametrize(

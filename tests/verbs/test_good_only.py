@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from adtrack.config import BackboneSpec, BankSpec, ImageSpec
+from adtrack.config import BackboneSpec, ImageSpec, PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.lab.setup import Setup
 from adtrack.tracking.registry import moves
@@ -131,7 +131,7 @@ def test_what_must_tell_banks_apart_is_refused_at_once(workplace, adtrack, photo
     assert done.code == 2 and f"Error: tune {said}" in done.err and len(done.err.strip().splitlines()) == 1
     assert "test/<defect>/" in done.err and "build-bank --register" in done.err
     assert not (workplace / "optuna.db").exists()
-    setup = Setup(("photos",), str(good_data), (BankSpec(),), ImageSpec(64, 0), BackboneSpec("resnet18", "random"))
+    setup = Setup(("photos",), str(good_data), (PatchCoreSpec(),), ImageSpec(64, 0), BackboneSpec("resnet18", "random"))
     with pytest.raises(UserError, match=f"experiment severity {said}"):
         run_experiment(Experiment("severity", lambda *_: []), setup, {}, tmp_path, print, print)
     done = adtrack("export", "--class", "photos", "--out", Path("tables"))

@@ -1,0 +1,210 @@
+"""Pictures for compare: the images that the runs call differently, as the banks see them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from string import ascii_uppercase
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from adtrack.config import from_json
+from adtrack.data.classes import ImageRecord
+from adtrack.data.imageset import ImageSet, parse_name
+from adtrack.data.masks import content_digest
+from adtrack.data.reading import STORED, Reading
+from adtrack.detectors.scorer import Scorer
+from adtrack.errors import UserError
+from adtrack.evaluation.paired_comparison import Disagreement
+from adtrack.evaluation.pictures.sheets import fit, fit_mask
+from adtrack.evaluation.pictures.side_by_side import SIDE, ComparedImage, Look, look
+from adtrack.features.backbone import choose_device
+from adtrack.progress import bar
+from adtrack.tracking.models import load_model
+from adtrack.tracking.runs import run_file, run_tags
+from adtrack.tracking.scored_runs import ScoredRun
+from adtrack.tracking.tags import MODEL
+from adtrack.verbs.compare.verb import ComparedSet, Comparison
+from adtrack.verbs.promote.checks import TOLERANCE
+from adtrack.verbs.score_again import check_threshold, deviation, place_of, unchanged
+
+MOST = 12  # images of a set
+
+_Column = list[tuple[np.ndarray, Look]]  # of every image itself, uint8 (h, w, 3) and small, and a bank's look at it
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Images of a set under a caption: a row an image, a column a bank that has scored the set."""
+
+    caption: str
+    rows: tuple[ComparedImage, ...]
+    banks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A sheet of every image set with disagreements; ``missing`` says, in a sentence each, why there are not more."""
+
+    sheets: tuple[Sheet, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A set's images of which to draw some, by their places, and how many were passed by because they have changed."""
+
+    images: ImageSet
+    drawn: tuple[tuple[int, Disagreement], ...]
+    changed: int
+
+
+def draw(found: Comparison, data: str | None, device: str) -> Pictures:
+    """The first images of each set's disagreements as every bank sees them.
+
+    Images come from ``data``, or from where A found them, and only if their files are, byte for byte, what they were.
+    UserError: there is no such device. Whatever else stands in the way is told.
+    """
+    chosen_device = choose_device(device)
+    chosen, missing = _all_chosen(found, data)
+    try:
+        columns = _columns(found, chosen, chosen_device)
+        shown = [one for one in found.sets if one.name in chosen]
+        sheets = tuple(_sheet(found, one, chosen[one.name], columns[one.name]) for one in shown)
+        return Pictures(sheets, missing)
+    except UserError as error:
+        return Pictures(missing=(*missing, f"There are no pictures: {error}"))
+
+
+def _all_chosen(found: Comparison, data: str | None) -> tuple[dict[str, _Chosen], tuple[str, ...]]:
+    """What to draw of each set, and why there is nothing to be drawn of others."""
+    chosen: dict[str, _Chosen] = {}
+    without: dict[str, list[str]] = {}
+    for one in found.sets:
+        if not one.disagreements:
+            continue
+        try:
+            chosen[one.name] = _chosen(found.runs[0], one, data)
+        except UserError as error:
+            without.setdefault(str(error), []).append(one.name)
+    return chosen, tuple(f"There are no pictures of {', '.join(names)}: {why}" for why, names in without.items())
+
+
+def _chosen(run: ScoredRun, one: ComparedSet, data: str | None) -> _Chosen:
+    root = place_of(run, one.name, data)
+    images = logged_images(run.places[one.name], one.name, root)
+    places = {record.path: at for at, record in enumerate(images.records)}
+    drawn: list[tuple[int, Disagreement]] = []
+    changed = 0
+    for image in one.disagreements:
+        if len(drawn) == MOST:
+            break
+        if unchanged(root, image.path, images.contents.get(image.path)) is None:
+            changed += 1
+        else:
+            drawn.append((places[image.path], image))
+    if not drawn:
+        raise UserError(
+            f"images are drawn if they lie in {root.absolute()} as they were scored, but none of these does.",
+            "--data says where they are now.",
+        )
+    return _Chosen(images, tuple(drawn), changed)
+
+
+def logged_images(run_id: str, name: str, root: Path) -> ImageSet:
+    """An image set as the run's manifest has it, its files below ``root``. UserError: it can't be read."""
+    split, domain, severity = parse_name(name)
+    file = run_file(run_id, "splits.json")
+    try:
+        manifest = from_json(file.read_text(encoding="utf-8"))
+        rows = manifest["splits"][split]
+        records = tuple(ImageRecord(row["path"], int(row["label"]), str(row["kind"]), row["mask"]) for row in rows)
+        contents = {row["path"]: row["sha256"] for row in rows} | {row["mask"]: row["mask_sha256"] for row in rows}
+        reading = Reading(**manifest["reading"]) if "reading" in manifest else STORED
+        return ImageSet(split, domain, root, records, int(manifest["seed"]), contents, severity, reading)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"a run must keep a manifest of its splits, but run {run_id} does not ({error}).") from error
+
+
+def _columns(found: Comparison, chosen: Mapping[str, _Chosen], device: torch.device) -> dict[str, list[_Column]]:
+    """Of each set a column a bank; one bank after the other, so that memory holds one."""
+    columns: dict[str, list[_Column]] = {name: [] for name in chosen}
+    total = sum(len(chosen[one.name].drawn) * len(one.runs) for one in found.sets if one.name in chosen)
+    with bar(total, "Drawing pictures", "picture") as progress:
+        for at, run in enumerate(found.runs):
+            held = [one for one in found.sets if at in one.runs and one.name in chosen]
+            if not held:
+                continue
+            try:
+                scorer = load_model(_model(run), device).scorer
+                for one in held:
+                    columns[one.name].append(_column(scorer, chosen[one.name], one.runs.index(at), progress))
+            except UserError as error:
+                raise UserError(f"for {ascii_uppercase[at]}, {error}") from error
+    return columns
+
+
+def _model(run: ScoredRun) -> str:
+    uri = run.asked if run.asked.startswith("models:/") else run_tags(run.run_id).get(MODEL)
+    if not uri:
+        raise UserError(f"a run must say which model it has measured, but run {run.run_id} does not.")
+    return uri
+
+
+def _column(scorer: Scorer, chosen: _Chosen, place: int, progress: tqdm) -> _Column:
+    """The images in the eyes of the bank at ``place``, if it says of each what it said before."""
+    column = []
+    images = replace(chosen.images, reading=scorer.reading)
+    for index, image in chosen.drawn:
+        logged = image.scores[place]
+        check_threshold(scorer, image.thresholds[place], chosen.images.name)
+        pixels = images.image(index)
+        judged = scorer.judge(pixels)
+        if deviation(judged.score, logged) > TOLERANCE:
+            raise UserError(
+                f"a model must score images as it did, but it gives {image.path} of {chosen.images.name} "
+                f"{judged.score:.4g} where {logged:.4g} was logged."
+            )
+        small = fit(pixels, SIDE)
+        # The logged score: where it is close to the threshold, rounding on another device might turn the call.
+        column.append((small, look(scorer, replace(judged, score=logged), small)))
+        progress.update()
+    return column
+
+
+def _sheet(found: Comparison, one: ComparedSet, chosen: _Chosen, columns: Sequence[_Column]) -> Sheet:
+    rows = tuple(
+        ComparedImage(
+            columns[0][row][0],
+            _mask(chosen.images, index),
+            f"{image.kind} {Path(image.path).stem}",
+            image.anomalous,
+            [column[row][1] for column in columns],
+        )
+        for row, (index, image) in enumerate(chosen.drawn)
+    )
+    return Sheet(_caption(one, chosen), rows, tuple(_heading(at, found.runs[at]) for at in one.runs))
+
+
+def _heading(at: int, run: ScoredRun) -> str:
+    """The run's letter and, on a line of its own, its name without the class, which all have in common."""
+    return f"{ascii_uppercase[at]}\n{' '.join(run.name.replace(f'{run.class_name} ', '').split())}"
+
+
+def _mask(images: ImageSet, index: int) -> np.ndarray | None:
+    """Where the defect is, small; None where that is not known."""
+    path = images.records[index].mask
+    try:
+        if path is None or content_digest(images.root / path, path) != images.contents.get(path):
+            return None
+        return fit_mask(images.mask(index), SIDE)
+    except UserError:  # it has gone
+        return None
+
+
+def _caption(one: ComparedSet, chosen: _Chosen) -> str:
+    drawn, together = len(chosen.drawn), len(one.disagreements)
+    some = f"{drawn} of " if drawn < together else ""
+    gone = f"; the files of {chosen.changed} have changed or gone" if chosen.changed else ""
+    return f"{one.name}: {some}{together} image{'' if together == 1 else 's'} called differently{gone}"
