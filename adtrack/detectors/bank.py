@@ -17,7 +17,7 @@ from ..features.precision import full_precision
 from .distance import check_vectors, least_of_each, nearest_pairs, pair_distances
 from .distinct import Distinct
 from .encoding import LOST, UNIT
-from .search import Pairs, Search
+from .search import Search
 
 # Rows of a bank whose neighbours are all found at once: some hundredths of a second, and half a millisecond saved on
 # every image from then on.
@@ -43,11 +43,10 @@ class MemoryBank:
         return self.patches.numel() * 4 / 1e6
 
     @full_precision
-    def nearest(self, queries: Tensor, k: int = 1, among: Pairs | None = None) -> tuple[Tensor, Tensor]:
+    def nearest(self, queries: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
         """Euclidean distances float32 (N, k), ascending, and rows int64 (N, k) of the k nearest bank patches.
 
-        ``queries`` is float32 (N, D). Equal distances are ordered by row. ``among`` is for who knows already that the
-        nearest, of equals all, are among these pairs of queries and rows.
+        ``queries`` is float32 (N, D). Equal distances are ordered by row.
         """
         if queries.ndim != 2 or queries.shape[1] != self.patches.shape[1]:
             raise UserError(
@@ -58,8 +57,6 @@ class MemoryBank:
         if not len(queries):
             return queries.new_empty(0, k), torch.empty(0, k, dtype=torch.int64, device=queries.device)
         check_vectors("queries", queries)
-        if among is not None:
-            return self._decided(queries, k, *among)
         parts = queries.float().split(self._search.at_once(k))
         found = [self._nearest(part, k) for part in parts]
         distances, rows = (torch.cat(parts) for parts in zip(*found, strict=True))

@@ -1,6 +1,6 @@
 """What every detector does: turn layer outputs into distances, and keep itself on disk."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ..config import DetectorSpec
-from ..features.backbone import Watch, unwatched
 from ..features.grids import Grid
 from ..features.store import FeatureSet
 from .orders import OrderStore
@@ -26,15 +25,6 @@ class Scores:
 
     image: np.ndarray
     patches: np.ndarray
-
-
-@dataclass(frozen=True)
-class Begun:
-    """One image on its way through the network: ``take`` may be told of a layer's output (1, C, h, w) as soon as it is
-    there, and ``score`` says of all of them what ``Detector.score`` would say."""
-
-    score: Callable[[Mapping[str, Tensor]], Scores]
-    take: Watch = unwatched
 
 
 class Detector(Protocol):
@@ -70,10 +60,6 @@ class Detector(Protocol):
 
     def score(self, outputs: Mapping[str, Tensor]) -> Scores:
         """Scores of a batch of layer outputs {layer: float32 (n, C, h, w)}; the same bits in any batch."""
-        ...
-
-    def begin(self) -> Begun:
-        """Begin with one image while the network is at it."""
         ...
 
     def save(self, folder: Path) -> None:

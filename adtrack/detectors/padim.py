@@ -20,7 +20,7 @@ from ..errors import UserError
 from ..features.grids import Grid
 from ..features.store import FeatureSet
 from ..features.threads import fixed_threads
-from .base import Begun, Scores
+from .base import Scores
 from .description import load_description, save_description
 from .orders import OrderStore
 
@@ -93,10 +93,6 @@ class Padim:
             scores.append(float(smooth.max()))
             patches.append(distances[0, 0].cpu().numpy())
         return Scores(np.array(scores, dtype=np.float64), np.stack(patches))
-
-    def begin(self) -> Begun:
-        """Nothing can be done before all layers are there."""
-        return Begun(self.score)
 
     def _embedding(self, outputs: Mapping[str, Tensor]) -> Tensor:
         channels = sum(output.shape[1] for output in outputs.values())

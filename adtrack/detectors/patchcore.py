@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,9 @@ from ..features.store import FeatureSet
 from ..features.threads import fixed_threads
 from ..progress import bar
 from .bank import MemoryBank
-from .base import Begun, Scores
+from .base import Scores
 from .coreset import coreset_count, greedy_order, projection_matrix
 from .description import load_description, save_description
-from .early import MOST_ROWS, EarlySearch, SharedRows
 from .orders import OrderStore
 
 
@@ -74,26 +72,7 @@ class PatchCore:
     def score(self, outputs: Mapping[str, Tensor]) -> Scores:
         """Distance of every patch to its nearest bank patch, and the image scores (equations 6 and 7)."""
         patches = self._patches(outputs)
-        return self._scores(patches, *self.bank.nearest(patches.flatten(0, 2)))
-
-    def begin(self) -> Begun:
-        """A small bank is searched layer by layer, as the network has them."""
-        if len(self.bank) > MOST_ROWS or self.bank.patches.device.type != "cpu":
-            return Begun(self.score)
-        early = EarlySearch(self._shared_rows, self.layers, self.grids, self.spec.patch_size)
-
-        def score(outputs: Mapping[str, Tensor]) -> Scores:
-            patches, among = early.finish(outputs)
-            return self._scores(patches, *self.bank.nearest(patches.flatten(0, 2), among=among))
-
-        return Begun(score, early.take)
-
-    @cached_property
-    def _shared_rows(self) -> SharedRows:
-        return SharedRows(self.bank.patches)
-
-    def _scores(self, patches: Tensor, distances: Tensor, rows: Tensor) -> Scores:
-        """Of patches (n, h, w, D), by their distances and rows (n · h · w, 1)."""
+        distances, rows = self.bank.nearest(patches.flatten(0, 2))
         images, height, width, _ = patches.shape
         patches = patches.flatten(1, 2)
         distances, rows = distances.reshape(images, -1), rows.reshape(images, -1)

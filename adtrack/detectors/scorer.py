@@ -17,7 +17,7 @@ from ..data.reading import STORED, Reading
 from ..errors import UserError
 from ..features.backbone import Backbone
 from ..features.weights import Trunk, cached_trunk
-from .base import Detector, Scores
+from .base import Detector
 from .maps import anomaly_map
 from .padim import Padim
 from .patchcore import PatchCore
@@ -74,8 +74,7 @@ class Scorer:
 
     def judge(self, image: np.ndarray) -> Judgement:
         """Score one image uint8 (H, W, 3)."""
-        begun = self.detector.begin()
-        return self._judged(begun.score(self.backbone(view(image, self.image)[None], begun.take)))
+        return self.judged(self.outputs(image))
 
     def outputs(self, image: np.ndarray) -> dict[str, Tensor]:
         """What the network makes of one image uint8 (H, W, 3): the first half of ``judge``, for several images at
@@ -84,9 +83,7 @@ class Scorer:
 
     def judged(self, outputs: Mapping[str, Tensor]) -> Judgement:
         """The second half of ``judge``."""
-        return self._judged(self.detector.begin().score(outputs))
-
-    def _judged(self, scores: Scores) -> Judgement:
+        scores = self.detector.score(outputs)
         score, threshold = float(scores.image[0]), self.calibration.threshold
         return Judgement(score, threshold, score >= threshold, scores.patches[0])
 

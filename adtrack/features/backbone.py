@@ -1,7 +1,7 @@
 """A frozen network on a device: views in, the outputs of named layers out."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .grids import Grid, measure_grids
-from .networks import blank_network, telling
+from .networks import blank_network
 from .precision import full_precision
 from .threads import fixed_threads
 from .weights import Trunk
@@ -31,19 +31,11 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
-Watch = Callable[[str, Tensor], None]  # told of a layer's output
-
-
-def unwatched(layer: str, output: Tensor) -> None:
-    """Where nobody waits for a layer."""
-
-
 class Backbone:
     """A trunk cut after the deepest layer that is wanted.
 
     Calling it on a float32 batch of views (n, 3, S, S) gives ``{layer: float32 (n, C, h, w)}`` on ``device``, with the
-    channels last in memory. ``watch(layer, output)`` is called with every pass's output of every layer but the last as
-    soon as it is there. What follows may still change it in place, as VGG's activations do: its ``_version`` tells.
+    channels last in memory.
     """
 
     def __init__(self, trunk: Trunk, layers: Sequence[str], device: torch.device) -> None:
@@ -54,24 +46,24 @@ class Backbone:
         wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
         trunk.require(wanted)
         network.load_state_dict({name: trunk.tensors[name] for name in wanted}, assign=True)
-        self._network = telling(network).to(device, memory_format=torch.channels_last).requires_grad_(False)
+        self._network = network.to(device, memory_format=torch.channels_last).requires_grad_(False)
         self.grids = layer_grids(trunk.network, self.layers)
 
-    def __call__(self, views: Tensor, watch: Watch = unwatched) -> dict[str, Tensor]:
+    def __call__(self, views: Tensor) -> dict[str, Tensor]:
         size = GPU_BATCH if self.device.type == "cuda" else CPU_BATCH
         with _same_bits(self.device):
-            parts = [self._pass(views[at : at + size], size, watch) for at in range(0, len(views), size)]
+            parts = [self._pass(views[at : at + size], size) for at in range(0, len(views), size)]
         if len(parts) == 1:
             return parts[0]
         return {layer: torch.cat([part[layer] for part in parts]) for layer in self.layers}
 
-    @torch.no_grad()  # not inference_mode: its tensors do not tell whether they were changed after somebody saw them
-    def _pass(self, views: Tensor, size: int, watch: Watch) -> dict[str, Tensor]:
+    @torch.no_grad()  # not inference_mode: no training could use its tensors
+    def _pass(self, views: Tensor, size: int) -> dict[str, Tensor]:
         count = len(views)
         batch = views.to(self.device, memory_format=torch.channels_last)
         if count < size:
             batch = torch.cat([batch, batch[:1].expand(size - count, -1, -1, -1)])
-        outputs = self._network(batch, watch)
+        outputs = self._network(batch)
         for layer in self.layers:
             if outputs[layer].ndim != 4 or min(outputs[layer].shape[2:]) < 2:
                 raise UserError(

@@ -1,7 +1,6 @@
 """torchvision's classification networks: built by name, cut after named layers."""
 
 import functools
-import operator
 from collections.abc import Sequence
 
 import torch
@@ -50,21 +49,6 @@ def cut_network(network: nn.Module, layers: Sequence[str]) -> GraphModule:
         if not layer or layer not in known:
             raise UserError(f"layer must be one of {', '.join(layer_names(network))}, but got {layer!r}.")
     return create_feature_extractor(network, return_nodes=list(layers), suppress_diff_warning=True).eval()
-
-
-def telling(network: GraphModule) -> GraphModule:
-    """A cut network that takes a second input ``watch``, which it calls with every layer but the last and its output as
-    soon as that is there, before it goes on."""
-    graph = network.graph
-    views, *_, result = graph.nodes
-    with graph.inserting_after(views):
-        watch = graph.placeholder("watch")
-    layers = {node: layer for layer, node in result.args[0].items()}
-    for node in [node for node in graph.nodes if node in layers][:-1]:
-        with graph.inserting_after(node):
-            graph.call_function(operator.call, (watch, layers[node], node))
-    network.recompile()
-    return network
 
 
 def blank_network(name: str, layers: Sequence[str]) -> GraphModule:

@@ -27,18 +27,7 @@ def merge_layers(
     too, so features at the border are unlike all others, and if they were as long as these, most images would be judged
     by their border alone. D is the sum of the layers' channels, in the order of ``layers``.
     """
-    return merge_cells({layer: average(outputs[layer], patch_size) for layer in layers}, layers, grids)
-
-
-def average(output: Tensor, patch_size: int) -> Tensor:
-    """A layer's output (n, C, h, w) averaged over the neighbourhoods of its cells: (n, h, w, C)."""
-    # Channels last: pooling and reading then work on whole vectors of channels, several times faster.
-    source = output.contiguous(memory_format=torch.channels_last)
-    return avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2).permute(0, 2, 3, 1)
-
-
-def merge_cells(cells: Mapping[str, Tensor], layers: Sequence[str], grids: Mapping[str, Grid]) -> Tensor:
-    """The second half of ``merge_layers``: averaged layers {layer: (n, h, w, C)} side by side on the finest grid."""
+    cells = {layer: _average(outputs[layer], patch_size) for layer in layers}
     target = finest(layers, grids)
     count, height, width, _ = cells[target].shape
     channels = [cells[layer].shape[3] for layer in layers]
@@ -51,6 +40,13 @@ def merge_cells(cells: Mapping[str, Tensor], layers: Sequence[str], grids: Mappi
             down, across = taps(cells[layer].shape[1], height), taps(cells[layer].shape[2], width)
             read_at(read_at(cells[layer], 1, down), 2, across, out=part)
     return merged
+
+
+def _average(output: Tensor, patch_size: int) -> Tensor:
+    """A layer's output (n, C, h, w) averaged over the neighbourhoods of its cells: (n, h, w, C)."""
+    # Channels last: pooling and reading then work on whole vectors of channels, several times faster.
+    source = output.contiguous(memory_format=torch.channels_last)
+    return avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2).permute(0, 2, 3, 1)
 
 
 @dataclass(frozen=True)

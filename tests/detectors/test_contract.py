@@ -47,7 +47,7 @@ def test_every_method_has_a_detector_and_a_test() -> None:
 
 def test_it_has_all_that_the_contract_names(detector: Detector) -> None:
     promised = {name for name in vars(Detector) if not name.startswith("_")} | set(Detector.__annotations__)
-    needed = {"prepare", "fit", "score", "begin", "save", "load", "grid", "rows", "megabytes", "layers", "spec"}
+    needed = {"prepare", "fit", "score", "save", "load", "grid", "rows", "megabytes", "layers", "spec"}
     assert needed == promised and not [name for name in promised if not hasattr(detector, name)]
     assert detector.spec == SPECS[detector.spec.method] and detector.layers == LAYERS
 
@@ -60,18 +60,6 @@ def test_scores_have_their_form(detector: Detector, synthetic: Synthetic) -> Non
     assert np.isfinite(scores.image).all() and (scores.image > 0).all() and (scores.patches >= 0).all()
     assert detector.grid == features.grids["a"]  # the finest layer's
     assert detector.rows > 0 and detector.megabytes > 0
-
-
-@pytest.mark.parametrize("told", [(), ("a",), ("a", "b"), ("b", "a")])
-def test_an_image_begun_early_scores_the_same_bits(
-    detector: Detector, synthetic: Synthetic, told: tuple[str, ...]
-) -> None:
-    features = synthetic(3, seed=1)
-    for at in range(3):
-        outputs, begun = features.chunk(at, at + 1, LAYERS), detector.begin()
-        for layer in told:
-            begun.take(layer, outputs[layer])
-        assert same(begun.score(outputs), detector.score(outputs))
 
 
 def test_an_image_scores_the_same_bits_in_any_batch_and_order(detector: Detector, synthetic: Synthetic) -> None:

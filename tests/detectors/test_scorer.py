@@ -83,22 +83,6 @@ def test_several_images_at_once_are_judged_as_one_after_the_other(scorer: Scorer
         assert judgement.score == scores.image[0] and np.array_equal(judgement.patches, scores.patches[0])
 
 
-def test_a_network_that_changes_a_layer_in_place_is_judged_by_what_it_becomes(
-    tiny_splits: Splits, tiny_data: Path, picture: np.ndarray, own_cache: Path
-) -> None:
-    """VGG's activations work in place: the output of a convolution is not the same at the end of the pass."""
-    layers = ("features.3", "features.8")
-    backbone = Backbone(load_trunk(BackboneSpec("vgg11", "random", 1), layers, "demo"), layers, CPU)
-    features = FeatureStore().features(image_set(tiny_splits, tiny_data, "train", "clean"), backbone, VIEW)
-    detector = PatchCore.fit(features, PatchCoreSpec(layers, coreset_fraction=0.01), OrderStore())
-    scorer = Scorer(backbone, detector, VIEW, Calibration(2.5, 0.25, 4.0), {})
-    outputs = scorer.outputs(picture)
-    whole, judgement = detector.score(outputs), scorer.judge(picture)
-    assert judgement.score == whole.image[0] and np.array_equal(judgement.patches, whole.patches[0])
-    with torch.inference_mode():
-        assert scorer.judge(picture).score == judgement.score
-
-
 def test_a_whole_model_judges_the_same(scorer: Scorer, picture: np.ndarray, tmp_path: Path, own_cache: Path) -> None:
     scorer.save(tmp_path / "model", with_trunk=True)
     read = Scorer.load(tmp_path / "model", CPU, no_fetch)

@@ -33,25 +33,6 @@ def test_outputs_are_those_of_torchvisions_network() -> None:
         torch.testing.assert_close(output, expected[layer], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("layers", [("layer1", "layer2", "layer3"), ("layer3", "layer1", "layer2"), ("layer2",)])
-def test_layers_are_told_of_as_they_come(layers: tuple[str, ...]) -> None:
-    network, views = backbone("resnet18", *layers), torch.randn(2, 3, 64, 64)
-    told: list[tuple[str, torch.Tensor]] = []
-    outputs = network(views, lambda layer, output: told.append((layer, output.clone())))
-    assert [layer for layer, _ in told] == 2 * sorted(layers)[:-1]  # of one image after the other, and not the last
-    for place, (layer, output) in enumerate(told):
-        assert output[0].equal(outputs[layer][place // (len(layers) - 1)])
-    assert all(outputs[layer].equal(network(views)[layer]) for layer in layers) and list(outputs) == list(layers)
-
-
-def test_what_a_watcher_raises_ends_the_pass() -> None:
-    def watch(layer: str, output: torch.Tensor) -> None:
-        raise ValueError(layer)
-
-    with pytest.raises(ValueError, match="layer1"):
-        backbone("resnet18", "layer1", "layer2")(torch.randn(1, 3, 64, 64), watch)
-
-
 @pytest.mark.parametrize(("name", "layers"), [("resnet18", ("layer2", "layer3")), ("squeezenet1_1", ("features.12",))])
 def test_a_batch_has_the_bits_of_its_images(name: str, layers: tuple[str, ...]) -> None:
     network, views = backbone(name, *layers), torch.randn(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
