@@ -12,6 +12,7 @@ DEMO = "demo"
 DEMO_CLASSES = ("zipper", "carpet", "hazelnut")  # here, because the code that draws them takes long to import
 IMAGENET = "imagenet"
 RANDOM = "random"
+VIEW = "view"  # layer zero: what the network gets; no network has a layer of this name
 METHODS = ("patchcore", "padim")
 GOOD_QUANTILE = 0.99
 MAX_SEVERITY = 2.0  # of MVTec-Shift

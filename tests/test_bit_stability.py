@@ -14,8 +14,8 @@ from adtrack.detectors import closeness, coreset, distance, distinct, encoding, 
 from adtrack.detectors.patchcore import _points
 from adtrack.evaluation import workbench
 from adtrack.evaluation.workbench import Built, Workbench
+from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
-from adtrack.features.store import FeatureSet
 
 SMALL = ImageSpec(64, 0)
 LAYERS = ("layer2", "layer3")

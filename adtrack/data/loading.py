@@ -61,14 +61,22 @@ def _crop_offset(spec: ImageSpec) -> int:
 
 
 def view(image: np.ndarray, spec: ImageSpec) -> torch.Tensor:
-    """What the network gets of an image uint8 (H, W, 3): float32 (3, S, S), normalised as for ImageNet.
+    """What the network gets of an image uint8 (H, W, 3): float32 (3, S, S)."""
+    return torch.from_numpy(normalised(squeezed(image, spec), spec))
 
-    The whole image is squeezed to resize × resize (bilinear, antialiased), then its central crop is taken.
-    """
-    squeezed = Image.fromarray(image).resize((spec.resize, spec.resize), Image.Resampling.BILINEAR)
+
+def squeezed(image: np.ndarray, spec: ImageSpec) -> np.ndarray:
+    """The whole image (H, W, 3) squeezed to resize × resize (bilinear, antialiased), then its central crop: uint8
+    (S, S, 3)."""
+    whole = Image.fromarray(image).resize((spec.resize, spec.resize), Image.Resampling.BILINEAR)
     inside = slice(_crop_offset(spec), _crop_offset(spec) + spec.size)
-    pixels = np.asarray(squeezed)[inside, inside].astype(np.float32) / np.float32(255)
-    return torch.from_numpy(((pixels - IMAGENET_MEAN) / IMAGENET_STD).transpose(2, 0, 1).copy())
+    return np.asarray(whole)[inside, inside].copy()
+
+
+def normalised(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:
+    """Pixels uint8 (S, S, 3) as the network was trained with them: float32 (3, S, S)."""
+    scaled = pixels.astype(np.float32) / np.float32(255)
+    return ((scaled - IMAGENET_MEAN) / IMAGENET_STD).transpose(2, 0, 1).copy()
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..config import DetectorSpec
+from ..features.feature_set import FeatureSet
 from ..features.grids import Grid
-from ..features.store import FeatureSet
 from .orders import OrderStore
 
 

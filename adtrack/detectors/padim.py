@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..config import ImageSpec, PadimSpec
 from ..errors import UserError
+from ..features.feature_set import FeatureSet
 from ..features.grids import Grid
-from ..features.store import FeatureSet
 from ..features.threads import fixed_threads
 from .base import Scores
 from .description import load_description, save_description

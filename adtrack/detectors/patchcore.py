@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ..config import PatchCoreSpec, digest
 from ..errors import UserError
+from ..features.feature_set import FeatureSet
 from ..features.grids import Grid
 from ..features.patches import finest, merge_layers
-from ..features.store import FeatureSet
 from ..features.threads import fixed_threads
 from ..progress import bar
 from .bank import MemoryBank

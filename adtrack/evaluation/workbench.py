@@ -27,7 +27,8 @@ from adtrack.evaluation.evaluate import Evaluation, Scored, calibrate, evaluate
 from adtrack.evaluation.pictures.of_evaluation import SIDE as DISPLAY_SIDE
 from adtrack.evaluation.pictures.sheets import fit, fit_mask
 from adtrack.features.backbone import Backbone, choose_device
-from adtrack.features.store import FeatureSet, FeatureStore
+from adtrack.features.feature_set import FeatureSet
+from adtrack.features.store import FeatureStore
 from adtrack.features.weights import load_trunk
 from adtrack.progress import bar
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..config import VIEW
 from ..errors import UserError
-from .grids import Grid, measure_grids
+from .grids import VIEW_GRID, Grid, measure_grids
 from .networks import blank_network
 from .precision import full_precision
 from .threads import fixed_threads
@@ -35,42 +36,57 @@ class Backbone:
     """A trunk cut after the deepest layer that is wanted.
 
     Calling it on a float32 batch of views (n, 3, S, S) gives ``{layer: float32 (n, C, h, w)}`` on ``device``, with the
-    channels last in memory.
+    channels of the network's layers last in memory. The layer ``config.VIEW`` is the views themselves. Where it is the
+    only one, there is no network: any trunk will do, also ``Trunk.none()``.
     """
 
     def __init__(self, trunk: Trunk, layers: Sequence[str], device: torch.device) -> None:
         self.trunk = trunk
         self.layers = tuple(layers)
         self.device = device
-        network = blank_network(trunk.network, layers)
-        wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
-        trunk.require(wanted)
-        network.load_state_dict({name: trunk.tensors[name] for name in wanted}, assign=True)
-        self._network = network.to(device, memory_format=torch.channels_last).requires_grad_(False)
-        self.grids = layer_grids(trunk.network, self.layers)
+        self._deep = tuple(layer for layer in self.layers if layer != VIEW)
+        self._network = _filled(trunk, self._deep, device) if self._deep else None
+        grids = {VIEW: VIEW_GRID} | (layer_grids(trunk.network, self._deep) if self._deep else {})
+        self.grids = {layer: grids[layer] for layer in self.layers}
 
     def __call__(self, views: Tensor) -> dict[str, Tensor]:
+        outputs = {VIEW: views.to(self.device)} | self._outputs(views)
+        return {layer: outputs[layer] for layer in self.layers}
+
+    def _outputs(self, views: Tensor) -> dict[str, Tensor]:
+        """The outputs of the network's layers, computed in batches of a fixed size."""
+        if self._network is None:
+            return {}
         size = GPU_BATCH if self.device.type == "cuda" else CPU_BATCH
         with _same_bits(self.device):
-            parts = [self._pass(views[at : at + size], size) for at in range(0, len(views), size)]
+            parts = [self._pass(self._network, views[at : at + size], size) for at in range(0, len(views), size)]
         if len(parts) == 1:
             return parts[0]
-        return {layer: torch.cat([part[layer] for part in parts]) for layer in self.layers}
+        return {layer: torch.cat([part[layer] for part in parts]) for layer in self._deep}
 
     @torch.no_grad()  # not inference_mode: no training could use its tensors
-    def _pass(self, views: Tensor, size: int) -> dict[str, Tensor]:
+    def _pass(self, network: nn.Module, views: Tensor, size: int) -> dict[str, Tensor]:
         count = len(views)
         batch = views.to(self.device, memory_format=torch.channels_last)
         if count < size:
             batch = torch.cat([batch, batch[:1].expand(size - count, -1, -1, -1)])
-        outputs = self._network(batch)
-        for layer in self.layers:
+        outputs = network(batch)
+        for layer in self._deep:
             if outputs[layer].ndim != 4 or min(outputs[layer].shape[2:]) < 2:
                 raise UserError(
                     f"layer must give a grid of patches, but {layer} gives shape {tuple(outputs[layer].shape[1:])}.",
                     "choose a layer before the pooling, or a larger crop.",
                 )
-        return {layer: outputs[layer][:count] for layer in self.layers}
+        return {layer: outputs[layer][:count] for layer in self._deep}
+
+
+def _filled(trunk: Trunk, layers: Sequence[str], device: torch.device) -> nn.Module:
+    """The network of the trunk up to the deepest of ``layers``, with the trunk's tensors. UserError: one is missing."""
+    network = blank_network(trunk.network, layers)
+    wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    trunk.require(wanted)
+    network.load_state_dict({name: trunk.tensors[name] for name in wanted}, assign=True)
+    return network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)
 
 
 @contextmanager

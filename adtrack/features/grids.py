@@ -40,6 +40,9 @@ class Grid:
         return (np.asarray(pixels, dtype=np.float64) - self.offset) / self.stride
 
 
+VIEW_GRID = Grid(offset=0.0, stride=1.0)  # of the view itself: its cells are its pixels
+
+
 def linear_taps(positions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Linear interpolation at fractional ``positions`` among ``count`` samples, clamped at both ends.
 

@@ -6,14 +6,12 @@ the first one's work instead of doing it again. What the disk has damaged is fou
 """
 
 import contextlib
-import mmap
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +20,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from ..cache import cache_folder
-from ..config import ImageSpec, digest
+from ..config import VIEW, ImageSpec, digest
 from ..data.imageset import ImageSet
 from ..data.loading import view
 from ..errors import UserError
@@ -30,59 +28,13 @@ from ..progress import say, track
 from ..troubles import is_full
 from .backbone import CPU_BATCH, GPU_BATCH, Backbone
 from .entry import FILE, EntryWriter, is_as_written, open_entry
-from .grids import Grid
+from .feature_set import FeatureSet, Outputs
 from .threads import THREADS, side_by_side
+from .views import Views
 
 LIMIT_VARIABLE = "ADTRACK_CACHE_GB"
 _DEFAULT_LIMIT = 20.0
 _ABANDONED_AFTER = 24 * 3600.0  # seconds: no pass over an image set takes a day
-
-
-@dataclass(frozen=True)
-class FeatureSet:
-    """Layer outputs of an image set: {layer: float32 (n, C, h, w)} on disk, read in pieces.
-
-    ``view`` is the side in pixels of the square views that they come from.
-    """
-
-    key: str
-    layers: Mapping[str, np.ndarray]
-    grids: Mapping[str, Grid]
-    device: torch.device
-    view: int
-
-    def __len__(self) -> int:
-        return len(next(iter(self.layers.values())))
-
-    def chunk(self, start: int, stop: int, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Outputs of the images from ``start`` up to ``stop`` on the feature set's device."""
-        outputs = {layer: torch.from_numpy(np.array(self.layers[layer][start:stop])) for layer in layers}
-        for layer in layers:
-            _forget(self.layers[layer], start, stop)
-        return {layer: output.to(self.device) for layer, output in outputs.items()}
-
-
-class PooledFeatures:
-    """Layer outputs of several image sets, one after the other, as those of one."""
-
-    def __init__(self, parts: Sequence[FeatureSet]) -> None:
-        self.parts = tuple(parts)
-        self.key = digest([part.key for part in parts])
-        self.grids, self.device, self.view = parts[0].grids, parts[0].device, parts[0].view
-        self._ends = np.cumsum([len(part) for part in parts])
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def chunk(self, start: int, stop: int, layers: Sequence[str]) -> dict[str, Tensor]:
-        """As ``FeatureSet.chunk``."""
-        pieces = []
-        for part, end in zip(self.parts, self._ends, strict=True):
-            first = int(end) - len(part)
-            low, high = max(start, first) - first, min(stop, int(end)) - first
-            if low < high:
-                pieces.append(part.chunk(low, high, layers))
-        return {layer: torch.cat([piece[layer] for piece in pieces]) for layer in layers}
 
 
 class FeatureStore:
@@ -93,7 +45,11 @@ class FeatureStore:
         self._read_through: set[tuple[str, int, int, int]] = set()  # name, inode, bytes and time of what was whole
 
     def features(self, images: ImageSet, backbone: Backbone, spec: ImageSpec) -> FeatureSet:
-        """Outputs of the backbone's layers for ``images``: read from disk, else computed in one pass."""
+        """The views of ``images`` and the outputs of the backbone's layers.
+
+        The views are made whenever they are read. The outputs of the network are read from disk, else computed in one
+        pass over all images.
+        """
         source = {
             "images": images.digest,
             "view": spec.__dict__,
@@ -102,13 +58,22 @@ class FeatureStore:
             "device": backbone.device.type,
             "threads": THREADS if backbone.device.type == "cpu" else None,
         }
-        keys = {layer: digest({**source, "layer": layer}) for layer in backbone.layers}
+        keys = {layer: digest({**source, "layer": layer}) for layer in backbone.layers if layer != VIEW}
+        computed = self._computed(images, backbone, spec, keys, f"{digest(source)[:32]}.lock") if keys else {}
+        layers: dict[str, Outputs] = {VIEW: Views(images, spec), **computed}
+        return FeatureSet(digest(source), layers, backbone.grids, backbone.device, spec.size)
+
+    def _computed(
+        self, images: ImageSet, backbone: Backbone, spec: ImageSpec, keys: Mapping[str, str], lock: str
+    ) -> dict[str, np.ndarray]:
+        """The outputs of the layers of ``keys``, of which those that the disk does not hold are computed."""
         limit, keep = cache_limit(), set(keys.values())
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / f"{digest(source)[:32]}.lock"):
-                known = {layer: self._read(key) for layer, key in keys.items()}
-                missing = {layer: keys[layer] for layer, array in known.items() if array is None}
+            with FileLock(self.folder / lock):
+                read = {layer: self._read(key) for layer, key in keys.items()}
+                known = {layer: array for layer, array in read.items() if array is not None}
+                missing = {layer: key for layer, key in keys.items() if layer not in known}
                 try:
                     made = self._compute(images, backbone, spec, missing) if missing else {}
                 except OSError as error:
@@ -121,7 +86,7 @@ class FeatureStore:
                 f"the feature cache must be writable, but {self.folder} is not ({error.strerror or error}).",
                 "point ADTRACK_CACHE to a folder with room, or empty this one: adtrack cache --clear.",
             ) from error
-        return FeatureSet(digest(source), {**known, **made}, backbone.grids, backbone.device, spec.size)
+        return {layer: (known | made)[layer] for layer in keys}
 
     def _read(self, key: str) -> np.ndarray | None:
         """The entry, or None if there is none that is whole. Once open it stays readable, even if another process
@@ -193,15 +158,6 @@ class FeatureStore:
                 excess -= size
                 removed = True
         return removed
-
-
-def _forget(array: np.ndarray, start: int, stop: int) -> None:
-    """Unmap the pages of ``array[start:stop]``: whoever reads a large set piece by piece would else end up with all of
-    it among the process's memory. The system still keeps what it has room for, so reading again is as quick."""
-    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        first, last = (array.offset + at * array.strides[0] for at in (start, min(stop, len(array))))
-        first -= first % mmap.PAGESIZE
-        array.base.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
 def cache_limit() -> float:

@@ -20,11 +20,10 @@ _ZIP = b"PK\x03\x04"
 _AGAIN = "its download or copy was cut off, or it is another kind of file: get it again."
 
 
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of one that ``torch.save`` wrote: of a mapping, or of a checkpoint's
-    weights.
+def read_tensors(file: Path, *, may_be_empty: bool = False) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, or of a mapping or a checkpoint that ``torch.save`` wrote.
 
-    UserError: there is no such file, or it is none of these, with what it is and what can be done about it.
+    UserError: there is no such file, it is none of these, or it holds no tensors although it must.
     """
     if not file.is_file():
         raise UserError(f"weights must be imagenet, random or a file, but there is no file {str(file)!r}.")
@@ -38,7 +37,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
             f"weights must be a readable .pth or .safetensors file of tensors, but {file.name} is not.", _AGAIN
         ) from error
     tensors = _by_name(content)
-    if not tensors:
+    if not tensors and not may_be_empty:
         raise UserError(
             f"weights must be a mapping from names to tensors, but {file.name} holds something else.",
             "save model.state_dict().",

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
+from typing import Self
 
 import torch
 import torchvision
@@ -17,23 +18,29 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..cache import cache_folder
-from ..config import DEMO, IMAGENET, RANDOM, BackboneSpec
+from ..config import DEMO, IMAGENET, RANDOM, VIEW, BackboneSpec
 from ..errors import UserError
 from ..findings import listed
 from .networks import build_network, cut_shapes
 from .weight_files import read_tensors
 
+NO_NETWORK = "none"
 _COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
 class Trunk:
-    """The tensors of ``network`` (a torchvision name) up to the deepest layer used, and where they came from."""
+    """The tensors of ``network`` up to the deepest layer that is used, and where they came from."""
 
     network: str
     tensors: dict[str, Tensor]
     origin: str
     fell_back: bool = False
+
+    @classmethod
+    def none(cls) -> Self:
+        """The trunk of detectors that look at nothing but the views: no network, and so no tensors."""
+        return cls(NO_NETWORK, {}, NO_NETWORK)
 
     @property
     def sha256(self) -> str:
@@ -66,9 +73,9 @@ class Trunk:
         save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, file)
 
     @classmethod
-    def load(cls, file: Path, network: str, sha256: str, origin: str) -> "Trunk":
+    def load(cls, file: Path, network: str, sha256: str, origin: str) -> Self:
         """Read tensors written by ``save``; they must be the ones that ``sha256`` names."""
-        trunk = cls(network, read_tensors(file), origin)
+        trunk = cls(network, read_tensors(file, may_be_empty=network == NO_NETWORK), origin)
         if trunk.sha256 != sha256:
             raise UserError(f"trunk must have SHA-256 {sha256[:12]}…, but {file} has {trunk.sha256[:12]}….")
         kinds = {tensor.dtype for tensor in trunk.tensors.values()} - {torch.float32}
@@ -98,10 +105,13 @@ def keep_trunk(trunk: Trunk) -> Path:
 def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
     """The weights that ``spec`` asks for, cut down to the tensors that ``layers`` use.
 
-    Only ``data="demo"`` may fall back from ImageNet weights that cannot be had to random ones: the demo is there to try
-    adtrack out. The trunk says so (``fell_back``).
+    Where ``layers`` name no layer of a network, nothing is read or downloaded, whatever ``spec`` says. ImageNet weights
+    that cannot be had are replaced by random ones for ``data="demo"`` alone, because the demo is there to try adtrack
+    out. The trunk says so (``fell_back``).
     """
-    shapes = cut_shapes(spec.name, layers)
+    if not set(layers) - {VIEW}:
+        return Trunk.none()
+    shapes = cut_shapes(spec.name, [layer for layer in layers if layer != VIEW])
     fell_back = False
     if spec.weights == IMAGENET:
         try:

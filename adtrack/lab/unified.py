@@ -17,7 +17,7 @@ from adtrack.evaluation.evaluate import Evaluation, calibrate
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Workbench
-from adtrack.features.store import PooledFeatures
+from adtrack.features.feature_set import pooled
 from adtrack.lab.cells import Cell, Cells, Found, metric_name
 from adtrack.lab.regimes import bank_cell, judged
 from adtrack.lab.setup import Setup
@@ -77,7 +77,7 @@ def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) 
 
     def compute() -> Found:
         train = [bench.features("train_clean") for bench in benches]
-        detector = DETECTORS[spec.method].fit(PooledFeatures(train), spec, benches[0].orders)
+        detector = DETECTORS[spec.method].fit(pooled(train), spec, benches[0].orders)
         evaluations = [found for bench in benches for found in _evaluate(bench, detector)]
         numbers = {"cost/bank_rows": float(detector.rows), "cost/bank_mb": detector.megabytes}
         if isinstance(detector, PatchCore):

@@ -19,8 +19,8 @@ from torch import Tensor
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec, PatchCoreSpec
 from adtrack.detectors.encoding import fast_bytes
 from adtrack.evaluation.workbench import Workbench
+from adtrack.features.feature_set import FeatureSet
 from adtrack.features.patches import merge_layers
-from adtrack.features.store import FeatureSet
 
 LOG = Path(__file__).resolve().parents[1] / "results" / "benchmarks.csv"
 _VIEW = ImageSpec()

@@ -42,7 +42,8 @@ from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
 from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.workbench import Workbench
-from adtrack.features.store import FeatureSet, FeatureStore
+from adtrack.features.feature_set import FeatureSet
+from adtrack.features.store import FeatureStore
 from adtrack.reporting.picture import write_png
 from experiments.benchmarks.common import append, data_options, merged, open_bench
 from experiments.benchmarks.series import Series, Work, chart, doubled, measured, shown

@@ -24,7 +24,7 @@ import adtrack.verbs.build  # noqa: F401 - all that the command loads is loaded 
 from adtrack.config import PatchCoreSpec
 from adtrack.detectors.orders import Compute, OrderStore
 from adtrack.detectors.patchcore import PatchCore
-from adtrack.features.store import FeatureSet
+from adtrack.features.feature_set import FeatureSet
 from adtrack.lab.memory import peak_megabytes
 from experiments.benchmarks.common import LOG, append, data_options, open_bench
 from experiments.benchmarks.turned import Turned

@@ -25,7 +25,7 @@ from adtrack.data.loading import view
 from adtrack.detectors.patchcore import PatchCore
 from adtrack.detectors.scorer import Calibration, Scorer
 from adtrack.evaluation.workbench import Workbench
-from adtrack.features.store import FeatureSet
+from adtrack.features.feature_set import FeatureSet
 from experiments.benchmarks.common import data_options, open_bench, report
 
 _TRAINED_ON = 240
@@ -34,7 +34,7 @@ FLOOR = "decode and backbone pass"
 
 def first_images(features: FeatureSet, count: int) -> FeatureSet:
     """The features of the first images of a set."""
-    layers = {name: np.asarray(outputs)[:count] for name, outputs in features.layers.items()}
+    layers = {name: np.asarray(features.layers[name][:count]) for name in features.grids}
     return dataclasses.replace(features, key=f"{features.key}, first {count}", layers=layers)
 
 

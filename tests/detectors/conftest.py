@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
-from adtrack.features.store import FeatureSet
 
 CPU = torch.device("cpu")
 

@@ -13,7 +13,7 @@ from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.orders import OrderStore
 from adtrack.detectors.patchcore import PatchCore
 from adtrack.features.backbone import Backbone
-from adtrack.features.store import FeatureSet
+from adtrack.features.feature_set import FeatureSet
 from adtrack.features.weights import Trunk, load_trunk
 
 VIEW = ImageSpec(256, 224)

@@ -14,7 +14,7 @@ from adtrack.detectors.base import Detector, Scores
 from adtrack.detectors.orders import OrderStore
 from adtrack.detectors.scorer import DETECTORS
 from adtrack.errors import UserError
-from adtrack.features.store import FeatureSet
+from adtrack.features.feature_set import FeatureSet
 
 CPU = torch.device("cpu")
 LAYERS = ("a", "b")

@@ -17,8 +17,8 @@ from adtrack.config import PadimSpec
 from adtrack.detectors.orders import OrderStore
 from adtrack.detectors.padim import Padim
 from adtrack.errors import UserError
+from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
-from adtrack.features.store import FeatureSet
 
 CPU = torch.device("cpu")
 VIEW = 64

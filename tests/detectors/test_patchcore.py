@@ -18,9 +18,9 @@ from adtrack.detectors.coreset import greedy_order, projection_matrix
 from adtrack.detectors.orders import OrderStore
 from adtrack.detectors.patchcore import PatchCore
 from adtrack.errors import UserError
+from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
 from adtrack.features.patches import merge_layers
-from adtrack.features.store import FeatureSet
 
 CPU = torch.device("cpu")
 GRID = {"a": Grid(0, 8)}

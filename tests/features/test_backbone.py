@@ -78,6 +78,15 @@ def test_grids_come_with_the_layers() -> None:
     assert backbone("resnet18", "layer1", "layer3").grids == {"layer1": Grid(0, 4), "layer3": Grid(0, 16)}
 
 
+def test_the_view_is_a_layer_beside_the_networks() -> None:
+    views = torch.randn(3, 3, 64, 64)
+    network, alone = backbone("resnet18", "layer2", "view", "layer1"), backbone("resnet18", "layer2", "layer1")
+    outputs = network(views)
+    assert list(outputs) == ["layer2", "view", "layer1"] and outputs["view"].equal(views)
+    assert all(output.equal(outputs[layer]) for layer, output in alone(views).items())
+    assert network.grids == {**alone.grids, "view": Grid(0.0, 1.0)}
+
+
 @pytest.mark.parametrize(("layer", "size"), [("avgpool", 64), ("fc", 64), ("layer4", 32)])
 def test_a_layer_without_a_grid_of_patches_is_named(layer: str, size: int) -> None:
     network = backbone("resnet18", layer)

@@ -19,8 +19,10 @@ from adtrack.data.loading import view
 from adtrack.data.splits import Splits
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
-from adtrack.features.store import FeatureSet, FeatureStore, cache_limit
-from adtrack.features.weights import load_trunk
+from adtrack.features.feature_set import FeatureSet
+from adtrack.features.grids import Grid
+from adtrack.features.store import FeatureStore, cache_limit
+from adtrack.features.weights import Trunk, load_trunk
 
 VIEW = ImageSpec(64, 0)
 CPU = torch.device("cpu")
@@ -56,8 +58,8 @@ def entries(folder: Path) -> set[str]:
 
 
 def same(one: FeatureSet, other: FeatureSet) -> bool:
-    return one.layers.keys() == other.layers.keys() and all(
-        np.array_equal(one.layers[layer], other.layers[layer]) for layer in one.layers
+    return one.grids.keys() == other.grids.keys() and all(
+        np.array_equal(one.layers[layer], other.layers[layer]) for layer in one.grids
     )
 
 
@@ -79,7 +81,7 @@ def test_a_pass_is_made_once_and_read_from_disk_by_a_second_store(
     other = Counting(trunk, ("layer2", "layer1"), CPU)
     assert same(FeatureStore(tmp_path).features(train, other, VIEW), cold) and same(warm, cold)
     assert (backbone.seen, other.seen) == (8, 0) and warm.key == cold.key
-    assert not any(array.flags.writeable for array in (*cold.layers.values(), *warm.layers.values()))
+    assert not any(features.layers[layer].flags.writeable for features in (cold, warm) for layer in features.grids)
 
 
 def test_only_the_missing_layers_are_added(tmp_path: Path, train: ImageSet, trunk) -> None:
@@ -90,7 +92,7 @@ def test_only_the_missing_layers_are_added(tmp_path: Path, train: ImageSet, trun
     together = FeatureStore(tmp_path).features(train, both, VIEW)
     assert len(entries(tmp_path)) == 2 and (tmp_path / before / "features.npy").stat().st_ino == made.st_ino
     assert np.array_equal(alone.layers["layer2"], together.layers["layer2"]) and alone.key == together.key
-    assert list(together.layers) == ["layer1", "layer2"] and both.seen == 8
+    assert list(together.grids) == ["layer1", "layer2"] and both.seen == 8
 
 
 def test_whatever_changes_the_features_has_an_entry_of_its_own(
@@ -374,6 +376,36 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, train: ImageSet
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert entries(tmp_path) == set()
+
+
+@pytest.mark.parametrize("domain", ["clean", "shift"])
+def test_views_have_the_bits_that_the_network_gets(
+    tmp_path: Path, tiny_splits: Splits, tiny_data: Path, trunk, domain: str
+) -> None:
+    images = image_set(tiny_splits, tiny_data, "val", domain)
+    network = Counting(trunk, ("view", "layer1"), CPU)
+    features = FeatureStore(tmp_path).features(images, network, ImageSpec(64, 48))
+    chunk = features.chunk(1, 4, ["view", "layer1"])
+    expected = torch.stack([view(images.image(index), ImageSpec(64, 48)) for index in range(1, 4)])
+    assert chunk["view"].dtype == torch.float32 and chunk["view"].equal(expected)
+    assert network(expected)["layer1"].equal(chunk["layer1"]) and network(expected)["view"].equal(expected)
+    assert features.layers["view"].shape == (len(images), 3, 48, 48) and features.grids["view"] == Grid(0.0, 1.0)
+
+
+def test_views_alone_need_no_pass_and_no_disk(tmp_path: Path, train: ImageSet, trunk) -> None:
+    for network in (Counting(trunk, ("view",), CPU), Counting(Trunk.none(), ("view",), CPU)):
+        features = FeatureStore(tmp_path / "store").features(train, network, VIEW)
+        assert features.chunk(0, 2, ["view"])["view"].shape == (2, 3, 64, 64) and len(features) == 8
+        assert network.seen == 0 and not (tmp_path / "store").exists()
+    nothing = FeatureStore(tmp_path / "store").features(train, Backbone(Trunk.none(), (), CPU), VIEW)
+    assert len(nothing) == 8 and nothing.chunk(0, 8, []) == {}
+
+
+def test_the_views_are_never_stored_with_the_layers(tmp_path: Path, train: ImageSet, trunk) -> None:
+    FeatureStore(tmp_path).features(train, Counting(trunk, ("view", "layer2"), CPU), VIEW)
+    with_view = entries(tmp_path)
+    FeatureStore(tmp_path).features(train, Counting(trunk, ("layer2",), CPU), VIEW)
+    assert len(with_view) == 1 and entries(tmp_path) == with_view
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's account of a process's memory")

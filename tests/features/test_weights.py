@@ -184,6 +184,34 @@ def test_a_kept_trunk_lies_under_its_digest(own_cache: Path) -> None:
     assert Trunk.load(file, "resnet18", trunk.sha256, "cache").sha256 == trunk.sha256
 
 
+@pytest.mark.parametrize("layers", [(), ("view",)])
+def test_without_a_layer_of_a_network_no_weights_are_needed(
+    layers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WeightsEnum, "get_state_dict", no_network)
+    trunk = load_trunk(BackboneSpec("resnet18"), layers, "/data")
+    assert (trunk.network, trunk.tensors, trunk.fell_back) == ("none", {}, False)
+    assert Backbone(trunk, layers, torch.device("cpu"))(torch.zeros(1, 3, 32, 32)).keys() == set(layers)
+    with pytest.raises(UserError, match="got 'none'"):
+        Backbone(trunk, ("layer1",), torch.device("cpu"))
+
+
+def test_the_view_does_not_show_in_a_trunk() -> None:
+    spec = BackboneSpec("resnet18", "random")
+    assert load_trunk(spec, ("view", "layer1"), "demo").sha256 == load_trunk(spec, ("layer1",), "demo").sha256
+
+
+def test_the_trunk_without_a_network_is_kept_like_others() -> None:
+    trunk = Trunk.none()
+    assert trunk.sha256 == "140bedbf9c3f6d56a9846d2ba7088798683f4da0c248231336e6a05679e4fdfe"
+    file = keep_trunk(trunk)
+    read = Trunk.load(file, trunk.network, trunk.sha256, trunk.origin)
+    assert read == trunk and file == cached_trunk(trunk.sha256)
+    save_file({"conv1.weight": torch.zeros(1)}, file)
+    with pytest.raises(UserError, match="trunk must have SHA-256 140bedbf9c3f…, but"):
+        Trunk.load(file, trunk.network, trunk.sha256, trunk.origin)
+
+
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 64 + "\n"])
 def test_only_a_digest_names_a_kept_trunk(name: str) -> None:
     with pytest.raises(UserError, match="a trunk must be named by a SHA-256"):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from adtrack.data import demo
 from adtrack.detectors import orders
 from adtrack.features.entry import FILE, is_as_written
-from adtrack.features.weights import Trunk
+from adtrack.features.weights import NO_NETWORK, Trunk
 
 _USUAL = ("resnet50", "resnet18", "resnet34", "wide_resnet50_2", "squeezenet1_1")
 _MOMENT = 600.0  # seconds: to write a trunk takes one at most
@@ -88,7 +88,7 @@ def _unfinished_orders(folder: Path) -> list[Path]:
 def _whole_trunk(entry: Path) -> bool:
     """Its name is the SHA-256 of its tensors and of the network that they belong to, which the file does not name."""
     tensors = load_file(entry)
-    networks = dict.fromkeys((*_USUAL, *torchvision.models.list_models(module=torchvision.models)))
+    networks = dict.fromkeys((NO_NETWORK, *_USUAL, *torchvision.models.list_models(module=torchvision.models)))
     return any(Trunk(network, tensors, entry.name).sha256 == entry.stem for network in networks)
 
 

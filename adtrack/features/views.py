@@ -1,0 +1,50 @@
+"""The views of an image set, read like a layer's outputs: they are layer zero of every feature set."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..config import ImageSpec
+from ..data.imageset import ImageSet
+from ..data.loading import normalised, squeezed
+from .threads import side_by_side
+
+KEPT_BYTES = 2**27
+
+
+@dataclass(frozen=True)
+class Views:
+    """What the network gets of ``images``: float32 (n, 3, S, S), decoded and shifted when a slice is read.
+
+    The pixels of the images that are read first are kept, up to ``KEPT_BYTES``, so that a training that reads a set of
+    usual size many times decodes every file once. A set that is larger is decoded again beyond that.
+    """
+
+    images: ImageSet
+    spec: ImageSpec
+    _kept: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Images, channels, height and width, as of an array."""
+        return len(self.images), 3, self.spec.size, self.spec.size
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        """The views of a slice of the images: float32 (any, 3, S, S)."""
+        chosen = range(*part.indices(len(self)))
+        views = np.empty((len(chosen), *self.shape[1:]), dtype=np.float32)
+        for place, pixels in enumerate(side_by_side(self._pixels, chosen)):
+            views[place] = normalised(pixels, self.spec)
+        return views
+
+    def _pixels(self, index: int) -> np.ndarray:
+        """The squeezed and cropped image, uint8 (S, S, 3): a quarter of the view's bytes."""
+        if index in self._kept:
+            return self._kept[index]
+        pixels = squeezed(self.images.image(index), self.spec)
+        if (len(self._kept) + 1) * pixels.nbytes <= KEPT_BYTES:
+            self._kept[index] = pixels
+        return pixels
