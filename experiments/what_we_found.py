@@ -1,11 +1,12 @@
-"""Which figures does the README quote?
+"""Which figures do the README and the page of the experiments quote?
 
-Those that experiments and benchmarks have left in experiments/results/: this script writes them between the marks of
-its sections "What we found" and "How fast it is", so that no figure there is typed by hand.
+Those that experiments and benchmarks have left in experiments/results/. This script writes them between the marks of
+both pages, so that no figure there is typed by hand: sentences into the README, the whole tables into
+experiments/README.md.
 
 Command:  python -m experiments.what_we_found
 Cost:     none
-Result:   README.md
+Result:   README.md, experiments/README.md
 """
 
 import json
@@ -17,9 +18,10 @@ import pandas as pd
 from adtrack.evaluation.intervals import Estimate
 from adtrack.reporting.render import Column, Table, markdown_table
 from adtrack.reporting.tables import difference_text, estimate_text
+from experiments.benchmarks.log import RESULTS, benchmarks_table, memory_sentence
+from experiments.benchmarks.overview import comparisons, speed_lines
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "experiments" / "results"
 MARKS = r"(<!-- {0} -->\n).*?(<!-- end of {0} -->)"
 
 
@@ -51,68 +53,48 @@ def regimes_table(folder: Path) -> str:
     return f"{markdown_table(Table('', columns, cells, ''))}\n\n{notes}\n"
 
 
-def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
-    """The latest run of every benchmark, a table for each machine: the seconds of one, and how many times as long the
-    others took.
+def drift_lines(folder: Path = RESULTS / "magnetic_tile") -> str:
+    """The README's three lines on what drift costs, and what wins it back."""
+    rows = pd.read_csv(folder / "shift_regimes.csv").set_index(["method", "regime"])
 
-    What follows a semicolon is what that run found besides; without it, the same work is called the same.
-    """
-    if not log.exists():
-        return ""
-    return "\n".join(_machine_table(rows) for _, rows in pd.read_csv(log).groupby("machine", sort=False))
+    def auroc(method: str, regime: str) -> str:
+        return estimate_text(estimate(rows.loc[(method, regime)], "image_auroc"))
 
+    def alarms(method: str, regime: str) -> str:
+        return f"{100 * rows.loc[(method, regime), 'false_alarm_rate']:.0f} %"
 
-def _machine_table(rows: pd.DataFrame) -> str:
-    cells = []
-    latest = _latest_runs(rows)
-    for group in latest:
-        benchmark, work = group["benchmark"].iloc[-1], group["work"].iloc[-1]
-        one = group[group["times ours"] == 1].iloc[0]
-        others = group.drop(one.name)
-        beside = ", ".join(f"{row['what']} {row['times ours']:.3g} ×" for _, row in others.iterrows())
-        cells.append((benchmark, work, f"{one['what']} {one['seconds']:.3g} s", beside))
-    columns = tuple(Column(name, number=False) for name in ("what", "work", "takes", "beside it"))
-    table = Table("", columns, tuple(cells), "")
-    made = pd.concat(latest)
-    notes = "; ".join(dict.fromkeys(made["date"] + ": " + made["machine"] + "; " + made["versions"]))
-    return f"{markdown_table(table)}\n\n{notes}.\n"
-
-
-def _latest_runs(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows of the last run of every work, the latest at the end: each run begins with the same row."""
-    named = rows[["benchmark", "work", "what"]].replace(";.*", "", regex=True)
-    runs = []
-    for _, group in named.groupby(["benchmark", "work"]):
-        begins = group.index[group["what"] == group["what"].iloc[0]]
-        runs.append(rows.loc[group.loc[begins[-1] :].index])
-    return sorted(runs, key=lambda run: run.index[0])
-
-
-def memory_sentence(log: Path = RESULTS / "memory.csv") -> str:
-    """What the largest bank that was measured took at its highest."""
-    if not log.exists():
-        return ""
-    rows = pd.read_csv(log)
-    work = rows["work"].iloc[-1]
-    peaks = rows[rows["work"] == work].drop_duplicates("up to", keep="last").set_index("up to")["peak MB"]
-    chosen, patches, dimensions = map(int, re.findall(r"\d+", work))
     return (
-        f"A bank of {chosen:,} of {patches:,} patches in {dimensions} dimensions is built within "
-        f"{peaks['bank'] / 1000:.2f} GB, {peaks.filter(like='libraries').iloc[0] / 1000:.2f} GB of that for "
-        "the libraries (`python -m experiments.benchmarks.memory`).\n"
+        f"- **Drift costs a lot.** PatchCore's image AUROC falls from {auroc('patchcore', 'clean reference')} to "
+        f"{auroc('patchcore', 'none')},\n  PaDiM's from {auroc('padim', 'clean reference')} to "
+        f"{auroc('padim', 'none')}.\n"
+        "- **A threshold from shifted images cannot mend a ranking.** The AUROC stays. PatchCore's false alarms go "
+        f"from\n  {alarms('patchcore', 'none')} of the good images to {alarms('patchcore', 'threshold-only')}, PaDiM's "
+        f"from {alarms('padim', 'none')} to {alarms('padim', 'threshold-only')}; on clean images PatchCore has\n"
+        f"  {alarms('patchcore', 'clean reference')}, PaDiM {alarms('padim', 'clean reference')}.\n"
+        "- **A bank from shifted images wins a part back.** PatchCore comes to an AUROC of "
+        f"{auroc('patchcore', 'full adaptation')}\n  and to {alarms('patchcore', 'full adaptation')} false alarms.\n"
     )
 
 
-def write(readme: Path = ROOT / "README.md") -> str:
-    """The README with the figures of experiments/results/, as it is then on disk."""
+def blocks() -> dict[str, dict[str, str]]:
+    """What stands between the marks: by page, by the name of the mark."""
     regimes = "\n".join(regimes_table(folder) for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()))
-    text = readme.read_text(encoding="utf-8")
-    for name, figures in {"figures": regimes, "benchmarks": f"{benchmarks_table()}\n{memory_sentence()}"}.items():
-        text = re.sub(
-            MARKS.format(name), lambda marks, new=figures: f"{marks[1]}\n{new}\n{marks[2]}", text, flags=re.DOTALL
-        )
-    readme.write_text(text, encoding="utf-8")
-    return text
+    return {
+        "README.md": {"drift": drift_lines(), "speed": speed_lines(comparisons())},
+        "experiments/README.md": {"figures": regimes, "benchmarks": f"{benchmarks_table()}\n{memory_sentence()}"},
+    }
+
+
+def write(root: Path = ROOT) -> None:
+    """Bring the figures of both pages below ``root`` up to date."""
+    for page, figures in blocks().items():
+        text = (root / page).read_text(encoding="utf-8")
+        for name, found in figures.items():
+            marks = MARKS.format(name)
+            text, count = re.subn(marks, lambda ends, new=found: f"{ends[1]}\n{new}\n{ends[2]}", text, flags=re.DOTALL)
+            if count != 1:
+                raise ValueError(f"{page} must have the marks of {name} once, but has them {count} times.")
+        (root / page).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -111,13 +111,34 @@ def test_an_experiment_runs_from_the_shell(workplace: Path, tiny_data: Path) -> 
     assert (workplace / "tables" / "shift_regimes" / "shift_regimes.csv").is_file()
 
 
-def test_the_readme_quotes_the_figures_that_are_kept(tmp_path: Path) -> None:
+def test_both_pages_quote_the_figures_that_are_kept(tmp_path: Path) -> None:
+    from experiments.what_we_found import blocks, write
+
+    pages = {name: (ROOT / name).read_text(encoding="utf-8") for name in blocks()}
+    assert re.search(
+        r"<!-- figures -->\n\n\| class .*clean reference.*adtrack experiment shift_regimes.*"
+        r"<!-- benchmarks -->\n\n\| what ",
+        pages["experiments/README.md"],
+        re.DOTALL,
+    )
+    assert re.search(r"<!-- drift -->\n\n- \*\*.*<!-- speed -->\n\n- \*\*", pages["README.md"], re.DOTALL)
+    marked = "(<!-- {0} -->).*?(<!-- end of {0} -->)"
+    for name, text in pages.items():
+        emptied = text
+        for block in blocks()[name]:
+            emptied = re.sub(marked.format(block), r"\1\nold\n\2", emptied, flags=re.DOTALL)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(emptied, encoding="utf-8")
+        assert emptied != text
+    write(tmp_path)
+    assert {name: (tmp_path / name).read_text(encoding="utf-8") for name in pages} == pages
+
+
+def test_a_page_that_has_lost_its_marks_is_named(tmp_path: Path) -> None:
     from experiments.what_we_found import write
 
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.search(
-        r"<!-- figures -->\n\n\| class .*clean reference.*adtrack experiment shift_regimes", text, re.DOTALL
-    )
-    copy = tmp_path / "README.md"
-    copy.write_text(text, encoding="utf-8")
-    assert write(copy) == text == copy.read_text(encoding="utf-8")
+    (tmp_path / "README.md").write_text("<!-- drift -->\n<!-- end of drift -->\n", encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=re.escape("README.md must have the marks of speed once, but has them 0 times.")
+    ):
+        write(tmp_path)

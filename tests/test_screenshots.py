@@ -1,4 +1,4 @@
-"""The README's pictures: which study they show, how they are put together, and that they are there."""
+"""The pictures of both pages: which study they show, how they are put together, and that they are there."""
 
 import re
 from pathlib import Path
@@ -13,13 +13,25 @@ from experiments.screenshots import part, save, shown, stacked
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_the_pictures_of_the_readme_are_there_and_small() -> None:
-    named = re.findall(r"!\[[^\]]{20,}\]\((\S+?\.png)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert {f"experiments/figures/{name}.png" for name in ("report", "mlflow_study", "mlflow_trial")} <= set(named)
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("README.md", {"zipper", "report", "mlflow_study", "mlflow_compare", "mlflow_trial", "shift_regimes", "speed"}),
+        ("experiments/README.md", {"shift_regimes", "growth"}),
+    ],
+)
+def test_the_pictures_of_the_pages_are_there_described_and_small(page: str, expected: set[str]) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"!\[[^\]]{20,}\]\((\S+?\.png)\)", text)
+    named += re.findall(r'<img src="(\S+?\.png)" width="\d+" alt="[^"]{20,}">', text)
+    assert sorted(named) == sorted(re.findall(r"[\w/]*figures/\w+\.png", text)), "a picture without a description"
+    assert {Path(name).stem for name in named} == expected
     for name in named:
-        with Image.open(ROOT / name) as picture:
+        file = (ROOT / page).parent / name
+        assert file.parent == ROOT / "experiments" / "figures"
+        with Image.open(file) as picture:
             picture.verify()
-        assert (ROOT / name).stat().st_size < 400_000, name
+        assert file.stat().st_size < 400_000, name
 
 
 def test_the_newest_finished_study_is_shown_or_the_one_that_is_named(study) -> None:

@@ -9,7 +9,7 @@ Writes:   tables/shift_regimes/: shift_regimes.csv, .md, .tex, .html and charts;
 Cost:     70 s on the demo data (3 classes, cold cache), 3 min on magnetic_tile (1344 images, 1 % bank), on 2 CPU
           cores.
 Result:   drift costs far more than a new threshold wins back; a bank from shifted images wins back a part. See
-          README.
+          experiments/README.md.
 """
 
 from pathlib import Path

@@ -1,0 +1,98 @@
+"""Both pages for readers: the commands that they print exist, and their links lead somewhere."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from adtrack.cli import cli
+from adtrack.cli.experiment import NAMES, experiment_command
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "experiments/README.md")
+ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def commands(text: str, program: str) -> list[list[str]]:
+    """The words of every command of ``program`` in code blocks and between backticks."""
+    fenced = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    lines = [line for block in fenced for line in block.splitlines()]
+    lines += re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    parts = [part.strip() for line in lines for part in line.replace("\n", " ").split("&&")]
+    return [shlex.split(part, comments=True) for part in parts if part.startswith(f"{program} ")]
+
+
+def command_named(words: list[str]) -> click.Command:
+    """The verb of ``adtrack …``, and of ``adtrack experiment NAME …`` the experiment."""
+    verb = next(word for word in words[1:] if not word.startswith("-"))
+    assert verb in cli.commands, verb
+    if verb != "experiment" or words[-1] == "NAME":
+        return cli.commands[verb]
+    name = words[words.index(verb) + 1]
+    assert name in NAMES, name
+    return experiment_command(name)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_a_page_prints_is_known_with_its_options(page: str) -> None:
+    found = [words for words in commands(text_of(page), "adtrack") if words[1] not in ("VERB", "-h", "--help")]
+    assert len(found) >= 3
+    for words in found:
+        known = {option for part in (cli, command_named(words)) for one in part.params for option in one.opts}
+        unknown = {word for word in words if word.startswith("--")} - known - {"--help"}
+        assert not unknown, f"{shlex.join(words)}: {unknown}"
+
+
+def test_every_entry_point_that_the_readme_runs_has_the_parameters() -> None:
+    found = [words for words in commands(text_of("README.md"), "mlflow run .") if "VERB" not in words]
+    assert len(found) > 1
+    for words in found:
+        parameters = ENTRY_POINTS[words[words.index("-e") + 1]]["parameters"]
+        given = [words[at + 1].partition("=")[0] for at, word in enumerate(words) if word == "-P"]
+        assert given and set(given) <= set(parameters), words
+
+
+@pytest.mark.parametrize("verb", ["tune", "build-bank", "evaluate"])
+def test_the_readme_explains_every_parameter(verb: str) -> None:
+    table = text_of("README.md").split("### Parameters")[1].split("</details>")[0]
+    explained = {
+        name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert set(ENTRY_POINTS[verb]["parameters"]) <= explained
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page."""
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL), re.M
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page: str) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text_of(page)) if not link.startswith("http")]
+    assert links
+    for link in links:
+        file, _, anchor = link.partition("#")
+        target = ((ROOT / page).parent / file).resolve() if file else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_first_lines_hold_what_a_stranger_needs() -> None:
+    beginning = "\n".join(text_of("README.md").splitlines()[:45])
+    for needed in (
+        "pip install -e . && mlflow run . -e tune -P class=zipper --env-manager local",
+        "pip install -e '.[test]' && pytest",
+        "experiments/figures/zipper.png",
+        "| what adtrack adds |",
+    ):
+        assert needed in beginning
