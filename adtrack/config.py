@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ METHODS = ("patchcore", "padim")
 GOOD_QUANTILE = 0.99
 MAX_SEVERITY = 2.0  # of MVTec-Shift
 LARGEST_VIEW = 4096  # pixels of a side: as many squared, with their features, are some gigabytes
+_MEANT = "meant"
 _LARGEST_SEED = 2**63 - 1  # of torch's generators
 
 
@@ -54,10 +56,32 @@ def check_severity(severity: float) -> None:
         )
 
 
+def added_later(meant: object) -> dict[str, object]:
+    """Metadata of a record's field that the first records did not have, with the value that they ``meant``."""
+    return {_MEANT: meant}
+
+
+def plain(value: Any) -> Any:
+    """A record, or what holds records, as plain data for JSON.
+
+    A field that was added later is left out where it has the value that the records before it meant: so what was
+    written of those, and its digest, stays as it is.
+    """
+    if dataclasses.is_dataclass(value):
+        present = [field for field in dataclasses.fields(value) if not _as_before(value, field)]
+        return {field.name: plain(getattr(value, field.name)) for field in present}
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _as_before(record: object, field: "dataclasses.Field[Any]") -> bool:
+    return _MEANT in field.metadata and bool(getattr(record, field.name) == field.metadata[_MEANT])
+
+
 def canonical(record: object) -> str:
-    """The canonical text of a dataclass or of plain data: JSON with sorted keys and no spaces."""
-    plain = dataclasses.asdict(record) if dataclasses.is_dataclass(record) else record
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """The canonical text of a record or of plain data: JSON with sorted keys and no spaces."""
+    return json.dumps(plain(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def from_json(text: str | bytes) -> Any:
@@ -92,11 +116,39 @@ class DataSpec:
 
 
 @dataclass(frozen=True)
+class Normalisation:
+    """What a network was trained to expect of the three colours of a pixel in [0, 1]: (pixel − mean) / std.
+
+    The default is ImageNet's.
+    """
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        for name, least in (("mean", -1e6), ("std", 1e-6)):
+            values = tuple(getattr(self, name))
+            object.__setattr__(self, name, values)
+            if len(values) != 3 or not all(
+                isinstance(value, int | float) and least <= value <= 1e6 for value in values
+            ):
+                raise UserError(
+                    f"{name} must be three numbers from {least:g} to 1e+06, but got {values}.",
+                    f"ImageNet's are {getattr(Normalisation, name)}.",
+                )
+
+
+@dataclass(frozen=True)
 class ImageSpec:
-    """The view that the network gets: the image squeezed to ``resize``², then its central ``crop``² (0 = all of it)."""
+    """The view that the network gets: the image squeezed to ``resize``², its central ``crop``² (0 = all of it) taken
+    and normalised.
+
+    ``normalisation`` None means the one that the network was trained with.
+    """
 
     resize: int = 256
     crop: int = 224
+    normalisation: Normalisation | None = field(default=None, metadata=added_later(Normalisation()))
 
     def __post_init__(self) -> None:
         whole("resize", self.resize, 32, "256 is the usual size.", LARGEST_VIEW)
@@ -111,6 +163,16 @@ class ImageSpec:
     def size(self) -> int:
         """Side of the square view in pixels."""
         return self.crop or self.resize
+
+    def normalised_for(self, network: Normalisation) -> "ImageSpec":
+        """The same view with the normalisation of the network, unless one is given."""
+        return self if self.normalisation else dataclasses.replace(self, normalisation=network)
+
+    @classmethod
+    def from_plain(cls, text: Mapping[str, Any]) -> "ImageSpec":
+        """What ``plain`` made of a view; one that names no normalisation means ImageNet's."""
+        values = {**text, "normalisation": Normalisation(**text.get("normalisation", {}))}
+        return cls(**values)
 
 
 @dataclass(frozen=True)

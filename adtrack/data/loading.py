@@ -9,13 +9,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..config import ImageSpec
+from ..config import ImageSpec, Normalisation
 from ..errors import UserError
 from .decoding import MAX_PIXELS, Frame, decoded
 from .reading import Reading
-
-IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
-IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
 _COLOUR_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 _AS_SHOWN = Reading()
@@ -74,9 +71,11 @@ def squeezed(image: np.ndarray, spec: ImageSpec) -> np.ndarray:
 
 
 def normalised(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:
-    """Pixels uint8 (S, S, 3) as the network was trained with them: float32 (3, S, S)."""
+    """Pixels uint8 (S, S, 3) → float32 (3, S, S), with ImageNet's normalisation if ``spec`` names none."""
+    normalisation = spec.normalisation or Normalisation()
+    mean, std = (np.array(values, dtype=np.float32) for values in (normalisation.mean, normalisation.std))
     scaled = pixels.astype(np.float32) / np.float32(255)
-    return ((scaled - IMAGENET_MEAN) / IMAGENET_STD).transpose(2, 0, 1).copy()
+    return ((scaled - mean) / std).transpose(2, 0, 1).copy()
 
 
 @dataclass(frozen=True)

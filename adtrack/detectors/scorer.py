@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..config import ImageSpec, canonical, from_json
+from ..config import ImageSpec, canonical, from_json, plain
 from ..data.decoding import MAX_PIXELS
 from ..data.loading import decode, view
 from ..data.reading import STORED, Reading
@@ -62,7 +62,7 @@ class Scorer:
     ) -> None:
         self.backbone = backbone
         self.detector = detector
-        self.image = image
+        self.image = image.normalised_for(backbone.normalisation)
         self.calibration = calibration
         self.facts = dict(facts)
         self.reading = reading
@@ -102,7 +102,7 @@ class Scorer:
         text = {
             "format": FORMAT,
             "method": self.detector.spec.method,
-            "image": asdict(self.image),
+            "image": plain(self.image),
             "calibration": asdict(self.calibration),
             "trunk": {"network": trunk.network, "sha256": trunk.sha256, "origin": trunk.origin},
             "facts": self.facts,
@@ -126,7 +126,7 @@ class Scorer:
         trunk = Trunk.load(file, text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
         detector = DETECTORS[text["method"]].load(folder, device)
         backbone = Backbone(trunk, detector.layers, device)
-        image, calibration = ImageSpec(**text["image"]), Calibration(**text["calibration"])
+        image, calibration = ImageSpec.from_plain(text["image"]), Calibration(**text["calibration"])
         return cls(backbone, detector, image, calibration, text["facts"], _reading(text))
 
 
@@ -155,7 +155,7 @@ def read_scorer(folder: Path) -> dict:
     try:
         text = from_json(file.read_text(encoding="utf-8"))
         version, method = text["format"], text["method"]
-        ImageSpec(**text["image"])
+        ImageSpec.from_plain(text["image"])
         Calibration(**text["calibration"])
         if version == FORMAT:
             _reading(text)

@@ -63,7 +63,7 @@ class Workbench:
 
     def __init__(self, data: DataSpec, image: ImageSpec, backbone: Backbone, reading: Reading | None = None) -> None:
         """``reading`` is that of a model which is to be measured; else the class's images say how they are read."""
-        self.data, self.image, self.backbone = data, image, backbone
+        self.data, self.image, self.backbone = data, image.normalised_for(backbone.normalisation), backbone
         self.trunk, self.device = backbone.trunk, backbone.device
         self.root = data_root(data.root)
         images = read_class(self.root, data.class_name)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..config import VIEW
+from ..config import VIEW, Normalisation
 from ..errors import UserError
 from .grids import VIEW_GRID, Grid, measure_grids
 from .networks import blank_network
@@ -47,6 +47,7 @@ class Backbone:
         self._deep = tuple(layer for layer in self.layers if layer != VIEW)
         self._network = _filled(trunk, self._deep, device) if self._deep else None
         grids = {VIEW: VIEW_GRID} | (layer_grids(trunk.network, self._deep) if self._deep else {})
+        self.normalisation = Normalisation()
         self.grids = {layer: grids[layer] for layer in self.layers}
 
     def __call__(self, views: Tensor) -> dict[str, Tensor]:

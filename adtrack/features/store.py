@@ -50,9 +50,10 @@ class FeatureStore:
         The views are made whenever they are read. The outputs of the network are read from disk, else computed in one
         pass over all images.
         """
+        spec = spec.normalised_for(backbone.normalisation)
         source = {
             "images": images.digest,
-            "view": spec.__dict__,
+            "view": spec,
             "trunk": backbone.trunk.sha256,
             "torch": torch.__version__,
             "device": backbone.device.type,

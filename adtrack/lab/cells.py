@@ -9,7 +9,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -150,7 +150,7 @@ def _surroundings(bench: Workbench) -> dict[str, object]:
     """What the numbers of a class depend on besides the detector."""
     return {
         "splits": bench.digest,
-        "image": asdict(bench.image),
+        "image": bench.image,
         "trunk": bench.trunk.sha256,
         "device": bench.device.type,
         "threads": torch.get_num_threads(),

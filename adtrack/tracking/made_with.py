@@ -6,7 +6,7 @@ from importlib.metadata import version
 import torch
 
 import adtrack
-from adtrack.config import DetectorSpec, PatchCoreSpec
+from adtrack.config import DetectorSpec, PatchCoreSpec, canonical, plain
 from adtrack.data.reading import FULL
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.workbench import Workbench
@@ -24,12 +24,16 @@ def bank_params(bench: Workbench, scorer: Scorer) -> dict[str, str]:
         "weights_sha256": bench.trunk.sha256,
         "layers": spec.layers_text,
         **_own_params(spec),
-        "resize": str(bench.image.resize),
-        "crop": str(bench.image.crop),
+        **view_params(bench),
         **depth_params(bench),
         "seed": str(spec.seed),
         **threshold_params(scorer),
     }
+
+
+def view_params(bench: Workbench) -> dict[str, str]:
+    """``resize``, ``crop`` and, where it is not ImageNet's, ``normalisation``."""
+    return {name: canonical(value) for name, value in plain(bench.image).items()}
 
 
 def depth_params(bench: Workbench) -> dict[str, str]:

@@ -23,7 +23,7 @@ def study_digests(bench: Workbench, bank: PatchCoreSpec, spec: StudySpec) -> dic
     """What a study may not change between two calls; the number of trials it may."""
     asked = {key: value for key, value in asdict(spec).items() if key != "trials"}
     fixed = {key: value for key, value in asdict(bank).items() if key not in spec.space.__dict__}
-    view = {"image": asdict(bench.image), "trunk": bench.trunk.sha256}
+    view = {"image": bench.image, "trunk": bench.trunk.sha256}
     return {
         "data_digest": bench.digest,
         "spec_digest": digest({"study": asked, "bank": fixed, "format": SCORING, **view}),

@@ -7,7 +7,7 @@ from adtrack.config import BuildSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.experiment import chosen_experiment, experiment_name
-from adtrack.tracking.made_with import depth_params, log_surroundings
+from adtrack.tracking.made_with import depth_params, log_surroundings, view_params
 from adtrack.tracking.places import is_server
 from adtrack.tracking.registry import registry_name
 from adtrack.tracking.runs import log_params, run_tags, tracked_run
@@ -97,8 +97,7 @@ def _describe(bench: Workbench, study: StudySpec) -> None:
             "objective": study.objective,
             "sampler": study.sampler,
             "seed": str(study.seed),
-            "resize": str(bench.image.resize),
-            "crop": str(bench.image.crop),
+            **view_params(bench),
             **depth_params(bench),
         }
     )

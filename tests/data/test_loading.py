@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 from torchvision.transforms.v2 import functional as reference
 
-from adtrack.config import ImageSpec
+from adtrack.config import ImageSpec, Normalisation
 from adtrack.data.loading import decode, footprint, view, view_coordinates
 from adtrack.data.masks import decode_mask
 from adtrack.data.reading import STORED
@@ -245,6 +245,14 @@ def test_view_is_torchvisions(spec: ImageSpec) -> None:
     seen = view(image, spec)
     assert seen.dtype == torch.float32 and seen.shape == (3, spec.size, spec.size) and seen.is_contiguous()
     torch.testing.assert_close(seen, whole[:, start : start + spec.size, start : start + spec.size])
+
+
+def test_the_normalisation_of_a_view_can_be_another() -> None:
+    image = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    seen = view(image, ImageSpec(64, 0, Normalisation((0.5, 0.4, 0.3), (0.5, 0.25, 1))))
+    whole = reference.to_dtype(torch.from_numpy(image).permute(2, 0, 1), torch.float32, scale=True)
+    torch.testing.assert_close(seen, reference.normalize(whole, [0.5, 0.4, 0.3], [0.5, 0.25, 1]))
+    assert view(image, ImageSpec(64, 0, Normalisation())).equal(view(image, ImageSpec(64, 0)))
 
 
 def test_view_squeezes_as_torchvision_does_with_antialiasing() -> None:

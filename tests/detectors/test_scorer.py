@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adtrack.config import BackboneSpec, ImageSpec, PatchCoreSpec
+from adtrack.config import BackboneSpec, ImageSpec, Normalisation, PatchCoreSpec
 from adtrack.data.imageset import image_set
 from adtrack.data.reading import STORED, Reading
 from adtrack.data.splits import Splits
@@ -87,7 +87,7 @@ def test_a_whole_model_judges_the_same(scorer: Scorer, picture: np.ndarray, tmp_
     scorer.save(tmp_path / "model", with_trunk=True)
     read = Scorer.load(tmp_path / "model", CPU, no_fetch)
     assert same_judgement(read, scorer, picture)
-    assert read.facts == scorer.facts and read.calibration == scorer.calibration and read.image == VIEW
+    assert read.facts == scorer.facts and read.calibration == scorer.calibration and read.image == scorer.image
     assert read.backbone.trunk.sha256 == scorer.backbone.trunk.sha256
     assert read.backbone.trunk.origin == "random (seed 1)"
 
@@ -149,6 +149,18 @@ def test_a_model_reads_files_as_its_own_images_were_read(scorer: Scorer, tmp_pat
     assert before.reading == STORED and before.read(tmp_path / "a.png")[..., 0].tolist() == [[0, 16]]
 
 
+def test_a_model_normalises_views_as_its_own_were(scorer: Scorer, picture: np.ndarray, tmp_path: Path) -> None:
+    scorer.save(tmp_path / "imagenet", with_trunk=True)
+    assert read_scorer(tmp_path / "imagenet")["image"] == {"resize": 72, "crop": 64}  # as models of before have it
+    assert Scorer.load(tmp_path / "imagenet", CPU, no_fetch).image == ImageSpec(72, 64, Normalisation())
+    view = ImageSpec(72, 64, Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)))
+    other = Scorer(scorer.backbone, scorer.detector, view, scorer.calibration, {})
+    other.save(tmp_path / "other", with_trunk=True)
+    read = Scorer.load(tmp_path / "other", CPU, no_fetch)
+    assert read.image == view and same_judgement(read, other, picture)
+    assert read.judge(picture).score != scorer.judge(picture).score
+
+
 def test_nothing_in_a_model_is_pickle(scorer: Scorer, tmp_path: Path) -> None:
     scorer.save(tmp_path, with_trunk=True)
     files = {file.name for file in tmp_path.rglob("*")}
@@ -183,6 +195,10 @@ def change(folder: Path, edit: Callable[[dict], object]) -> None:
         lambda text: text.update(image={"resize": 64, "crop": 65}),
         lambda text: text.update(image={"side": 64}),
         lambda text: text.update(image={"resize": 10**6, "crop": 64}),
+        lambda text: text["image"].update(normalisation={"mean": [0, 0, 0], "std": [1, 1, 0]}),
+        lambda text: text["image"].update(normalisation={"mean": 0}),
+        lambda text: text["image"].update(normalisation=[1]),
+        lambda text: text["image"].update(normalisation=None),
         lambda text: text["calibration"].update(threshold="2.5"),
         lambda text: text["calibration"].update(threshold=float("nan")),
         lambda text: text["calibration"].update(threshold=None),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from adtrack.config import BackboneSpec, ImageSpec
+from adtrack.config import BackboneSpec, ImageSpec, Normalisation
 from adtrack.data.imageset import ImageSet, image_set
 from adtrack.data.loading import view
 from adtrack.data.splits import Splits
@@ -105,12 +105,14 @@ def test_whatever_changes_the_features_has_an_entry_of_its_own(
         (train, backbone, VIEW),
         (train, backbone, ImageSpec(64, 48)),
         (train, backbone, ImageSpec(96, 64)),
+        (train, backbone, ImageSpec(64, 0, Normalisation((0.5, 0.5, 0.5)))),
         (image_set(tiny_splits, tiny_data, "train", "shift"), backbone, VIEW),
         (image_set(tiny_splits, tiny_data, "val", "clean"), backbone, VIEW),
         (dataclasses.replace(train, contents=contents), backbone, VIEW),
         (train, Counting(other_trunk, ("layer1", "layer2"), CPU), VIEW),
     ]
     keys = {store.features(*what).key for what in asked}
+    assert store.features(train, backbone, ImageSpec(64, 0, Normalisation())).key in keys  # ImageNet's is the default
     assert len(keys) == len(asked) and len(entries(tmp_path)) == 2 * len(asked)
 
 

@@ -1,0 +1,58 @@
+"""Frozen records: what they refuse, and the canonical text that digests are made of."""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+import pytest
+
+from adtrack.config import ImageSpec, Normalisation, added_later, canonical, digest, plain
+from adtrack.errors import UserError
+
+OTHER = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@dataclass(frozen=True)
+class Inner:
+    first: int = 1
+    later: float | None = field(default=None, metadata=added_later(2.0))
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner
+    many: tuple[Inner, ...] = ()
+    later: str = field(default="new", metadata=added_later("old"))
+
+
+def test_a_field_of_later_is_left_out_where_it_has_the_value_of_before() -> None:
+    record = Outer(Inner(later=2.0), (Inner(3, 2.0), Inner(3, 4.0)), "old")
+    assert plain(record) == {"inner": {"first": 1}, "many": [{"first": 3}, {"first": 3, "later": 4.0}]}
+    assert plain(Outer(Inner())) == {"inner": {"first": 1, "later": None}, "many": [], "later": "new"}
+    assert canonical({"records": [record]}) == f'{{"records":[{canonical(record)}]}}'
+
+
+def test_other_records_are_plain_as_ever() -> None:
+    assert plain(OTHER) == {name: list(values) for name, values in dataclasses.asdict(OTHER).items()}
+    assert canonical(OTHER) == '{"mean":[0.5,0.5,0.5],"std":[0.5,0.5,0.5]}'
+
+
+def test_a_view_normalised_for_imagenet_has_the_text_that_it_always_had() -> None:
+    view = ImageSpec(64, 0).normalised_for(Normalisation())
+    assert canonical(view) == '{"crop":0,"resize":64}' and digest(view) == digest({"resize": 64, "crop": 0})
+    assert digest(ImageSpec(64, 0, OTHER)) != digest(view)
+
+
+@pytest.mark.parametrize("view", [ImageSpec(64, 0, Normalisation()), ImageSpec(64, 33, OTHER)])
+def test_a_view_can_be_read_back(view: ImageSpec) -> None:
+    assert ImageSpec.from_plain(plain(view)) == view
+
+
+def test_the_network_chooses_the_normalisation_unless_one_is_given() -> None:
+    assert ImageSpec().normalised_for(OTHER).normalisation == OTHER
+    assert ImageSpec(normalisation=Normalisation()).normalised_for(OTHER).normalisation == Normalisation()
+
+
+@pytest.mark.parametrize("std", [(1, 1), (1, 1, 0), (1, 1, float("nan")), (1, 1, 10**400), (1, 1, "1")])
+def test_a_normalisation_must_be_of_numbers(std: tuple) -> None:
+    with pytest.raises(UserError, match=r"std must be three numbers from 1e-06 to 1e\+06, but got .*ImageNet's are"):
+        Normalisation(std=std)
