@@ -1,4 +1,4 @@
-"""What does one see? The README's pictures of a study in MLflow's pages and of its report, from a real browser.
+"""What does a study look like? The README's pictures of it in MLflow's pages and of its report, from a real browser.
 
 \b
 Command:  python -m experiments.screenshots [--study NAME] [--out FOLDER]
@@ -31,9 +31,10 @@ FIGURES = Path(__file__).resolve().parent / "figures"
 WIDTH, WIDE, TALL = 1200, 1440, 900  # of the window; wide for many columns
 MARGIN = 10
 CHARTS_TOP = 250  # where the list of charts begins
+ROWS = 8  # of the table of trials
 SHEET = 560  # the headings of the sheet of heatmaps, and three of its rows
 WAIT = 120_000  # milliseconds: MLflow's pages are large, and the machine may be busy
-# MLflow as who has closed its assistant and chosen "Model training" sees it.
+# MLflow as someone sees it who has closed its assistant and chosen "Model training".
 _SETTLED = """
 localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
 localStorage.setItem("mlflow.workflowType_v1", '"machine_learning"');
@@ -115,13 +116,14 @@ def _trial(page: "Page", address: str) -> Image.Image:
 
 
 def _report(page: "Page", address: str) -> Image.Image:
-    """Of the report: the winner, all trials, and the heatmaps of the best."""
+    """Of the report: the winner, the best trials of the table, and the heatmaps of the best."""
     visit(page, address)
     page.locator("#roc .main-svg").first.wait_for()
     sight, sheet = _sight(page), page.get_by_alt_text("Heatmaps of the best trials")
+    rows = page.locator("#trials tbody tr")
     regions = [
         (0, _bottom(page.locator("pre").first)),
-        (_top(page.locator("#trials h2")), _bottom(page.locator("#trials table"))),
+        (_top(page.locator("#trials h2")), _bottom(rows.nth(min(ROWS, rows.count()) - 1))),
         (_top(page.locator("section:has(img) h2")), _top(sheet) + SHEET),
     ]
     return stacked([part(sight, *region) for region in regions])
@@ -158,7 +160,7 @@ def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
 
 
 def save(picture: Image.Image, file: Path) -> Path:
-    """Write a PNG of 256 colours: a third of the size, and nobody sees it."""
+    """Write a PNG of 256 colours: a third of the size, with no difference that anybody sees."""
     file.parent.mkdir(parents=True, exist_ok=True)
     picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
     return file

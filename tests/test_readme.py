@@ -1,5 +1,6 @@
 """Both pages for readers: the commands that they print exist, and their links lead somewhere."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -66,6 +67,29 @@ def test_the_readme_explains_every_parameter(verb: str) -> None:
         name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
     }
     assert set(ENTRY_POINTS[verb]["parameters"]) <= explained
+
+
+def sentences() -> list[str]:
+    """Every text in the package, with … for what is put into it."""
+    found = []
+    for file in (ROOT / "adtrack").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                found.append(
+                    "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return found
+
+
+def test_the_messages_that_the_readme_explains_are_those_of_the_package() -> None:
+    said = "\n".join(sentences())
+    rows = re.findall(r"^\| (`.*?) \| ", text_of("README.md").split("| message |")[1], re.MULTILINE)
+    ours = [message for row in rows if "MLflow" not in row for message in re.findall(r"`([^`]+)`", row)]
+    assert len(ours) > 30
+    missing = [part for message in ours for part in message.split("…") if part.strip() not in said]
+    assert not missing
 
 
 def anchors(page: Path) -> set[str]:
