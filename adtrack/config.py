@@ -177,7 +177,10 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """Which frozen network: its torchvision name and its weights ("imagenet", "random" or a file)."""
+    """Which frozen network: its name, as torchvision has it or as LIBRARY/NAME, and its weights.
+
+    ``weights`` is "imagenet", "random" or a file.
+    """
 
     name: str = "resnet50"
     weights: str = IMAGENET

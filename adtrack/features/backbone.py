@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..config import VIEW, Normalisation
 from ..errors import UserError
-from .grids import VIEW_GRID, Grid, measure_grids
-from .networks import blank_network
+from .grids import VIEW_GRID, Grid
+from .networks import Network
 from .precision import full_precision
 from .threads import fixed_threads
 from .weights import Trunk
@@ -47,7 +47,7 @@ class Backbone:
         self._deep = tuple(layer for layer in self.layers if layer != VIEW)
         self._network = _filled(trunk, self._deep, device) if self._deep else None
         grids = {VIEW: VIEW_GRID} | (layer_grids(trunk.network, self._deep) if self._deep else {})
-        self.normalisation = Normalisation()
+        self.normalisation = Network(trunk.network).normalisation if self._deep else Normalisation()
         self.grids = {layer: grids[layer] for layer in self.layers}
 
     def __call__(self, views: Tensor) -> dict[str, Tensor]:
@@ -83,7 +83,7 @@ class Backbone:
 
 def _filled(trunk: Trunk, layers: Sequence[str], device: torch.device) -> nn.Module:
     """The network of the trunk up to the deepest of ``layers``, with the trunk's tensors. UserError: one is missing."""
-    network = blank_network(trunk.network, layers)
+    network = Network(trunk.network).blank(layers)
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     trunk.require(wanted)
     network.load_state_dict({name: trunk.tensors[name] for name in wanted}, assign=True)
@@ -110,5 +110,5 @@ def _same_bits(device: torch.device) -> Iterator[None]:
 
 @functools.cache
 def layer_grids(network: str, layers: tuple[str, ...]) -> dict[str, Grid]:
-    """The grids of the layers of a torchvision network."""
-    return measure_grids(blank_network(network, layers).to_empty(device="cpu"), layers)
+    """The grids of the layers of the network of that name, measured once a process."""
+    return Network(network).grids(layers)

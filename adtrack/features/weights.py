@@ -1,10 +1,7 @@
 """Weights of a backbone: found, checked, cut down to the tensors that are used, and named by their SHA-256."""
 
-import contextlib
 import hashlib
-import io
 import re
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +10,6 @@ from pathlib import Path
 from typing import Self
 
 import torch
-import torchvision
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -21,7 +17,7 @@ from ..cache import cache_folder
 from ..config import DEMO, IMAGENET, RANDOM, VIEW, BackboneSpec
 from ..errors import UserError
 from ..findings import listed
-from .networks import build_network, cut_shapes
+from .networks import Network
 from .weight_files import read_tensors
 
 NO_NETWORK = "none"
@@ -59,7 +55,8 @@ class Trunk:
             raise UserError(
                 f"weights must hold every tensor that the layers use, but {self.origin} lacks {missing[0]}"
                 + (f" and {len(missing) - 1} more." if len(missing) > 1 else "."),
-                f"it must be a {self.network} with torchvision's names, at least up to the deepest layer.",
+                f"it must be a {self.network} with {Network(self.network).library.title}'s names, at least up to the "
+                "deepest layer.",
             )
         for name, shape in shapes.items():
             if self.tensors[name].shape != shape:
@@ -111,22 +108,23 @@ def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
     """
     if not set(layers) - {VIEW}:
         return Trunk.none()
-    shapes = cut_shapes(spec.name, [layer for layer in layers if layer != VIEW])
+    network = Network(spec.name)
+    shapes = network.shapes([layer for layer in layers if layer != VIEW])
     fell_back = False
     if spec.weights == IMAGENET:
         try:
-            tensors, origin = _imagenet(spec.name)
+            tensors, origin = network.pretrained()
         except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: not the bytes that the hash promises
             if data != DEMO:
                 raise UserError(
                     f"weights imagenet must be downloadable or in torch's cache, but {spec.name} is not ({error}).",
-                    "pass weights=FILE (.pth or .safetensors with torchvision's names); weights=random is for trying "
-                    "things out.",
+                    f"pass weights=FILE (.pth or .safetensors with {network.library.title}'s names); weights=random is "
+                    "for trying things out.",
                 ) from error
             fell_back = True
-            tensors, origin = _random(spec)
+            tensors, origin = _random(network, spec.seed)
     elif spec.weights == RANDOM:
-        tensors, origin = _random(spec)
+        tensors, origin = _random(network, spec.seed)
     else:
         tensors, origin = read_tensors(Path(spec.weights).expanduser()), Path(spec.weights).name
     return _cut(Trunk(spec.name, tensors, origin, fell_back), shapes)
@@ -194,19 +192,7 @@ def _odd_kind(tensor: Tensor) -> str | None:
     return "quantised" if tensor.is_quantized else None
 
 
-def _random(spec: BackboneSpec) -> tuple[dict[str, Tensor], str]:
+def _random(network: Network, seed: int) -> tuple[dict[str, Tensor], str]:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed)
-        return dict(build_network(spec.name).state_dict()), f"random (seed {spec.seed})"
-
-
-def _imagenet(network: str) -> tuple[dict[str, Tensor], str]:
-    """torchvision's V1 weights; it downloads them once and checks the hash in their name. OSError, HTTPException
-    or RuntimeError if it can't."""
-    known = {weights.name: weights for weights in torchvision.models.get_model_weights(network)}
-    if "IMAGENET1K_V1" not in known:
-        raise UserError(f"weights imagenet must exist as torchvision's V1, but {network} has {', '.join(known)}.")
-    weights = known["IMAGENET1K_V1"]
-    with contextlib.redirect_stdout(io.StringIO()):  # torch says "Downloading" there before it knows whether it can
-        state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
-    return state, f"torchvision {weights}"
+        torch.manual_seed(seed)
+        return dict(network.build().state_dict()), f"random (seed {seed})"

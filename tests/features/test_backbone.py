@@ -7,7 +7,7 @@ from adtrack.config import BackboneSpec
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.grids import Grid
-from adtrack.features.networks import build_network
+from adtrack.features.networks import Network
 from adtrack.features.weights import load_trunk
 
 CPU = torch.device("cpu")
@@ -20,7 +20,7 @@ def backbone(name: str, *layers: str) -> Backbone:
 def test_outputs_are_those_of_torchvisions_network() -> None:
     cut = backbone("resnet18", "layer1", "layer2")
     torch.manual_seed(1)
-    network = build_network("resnet18")
+    network = Network("resnet18").build()
     views = torch.randn(2, 3, 64, 96)
     with torch.inference_mode():
         first = network.layer1(network.maxpool(network.relu(network.bn1(network.conv1(views)))))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from adtrack.features.backbone import layer_grids
 from adtrack.features.grids import Grid, linear_taps, measure_grids
-from adtrack.features.networks import blank_network
+from adtrack.features.networks import Network
 
 
 class Steps(nn.Module):
@@ -68,7 +68,7 @@ def test_networks(network: str, grids: dict[str, tuple[float, float]]) -> None:
 def test_a_cell_sees_as_far_to_the_left_as_to_the_right_of_its_centre(network: str, layer: str) -> None:
     """An independent measure: brighten one column of pixels after the other and see whether the cell changes."""
     grid, width = layer_grids(network, (layer,))[layer], 160
-    cut = blank_network(network, [layer]).to_empty(device="cpu")
+    cut = Network(network).blank([layer]).to_empty(device="cpu")
     for parameter in [*cut.parameters(), *cut.buffers()]:
         parameter.data.fill_(0.01 if parameter.ndim > 1 else 1)
     views = torch.ones(width + 1, 3, 32, width)  # the last one stays as it is
@@ -82,7 +82,7 @@ def test_a_cell_sees_as_far_to_the_left_as_to_the_right_of_its_centre(network: s
 
 
 def test_measuring_leaves_no_gradients_and_needs_no_values() -> None:
-    network = blank_network("resnet18", ["layer1"]).to_empty(device="cpu")
+    network = Network("resnet18").blank(["layer1"]).to_empty(device="cpu")
     for parameter in network.parameters():
         parameter.data.fill_(torch.nan)
     assert measure_grids(network, ["layer1"]) == {"layer1": Grid(0, 4)}

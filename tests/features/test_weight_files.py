@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from adtrack.config import BackboneSpec
 from adtrack.errors import UserError
-from adtrack.features.networks import build_network
+from adtrack.features.networks import Network
 from adtrack.features.weights import Trunk, load_trunk
 
 CONV = "conv1.weight"
@@ -26,7 +26,7 @@ CONV = "conv1.weight"
 def network() -> nn.Module:
     """A ResNet-18."""
     torch.manual_seed(0)
-    return build_network("resnet18")
+    return Network("resnet18").build()
 
 
 @pytest.fixture(scope="module")

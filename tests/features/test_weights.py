@@ -15,7 +15,7 @@ from torchvision.models import WeightsEnum
 from adtrack.config import BackboneSpec
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
-from adtrack.features.networks import build_network
+from adtrack.features.networks import Network
 from adtrack.features.weights import Trunk, cached_trunk, keep_trunk, load_trunk
 
 LAYERS = ("layer1",)
@@ -24,7 +24,7 @@ LAYERS = ("layer1",)
 @functools.cache
 def network(seed: int) -> nn.Module:
     torch.manual_seed(seed)
-    return build_network("resnet18")
+    return Network("resnet18").build()
 
 
 def state(seed: int = 0) -> dict[str, Tensor]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torchvision
 from filelock import FileLock, Timeout
 from PIL import Image
 from safetensors import safe_open
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 from adtrack.data import demo
 from adtrack.detectors import orders
 from adtrack.features.entry import FILE, is_as_written
+from adtrack.features.networks import known_networks
 from adtrack.features.weights import NO_NETWORK, Trunk
 
 _USUAL = ("resnet50", "resnet18", "resnet34", "wide_resnet50_2", "squeezenet1_1")
@@ -88,7 +88,7 @@ def _unfinished_orders(folder: Path) -> list[Path]:
 def _whole_trunk(entry: Path) -> bool:
     """Its name is the SHA-256 of its tensors and of the network that they belong to, which the file does not name."""
     tensors = load_file(entry)
-    networks = dict.fromkeys((NO_NETWORK, *_USUAL, *torchvision.models.list_models(module=torchvision.models)))
+    networks = dict.fromkeys((NO_NETWORK, *_USUAL, *known_networks()))
     return any(Trunk(network, tensors, entry.name).sha256 == entry.stem for network in networks)
 
 
