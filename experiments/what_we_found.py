@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 from adtrack.evaluation.intervals import Estimate
-from adtrack.reporting.render import Column, Table, markdown_table
-from adtrack.reporting.tables import difference_text, estimate_text
+from adtrack.reporting.table import Column, Table, difference_text, estimate_text
+from adtrack.reporting.tables import markdown_table
 from experiments.benchmarks.log import RESULTS, benchmarks_table, memory_sentence
 from experiments.benchmarks.overview import comparisons, speed_lines
 

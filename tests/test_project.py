@@ -16,6 +16,7 @@ from adtrack.cli.experiment import experiment_command
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
+TEMPLATES = ROOT / "adtrack" / "reporting" / "templates"
 ENTRY_POINTS = PROJECT["entry_points"]
 
 
@@ -81,10 +82,14 @@ def test_a_wheel_holds_the_package_and_runs_outside_the_checkout(tmp_path):
     (wheel,) = tmp_path.glob("adtrack-*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "adtrack").rglob("*.py")}
-    assert modules <= packed
+    templates = {path.relative_to(ROOT).as_posix() for path in TEMPLATES.rglob("*") if path.is_file()}
+    assert modules <= packed and templates and templates <= packed
     assert not [name for name in packed if name.startswith(("tests/", "experiments/"))]
     subprocess.run([*pip, "install", "--no-deps", "--target", tmp_path / "site", wheel], check=True)
-    code = "import adtrack; print(adtrack.__file__); from adtrack.cli import main; sys.argv[1:] = ['--version']; main()"
+    code = (
+        "import adtrack; print(adtrack.__file__); from adtrack.reporting.document import document; "
+        "print(document('A page', [])); from adtrack.cli import main; sys.argv[1:] = ['--version']; main()"
+    )
     ran = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); {code}"],
         capture_output=True,
@@ -93,4 +98,4 @@ def test_a_wheel_holds_the_package_and_runs_outside_the_checkout(tmp_path):
         check=True,
     )
     assert str(tmp_path / "site") in ran.stdout
-    assert "version" in ran.stdout
+    assert "<h1>A page</h1>" in ran.stdout and "version" in ran.stdout

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from adtrack.lab.rows import Line
-from adtrack.reporting.render import Column, Table
-from adtrack.reporting.tables import difference_text, estimate_text, number_text
+from adtrack.reporting.table import Column, Table, difference_text, estimate_text, number_text
 
 HEADINGS = {
     "image_auroc": "image AUROC",

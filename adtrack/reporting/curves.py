@@ -6,9 +6,8 @@ import numpy as np
 from plotly.graph_objects import Bar, Figure
 from plotly.graph_objects import Scatter as Trace
 
-from adtrack.reporting.figures import titled
-from adtrack.reporting.interactive import DASHES, FONT, plain
-from adtrack.reporting.palette import SOFT, colour
+from adtrack.palette import LIGHT, colour
+from adtrack.reporting.figures import ALONE, DASHES, plain, titled
 
 BINS = 40
 LEGEND_BELOW = {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"}  # a legend that takes no width from the plot
@@ -23,14 +22,14 @@ def curves_figure(
     figure = Figure()
     for index, (name, (x, y)) in enumerate(curves.items()):
         line = {"color": colour(index), "width": 2.5, "dash": DASHES[index % 2], "shape": "hv" if stepped else "linear"}
-        hover = f"{plain(name)}: %{{x:.3f}}, %{{y:.3f}}<extra></extra>"
+        hover = f"{plain(name)}: %{{x:.3f}}, %{{y:.3f}}{ALONE}"
         figure.add_trace(
             Trace(x=np.asarray(x), y=np.asarray(y), mode="lines", name=plain(name), line=line, hovertemplate=hover)
         )
-    figure.update_layout(font=FONT, xaxis_title=plain(x_label), yaxis_title=plain(y_label), legend=LEGEND_BELOW)
+    figure.update_layout(xaxis_title=plain(x_label), yaxis_title=plain(y_label), legend=LEGEND_BELOW)
     figure.update_xaxes(range=[-0.01 * x_end, 1.01 * x_end], zeroline=False)
     figure.update_yaxes(range=[-0.01, 1.01], zeroline=False)
-    titled(figure, f"<b>{plain(title)}</b>", "")
+    titled(figure, plain(title))
     return figure.update_layout(margin={"l": 65, "r": 20, "t": 60, "b": 60}, showlegend=True)
 
 
@@ -43,16 +42,15 @@ def histogram_figure(
     figure = Figure()
     for index, (name, scores) in enumerate({"good": good, "anomalous": anomalous}.items()):
         counts = np.histogram(scores, edges)[0]
-        hover = f"{name}: %{{y}} around %{{x:.3g}}<extra></extra>"
+        hover = f"{name}: %{{y}} around %{{x:.3g}}{ALONE}"
         figure.add_trace(
             Bar(x=middles, y=counts, width=width, name=name, opacity=0.7, hovertemplate=hover).update(
                 marker_color=colour(index)
             )
         )
-    label = {"text": f"threshold {threshold:.3g}", "font": {"color": SOFT}, "xanchor": "center", "yanchor": "bottom"}
-    figure.add_vline(threshold, line={"color": SOFT, "width": 2, "dash": "dash"}, annotation=label)
-    figure.update_layout(
-        font=FONT, barmode="overlay", xaxis_title="Image score", yaxis_title="Images", legend=LEGEND_BELOW
-    )
-    titled(figure, f"<b>{plain(title)}</b>", "")
+    words = {"text": f"threshold {threshold:.3g}", "font": {"color": LIGHT.soft}}
+    label = words | {"xanchor": "center", "yanchor": "bottom"}
+    figure.add_vline(threshold, line={"color": LIGHT.soft, "width": 2, "dash": "dash"}, annotation=label)
+    figure.update_layout(barmode="overlay", xaxis_title="Image score", yaxis_title="Images", legend=LEGEND_BELOW)
+    titled(figure, plain(title))
     return figure.update_layout(margin={"l": 65, "r": 20, "t": 60, "b": 60})

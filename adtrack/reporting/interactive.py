@@ -1,7 +1,5 @@
-"""Charts as HTML pages, drawn by Plotly; light or dark as the reader's system is."""
+"""Charts as HTML pages, drawn by Plotly. They are light or dark as the reader's system is."""
 
-import html
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +9,9 @@ from plotly.colors import hex_to_rgb
 from plotly.graph_objects import Figure, Heatmap
 from plotly.graph_objects import Scatter as Trace
 
-from adtrack.naming import visible
+from adtrack.palette import LIGHT, SHADES, colour, ink_on
 from adtrack.reporting.description import Chart, Lines, Matrix, Points, Scatter
-from adtrack.reporting.figures import titled, write_figure
+from adtrack.reporting.figures import ALONE, AXIS_WIDTH, DASHES, NOTE_WIDTH, TITLE_WIDTH, plain, titled, write_figure
 from adtrack.reporting.layout import (
     dodged,
     error_bars,
@@ -24,69 +22,26 @@ from adtrack.reporting.layout import (
     scatter_ranges,
     wrapped,
 )
-from adtrack.reporting.palette import (
-    DARK_GRID,
-    DARK_GROUND,
-    DARK_INK,
-    GRID,
-    GROUND,
-    INK,
-    SHADES,
-    SOFT,
-    cell_ink,
-    cell_text,
-    colour,
-)
-from adtrack.reporting.tables import estimate_text
+from adtrack.reporting.table import estimate_text, number_text
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
-DASHES = ("solid", "dash", "dot")
 SIDES = {"right": "middle right", "left": "middle left", "top": "top center", "bottom": "bottom center"}
-TITLE_WIDTH, NOTE_WIDTH, AXIS_WIDTH = 68, 110, 30  # characters
-FONT = {"family": "system-ui, sans-serif", "size": 15}
-HEAD = f"""<style>
-:root {{ color-scheme: light dark; }}
-body {{ margin: 0 auto; max-width: 1100px; padding: 0 1rem; background: {GROUND}; }}
-@media (prefers-color-scheme: dark) {{ body {{ background: {DARK_GROUND}; }} }}
-</style>
-"""
-
-
-def _theme(ink: str, grid: str, ground: str) -> dict[str, str]:
-    lines = {f"{axis}axis.{line}": grid for axis in "xy" for line in ("gridcolor", "linecolor")}
-    return lines | {"font.color": ink, "paper_bgcolor": ground, "plot_bgcolor": ground}
-
-
-SCRIPT = f"""
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const themes = {json.dumps([_theme(INK, GRID, GROUND), _theme(DARK_INK, DARK_GRID, DARK_GROUND)])};
-const paint = () => Plotly.relayout("{{plot_id}}", themes[Number(dark.matches)]);
-dark.addEventListener("change", paint);
-paint();
-"""
 
 
 def write_html(chart: Chart, folder: Path, name: str) -> Path:
     """Writes <name>.html, making the folder."""
-    return write_figure(
-        figure_of(chart), folder / f"{name}.html", chart.title, head=HEAD, script=SCRIPT, height="620px"
-    )
+    return write_figure(figure_of(chart), folder / f"{name}.html", chart.title, width="1100px", height="620px")
 
 
 def figure_of(chart: Chart) -> Figure:
     """The chart as a Plotly figure in Plotly's own theme; the page's script puts on the light or the dark one."""
     figure = Figure()
-    figure.update_layout(font=FONT, xaxis_title=plain(chart.x_label), yaxis_title=plain(chart.y_label, AXIS_WIDTH))
+    figure.update_layout(xaxis_title=plain(chart.x_label), yaxis_title=plain(chart.y_label, AXIS_WIDTH))
     DRAW[type(chart.kind)](figure, chart.kind)
-    titled(figure, f"<b>{plain(chart.title, TITLE_WIDTH)}</b>", plain(chart.note, NOTE_WIDTH))
+    titled(figure, plain(chart.title, TITLE_WIDTH), plain(chart.note, NOTE_WIDTH))
     lines = len(wrapped(chart.title, TITLE_WIDTH)) + len(wrapped(chart.note, NOTE_WIDTH))
     left = 50 + 20 * len(wrapped(chart.y_label, AXIS_WIDTH))
     return figure.update_layout(margin={"l": left, "b": 70, "t": 60 + 22 * lines}, title_y=0.96)
-
-
-def plain(text: str, width: int = 90) -> str:
-    """Plain text as the HTML that Plotly takes for text, in lines of ``width`` characters."""
-    return "<br>".join(html.escape(visible(line)) for line in wrapped(text, width))
 
 
 def _points(figure: Figure, kind: Points) -> None:
@@ -106,7 +61,7 @@ def _points(figure: Figure, kind: Points) -> None:
     figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, range=[-0.5, len(names) - 0.5])
     figure.update_xaxes(showgrid=False, zeroline=False)
     for place in range(1, len(names)):
-        figure.add_vline(place - 0.5, line={"color": SOFT, "width": 1}, opacity=0.3, layer="below")
+        figure.add_vline(place - 0.5, line={"color": LIGHT.soft, "width": 1}, opacity=0.3, layer="below")
     _value_axis(figure, kind)
 
 
@@ -130,7 +85,7 @@ def _lines(figure: Figure, kind: Lines) -> None:
         )
         if name in ends and len(ends) > 1:
             place = {"xref": "paper", "yref": "paper", "x": 1.01, "y": ends[name], "xanchor": "left"}
-            beside = {"text": f"<b>{plain(name)}</b>", "font": {"color": shade}, "showarrow": False}
+            beside = {"text": plain(name), "font": {"color": shade, "weight": "bold"}, "showarrow": False}
             figure.add_annotation(**place, **beside, yanchor="middle")
     room = 30 + 9 * max(map(len, ends), default=0) if len(ends) > 1 else 40
     figure.update_layout(showlegend=False, margin={"r": room}, hovermode="x unified")
@@ -141,7 +96,7 @@ def _lines(figure: Figure, kind: Lines) -> None:
 def _scatter(figure: Figure, kind: Scatter) -> None:
     x_range, y_range = scatter_ranges(kind)
     if kind.diagonal:
-        (low, high), line = x_range, {"color": SOFT, "width": 1, "dash": "dash"}
+        (low, high), line = x_range, {"color": LIGHT.soft, "width": 1, "dash": "dash"}
         figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line=line, layer="below")
         figure.update_layout(yaxis={"scaleanchor": "x", "constrain": "domain"}, xaxis={"constrain": "domain"})
     sides = label_sides(kind)
@@ -171,8 +126,8 @@ def _matrix(figure: Figure, kind: Matrix) -> None:
     figure.add_trace(Heatmap(z=kind.values, **cells))
     for row, values in enumerate(kind.values):
         for column, value in enumerate(values):
-            font = {"size": 17} | ({} if math.isnan(value) else {"color": cell_ink(value)})  # no cell, but the ground
-            figure.add_annotation(x=column, y=row, text=cell_text(value), font=font, showarrow=False)
+            font = {"size": 17} | ({} if math.isnan(value) else {"color": ink_on(value)})  # no cell, but the ground
+            figure.add_annotation(x=column, y=row, text=number_text(value, 2), font=font, showarrow=False)
     columns, rows = [plain(name, 14) for name in kind.columns], [plain(name, 22) for name in kind.rows]
     figure.update_xaxes(tickvals=list(range(len(columns))), ticktext=columns, showgrid=False, zeroline=False)
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=rows, showgrid=False, zeroline=False)
@@ -181,13 +136,15 @@ def _matrix(figure: Figure, kind: Matrix) -> None:
 
 def _value_axis(figure: Figure, kind: Points | Lines) -> None:
     low, high = estimates_range(kind)
-    figure.update_yaxes(range=[low, high], zeroline=low < 0 < high, zerolinecolor=SOFT, zerolinewidth=1)
+    figure.update_yaxes(range=[low, high], zeroline=False)
+    if low < 0 < high:
+        figure.add_hline(0, line={"color": LIGHT.soft, "width": 1}, layer="between")
     figure.update_layout(showlegend=isinstance(kind, Points) and len(kind.series) > 1)
 
 
 def _named(name: str, hovers: list[str]) -> dict:
     name = plain(name, 30)
-    return {"name": name, "customdata": hovers, "hovertemplate": f"{name}: %{{customdata}}<extra></extra>"}
+    return {"name": name, "customdata": hovers, "hovertemplate": f"{name}: %{{customdata}}{ALONE}"}
 
 
 def _symbol(index: int) -> str:

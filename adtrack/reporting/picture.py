@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from adtrack.palette import LIGHT, NO_CELL, SHADES, WHITE, colour, ink_on
 from adtrack.reporting.description import Chart, Lines, Matrix, Points, Scatter
 from adtrack.reporting.layout import (
     dodged,
@@ -22,7 +23,7 @@ from adtrack.reporting.layout import (
     scatter_ranges,
     wrapped,
 )
-from adtrack.reporting.palette import GRID, INK, NO_CELL, SHADES, SOFT, cell_ink, cell_text, colour
+from adtrack.reporting.table import number_text
 
 DPI = 200
 TITLE_HEIGHT, NOTE_HEIGHT = 0.29, 0.2  # inches a line
@@ -30,17 +31,17 @@ CHARACTERS = 7.8, 13  # an inch, of title and note
 STYLE = {
     "text.parse_math": False,  # a $ in a name is a $
     "font.size": 11,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": SOFT,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
+    "text.color": LIGHT.ink,
+    "axes.labelcolor": LIGHT.ink,
+    "axes.edgecolor": LIGHT.soft,
+    "xtick.color": LIGHT.soft,
+    "ytick.color": LIGHT.soft,
+    "xtick.labelcolor": LIGHT.ink,
+    "ytick.labelcolor": LIGHT.ink,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "grid.color": GRID,
+    "grid.color": LIGHT.line,
     "legend.frameon": False,
 }
 MARKERS, DASHES = "os^DvP", ("-", "--", ":")
@@ -85,7 +86,7 @@ def figure_of(chart: Chart) -> Figure:
     top, left = 1 - 0.15 / (height + header), 0.15 / width
     figure.text(left, top, "\n".join(title), fontsize=14, fontweight="bold", va="top")
     below = top - TITLE_HEIGHT * len(title) / (height + header)
-    figure.text(left, below, "\n".join(note), fontsize=10, color=SOFT, va="top")
+    figure.text(left, below, "\n".join(note), fontsize=10, color=LIGHT.soft, va="top")
     axes = figure.add_subplot()
     axes.set_xlabel(chart.x_label, labelpad=8)
     axes.set_ylabel(chart.y_label, labelpad=8)
@@ -117,7 +118,7 @@ def _points(axes: Axes, kind: Points) -> None:
     axes.set_xlim(-0.5, len(kind.categories) - 0.5)
     axes.tick_params(axis="x", length=0)
     for place in places[1:]:
-        axes.axvline(place - 0.5, color=GRID, linewidth=0.8)
+        axes.axvline(place - 0.5, color=LIGHT.line, linewidth=0.8)
     _value_axis(axes, kind)
     _legend(axes, len(kind.series))
 
@@ -150,7 +151,7 @@ def _scatter(axes: Axes, kind: Scatter) -> None:
     axes.grid()
     if kind.diagonal:
         axes.set_aspect("equal")
-        axes.plot(x_range, x_range, color=SOFT, linewidth=1, linestyle="--")
+        axes.plot(x_range, x_range, color=LIGHT.soft, linewidth=1, linestyle="--")
     sides = label_sides(kind)
     for index, (name, spots) in enumerate(kind.series.items()):
         x, y = [spot.x for spot in spots], [spot.y for spot in spots]
@@ -167,15 +168,15 @@ def _matrix(axes: Axes, kind: Matrix) -> None:
     axes.imshow(kind.values, cmap=shades, vmin=0, vmax=1, aspect="auto")
     for row, values in enumerate(kind.values):
         for column, value in enumerate(values):
-            axes.text(column, row, cell_text(value), color=cell_ink(value), ha="center", va="center", fontsize=12)
+            axes.text(column, row, number_text(value, 2), color=ink_on(value), ha="center", va="center", fontsize=12)
     axes.set_xticks(range(len(kind.columns)), ["\n".join(wrapped(name, 12)) for name in kind.columns])
     axes.set_yticks(range(len(kind.rows)), ["\n".join(wrapped(name, 22)) for name in kind.rows])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     for edge in range(1, len(kind.columns)):
-        axes.axvline(edge - 0.5, color="white", linewidth=2)
+        axes.axvline(edge - 0.5, color=WHITE, linewidth=2)
     for edge in range(1, len(kind.rows)):
-        axes.axhline(edge - 0.5, color="white", linewidth=2)
+        axes.axhline(edge - 0.5, color=WHITE, linewidth=2)
 
 
 def _value_axis(axes: Axes, kind: Points | Lines) -> None:
@@ -183,7 +184,7 @@ def _value_axis(axes: Axes, kind: Points | Lines) -> None:
     axes.set_ylim(low, high)
     axes.grid(axis="y")
     if low < 0 < high:
-        axes.axhline(0, color=SOFT, linewidth=1)
+        axes.axhline(0, color=LIGHT.soft, linewidth=1)
 
 
 def _legend(axes: Axes, series: int) -> None:

@@ -1,24 +1,32 @@
-"""Tables as files, and estimates as the text of their cells."""
+"""Tables as text: CSV, Markdown, LaTeX and HTML in files, and columns in a terminal."""
 
-import math
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 
 import pandas as pd
 
-from adtrack.evaluation.intervals import Estimate
 from adtrack.naming import csv_cell, visible
-from adtrack.reporting.render import MISSING, Table, latex, markdown, page, write_text
+from adtrack.reporting.document import Section, document
+from adtrack.reporting.files import write_text
+from adtrack.reporting.parts import SortableTable
+from adtrack.reporting.table import Table
+from adtrack.reporting.templating import render
 
 
 def write_report(
-    name: str, frame: pd.DataFrame, tables: Sequence[Table], folder: Path, *, title: str | None = None, below: str = ""
+    name: str,
+    frame: pd.DataFrame,
+    tables: Sequence[Table],
+    folder: Path,
+    *,
+    title: str | None = None,
+    below: Sequence[Section] = (),
 ) -> list[Path]:
     """Writes <name>.csv (``frame``, full precision), .md, .tex and .html (``tables``, rounded).
 
-    The paths come in that order. ``title`` is the HTML page's; without one it is the name in words; ``below`` is HTML
-    to stand below its tables. LaTeX labels are tab:<name>-1 and so on.
+    The paths come in that order. ``title`` is the HTML page's; without one it is the name in words. The sections
+    ``below`` follow the page's tables. LaTeX labels are tab:<name>-1 and so on.
     """
     texts = {
         "csv": csv_text(frame),
@@ -27,6 +35,29 @@ def write_report(
         "html": page(tables, title or name.replace("_", " ").capitalize(), below),
     }
     return [write_text(Path(folder) / f"{name}.{suffix}", text) for suffix, text in texts.items()]
+
+
+def page(tables: Sequence[Table], title: str, below: Sequence[Section] = ()) -> str:
+    """The tables as a page, each under its own title, and the sections ``below`` them."""
+    return document(title, [*(Section(table.title, [SortableTable(table)]) for table in tables), *below])
+
+
+def markdown(tables: Sequence[Table]) -> str:
+    """The tables as GitHub-flavoured Markdown."""
+    return render("tables.md", tables=tables)
+
+
+def markdown_table(table: Table) -> str:
+    """The table alone as Markdown, without title and notes."""
+    return render("table.md", table=table)
+
+
+def latex(tables: Sequence[Table], label: str) -> str:
+    """The tables as LaTeX floats, to be read by ``\\input``, labelled ``tab:<label>-1`` and so on.
+
+    They need the packages booktabs and graphicx.
+    """
+    return render("tables.tex", tables=tables, label=label)
 
 
 def csv_text(frame: pd.DataFrame) -> str:
@@ -63,33 +94,3 @@ def _parts(table: Table, columns: list[list[str]], width: int | None) -> list[li
             parts.append(columns[:words])
         parts[-1].append(column)
     return parts
-
-
-def number_text(value: float, decimals: int = 3) -> str:
-    """``0.948``, with a true minus sign; MISSING for NaN."""
-    return MISSING if math.isnan(value) else _minus(f"{_no_minus_zero(value, decimals):.{decimals}f}")
-
-
-def estimate_text(estimate: Estimate, decimals: int = 3) -> str:
-    """``0.948 [0.929, 0.964]``; the value alone where it has no interval, MISSING where it is NaN."""
-    value, low, high = (number_text(part, decimals) for part in (estimate.value, estimate.low, estimate.high))
-    return value if MISSING in (value, low, high) else f"{value} [{low}, {high}]"
-
-
-def difference_text(difference: Estimate, decimals: int = 3) -> str:
-    """``−0.330 [−0.380, −0.281]``, ``+0.012 [−0.003, +0.030]``; what rounds to 0 has no sign. MISSING for NaN."""
-    value, low, high = (_signed(part, decimals) for part in (difference.value, difference.low, difference.high))
-    return value if MISSING in (value, low, high) else f"{value} [{low}, {high}]"
-
-
-def _signed(value: float, decimals: int) -> str:
-    text = number_text(value, decimals)
-    return f"+{text}" if round(value, decimals) > 0 else text
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
-
-
-def _no_minus_zero(value: float, decimals: int) -> float:
-    return value if round(value, decimals) else 0.0

@@ -8,43 +8,13 @@ import pandas as pd
 from PIL import Image
 
 from adtrack.naming import argument
-
-_TEXT = """Scores images for anomalies: `score`, `threshold` and `label` (1 = anomalous: score ≥ threshold), on request
-the anomaly map.
-
-**A folder of images** becomes a table, heatmaps and a gallery:
-
-```
-adtrack score --model {address} photos/ --out scored/
-```
-
-**In Python**, with or without adtrack:
-
-```python
-import mlflow, pandas
-
-model = mlflow.pyfunc.load_model({quoted})
-model.predict(pandas.DataFrame({{"image": ["part.png"]}}))  # files, encoded bytes or base64
-model.predict(pandas.DataFrame({{"image": ["part.png"]}}), params={{"return_map": True}})
-model.predict(images)  # uint8 (n, H, W, 3)
-```
-
-**Over HTTP**:
-
-```
-mlflow models serve --model-uri {address} \\
-  --env-manager local --port 5001
-printf '{{"inputs": ["%s"]}}' "$(base64 < part.png)" |
-  curl --data @- --header 'Content-Type: application/json' http://127.0.0.1:5001/invocations
-```
-
-More images: `{{"inputs": ["…", "…"]}}`; with their maps: `{{"inputs": ["…"], "params": {{"return_map": true}}}}`.
-"""
+from adtrack.reporting.templating import render
 
 
-def how_to_call(uri: str) -> str:
-    """Markdown for the page of the model with this URI."""
-    return _TEXT.format(address=argument(uri), quoted=json.dumps(uri, ensure_ascii=False))
+def how_to_call(uri: str, *, maps: bool = True) -> str:
+    """Markdown for the page of the model with this URI; ``maps`` says whether it has anomaly maps."""
+    quoted = json.dumps(uri, ensure_ascii=False)
+    return render("model_card.md", address=argument(uri), quoted=quoted, maps=maps)
 
 
 def example() -> pd.DataFrame:

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from adtrack.data.imageset import TEST_SETS
 from adtrack.evaluation.workbench import Workbench
-from adtrack.reporting.render import write_text
+from adtrack.reporting.files import write_text
 from adtrack.tracking.log_evaluation import log_evaluations
 from adtrack.tracking.models import load_model, log_whole
 from adtrack.tracking.registry import Registered, model_of_version, register, registered_as

@@ -1,6 +1,5 @@
 """The figures of a study, drawn by Optuna from the trials that the tracking store remembers."""
 
-import html
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,17 +12,15 @@ from plotly.colors import sample_colorscale
 from plotly.graph_objects import Figure, Scatter
 
 from adtrack.errors import UserError
-from adtrack.naming import visible
-from adtrack.reporting.figures import titled, write_figure
-from adtrack.reporting.interactive import AXIS_WIDTH, FONT, plain
+from adtrack.palette import BLUE, LIGHT, ORANGE
+from adtrack.reporting.figures import AXIS_WIDTH, BREAK, NOTE_WIDTH, plain, titled, write_figure
 from adtrack.reporting.layout import LEAST_SPREAD, value_range
-from adtrack.reporting.palette import GROUND, PALETTE, SOFT
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.ranking import objective
 from adtrack.tuning.tables import parameters
 
 MOST_LINES = 500  # above this, parallel coordinates are a smear that takes seconds to draw
-COLOURS = [[0, PALETTE[4]], [1, PALETTE[0]]]  # blue is good; neither end is lost on a light or on a dark ground
+COLOURS = [[0, ORANGE], [1, BLUE]]  # blue is good; neither end is lost on a light or on a dark ground
 LABELS = {"patch_size": "Patch size", "layers": "Layers", "coreset_fraction": "Coreset fraction"}
 
 
@@ -36,28 +33,24 @@ def study_figures(trials: Sequence[TrialRecord], objective_name: str = "Objectiv
     shown = sorted((trial for trial in trials if math.isfinite(objective(trial))), key=lambda trial: trial.number)
     if not shown:
         return {}
-    subtitle = _subtitle(trials)
+    subtitle = plain(_subtitle(trials), NOTE_WIDTH)
     with _quiet():
         history = _history(shown, plain(objective_name, AXIS_WIDTH))
-        figures = {"optimisation_history": _titled(history, "Optimisation history", subtitle)}
+        figures = {"optimisation_history": titled(history, "Optimisation history", subtitle)}
         varying = _varying(shown)
         if varying and _spread(shown) > LEAST_SPREAD:
             importance = _importance(shown, varying)
-            figures["parameter_importance"] = _titled(importance, "Parameter importance", subtitle)
+            figures["parameter_importance"] = titled(importance, "Parameter importance", subtitle)
         newest = f" · the newest {MOST_LINES} of them" if len(shown) > MOST_LINES else ""
-        lines, told = _parallel(shown[-MOST_LINES:]), f"{subtitle}{newest} · {html.escape(objective_name)}"
-        figures["parallel_coordinates"] = _titled(lines, "Parallel coordinates", told)
+        lines = _parallel(shown[-MOST_LINES:])
+        told = plain(f"{_subtitle(trials)}{newest} · {objective_name}", 150)
+        figures["parallel_coordinates"] = titled(lines, "Parallel coordinates", told)
     return figures
 
 
 def _spread(trials: Sequence[TrialRecord]) -> float:
     """By how much the trials' objectives differ."""
     return objective(max(trials, key=objective)) - objective(min(trials, key=objective))
-
-
-def _titled(figure: Figure, title: str, subtitle: str) -> Figure:
-    """The figure with the look of the charts that adtrack draws itself."""
-    return titled(figure, f"<b>{title}</b>", subtitle).update_layout(font=FONT)
 
 
 def write_figures(trials: Sequence[TrialRecord], folder: Path, objective_name: str = "Objective") -> list[Path]:
@@ -70,7 +63,7 @@ def write_figures(trials: Sequence[TrialRecord], folder: Path, objective_name: s
 
 
 def _subtitle(trials: Sequence[TrialRecord]) -> str:
-    """Which study the figure shows, as the HTML that Plotly takes for text."""
+    """Which study the figure shows."""
     studies = sorted({(trial.class_name, trial.study, trial.split_digest[:12]) for trial in trials})
     if len(studies) != 1:
         raise UserError(f"a figure shows the trials of one study, but got those of {len(studies)}.", "Choose one.")
@@ -78,7 +71,7 @@ def _subtitle(trials: Sequence[TrialRecord]) -> str:
     undefined = sum(not math.isfinite(objective(trial)) for trial in trials)
     left_out = f" · {undefined} without a finite objective left out" if undefined else ""
     count = f"{len(trials)} trial{'s' * (len(trials) != 1)}"
-    return html.escape(visible(f"{class_name} · study {study} · split {split} · {count}{left_out}"))
+    return f"{class_name} · study {study} · split {split} · {count}{left_out}"
 
 
 @contextmanager
@@ -101,10 +94,7 @@ def _varying(trials: Sequence[TrialRecord]) -> list[str]:
 def _study(trials: Sequence[TrialRecord]) -> optuna.Study:
     """The trials, in the order given, as an Optuna study in memory."""
     rows = [
-        {
-            LABELS[name]: html.escape(visible(value)) if isinstance(value, str) else value
-            for name, value in found.items()
-        }
+        {LABELS[name]: plain(value) if isinstance(value, str) else value for name, value in found.items()}
         for found in map(parameters, trials)
     ]
     choices = {label: sorted({row[label] for row in rows if label in row}) for label in LABELS.values()}
@@ -129,7 +119,7 @@ def _history(trials: Sequence[TrialRecord], axis: str) -> Figure:
     for trace in figure.data:
         seen = [trials[index] for index in trace.x]
         trace.update(x=[trial.number for trial in seen], text=[_about(trial) for trial in seen])
-    figure.update_traces(marker={"size": 9}, hovertemplate="%{text}<br>%{y:.4f}", selector={"mode": "markers"})
+    figure.update_traces(marker={"size": 9}, hovertemplate=f"%{{text}}{BREAK}%{{y:.4f}}", selector={"mode": "markers"})
     figure.update_traces(name="Trial", selector={"name": axis})
     figure.update_traces(name="Best so far", line={"shape": "hv"}, hoverinfo="skip", selector={"mode": "lines"})
     limited = not all(trial.feasible for trial in trials)
@@ -141,7 +131,7 @@ def _history(trials: Sequence[TrialRecord], axis: str) -> Figure:
 
 def _about(trial: TrialRecord) -> str:
     values = [f"{LABELS[name].lower()} {value}" for name, value in parameters(trial).items()]
-    return html.escape(", ".join([f"Trial {trial.number}", *values]))
+    return plain(", ".join([f"Trial {trial.number}", *values]))
 
 
 def _importance(trials: Sequence[TrialRecord], varying: list[str]) -> Figure:
@@ -165,7 +155,7 @@ def _parallel(trials: Sequence[TrialRecord]) -> Figure:
     figure.update_traces(name="Above it", selector={"name": "Infeasible"})
     if _spread(trials) <= LEAST_SPREAD:  # Optuna's colours would run beyond any value there is
         figure.update_traces(marker={"showscale": False}, selector={"mode": "markers"})
-    figure.update_annotations(bgcolor=GROUND, font={"color": SOFT, "size": 12})
+    figure.update_annotations(bgcolor=LIGHT.ground, font={"color": LIGHT.soft, "size": 12})
     return figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": -0.08, "yanchor": "top"})
 
 

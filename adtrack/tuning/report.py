@@ -14,8 +14,9 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.naming import argument
 from adtrack.progress import track
 from adtrack.reporting.curves import LEGEND_BELOW, curves_figure, histogram_figure
-from adtrack.reporting.document import Section, command, document, figures, picture, sortable, text
+from adtrack.reporting.document import Section, document
 from adtrack.reporting.interactive import figure_of
+from adtrack.reporting.parts import Command, Figures, Paragraph, Picture, SortableTable
 from adtrack.tracking.log_evaluation import read_curve, read_scores
 from adtrack.tracking.models import load_model
 from adtrack.tracking.trials import TrialRecord, with_models
@@ -64,12 +65,12 @@ class Story:
 
 def study_page(story: Story) -> str:
     """The page, HTML that asks for no other file."""
-    lead = text(f"{story.winner}. What counted: {story.objective_name}. {story.remarks}".strip())
-    lead += sortable(best_table(story.best)) + command(story.score_command)
+    words = f"{story.winner}. What counted: {story.objective_name}. {story.remarks}".strip()
+    lead = [Paragraph(words), SortableTable(best_table(story.best)), Command(story.score_command)]
     order = ranked(story.trials)
-    sections = [Section("Trials", sortable(trials_table(order)), "Click a heading to sort."), *_search(story)]
+    sections = [Section("Trials", [SortableTable(trials_table(order))], "Click a heading to sort."), *_search(story)]
     sections += [_trade(story), *_comparison(story, order[:COLUMNS]), *_best_scores(story)]
-    return document(story.title, lead, sections)
+    return document(story.title, sections, lead)
 
 
 def _search(story: Story) -> list[Section]:
@@ -77,7 +78,7 @@ def _search(story: Story) -> list[Section]:
     if not found:
         return []
     wide = {"parallel_coordinates": found.pop("parallel_coordinates")}
-    return [Section("How the search went", figures(found, height=420) + figures(wide, height=480))]
+    return [Section("How the search went", [Figures(found, height=420), Figures(wide, height=480)])]
 
 
 def _trade(story: Story) -> Section:
@@ -90,7 +91,7 @@ def _trade(story: Story) -> Section:
         "Numbers name the trials on the Pareto front: no other is better without being larger. Below the diagonal, a "
         "bank loses under shift."
     )
-    return Section("What quality costs, and who keeps working", figures(shown, height=500), note)
+    return Section("What quality costs, and who keeps working", [Figures(shown, height=500)], note)
 
 
 def _comparison(story: Story, best: Sequence[TrialRecord]) -> list[Section]:
@@ -106,7 +107,7 @@ def _comparison(story: Story, best: Sequence[TrialRecord]) -> list[Section]:
         "Colours mean the same in every column: dark is the bank's median good pixel, bright its 99.5 % quantile. "
         "The frame and the word say whether the call at the bank's own threshold was right."
     )
-    return [Section("The same images in the best banks", picture(sheet, "Heatmaps of the best trials"), note)]
+    return [Section("The same images in the best banks", [Picture(sheet, "Heatmaps of the best trials")], note)]
 
 
 def _heading(rank: int, trial: TrialRecord) -> str:
@@ -146,8 +147,8 @@ def _best_scores(story: Story) -> list[Section]:
     histograms = {f"scores_{name}": _histogram(name, scores, bounds) for name, scores in sets.items()}
     note = f"Trial {story.best.number}. The threshold has the best F1 on Val-clean and is applied unchanged elsewhere."
     return [
-        Section("Scores of the best trial", figures(histograms, height=340), note),
-        Section("Curves of the best trial", figures(_curves(story, sets), height=430)),
+        Section("Scores of the best trial", [Figures(histograms, height=340)], note),
+        Section("Curves of the best trial", [Figures(_curves(story, sets), height=430)]),
     ]
 
 

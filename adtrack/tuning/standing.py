@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from adtrack.progress import duration
-from adtrack.reporting.render import markdown_text
+from adtrack.reporting.templating import render
 from adtrack.tracking.runs import NOTE_TAG, log_metrics, run_experiment, run_metrics, set_tags
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.quality import about
@@ -33,15 +33,18 @@ def show_standing(
 
 def _note(parent: str, asked: int, objective_name: str, trials: Sequence[TrialRecord], left: float) -> str:
     """Markdown: how far the study is, and its best trial so far. It stays true of a study that is stopped or killed."""
-    now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    to_go = f", about {duration(left)} left" if left else ""
-    lines = [f"**{len(trials)} of {asked} trials are done{to_go}** (as of {now})"]
-    if trials:
-        best = ranked(trials)[0]
-        link = f"#/experiments/{run_experiment(parent)}/runs/{best.run_id}"
-        lines += [
-            f"Best so far: [{markdown_text(about(best))}]({link}), {objective(best):.4f} "
-            f"{markdown_text(objective_name)}"
-        ]
-        lines += [f"Image AUROC: {in_brief(best)}"]
-    return "\n\n".join(lines)
+    return render(
+        "study_standing.md",
+        done=len(trials),
+        asked=asked,
+        left=duration(left) if left else "",
+        now=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        best=_best(parent, ranked(trials)[0]) if trials else None,
+        objective_name=objective_name,
+    )
+
+
+def _best(parent: str, best: TrialRecord) -> dict[str, str]:
+    """What the note says of the best trial."""
+    link = f"#/experiments/{run_experiment(parent)}/runs/{best.run_id}"
+    return {"words": about(best), "link": link, "value": f"{objective(best):.4f}", "in_brief": in_brief(best)}

@@ -10,7 +10,7 @@ import pandas as pd
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.alarms import floods, set_name
-from adtrack.reporting.render import MISSING, Column, Table
+from adtrack.reporting.table import MISSING, Column, Table
 from adtrack.reporting.tables import write_report
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.ranking import TIES, objective, ranked

@@ -16,7 +16,8 @@ from adtrack.features.backbone import choose_device
 from adtrack.lab.cells import Cells, code_version
 from adtrack.lab.setup import Setup
 from adtrack.naming import argument
-from adtrack.reporting.render import Table, markdown
+from adtrack.reporting.table import Table
+from adtrack.reporting.tables import markdown
 from adtrack.tracking.made_with import device_name
 from adtrack.tracking.runs import NOTE_TAG, RunTags, log_folder, log_params, set_tags, tracked_run
 from adtrack.tracking.runs import run_experiment as experiment_of

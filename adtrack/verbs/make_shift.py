@@ -11,8 +11,9 @@ from adtrack.data.shifted_copy import MANIFEST, write_shifted
 from adtrack.errors import UserError
 from adtrack.evaluation.pictures.before_after import pair_rows, pair_sheet
 from adtrack.evaluation.pictures.sheets import save_png
-from adtrack.reporting.pairs_page import pairs_page
-from adtrack.reporting.render import write_text
+from adtrack.reporting.document import Section, document
+from adtrack.reporting.files import write_text
+from adtrack.reporting.parts import Pairs, Paragraph
 from adtrack.verbs.bench_setup import Say
 
 _NOTES = (
@@ -51,7 +52,8 @@ def make_shift(data: DataSpec, out: Path, severity: float, warn: Say) -> ShiftRe
     rows = pair_rows(root, copy.shifts, copy.checked.reading)
     title = f"{data.class_name} before and after MVTec-Shift, severity {severity:g}, seed {data.seed}"
     try:
-        write_text(page, pairs_page(rows, title, _NOTES))
+        sections = [Section(row.title, [Pairs(row.pairs)], row.share) for row in rows]
+        write_text(page, document(title, sections, [Paragraph(_NOTES)]))
         save_png(sheet, pair_sheet(rows, title))
     except OSError as error:
         raise UserError(

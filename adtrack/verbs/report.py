@@ -11,7 +11,8 @@ from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.thresholds import images_needed
 from adtrack.findings import counted, listed
 from adtrack.naming import argument
-from adtrack.reporting.tables import estimate_text, plain_table
+from adtrack.reporting.table import estimate_text
+from adtrack.reporting.tables import plain_table
 from adtrack.tuning.finish import StudyResult
 from adtrack.verbs.build import BankReport, GoodThreshold
 from adtrack.verbs.experiment import ExperimentReport

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from adtrack.reporting.render import Column, Table, markdown_table
+from adtrack.reporting.table import Column, Table
+from adtrack.reporting.tables import markdown_table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

@@ -17,7 +17,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from adtrack.reporting.palette import GRID, INK, SOFT, colour
+from adtrack.palette import LIGHT, colour
 from experiments.benchmarks.log import RESULTS, latest_runs
 
 FIGURE = RESULTS.parent / "figures" / "speed.png"
@@ -120,12 +120,12 @@ def draw(found: Sequence[Comparison]) -> Figure:
         ratios = [one.ratios[kind] for one in found]
         axes.scatter(ratios, places, s=60, marker=marker, color=colour(kind), label=name, zorder=3)
     for place, one in zip(places, found, strict=True):
-        axes.plot(one.ratios, (place, place), color=GRID, linewidth=3, zorder=2)
+        axes.plot(one.ratios, (place, place), color=LIGHT.line, linewidth=3, zorder=2)
         for ratio, side, across in zip(sorted(one.ratios), (-8, 8), ("right", "left"), strict=True):
             beside = {"xytext": (side, 0), "textcoords": "offset points", "ha": across, "va": "center"}
-            ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            ground = {"facecolor": LIGHT.ground, "edgecolor": "none", "pad": 1}
             axes.annotate(_short(ratio), (ratio, place), **beside, bbox=ground)
-    axes.axvline(1, color=SOFT, linewidth=1)
+    axes.axvline(1, color=LIGHT.soft, linewidth=1)
     axes.set_xscale("log")
     axes.set_xlim(0.4, 500)
     ticks = (0.5, 1, 2, 5, 10, 20, 50, 100, 200)
@@ -134,11 +134,11 @@ def draw(found: Sequence[Comparison]) -> Figure:
     axes.set_yticks(places, [one.label for one in found])
     axes.invert_yaxis()
     axes.margins(y=0.12)
-    axes.tick_params(length=0, labelcolor=INK)
-    axes.grid(axis="x", color=GRID)
+    axes.tick_params(length=0, labelcolor=LIGHT.ink)
+    axes.grid(axis="x", color=LIGHT.line)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.set_xlabel("time, as a multiple of adtrack's: right of the line, adtrack is faster", color=INK)
+    axes.set_xlabel("time, as a multiple of adtrack's: right of the line, adtrack is faster", color=LIGHT.ink)
     figure.legend(loc="outside upper left", ncols=2, frameon=False)
     return figure
 
@@ -148,7 +148,7 @@ def _short(ratio: float) -> str:
 
 
 def main(file: Path = FIGURE) -> None:
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", "text.color": INK}):
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", "text.color": LIGHT.ink}):
         draw(list(comparisons().values())).savefig(file, dpi=200, metadata={"Software": None})
 
 

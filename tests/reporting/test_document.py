@@ -4,26 +4,27 @@ import numpy as np
 from plotly.graph_objects import Figure, Scatter
 
 from adtrack.reporting.curves import curves_figure, histogram_figure
-from adtrack.reporting.document import Section, command, document, figures, picture, sortable, text
-from adtrack.reporting.render import Column, Table
+from adtrack.reporting.document import Section, document
+from adtrack.reporting.parts import Command, Figures, Paragraph, Picture, SortableTable
+from adtrack.reporting.table import Column, Table
 
 TABLE = Table("T", (Column("Trial"), Column("Layers", number=False)), (("1", "<b>"), ("2", "x")), "Notes & more")
 
 
 def page() -> str:
     parts = [
-        Section("A & B", sortable(TABLE), "A note <i>"),
-        Section("Figures", figures({"one": Figure(Scatter(y=[1, 2])), "two": Figure(Scatter(y=[2, 1]))})),
-        Section("Pictures", picture(np.zeros((4, 6, 3), dtype=np.uint8), 'six "by" four')),
+        Section("A & B", [SortableTable(TABLE)], "A note <i>"),
+        Section("Figures", [Figures({"one": Figure(Scatter(y=[1, 2])), "two": Figure(Scatter(y=[2, 1]))})]),
+        Section("Pictures", [Picture(np.zeros((4, 6, 3), dtype=np.uint8), 'six "by" four')]),
     ]
-    return document("Study <x>", text("1 < 2") + command("adtrack score 'a & b'"), parts)
+    return document("Study <x>", parts, [Paragraph("1 < 2"), Command("adtrack score 'a  &\tb'")])
 
 
 def test_all_text_is_escaped():
     found = page()
-    for wanted in ("Study &lt;x&gt;", "1 &lt; 2", "a &amp; b", "&lt;b&gt;", "Notes &amp; more", "A note &lt;i&gt;"):
+    for wanted in ("Study &lt;x&gt;", "1 &lt; 2", "a  &amp;\\tb", "&lt;b&gt;", "Notes &amp; more", "A note &lt;i&gt;"):
         assert wanted in found
-    assert 'alt="six &quot;by&quot; four"' in found and "<b>" not in found.split("</script>")[-1]
+    assert 'alt="six &#34;by&#34; four"' in found and "<b>" not in found.split("</script>")[-1]
 
 
 def test_plotly_is_there_once_and_nothing_is_asked_of_a_network():

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +41,17 @@ def test_every_image_is_in_the_page_with_both_pictures(tmp_path):
     assert [item["name"] for item in found] == ["low.png", "high.png", HOSTILE, "broken.png"]
     assert [item.get("anomalous") for item in found] == [False, True, True, None]
     assert found[0]["image"] == "../low.png" and found[1]["overlay"] == ""
-    pair = np.asarray(Image.open(io.BytesIO(base64.b64decode(found[0]["pair"]))))
+    pair = np.asarray(Image.open(io.BytesIO(base64.b64decode(found[0]["picture"]))))
     assert pair.shape == (96, 2 * SIDE, 3)
     assert abs(pair[:, : SIDE - 8].mean() - 90) < 2 and abs(pair[:, SIDE + 8 :].mean() - 190) < 2
+
+
+def test_a_model_without_heatmaps_shows_the_image_alone(tmp_path):
+    with Gallery(tmp_path / "page.html", "models:/m-1", 2.0, 1) as gallery:
+        gallery.add(replace(scored("alone.png", 1), overlay=None))
+    (item,) = items((tmp_path / "page.html").read_text())
+    assert np.asarray(Image.open(io.BytesIO(base64.b64decode(item["picture"])))).shape == (96, SIDE, 3)
+    assert item["heatmap"] is False
 
 
 def test_the_same_images_give_the_same_bytes(tmp_path):

@@ -1,6 +1,7 @@
 """The gallery as a browser shows it: sorted, filtered, enlarged; nothing hostile runs, and nothing outside is asked."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,8 @@ def shown(tab: "playwright.Page") -> list[str]:
 def test_most_anomalous_first_under_a_histogram(tab, gallery):
     tab.goto(gallery.as_uri())
     assert tab.title() == "Scores of 9 images"
-    assert "models:/adtrack-part/3: 2 of 3 images are anomalous (score ≥ 2.000); 1 could not" in tab.inner_text("body")
-    assert "5 of 9 are not scored: it was stopped, or it still runs." in tab.inner_text("#summary")
+    assert "models:/adtrack-part/3 calls 2 of 3 images anomalous (score ≥ 2.000). 1 could not" in tab.inner_text("body")
+    assert "No score so far: 5 of 9 (scoring was stopped or is still running)." in tab.inner_text("#summary")
     assert shown(tab) == ["4.500 anomalous", "2.000 anomalous", "1.250 good", "not scored"]
     kinds = tab.locator("#grid > *").evaluate_all("all => all.map(one => one.className || one.tagName)")
     assert kinds == ["anomalous", "anomalous", "HR", "good", "failed"]
@@ -91,12 +92,33 @@ def test_a_click_enlarges_from_the_files_or_without_them(tab, gallery):
     assert not tab.locator("dialog").is_visible()
 
 
+def test_a_model_without_heatmaps_has_images_and_scores(tab, tmp_path):
+    Image.new("RGB", (20, 15)).save(tmp_path / "full.png")
+    with Gallery(tmp_path / "page.html", "models:/m-1", 2.0, 2) as gallery:
+        gallery.add(replace(scored("low.png", 1.25, "full.png"), overlay=None))
+        gallery.add_failure("broken.png", "corrupt.")
+    tab.goto((tmp_path / "page.html").as_uri())
+    assert "no heatmap" in tab.inner_text("body") and "Bright regions" not in tab.inner_text("body")
+    assert tab.locator("#grid img").get_attribute("alt") == "The image"
+    tab.locator("#grid > button").first.click()
+    playwright.expect(tab.locator(".pane.left img")).to_have_js_property("naturalWidth", 20)
+    assert not tab.locator(".pane.right").is_visible()
+    box = tab.locator(".pane.left").bounding_box()
+    assert abs(box["width"] / box["height"] - 40 / 30) < 0.05 and box["width"] > 300
+
+
+def test_a_narrow_screen_shows_all_of_a_page(tab, gallery):
+    tab.set_viewport_size({"width": 320, "height": 600})
+    tab.goto(gallery.as_uri())
+    assert tab.evaluate("document.documentElement.scrollWidth") == 320
+
+
 def test_a_page_that_was_cut_off_in_an_image_shows_the_others(tab, gallery):
     text = gallery.read_text(encoding="utf-8")
     cut = gallery.with_name("cut.html")
     cut.write_text(text[: text.index('{"name": "high.png"') + 200], encoding="utf-8")
     tab.goto(cut.as_uri())
-    assert shown(tab) == ["1.250 good"] and "8 of 9 are not scored" in tab.inner_text("#summary")
+    assert shown(tab) == ["1.250 good"] and "No score so far: 8 of 9" in tab.inner_text("#summary")
 
 
 def test_images_are_drawn_as_far_as_the_window_reaches(tab, tmp_path):

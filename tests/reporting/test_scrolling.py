@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from adtrack.reporting.document import Section, document, sortable
-from adtrack.reporting.render import Column, Table, page, write_text
+from adtrack.reporting.document import Section, document
+from adtrack.reporting.files import write_text
+from adtrack.reporting.parts import SortableTable
+from adtrack.reporting.table import Column, Table
+from adtrack.reporting.tables import page
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[test]'")
 
@@ -22,7 +25,7 @@ PLACES = "[...document.querySelectorAll('tbody td')].slice(0, 12).map(cell => ce
 @pytest.mark.browser
 @pytest.mark.parametrize("kind", ["report", "tables"])
 def test_every_column_comes_into_sight_and_the_first_one_stays(browser, tmp_path: Path, kind: str) -> None:
-    text = page([TABLE], "t") if kind == "tables" else document("t", "", [Section("Trials", sortable(TABLE))])
+    text = page([TABLE], "t") if kind == "tables" else document("t", [Section("Trials", [SortableTable(TABLE)])])
     file = write_text(tmp_path / "page.html", text)
     shown = browser.new_page(viewport={"width": 900, "height": 600})
     shown.goto(file.as_uri())
@@ -36,6 +39,5 @@ def test_every_column_comes_into_sight_and_the_first_one_stays(browser, tmp_path
     shown.wait_for_function(f"{PLACES}.at(-1).right <= 900")
     assert shown.evaluate(PLACES)[0]["left"] == places[0]["left"]
     shown.set_viewport_size({"width": 2600, "height": 600})
-    if kind == "tables":
-        shown.wait_for_function(f"{PLACES}[0].height < 40")  # where there is room, it is beside it
+    shown.wait_for_function(f"{PLACES}[0].height < 40")  # where there is room, it is beside it
     shown.close()

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from adtrack.evaluation.intervals import Estimate
-from adtrack.reporting.render import MISSING, Column, Table
-from adtrack.reporting.tables import difference_text, estimate_text, number_text, plain_table, write_report
+from adtrack.reporting.table import MISSING, Column, Table, difference_text, estimate_text, number_text
+from adtrack.reporting.tables import plain_table, write_report
 
 NAN = math.nan
 WORDS = (Column("Class", number=False), Column("Method", number=False))

@@ -6,8 +6,10 @@ from string import ascii_uppercase
 
 from adtrack.errors import UserError
 from adtrack.evaluation.pictures.side_by_side import comparison_sheet
-from adtrack.reporting.document import picture
-from adtrack.reporting.render import Table, pictures_section, write_text
+from adtrack.reporting.document import Section
+from adtrack.reporting.files import write_text
+from adtrack.reporting.parts import Paragraph, Picture, PictureRow
+from adtrack.reporting.table import Table
 from adtrack.reporting.tables import csv_text, plain_table, write_report
 from adtrack.verbs.compare.pictures import Pictures
 from adtrack.verbs.compare.tables import (
@@ -69,13 +71,13 @@ def write_comparison(found: Comparison, pictures: Pictures, out: Path) -> list[P
         raise UserError(f"out must be a folder that can be written to, but {out} is not ({error.strerror}).") from error
 
 
-def _below(pictures: Pictures) -> str:
-    """The pictures, or why there are none, as HTML; nothing where the runs agree."""
+def _below(pictures: Pictures) -> list[Section]:
+    """The pictures, or why there are none; nothing where the runs agree."""
     if not pictures.sheets and not pictures.missing:
-        return ""
+        return []
     shown = [
-        (sheet.caption, picture(comparison_sheet(sheet.rows, sheet.banks), f"Pictures: {sheet.caption}"))
+        (sheet.caption, Picture(comparison_sheet(sheet.rows, sheet.banks), f"Pictures: {sheet.caption}"))
         for sheet in pictures.sheets
     ]
-    notes = " ".join([*([SEEN] if shown else []), *pictures.missing])
-    return pictures_section("The same images as the banks see them", shown, notes)
+    words = [*([SEEN] if shown else []), *pictures.missing]
+    return [Section("The same images as the runs see them", [*map(Paragraph, words), PictureRow(shown)])]

@@ -9,8 +9,7 @@ import pandas as pd
 from adtrack.evaluation.paired_comparison import SAME, Contrast, Disagreement
 from adtrack.evaluation.verdicts import WORDS
 from adtrack.lab.tables import HEADINGS
-from adtrack.reporting.render import MISSING, Column, Table
-from adtrack.reporting.tables import difference_text, number_text
+from adtrack.reporting.table import MISSING, Column, Table, difference_text, number_text
 from adtrack.tuning.tables import SHOWN_COSTS
 from adtrack.verbs.compare.verb import ComparedSet, Comparison
 

@@ -20,8 +20,8 @@ from adtrack.lab.charts import scatter_chart
 from adtrack.lab.efficiency import Cost, measure_costs
 from adtrack.lab.setup import Setup
 from adtrack.reporting.charts import Spot, write_chart
-from adtrack.reporting.render import Column, Table
-from adtrack.reporting.tables import number_text, write_report
+from adtrack.reporting.table import Column, Table, number_text
+from adtrack.reporting.tables import write_report
 from adtrack.verbs.experiment import Experiment
 
 NAME = "efficiency"

@@ -19,7 +19,7 @@ from adtrack.lab.setup import Setup
 from adtrack.lab.severity import measure_severities
 from adtrack.lab.tables import lines_table
 from adtrack.reporting.charts import write_chart
-from adtrack.reporting.render import Table
+from adtrack.reporting.table import Table
 from adtrack.reporting.tables import write_report
 from adtrack.verbs.experiment import Experiment
 

@@ -22,8 +22,8 @@ from adtrack.lab.setup import Setup
 from adtrack.lab.tables import lines_table
 from adtrack.lab.unified import SETTINGS, Shortcut, measure_unified
 from adtrack.reporting.charts import write_chart
-from adtrack.reporting.render import Column, Table
-from adtrack.reporting.tables import number_text, write_report
+from adtrack.reporting.table import Column, Table, number_text
+from adtrack.reporting.tables import write_report
 from adtrack.verbs.experiment import Experiment
 
 NAME = "unified"

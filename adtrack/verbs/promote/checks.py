@@ -8,7 +8,7 @@ from adtrack.errors import UserError
 from adtrack.evaluation.intervals import ROUNDING, Estimate, difference
 from adtrack.evaluation.paired_comparison import LOWER_IS_BETTER, aligned, metrics_of
 from adtrack.features.backbone import choose_device
-from adtrack.reporting.tables import difference_text, number_text
+from adtrack.reporting.table import difference_text, number_text
 from adtrack.tracking.models import load_model
 from adtrack.tracking.registry import Registered
 from adtrack.tracking.scored_runs import ScoredRun, scored_run, set_scores

@@ -1,91 +1,7 @@
-"""The parts of a gallery page that are the same in every one: its style, its words and what it does."""
-
-from adtrack.reporting.palette import PALETTE
-
-STYLE = f"""
-:root {{ color-scheme: light dark; --ink: #1d2430; --soft: #5b6573; --ground: #fff; --line: #d9dee5; --panel: #f5f7f9;
-  --good: {PALETTE[0]}; --anomalous: {PALETTE[1]}; --words: #a84300; }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --ink: #e4e8ee; --soft: #9aa5b4; --ground: #14181e; --line: #323a45; --panel: #1c222a; --good: {PALETTE[5]};
-    --anomalous: #f08a3c; --words: #f4a566; }}
-}}
-* {{ box-sizing: border-box; }}
-body {{ margin: 0; padding: 1.5rem 2rem; background: var(--ground); color: var(--ink);
-  font: 15px/1.5 system-ui, sans-serif; }}
-h1 {{ font-size: 1.4rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }}
-p {{ margin: 0 0 1rem; color: var(--soft); overflow-wrap: anywhere; }}
-svg {{ display: block; width: 100%; max-width: 46rem; height: auto; margin-bottom: 1rem; overflow: visible; }}
-svg text {{ fill: var(--soft); font: 12px system-ui, sans-serif; }}
-svg .anomalous {{ fill: var(--anomalous); }}
-svg .good {{ fill: var(--good); }}
-svg .rule {{ stroke: var(--ink); stroke-dasharray: 4 3; }}
-svg .base {{ stroke: var(--line); }}
-svg .now {{ fill: var(--ink); font-weight: 600; }}
-nav {{ position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; gap: .5rem; align-items: center;
-  padding: .6rem 0; background: var(--ground); border-bottom: 1px solid var(--line); }}
-button, select, input {{ font: inherit; color: var(--ink); background: var(--panel); border: 1px solid var(--line);
-  border-radius: 5px; padding: .2rem .7rem; }}
-nav button {{ cursor: pointer; }}
-nav button[aria-pressed=true] {{ background: var(--ink); color: var(--ground); }}
-nav input {{ flex: 0 1 14rem; min-width: 6rem; }}
-#grid {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; padding: 1rem 0; }}
-#grid > button {{ display: block; padding: 0; border: 0; border-radius: 6px; overflow: hidden; text-align: left;
-  cursor: zoom-in; border-top: 4px solid var(--good); }}
-#grid > button.anomalous {{ border-color: var(--anomalous); }}
-#grid > div.failed {{ border-top: 4px dashed var(--soft); border-radius: 6px; background: var(--panel); }}
-#grid > button:focus-visible {{ outline: 3px solid var(--good); }}
-#grid img {{ display: block; width: 100%; aspect-ratio: 2; object-fit: contain; }}
-.words {{ padding: .4rem .7rem .6rem; font-size: .87rem; overflow-wrap: anywhere; }}
-.words b {{ display: block; font-variant-numeric: tabular-nums; }}
-.anomalous .words b, b.anomalous {{ color: var(--words); }}
-.words span {{ color: var(--soft); }}
-#grid > hr {{ grid-column: 1 / -1; width: 100%; height: 1.5rem; margin: .5rem 0; border: 0;
-  border-top: 2px dashed var(--ink); }}
-#grid > hr::after {{ content: attr(data-words); color: var(--soft); font-size: .87rem; }}
-dialog {{ width: min(96vw, 100rem); max-height: 96vh; border: 1px solid var(--line); border-radius: 8px; padding: 1rem;
-  background: var(--ground); color: var(--ink); }}
-dialog::backdrop {{ background: #000a; }}
-dialog form {{ display: flex; gap: .5rem; align-items: center; margin-bottom: .7rem; }}
-dialog form .words {{ flex: 1; padding: 0; }}
-.panes {{ display: flex; flex-wrap: wrap; gap: .7rem; justify-content: center; }}
-.pane {{ position: relative; background-size: 200% 100%; max-height: 80vh; flex: 0 1 auto; }}
-.pane.left {{ background-position: left; }}
-.pane.right {{ background-position: right; }}
-.pane img {{ position: absolute; inset: 0; width: 100%; height: 100%; image-orientation: none; }}
-"""
-
-BODY = """<p id="summary"></p>
-<noscript><p>This page sorts and shows its images by a script, which this browser does not run.</p></noscript>
-<p>Left the image, right its heatmap: bright is unlike the good parts, dim grey lies outside the network's view.
-Click to enlarge.</p>
-<svg id="histogram" viewBox="0 0 740 190" role="img" aria-label="Histogram of the scores"></svg>
-<nav>
-<button data-kind="">All</button>
-<button data-kind="anomalous">Anomalous</button>
-<button data-kind="good">Good</button>
-<button data-kind="failed">Failed</button>
-<select id="order" aria-label="Order">
-<option value="score">Most anomalous first</option>
-<option value="near">Closest to the threshold first</option>
-<option value="name">By name</option>
-</select>
-<input id="search" type="search" placeholder="Name contains" aria-label="Name contains">
-</nav>
-<main id="grid"></main>
-<div id="end"></div>
-<dialog id="large">
-<form method="dialog"><div class="words"><b></b><span></span></div>
-<button type="button" id="back" aria-label="Previous">←</button>
-<button type="button" id="on" aria-label="Next">→</button>
-<button>Close</button></form>
-<div class="panes"><div class="pane left"></div><div class="pane right"></div></div>
-</dialog>
-"""
-
-# Each image is a block of JSON, which no browser runs; its pictures are taken out of it when they come into view.
-# It runs once the page is read, however much of it there is: a page whose writing was stopped shows what it has.
-SCRIPT = """
 "use strict";
+// Each image is a block of JSON, which no browser runs. Its small picture is taken out of the block when it comes into
+// view. All this runs once the page is read, however much of it there is: a page whose writing was stopped shows what
+// it has.
 addEventListener("DOMContentLoaded", () => {
   const $ = id => document.getElementById(id);
   const parsed = element => { try { return JSON.parse(element.textContent); } catch { return null; } };
@@ -94,7 +10,7 @@ addEventListener("DOMContentLoaded", () => {
     const found = parsed(element);
     if (!found) return [];
     const kind = found.error ? "failed" : found.anomalous ? "anomalous" : "good";
-    return [{ name: found.name, error: found.error, score: found.score, kind, element }];
+    return [{ name: found.name, error: found.error, score: found.score, kind, element, heatmap: found.heatmap }];
   });
   const count = kind => items.filter(item => !kind || item.kind === kind).length;
   const brief = number => {
@@ -109,11 +25,16 @@ addEventListener("DOMContentLoaded", () => {
     return element;
   };
 
+  const heatmaps = items.some(item => item.heatmap);
+  $("heatmaps").hidden = !heatmaps;
+  $("alone").hidden = heatmaps || !items.some(item => !item.error);
+  $("grid").classList.toggle("single", !heatmaps);
+
   const missing = facts.total - items.length, scored = items.length - count("failed");
   $("summary").textContent =
-    `${facts.model}: ${count("anomalous")} of ${scored} images are anomalous (score ≥ ${brief(facts.threshold)})` +
-    (count("failed") ? `; ${count("failed")} could not be scored.` : ".") +
-    (missing > 0 ? ` ${missing} of ${facts.total} are not scored: it was stopped, or it still runs.` : "");
+    `${facts.model} calls ${count("anomalous")} of ${counted(scored)} anomalous (score ≥ ${brief(facts.threshold)})` +
+    (count("failed") ? `. ${count("failed")} could not be scored.` : ".") +
+    (missing > 0 ? ` No score so far: ${missing} of ${facts.total} (scoring was stopped or is still running).` : "");
 
   const draw = () => {
     const scores = items.filter(item => !item.error).map(item => item.score);
@@ -179,7 +100,7 @@ addEventListener("DOMContentLoaded", () => {
       make($("grid"), "hr", { "data-words": `Below the threshold ${brief(facts.threshold)}: good` });
     const box = make($("grid"), item.error ? "div" : "button", { class: item.kind });
     if (!item.error) {
-      make(box, "img", { src: source(parsed(item.element).pair), alt: "The image and its heatmap", decoding: "async" });
+      make(box, "img", { src: source(parsed(item.element).picture), alt: item.heatmap ? "The image and its heatmap" : "The image", decoding: "async" });
       box.addEventListener("click", () => enlarge(place));
     }
     words(box, item);
@@ -200,11 +121,14 @@ addEventListener("DOMContentLoaded", () => {
     large.querySelector("b").textContent = label(item);
     large.querySelector("b").className = item.kind;
     large.querySelector("span").textContent = item.name;
-    for (const [pane, address] of [[".left", found.image], [".right", found.overlay]]) {
+    large.querySelector(".panes").classList.toggle("two", item.heatmap);
+    large.querySelector(".right").hidden = !item.heatmap;
+    const panes = [[".left", found.image], ...(item.heatmap ? [[".right", found.overlay]] : [])];
+    for (const [pane, address] of panes) {
       const box = large.querySelector(pane);
-      box.style.width = `min(46vw, 48rem, ${78 / scale}vh)`;
+      box.style.width = `min(${item.heatmap ? 46 : 92}vw, 48rem, ${78 / scale}vh)`;
       box.style.aspectRatio = `${found.width} / ${found.height}`;
-      box.style.backgroundImage = `url(${source(found.pair)})`;  // until the file is there, or instead of it
+      box.style.backgroundImage = `url(${source(found.picture)})`;  // until the file is there, or instead of it
       box.replaceChildren();
       if (!address) continue;
       make(box, "img", { src: address, alt: "" }).addEventListener("error", event => event.target.remove());
@@ -227,4 +151,3 @@ addEventListener("DOMContentLoaded", () => {
   draw();
   choose();
 });
-"""

@@ -6,7 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from adtrack.reporting.render import Column, Table, latex, markdown, page, write_text
+from adtrack.reporting.files import write_text
+from adtrack.reporting.table import Column, Table
+from adtrack.reporting.tables import latex, markdown, page
 
 HOSTILE = '<script src="http://evil">x</script> a_b & 50 % #1 {c} $x^2$ \\input{/etc/passwd} ~ | `d` "e"\n[f](g) *'
 COLUMNS = (Column("Class", number=False), Column("Val-clean\nAUROC [95 %]"), Column("F1"))
@@ -76,8 +78,8 @@ class Page(HTMLParser):
 
 def test_html_obeys_no_cell_and_fetches_nothing():
     parsed = Page(page([TABLE], HOSTILE))
-    names = {tag for tag, _ in parsed.tags}
-    assert not names & {"script", "link", "img", "iframe", "a"}
+    names = [tag for tag, _ in parsed.tags]
+    assert not set(names) & {"link", "img", "iframe", "a"} and names.count("script") == 1
     assert not any({"src", "href", "onload"} & set(attributes) for _, attributes in parsed.tags)
     assert "@import" not in page([TABLE], "") and "url(" not in page([TABLE], "")
     assert " ".join(HOSTILE.split()) in parsed.text
