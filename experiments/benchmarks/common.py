@@ -21,8 +21,9 @@ from adtrack.detectors.encoding import fast_bytes
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.patches import merge_layers
+from experiments.benchmarks.log import RESULTS
 
-LOG = Path(__file__).resolve().parents[1] / "results" / "benchmarks.csv"
+LOG = RESULTS / "benchmarks.csv"
 _VIEW = ImageSpec()
 _PACKAGES = ("torch", "numpy", "scikit-learn", "anomalib", "faiss-cpu")
 

@@ -28,7 +28,7 @@ def _machine_table(rows: pd.DataFrame) -> str:
         others = group.drop(one.name)
         beside = ", ".join(f"{row['what']} {row['times ours']:.3g} ×" for _, row in others.iterrows())
         cells.append((benchmark, work, f"{one['what']} {one['seconds']:.3g} s", beside))
-    columns = tuple(Column(name, number=False) for name in ("what", "work", "takes", "beside it"))
+    columns = tuple(Column(name, number=False) for name in ("what", "work", "takes", "others, times as long"))
     table = Table("", columns, tuple(cells), "")
     made = pd.concat(latest)
     notes = "; ".join(dict.fromkeys(made["date"] + ": " + made["machine"] + "; " + made["versions"]))
