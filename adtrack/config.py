@@ -3,36 +3,25 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import UserError
+from .settings import LAYERS, MEANT, added_later, check_settings, layers_text, setting, settings, whole
 
 DEMO = "demo"
 DEMO_CLASSES = ("zipper", "carpet", "hazelnut")  # here, because the code that draws them takes long to import
 IMAGENET = "imagenet"
 RANDOM = "random"
 VIEW = "view"  # layer zero: what the network gets; no network has a layer of this name
-METHODS = ("patchcore", "padim")
+DEFAULT_METHOD = "patchcore"
 GOOD_QUANTILE = 0.99
 MAX_SEVERITY = 2.0  # of MVTec-Shift
+# Every run of consecutive layers among a ResNet's first three: what a study tries.
+LAYER_RUNS = tuple(("layer1", "layer2", "layer3")[start:stop] for start in range(3) for stop in range(start + 1, 4))
 LARGEST_VIEW = 4096  # pixels of a side: as many squared, with their features, are some gigabytes
-_MEANT = "meant"
 _LARGEST_SEED = 2**63 - 1  # of torch's generators
-
-
-def whole(name: str, value: object, least: int, hint: str = "", most: int | None = None) -> None:
-    """Refuse a value that is no whole number, or none between ``least`` and ``most``."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"{name} must be a whole number of at least {least}, but got {value!r}.", hint)
-    if most is not None and value > most:
-        raise UserError(f"{name} must be a whole number of at most {most}, but got {value!r}.", hint)
-
-
-def _method(expected: str, value: object) -> None:
-    if value != expected:
-        raise UserError(f"method must be {expected} here, but got {value!r}.")
 
 
 def check_bits(bits: object) -> None:
@@ -56,11 +45,6 @@ def check_severity(severity: float) -> None:
         )
 
 
-def added_later(meant: object) -> dict[str, object]:
-    """Metadata of a record's field that the first records did not have, with the value that they ``meant``."""
-    return {_MEANT: meant}
-
-
 def plain(value: Any) -> Any:
     """A record, or what holds records, as plain data for JSON.
 
@@ -76,7 +60,7 @@ def plain(value: Any) -> Any:
 
 
 def _as_before(record: object, field: "dataclasses.Field[Any]") -> bool:
-    return _MEANT in field.metadata and bool(getattr(record, field.name) == field.metadata[_MEANT])
+    return MEANT in field.metadata and bool(getattr(record, field.name) == field.metadata[MEANT])
 
 
 def canonical(record: object) -> str:
@@ -187,91 +171,63 @@ class BackboneSpec:
     seed: int = 42
 
 
-@dataclass(frozen=True)
-class _LayersSpec:
-    """What every detector is asked for: the layers whose outputs it works on."""
+@dataclass(frozen=True, kw_only=True)
+class DetectorSpec:
+    """How a detector is made: what every method has, to which each adds settings of its own (see ``settings``).
 
-    layers: tuple[str, ...] = ("layer2", "layer3")
+    ``seed`` is that of everything a method draws at random. ``method`` is the name of the method; each gives its own.
+    """
+
+    seed: int = 42
+    method: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
-        if not self.layers or not all(self.layers) or len(set(self.layers)) != len(self.layers):
-            raise UserError(
-                f"layers must be different layer names joined by +, but got {'+'.join(self.layers)!r}.",
-                "layer2+layer3 is the default.",
-            )
+        check_settings(self)
+        whole("seed", self.seed, 0, most=_LARGEST_SEED)
+        expected = type(self).method
+        if self.method != expected:
+            raise UserError(f"method must be {expected} here, but got {self.method!r}.")
 
     @property
-    def layers_text(self) -> str:
-        """The layers as the user types them: ``layer2+layer3``."""
-        return "+".join(self.layers)
-
-
-@dataclass(frozen=True)
-class PatchCoreSpec(_LayersSpec):
-    """How a memory bank is made from patch features and asked for scores."""
-
-    patch_size: int = 3
-    coreset_fraction: float = 0.1
-    reweight_neighbours: int = 9
-    projection: int | None = 128
-    seed: int = 42
-    method: str = field(default="patchcore")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("patch size", self.patch_size, 1, "3 is the usual size.", LARGEST_VIEW)
-        if self.patch_size % 2 == 0:
-            raise UserError(
-                f"patch size must be odd, but got {self.patch_size}.",
-                f"{self.patch_size - 1} and {self.patch_size + 1} have a centre.",
-            )
-        if not 0 < self.coreset_fraction <= 1:
-            raise UserError(
-                f"coreset fraction must be in (0, 1], but got {self.coreset_fraction}.",
-                "0.01 keeps 1 % of the patches.",
-            )
-        whole("reweight neighbours", self.reweight_neighbours, 1, "1 switches the re-weighting off.")
-        if self.projection is not None:
-            whole("projection", self.projection, 1, "None keeps all dimensions.")
-        whole("seed", self.seed, 0, most=_LARGEST_SEED)
-        _method("patchcore", self.method)
+    def inputs(self) -> tuple[str, ...]:
+        """What the method is given of each image: names of layers, ``VIEW`` for the view itself, or both."""
+        raise NotImplementedError
 
     @property
     def title(self) -> str:
         """What tells it from others of its method, in a word or two: ``layer2+layer3 p3 0.1``."""
-        return f"{self.layers_text} p{self.patch_size} {self.coreset_fraction:g}"
+        brief = [(one.brief, one.kind.plain(getattr(self, one.name))) for one in settings(self)]
+        return " ".join(form.format(value) for form, value in brief if form)
+
+
+def _different_names(label: str, value: tuple[str, ...]) -> None:
+    if not value or not all(value) or len(set(value)) != len(value):
+        raise UserError(
+            f"{label} must be different layer names joined by +, but got {layers_text(value)!r}.",
+            "layer2+layer3 is the default.",
+        )
+
+
+def layers_setting(tries: Iterable[tuple[str, ...]] = LAYER_RUNS) -> Any:
+    """The field ``layers``, of which a study tries these combinations by default."""
+    words = "Layers of the network, joined by +."
+    return setting(("layer2", "layer3"), LAYERS, words, _different_names, tries=tries, brief="{}", option=True)
 
 
 @dataclass(frozen=True)
-class PadimSpec(_LayersSpec):
-    """How PaDiM's Gaussians are made: of ``dimensions`` of the layers' channels, drawn at random by ``seed``.
+class LayersSpec(DetectorSpec):
+    """What methods have in common that work on the outputs of a frozen network's layers."""
 
-    The paper (Defard et al., arXiv 2011.08785) keeps 100 of a ResNet-18's and 550 of a Wide ResNet-50-2's.
-    """
-
-    dimensions: int = 100
-    seed: int = 42
-    method: str = field(default="padim")
+    layers: tuple[str, ...] = layers_setting()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
         super().__post_init__()
-        whole("padim dimensions", self.dimensions, 1, "100 is the usual number.")
-        whole("seed", self.seed, 0, most=_LARGEST_SEED)
-        _method("padim", self.method)
 
     @property
-    def title(self) -> str:
-        """What tells it from others of its method, in a word or two: ``layer2+layer3 d100``."""
-        return f"{self.layers_text} d{self.dimensions}"
-
-
-DetectorSpec = PatchCoreSpec | PadimSpec
-
-
-def parse_layers(text: str) -> tuple[str, ...]:
-    """``"layer2+layer3"`` → ``("layer2", "layer3")``."""
-    return tuple(part.strip() for part in text.split("+"))
+    def inputs(self) -> tuple[str, ...]:
+        """The layers."""
+        return self.layers
 
 
 @dataclass(frozen=True)
@@ -282,9 +238,9 @@ class BuildSpec:
     """
 
     data: DataSpec
+    detector: DetectorSpec
     image: ImageSpec = ImageSpec()
     backbone: BackboneSpec = BackboneSpec()
-    detector: DetectorSpec = PatchCoreSpec()
     good_quantile: float = GOOD_QUANTILE
 
     def __post_init__(self) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec, PadimSpec, PatchCoreSpec
+from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.detectors import closeness, coreset, distance, distinct, encoding, principal, search
-from adtrack.detectors.patchcore import _points
+from adtrack.detectors.padim import PadimSpec
+from adtrack.detectors.patchcore import PatchCoreSpec, _points
 from adtrack.evaluation import workbench
 from adtrack.evaluation.workbench import Built, Workbench
 from adtrack.features.feature_set import FeatureSet

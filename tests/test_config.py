@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from adtrack.config import ImageSpec, Normalisation, added_later, canonical, digest, plain
+from adtrack.config import ImageSpec, Normalisation, canonical, digest, plain
 from adtrack.errors import UserError
+from adtrack.settings import added_later
 
 OTHER = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 

@@ -21,12 +21,12 @@ from adtrack.config import (
     DataSpec,
     DetectorSpec,
     ImageSpec,
-    PadimSpec,
-    PatchCoreSpec,
-    parse_layers,
 )
 from adtrack.data.classes import class_names
+from adtrack.detectors.padim import PadimSpec
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
+from adtrack.settings import parse_layers
 from adtrack.verbs.checks import check_writable, need_anomalies
 
 NAMES = ("shift_regimes", "unified", "efficiency", "hyperparameters_under_shift", "severity")
@@ -130,7 +130,7 @@ def _asked(
     chosen = parse_layers(layers)
     known: dict[str, DetectorSpec] = {
         "patchcore": PatchCoreSpec(chosen, patch_size, coreset_fraction, seed=seed),
-        "padim": PadimSpec(chosen, padim_dimensions, seed),
+        "padim": PadimSpec(chosen, padim_dimensions, seed=seed),
     }
     unknown = sorted(set(methods.split(",")) - set(known))
     if unknown:

@@ -9,17 +9,17 @@ from adtrack.cli.completion import complete_class, complete_data
 from adtrack.config import (
     DEMO,
     GOOD_QUANTILE,
-    METHODS,
     BackboneSpec,
     BuildSpec,
     DataSpec,
     DetectorSpec,
     ImageSpec,
-    PadimSpec,
-    PatchCoreSpec,
-    parse_layers,
 )
+from adtrack.detectors import DETECTORS
+from adtrack.detectors.padim import PadimSpec
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
+from adtrack.settings import parse_layers
 
 AUTO = "auto"  # an option's value that stands for "not given": MLproject must give every parameter some value
 
@@ -70,7 +70,7 @@ bank_options = together(
     click.option(
         "--method",
         default="patchcore",
-        type=click.Choice(METHODS),
+        type=click.Choice(list(DETECTORS)),
         help="What detects anomalies; an option of the other method is ignored.",
     ),
     click.option(
@@ -118,9 +118,9 @@ def build_spec(
     """What the shared options describe."""
     return BuildSpec(
         DataSpec(class_name, data, seed, parse_bit_depth(bit_depth)),
+        _detector_spec(seed=seed, **detector),
         ImageSpec(resize, crop),
         BackboneSpec(backbone, weights, seed),
-        _detector_spec(seed=seed, **detector),
         good_quantile,
     )
 
@@ -138,7 +138,7 @@ def _detector_spec(
     *, layers: str = "layer2+layer3", method: str = "patchcore", padim_dimensions: int = 100, seed: int, **bank: Any
 ) -> DetectorSpec:
     if method == "padim":
-        return PadimSpec(parse_layers(layers), padim_dimensions, seed)
+        return PadimSpec(parse_layers(layers), padim_dimensions, seed=seed)
     return PatchCoreSpec(parse_layers(layers), seed=seed, **bank)
 
 

@@ -1,32 +1,40 @@
 """``detector.json``: what a saved detector says of itself beside its tensors."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic
 
-from ..config import DetectorSpec, canonical, from_json
+from ..config import VIEW, canonical, from_json, plain
 from ..errors import UserError
 from ..features.grids import Grid
+from .contract import Spec
 
 FILE = "detector.json"
-Spec = TypeVar("Spec", bound=DetectorSpec)
 
 
-def save_description(folder: Path, spec: DetectorSpec, grids: Mapping[str, Grid], **more: object) -> None:
+@dataclass(frozen=True)
+class Description(Generic[Spec]):
+    """The specification of a detector, the grids of its inputs, and all fields of the file."""
+
+    spec: Spec
+    grids: dict[str, Grid]
+    fields: Mapping[str, Any]
+
+
+def save_description(folder: Path, spec: Spec, grids: Mapping[str, Grid], **more: object) -> None:
     """Write specification, grids and ``more`` into ``folder``, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = {"spec": asdict(spec), "grids": {layer: asdict(grid) for layer, grid in grids.items()}, **more}
+    text = {"spec": plain(spec), "grids": {layer: asdict(grid) for layer, grid in grids.items()}, **more}
     (folder / FILE).write_text(canonical(text), encoding="utf-8")
 
 
-def load_description(folder: Path, kind: type[Spec]) -> tuple[Spec, dict[str, Grid], dict[str, Any]]:
-    """The specification, the grids of its layers and all fields that ``save_description`` wrote. UserError if they are
-    damaged."""
+def load_description(folder: Path, kind: type[Spec]) -> Description[Spec]:
+    """Read what ``save_description`` wrote. UserError: it is damaged."""
     try:
         fields = from_json((folder / FILE).read_text(encoding="utf-8"))
         spec = kind(**fields["spec"])
         grids = {layer: Grid(float(grid["offset"]), float(grid["stride"])) for layer, grid in fields["grids"].items()}
-        return spec, {layer: grids[layer] for layer in spec.layers}, fields
+        return Description(spec, {name: grids[name] for name in spec.inputs if name in grids or name != VIEW}, fields)
     except (OSError, ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"a detector must have a readable {FILE}, but {folder} has none ({error}).") from error

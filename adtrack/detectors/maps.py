@@ -12,20 +12,21 @@ from ..data.loading import footprint, view_coordinates
 from ..features.grids import Grid
 from ..features.patches import Taps, read_at
 from ..features.threads import fixed_threads
+from .contract import SMOOTHING
 
-SIGMA = 4.0  # view pixels (PatchCore, section 3.3)
 
-
-def anomaly_map(patches: np.ndarray, grid: Grid, spec: ImageSpec, height: int, width: int) -> np.ndarray:
+def anomaly_map(
+    patches: np.ndarray, grid: Grid, spec: ImageSpec, height: int, width: int, smoothing: float = SMOOTHING
+) -> np.ndarray:
     """The anomaly map of a source image: float32 (height, width), NaN where the view's crop did not see it.
 
     ``patches`` (h, w) are patch distances whose centres ``grid`` gives. They are interpolated to the view's pixels,
-    smoothed (σ = 4 view pixels, reflected borders) and interpolated to the source pixels; all three steps are linear
-    and separable, so each axis is one small matrix.
+    smoothed (σ = ``smoothing`` view pixels, reflected borders; 0 = not at all) and interpolated to the source pixels.
+    All three steps are linear and separable, so each axis is one small matrix.
     """
     seen = footprint(height, width, spec)
-    down = _axis(grid, spec, patches.shape[0], height)
-    across = _axis(grid, spec, patches.shape[1], width)
+    down = _axis(grid, spec, patches.shape[0], height, smoothing)
+    across = _axis(grid, spec, patches.shape[1], width, smoothing)
     result = np.full((height, width), np.nan, dtype=np.float32)
     # Not NumPy's product: its threads go on spinning for a while, and take a core from the search of the next image.
     with fixed_threads():
@@ -35,13 +36,15 @@ def anomaly_map(patches: np.ndarray, grid: Grid, spec: ImageSpec, height: int, w
 
 
 @functools.lru_cache(maxsize=64)
-def _axis(grid: Grid, spec: ImageSpec, cells: int, length: int) -> Tensor:
+def _axis(grid: Grid, spec: ImageSpec, cells: int, length: int, smoothing: float) -> Tensor:
     """float64 (footprint, cells): how much each cell counts in each source pixel along one axis."""
-    return read_at(_smoothed(grid, spec, cells), 0, Taps.at(view_coordinates(length, spec), spec.size))
+    return read_at(_smoothed(grid, spec, cells, smoothing), 0, Taps.at(view_coordinates(length, spec), spec.size))
 
 
 @functools.lru_cache(maxsize=16)
-def _smoothed(grid: Grid, spec: ImageSpec, cells: int) -> Tensor:
+def _smoothed(grid: Grid, spec: ImageSpec, cells: int, smoothing: float) -> Tensor:
     """float64 (view, cells): how much each cell counts in each pixel of the view, which is the same for all images."""
     to_view = read_at(torch.eye(cells, dtype=torch.float64), 0, Taps.at(grid.cells(np.arange(spec.size)), cells))
-    return torch.from_numpy(gaussian_filter1d(to_view.numpy(), SIGMA, axis=0, mode="reflect"))
+    if not smoothing:
+        return to_view
+    return torch.from_numpy(gaussian_filter1d(to_view.numpy(), smoothing, axis=0, mode="reflect"))

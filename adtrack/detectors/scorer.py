@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -17,14 +17,12 @@ from ..data.reading import STORED, Reading
 from ..errors import UserError
 from ..features.backbone import Backbone
 from ..features.weights import Trunk, cached_trunk
-from .base import Detector
+from . import DETECTORS, detector_class
+from .contract import Detector
 from .maps import anomaly_map
-from .padim import Padim
-from .patchcore import PatchCore
 from .seal import FILE as MANIFEST
 from .seal import check_seal, seal
 
-DETECTORS: dict[str, type[Detector]] = {"patchcore": PatchCore, "padim": Padim}
 FORMAT = 3  # 2 didn't say how files are read, which was as they are stored
 SCORING = 2  # since this format the same bank scores the same; 1 had patches without zeros around the border
 
@@ -54,7 +52,7 @@ class Scorer:
     def __init__(
         self,
         backbone: Backbone,
-        detector: Detector,
+        detector: Detector[Any],
         image: ImageSpec,
         calibration: Calibration,
         facts: Mapping[str, str],
@@ -124,8 +122,8 @@ class Scorer:
             raise UserError(f"a model must have the {MANIFEST} that it was saved with, but {folder} has none.")
         file = _trunk_file(folder, text, fetch)
         trunk = Trunk.load(file, text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
-        detector = DETECTORS[text["method"]].load(folder, device)
-        backbone = Backbone(trunk, detector.layers, device)
+        detector = detector_class(text["method"]).load(folder, device)
+        backbone = Backbone(trunk, detector.spec.inputs, device)
         image, calibration = ImageSpec.from_plain(text["image"]), Calibration(**text["calibration"])
         return cls(backbone, detector, image, calibration, text["facts"], _reading(text))
 

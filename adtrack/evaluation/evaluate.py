@@ -8,7 +8,7 @@ import numpy as np
 from adtrack.config import GOOD_QUANTILE, ImageSpec
 from adtrack.data.imageset import ImageSet
 from adtrack.data.loading import footprint
-from adtrack.detectors.base import Scores
+from adtrack.detectors.contract import Scores
 from adtrack.detectors.scorer import Calibration
 from adtrack.evaluation.intervals import auroc_interval, share_interval
 from adtrack.evaluation.metrics import good_metrics, image_metrics, ranked_metrics

@@ -19,10 +19,11 @@ from adtrack.data.imageset import VAL_SETS, ImageSet, image_set, parse_name
 from adtrack.data.reading import Reading
 from adtrack.data.remarks import all_remarks
 from adtrack.data.splits import make_splits
-from adtrack.detectors.base import Detector, Scores
+from adtrack.detectors import detector_class
+from adtrack.detectors.contract import Detector, Scores
 from adtrack.detectors.maps import anomaly_map
-from adtrack.detectors.orders import OrderStore
-from adtrack.detectors.scorer import DETECTORS, Calibration, Scorer
+from adtrack.detectors.scorer import Calibration, Scorer
+from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.evaluate import Evaluation, Scored, calibrate, evaluate
 from adtrack.evaluation.pictures.of_evaluation import SIDE as DISPLAY_SIDE
 from adtrack.evaluation.pictures.sheets import fit, fit_mask
@@ -73,7 +74,7 @@ class Workbench:
         self.splits = make_splits(images, data.seed, self.checked)
         parts = {split.name.title(): split.records for split in self.splits.all}
         self.remarks = all_remarks(images, self.checked, parts)
-        self.store, self.orders = FeatureStore(), OrderStore()
+        self.store = FeatureStore()
         self._masks: dict[str, list[np.ndarray]] = {}
         self._displays: dict[tuple[str, int], tuple[np.ndarray, np.ndarray | None]] = {}
         self._sizes: dict[str, list[tuple[int, int]]] = {}
@@ -117,13 +118,14 @@ class Workbench:
 
         ``good_quantile`` counts only where no anomalies are labelled.
         """
-        features, kind = self.features(train), DETECTORS[spec.method]
+        kind = detector_class(spec.method)
+        training = TrainingSet(self.features(train), spec.inputs)
         kind.prepare()
-        self.orders.seconds = 0.0  # else a detector without an order would be charged for the last one's
         started = time.perf_counter()
-        detector = kind.fit(features, spec, self.orders)
-        # An order read back costs nothing now but did cost something: report what building the bank takes.
-        build_s = max(time.perf_counter() - started, self.orders.seconds)
+        fitted = kind.fit(training, spec)
+        # What was read from the cache costs nothing now, but it did cost something: this is what building takes.
+        build_s = time.perf_counter() - started + fitted.saved_seconds
+        detector = fitted.detector
         scored = {name: self.score(detector, name) for name in dict.fromkeys((calibrate_on, *evaluate_on))}
         calibration = calibrate(scored[calibrate_on], good_quantile)
         facts = self._facts(train, calibrate_on) | self._threshold_facts(good_quantile)
@@ -198,13 +200,13 @@ class Workbench:
 
 
 def _in_chunks(detector: Detector, features: FeatureSet, what: str) -> Scores:
-    dimensions = sum(features.layers[layer].shape[1] for layer in detector.layers)
-    cells = max(int(np.prod(features.layers[layer].shape[2:])) for layer in detector.layers)
+    dimensions = sum(features.layers[layer].shape[1] for layer in detector.spec.inputs)
+    cells = max(int(np.prod(features.layers[layer].shape[2:])) for layer in detector.spec.inputs)
     step = max(1, _CHUNK_BYTES // (4 * dimensions * cells))
     parts = []
     with bar(len(features), what) as progress:
         for at in range(0, len(features), step):
-            chunk = features.chunk(at, min(at + step, len(features)), detector.layers)
+            chunk = features.chunk(at, min(at + step, len(features)), detector.spec.inputs)
             parts.append(detector.score(chunk))
             progress.update(len(parts[-1].image))
     return Scores(np.concatenate([part.image for part in parts]), np.concatenate([part.patches for part in parts]))

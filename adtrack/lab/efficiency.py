@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from adtrack.config import DetectorSpec
-from adtrack.detectors.orders import OrderStore
-from adtrack.detectors.scorer import DETECTORS, Scorer
+from adtrack.config import DetectorSpec, plain
+from adtrack.detectors import detector_class
+from adtrack.detectors.scorer import Scorer
+from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.evaluate import calibrate
 from adtrack.lab.cells import Cells, Found
 from adtrack.lab.memory import peak_megabytes
@@ -52,7 +53,7 @@ def measure_costs(cells: Cells, setup: Setup) -> list[Cost]:
 
         what = {
             "method": spec.method,
-            "detector": asdict(spec),
+            "detector": plain(spec),
             "measured": "costs",
             "machine": f"{platform.node()}, {device_name(bench.device)}",
         }
@@ -72,10 +73,11 @@ def measure_cost(setup: Setup, class_name: str, spec: DetectorSpec) -> Cost:
     """The cost of one method on one class, in this process."""
     bench = setup.bench(class_name)
     train = bench.features("train_clean")
-    DETECTORS[spec.method].prepare()
+    kind = detector_class(spec.method)
+    kind.prepare()
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
-        detector = DETECTORS[spec.method].fit(train, spec, OrderStore(Path(scratch)))
+        detector = kind.fit(TrainingSet(train, spec.inputs, Path(scratch)), spec).detector
         build_s = time.perf_counter() - started
     calibration = calibrate(bench.score(detector, "val_clean"))
     scorer = Scorer(bench.backbone, detector, bench.image, calibration, {}, bench.checked.reading)

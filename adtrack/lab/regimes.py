@@ -1,9 +1,9 @@
 """The four regimes of the shifted domain, made of two banks a class and method."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from adtrack.config import DetectorSpec
+from adtrack.config import DetectorSpec, plain
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.workbench import Workbench
 from adtrack.lab.cells import Cell, Cells, Found
@@ -54,7 +54,7 @@ def bank_cell(
         return Found([(bench.data.class_name, evaluation) for evaluation in built.evaluations], numbers)
 
     name = f"{bench.data.class_name} {spec.method} from train_{domain}"
-    what = {"method": spec.method, "detector": asdict(spec), "train": f"train_{domain}", "sets": list(names)}
+    what = {"method": spec.method, "detector": plain(spec), "train": f"train_{domain}", "sets": list(names)}
     return cells.cell(name, [bench], what, compute)
 
 

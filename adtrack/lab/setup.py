@@ -30,7 +30,7 @@ class Setup:
     @property
     def layers(self) -> tuple[str, ...]:
         """All layers that some method uses."""
-        return tuple(dict.fromkeys(layer for spec in self.detectors for layer in spec.layers))
+        return tuple(dict.fromkeys(layer for spec in self.detectors for layer in spec.inputs))
 
     def bench(self, class_name: str) -> Workbench:
         """The workbench of one class."""

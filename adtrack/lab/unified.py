@@ -5,14 +5,15 @@ chooses the threshold by it, absolute-unified never.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from adtrack.config import DetectorSpec
-from adtrack.detectors.base import Detector
-from adtrack.detectors.patchcore import PatchCore
-from adtrack.detectors.scorer import DETECTORS
+from adtrack.config import DetectorSpec, plain
+from adtrack.detectors import detector_class
+from adtrack.detectors.contract import Detector
+from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.evaluate import Evaluation, calibrate
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.thresholds import f1_threshold
@@ -77,22 +78,22 @@ def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) 
 
     def compute() -> Found:
         train = [bench.features("train_clean") for bench in benches]
-        detector = DETECTORS[spec.method].fit(pooled(train), spec, benches[0].orders)
+        detector = detector_class(spec.method).fit(TrainingSet(pooled(train), spec.inputs), spec).detector
         evaluations = [found for bench in benches for found in _evaluate(bench, detector)]
         numbers = {"cost/bank_rows": float(detector.rows), "cost/bank_mb": detector.megabytes}
-        if isinstance(detector, PatchCore):
-            owners = np.repeat(np.arange(len(train)), [len(features) for features in train])
-            shares = foreign_shares(benches, detector, owners[detector.origins])
+        owners = np.repeat(np.arange(len(train)), [len(features) for features in train])
+        shares = foreign_shares(benches, detector, owners)
+        if shares is not None:
             names = [metric_name("foreign", bench.data.class_name) for bench in benches]
             numbers |= dict(zip(names, shares, strict=True))
         return Found(evaluations, numbers)
 
     name = f"{spec.method} from the pooled train_clean of {', '.join(bench.data.class_name for bench in benches)}"
-    what = {"method": spec.method, "detector": asdict(spec), "train": "pooled train_clean", "sets": [VAL, TEST]}
+    what = {"method": spec.method, "detector": plain(spec), "train": "pooled train_clean", "sets": [VAL, TEST]}
     return cells.cell(name, benches, what, compute)
 
 
-def _evaluate(bench: Workbench, detector: Detector) -> list[tuple[str, Evaluation]]:
+def _evaluate(bench: Workbench, detector: Detector[Any]) -> list[tuple[str, Evaluation]]:
     val = bench.score(detector, VAL)
     calibration = calibrate(val)
     scored = [val, bench.score(detector, TEST)]
@@ -124,12 +125,20 @@ def shortcut(method: str, pool: Cell, classes: Sequence[str]) -> Shortcut:
     return Shortcut(method, tuple(classes), alarms, foreign)
 
 
-def foreign_shares(benches: Sequence[Workbench], detector: PatchCore, owners: np.ndarray) -> list[float]:
-    """Of each class's Test patches, the share whose nearest bank row belongs to another class; ``owners`` (rows,)
-    gives each row's class as its place in ``benches``."""
+def foreign_shares(benches: Sequence[Workbench], detector: Detector[Any], owners: np.ndarray) -> list[float] | None:
+    """The share of each class's Test patches that resemble an image of another class most.
+
+    ``owners`` (images,) gives the class of each pooled Train image as its place in ``benches``. None if the method does
+    not remember single images.
+    """
     shares = []
     for place, bench in enumerate(benches):
         features = bench.features(TEST)
-        nearest = [detector.nearest_rows(features.chunk(at, at + 1, detector.layers)) for at in range(len(features))]
-        shares.append(float(np.mean([(owners[rows] != place).mean() for rows in nearest])))
+        foreign = []
+        for outputs in TrainingSet(features, detector.spec.inputs).images():
+            nearest = detector.nearest_images(outputs)
+            if nearest is None:
+                return None
+            foreign.append((owners[nearest] != place).mean())
+        shares.append(float(np.mean(foreign)))
     return shares

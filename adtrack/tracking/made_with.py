@@ -6,10 +6,11 @@ from importlib.metadata import version
 import torch
 
 import adtrack
-from adtrack.config import DetectorSpec, PatchCoreSpec, canonical, plain
+from adtrack.config import canonical, plain
 from adtrack.data.reading import FULL
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.workbench import Workbench
+from adtrack.settings import setting_texts
 from adtrack.tracking.runs import set_tags
 
 
@@ -22,8 +23,7 @@ def bank_params(bench: Workbench, scorer: Scorer) -> dict[str, str]:
         "backbone": bench.trunk.network,
         "weights": bench.trunk.origin,
         "weights_sha256": bench.trunk.sha256,
-        "layers": spec.layers_text,
-        **_own_params(spec),
+        **setting_texts(spec),
         **view_params(bench),
         **depth_params(bench),
         "seed": str(spec.seed),
@@ -44,14 +44,6 @@ def depth_params(bench: Workbench) -> dict[str, str]:
 def threshold_params(scorer: Scorer) -> dict[str, str]:
     """How the threshold was found: by ``f1``, or by ``good_quantile`` and which; older models do not say."""
     return {name: scorer.facts[name] for name in ("threshold_from", "good_quantile") if name in scorer.facts}
-
-
-def _own_params(spec: DetectorSpec) -> dict[str, str]:
-    """The parameters that only this method has."""
-    if isinstance(spec, PatchCoreSpec):
-        names = ("patch_size", "coreset_fraction", "reweight_neighbours", "projection")
-        return {name: str(getattr(spec, name)) for name in names}
-    return {"padim_dimensions": str(spec.dimensions)}
 
 
 def log_surroundings(bench: Workbench) -> None:

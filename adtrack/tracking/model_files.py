@@ -7,7 +7,7 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 
-from adtrack.detectors import padim
+from adtrack.detectors import gaussians
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.seal import check_seal, require_all, require_seal
 from adtrack.errors import UserError
@@ -19,7 +19,7 @@ from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, require_code
 _BANK = f"artifacts/{ARTIFACT}"
 _FILES = ("MLmodel", f"{_BANK}/scorer.json", f"{_BANK}/detector.json")
 _CODE = (f"{_BANK}/{FILE}", f"{_BANK}/{OLD_FOLDER}")  # one of them
-_TENSORS = (f"{_BANK}/bank.safetensors", f"{_BANK}/{padim.FILE}")  # PatchCore's or PaDiM's
+_TENSORS = (f"{_BANK}/bank.safetensors", f"{_BANK}/{gaussians.FILE}")  # PatchCore's or PaDiM's
 
 
 def trouble_of(model: LoggedModel | None, loads: bool, told: str | None = None) -> str | None:

@@ -18,6 +18,8 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import adtrack
+from adtrack.config import DEFAULT_METHOD
+from adtrack.detectors import detector_class
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.seal import require_all
 from adtrack.errors import UserError
@@ -32,7 +34,6 @@ ARTIFACT = "bank"
 _NOTE = "mlflow.note.content"  # what the UI shows as the description
 _NEEDED = ("mlflow", "numpy", "pandas", "pillow", "scipy", "safetensors", "torch", "torchvision")
 _NEEDED += ("filelock", "platformdirs", "tqdm")
-_NEEDED_BY = {"patchcore": (), "padim": ("anomalib",)}
 # Images come as a batch of pixels or as a column of files, and MLflow's schemas know only one of the two: the model
 # checks its input itself, declares its output and its option, and shows an input by its example.
 SIGNATURE = ModelSignature(
@@ -67,7 +68,7 @@ def model_name(scorer: Scorer) -> str:
     MLflow takes no point, among others.
     """
     spec, named = scorer.detector.spec, scorer.facts.get("class", "")
-    method = [] if spec.method == "patchcore" else [spec.method]
+    method = [] if spec.method == DEFAULT_METHOD else [spec.method]
     words = " ".join([*named.split(), *method, spec.title, scorer.backbone.trunk.network])
     return re.sub(r"[/:.%\"']", "-", re.sub(r"(?<=\d)\.(?=\d)", ",", words))
 
@@ -128,7 +129,7 @@ def _tell_how_to_call(uri: str) -> None:
 
 def requirements(method: str) -> list[str]:
     """What a model of this method needs where it is served, at the versions that it was logged with."""
-    needed = (*_NEEDED, *_NEEDED_BY[method])
+    needed = (*_NEEDED, *detector_class(method).requires)
     versions = {package: importlib.metadata.version(package).partition("+")[0] for package in needed}
     return [f"{package}=={version}" for package, version in versions.items()]
 

@@ -13,7 +13,17 @@ FILE = "code.zip"
 LOADER = "served_model.py"  # what MLflow runs; a copy in the zip file says what it was
 OLD_FOLDER = "code"  # where models of earlier versions hold it file by file, its digest in DIGEST
 _ROOMS = ("data", "features", "detectors")
-_FILES = ("__init__.py", "config.py", "errors.py", "findings.py", "cache.py", "naming.py", "progress.py", "troubles.py")
+_FILES = (
+    "__init__.py",
+    "config.py",
+    "errors.py",
+    "findings.py",
+    "cache.py",
+    "naming.py",
+    "progress.py",
+    "settings.py",
+    "troubles.py",
+)
 _PACKAGE = "adtrack_scoring_"  # and the digest: models of several versions can be loaded side by side
 
 

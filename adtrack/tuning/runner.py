@@ -14,7 +14,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from adtrack.config import PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.weights import keep_trunk
 from adtrack.progress import duration
@@ -151,7 +151,7 @@ class Trials:
         hold_run(self.parent, self.worker)
         bank = Space.spec(cell, self.bank)
         extra = {ROLE: "trial", TRIAL: str(trial.number)}
-        name = f"{trial.number}: {bank.layers_text} p{bank.patch_size} {bank.coreset_fraction:g}"
+        name = f"{trial.number}: {bank.title}"
         try:
             with tracked_run(self.worker, self.tags, name=name, nested=True, extra=extra) as run_id:
                 trial.set_user_attr("run_id", run_id)

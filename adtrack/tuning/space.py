@@ -12,8 +12,9 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from adtrack.config import PatchCoreSpec, parse_layers
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
+from adtrack.settings import parse_layers
 
 PATCH_SIZES = (1, 3, 5, 7)
 FRACTIONS = (0.01, 0.025, 0.05, 0.1, 0.25)

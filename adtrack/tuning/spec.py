@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from adtrack.config import whole
 from adtrack.data.imageset import VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import RANKED_METRICS
+from adtrack.settings import whole
 from adtrack.tuning.space import SAMPLERS, Space
 
 _LARGEST_SEED = 2**32 - 1  # of NumPy's generators, which Optuna draws from

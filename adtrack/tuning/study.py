@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict
 
-from adtrack.config import PatchCoreSpec, digest
+from adtrack.config import digest
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.detectors.scorer import SCORING
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import PIXEL_METRICS

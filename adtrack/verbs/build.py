@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adtrack.config import BuildSpec
+from adtrack.config import DEFAULT_METHOD, BuildSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import Evaluation
@@ -76,12 +76,12 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     if do_register:
         registry_name(spec.data.class_name)
     open_store()
-    bench = open_bench(spec, spec.detector.layers, device, warn)
+    bench = open_bench(spec, spec.detector.inputs, device, warn)
     present = bench.present(sets)
     if present != tuple(sets):
         warn(f"Class {spec.data.class_name} has no test/good: there is no Test, so only Val is measured.")
     tags = RunTags(spec.data.class_name, spec.detector.method, NO_STUDY, bench.digest)
-    method = "" if spec.detector.method == "patchcore" else f"{spec.detector.method} "
+    method = "" if spec.detector.method == DEFAULT_METHOD else f"{spec.detector.method} "
     name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}"
     with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run_id:
         built = bench.build(spec.detector, present, good_quantile=spec.good_quantile)

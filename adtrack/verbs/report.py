@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from adtrack.data.files import SUFFIXES
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.data.splits import TRAIN_FRACTION
+from adtrack.detectors import detector_class
 from adtrack.evaluation.alarms import floods
 from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.thresholds import images_needed
@@ -21,7 +22,6 @@ from adtrack.verbs.make_shift import ShiftReport
 from adtrack.verbs.score import ScoreReport
 
 Say = Callable[[str], None]
-_ROWS = {"patchcore": "Bank: {:.0f} patches", "padim": "PaDiM: {:.0f} Gaussians"}
 _COLUMNS = (
     ("image AUROC", "image_auroc"),
     ("AUPRC", "image_auprc"),
@@ -48,9 +48,10 @@ def print_bank(report: BankReport, say: Say) -> None:
     if report.good_threshold:
         _print_good_threshold(report.good_threshold, say)
     if report.costs:
+        kind = detector_class(report.method)
         say(
-            f"{_ROWS[report.method].format(report.costs['bank_rows'])}, {report.costs['bank_mb']:.2f} MB, built in "
-            f"{report.costs['build_s']:.1f} s, about {report.costs['score_ms']:.0f} ms an image"
+            f"{kind.name}: {report.costs['bank_rows']:.0f} {kind.rows_called}, {report.costs['bank_mb']:.2f} MB, "
+            f"built in {report.costs['build_s']:.1f} s, about {report.costs['score_ms']:.0f} ms an image"
         )
     say(f"Run:   {report.page or f'{report.run_id}   (mlflow ui shows it)'}")
     say(f"Model: {report.model}")

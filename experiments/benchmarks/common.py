@@ -16,8 +16,9 @@ import click
 import torch
 from torch import Tensor
 
-from adtrack.config import BackboneSpec, DataSpec, ImageSpec, PatchCoreSpec
+from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.detectors.encoding import fast_bytes
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.patches import merge_layers

@@ -32,14 +32,14 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from adtrack.config import ImageSpec, PatchCoreSpec
+from adtrack.config import ImageSpec
 from adtrack.data.classes import ImageRecord, read_class
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet
 from adtrack.data.loading import view
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order
-from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.grids import Grid
 from experiments.benchmarks.common import data_options, open_bench, report, seconds

@@ -16,14 +16,17 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import ClassVar
+from unittest import mock
 
 import click
 from torch import Tensor
 
 import adtrack.verbs.build  # noqa: F401 - all that the command loads is loaded here
-from adtrack.config import PatchCoreSpec
+from adtrack.detectors import building
 from adtrack.detectors.orders import Compute, OrderStore
-from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.training import TrainingSet
 from adtrack.features.feature_set import FeatureSet
 from adtrack.lab.memory import peak_megabytes
 from experiments.benchmarks.common import LOG, append, data_options, open_bench
@@ -33,11 +36,9 @@ TARGET = 3000.0  # MB
 
 
 class Stages(OrderStore):
-    """Computes every order anew, and remembers the peaks on the way: {what is done by then: MB}."""
+    """Remembers the peaks on the way to an order: {what is done by then: MB}."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.peaks = {"libraries, network, list of images": peak_megabytes()}
+    peaks: ClassVar[dict[str, float]] = {}
 
     def order(self, key: str, count: int, compute: Compute) -> Tensor:
         """As ``OrderStore.order``."""
@@ -69,13 +70,14 @@ def pass_peak(*where: object) -> float:
 def fit_peaks(fraction: float, *where: object) -> tuple[str, dict[str, float]]:
     """What is done, and the peaks in MB after each stage."""
     features = features_of(*where)
-    with tempfile.TemporaryDirectory() as scratch:
-        stages = Stages(Path(scratch))
-        detector = PatchCore.fit(features, PatchCoreSpec(coreset_fraction=fraction), stages)
-    stages.peaks["bank"] = peak_megabytes()
+    Stages.peaks["libraries, network, list of images"] = peak_megabytes()
+    spec = PatchCoreSpec(coreset_fraction=fraction)
+    with tempfile.TemporaryDirectory() as scratch, mock.patch.object(building, "OrderStore", Stages):
+        detector = PatchCore.fit(TrainingSet(features, spec.inputs, Path(scratch)), spec).detector
+    Stages.peaks["bank"] = peak_megabytes()
     height, width = features.layers["layer2"].shape[2:]
     rows, dimensions = detector.bank.patches.shape
-    return f"{rows} of {len(features) * height * width} × {dimensions}", stages.peaks
+    return f"{rows} of {len(features) * height * width} × {dimensions}", Stages.peaks
 
 
 @click.command(help=__doc__)

@@ -22,9 +22,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from adtrack.config import ImageSpec, PatchCoreSpec
+from adtrack.config import ImageSpec
 from adtrack.detectors.maps import anomaly_map
-from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.metrics import pixel_metrics
 from adtrack.features.grids import Grid
 from experiments.benchmarks.common import data_options, in_turns, open_bench, peak_memory, report
@@ -78,7 +79,7 @@ def scored(data: str, class_name: str, weights: str, count: int, side: int) -> t
     """Maps float32 and masks bool (count, side, side) of Test images, evenly chosen: what the view shows of them."""
     bench = open_bench(data, class_name, weights)
     spec, view, name = PatchCoreSpec(coreset_fraction=0.01), bench.image, "test_clean"
-    detector = PatchCore.fit(bench.features("train_clean"), spec, bench.orders)
+    detector = PatchCore.fit(TrainingSet(bench.features("train_clean"), spec.inputs), spec).detector
     images, features = bench.images(name), bench.features(name)
     edge = (view.resize - view.size) // 2
     maps, masks = np.empty((count, side, side), np.float32), np.empty((count, side, side), bool)

@@ -20,10 +20,10 @@ import click
 import numpy as np
 from torch import Tensor
 
-from adtrack.config import PatchCoreSpec
 from adtrack.data.loading import view
-from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
 from adtrack.detectors.scorer import Calibration, Scorer
+from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.feature_set import FeatureSet
 from experiments.benchmarks.common import data_options, open_bench, report
@@ -41,7 +41,8 @@ def first_images(features: FeatureSet, count: int) -> FeatureSet:
 def scorer_of(bench: Workbench) -> Scorer:
     """A bank of 1 % of the first Train images; its threshold does not matter here."""
     features = first_images(bench.features("train_clean"), _TRAINED_ON)
-    detector = PatchCore.fit(features, PatchCoreSpec(coreset_fraction=0.01), bench.orders)
+    spec = PatchCoreSpec(coreset_fraction=0.01)
+    detector = PatchCore.fit(TrainingSet(features, spec.inputs), spec).detector
     return Scorer(bench.backbone, detector, bench.image, Calibration(0.0, 0.0, 1.0), {})
 
 

@@ -14,9 +14,9 @@ Result:   experiments/results/benchmarks.csv
 import click
 import torch
 
-from adtrack.config import parse_layers
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order
+from adtrack.settings import parse_layers
 from experiments.benchmarks.common import data_options, in_turns, merged, open_bench, report
 
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from adtrack.config import BackboneSpec, ImageSpec, PatchCoreSpec
+from adtrack.config import BackboneSpec, ImageSpec
 from adtrack.data.loading import view
 from adtrack.detectors.maps import anomaly_map
-from adtrack.detectors.orders import OrderStore
-from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
 from adtrack.features.backbone import Backbone
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.weights import Trunk, load_trunk
+from tests.detectors.fitting import fitted
 
 VIEW = ImageSpec(256, 224)
 
@@ -44,7 +44,7 @@ def fit(backbone: Backbone, height: int, width: int, folder: Path) -> PatchCore:
     views = torch.stack([view(picture(height, width, seed), VIEW) for seed in range(5)])
     layers = {layer: output.numpy() for layer, output in backbone(views).items()}
     features = FeatureSet("plain", layers, backbone.grids, backbone.device, VIEW.size)
-    return PatchCore.fit(features, PatchCoreSpec(backbone.layers, 3, coreset_fraction=0.05), OrderStore(folder))
+    return fitted(features, PatchCoreSpec(backbone.layers, 3, coreset_fraction=0.05), folder)
 
 
 @pytest.mark.parametrize(

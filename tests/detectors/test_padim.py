@@ -13,12 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from adtrack.config import PadimSpec
-from adtrack.detectors.orders import OrderStore
-from adtrack.detectors.padim import Padim
+from adtrack.detectors.padim import Padim, PadimSpec
 from adtrack.errors import UserError
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
+from tests.detectors.fitting import fitted
 
 CPU = torch.device("cpu")
 VIEW = 64
@@ -44,7 +43,7 @@ def spec(**fields: object) -> PadimSpec:
 
 
 def fit(features: FeatureSet, of: PadimSpec, tmp_path: Path) -> Padim:
-    return Padim.fit(features, of, OrderStore(tmp_path / "orders"))
+    return fitted(features, of, tmp_path / "orders")
 
 
 def anomalibs(of: PadimSpec, layers: list[str], train: Tensor):
@@ -85,7 +84,7 @@ def test_scores_are_those_of_anomalibs_own_model(
     draws = torch.Generator().manual_seed(0)
     train, test = (torch.randn(count, 3, VIEW, VIEW, generator=draws) for count in (9, 4))
     test[2, :, 20:40, 20:40] += 3.0
-    of = PadimSpec(given, dimensions, seed)
+    of = PadimSpec(given, dimensions, seed=seed)
     model = anomalibs(of, anomalib_order, train)
     detector = fit(features_of(model, train), of, tmp_path)
     assert detector.idx.equal(model.idx)

@@ -11,16 +11,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from adtrack.config import PatchCoreSpec
-from adtrack.detectors import patchcore
+from adtrack.detectors import building
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
-from adtrack.detectors.orders import OrderStore
-from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
 from adtrack.features.patches import merge_layers
+from tests.detectors.fitting import fitted
 
 CPU = torch.device("cpu")
 GRID = {"a": Grid(0, 8)}
@@ -99,7 +98,7 @@ def test_an_image_of_bank_patches_scores_zero(b: int) -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 300.0])
 def test_a_batch_has_the_bits_of_its_images(synthetic: Synthetic, tmp_path: Path, scale: float) -> None:
-    detector = PatchCore.fit(synthetic(scale=scale), spec(), OrderStore(tmp_path))
+    detector = fitted(synthetic(scale=scale), spec(), tmp_path)
     test = synthetic(9, seed=1, scale=scale)
     whole = detector.score(test.chunk(0, 9, ("a", "b")))
     for at in range(9):
@@ -124,7 +123,7 @@ def test_the_bank_is_the_greedy_order_of_the_patches(
     patches = all_patches(features, of)
     count = round(fraction * len(patches))
     order = greedy_order(patches, count, seed=of.seed, projection=None)
-    detector = PatchCore.fit(features, of, OrderStore(tmp_path))
+    detector = fitted(features, of, tmp_path)
     assert detector.rows == count and detector.bank.patches.equal(patches[order])
     assert detector.grid == features.grids["a" if "a" in layers else "b"]
     assert detector.megabytes == pytest.approx(count * patches.shape[1] * 4 / 1e6)
@@ -138,13 +137,13 @@ def test_the_order_is_found_in_projected_features_and_the_bank_holds_whole_ones(
     matrix = projection_matrix(12, 4, of.seed)
     projected = torch.cat([part @ matrix for part in patches.split(36)])  # image by image, as the features come
     order = greedy_order(projected, 72, seed=of.seed, projection=None)
-    detector = PatchCore.fit(features, of, OrderStore(tmp_path))
+    detector = fitted(features, of, tmp_path)
     assert detector.bank.patches.equal(patches[order]) and detector.bank.patches.shape == (72, 12)
 
 
 def test_two_fits_are_bit_equal_and_another_seed_is_not(synthetic: Synthetic, tmp_path: Path) -> None:
     first, again, other = (
-        PatchCore.fit(synthetic(), spec(projection=4, seed=seed), OrderStore(tmp_path / name)).bank.patches
+        fitted(synthetic(), spec(projection=4, seed=seed), tmp_path / name).bank.patches
         for name, seed in (("first", 1), ("again", 1), ("other", 2))
     )
     assert first.equal(again) and not first.equal(other)
@@ -154,18 +153,18 @@ def test_a_kept_order_gives_the_same_bank(synthetic: Synthetic, tmp_path: Path) 
     """In any sequence of fractions: read whole, cut, or continued."""
     features = synthetic(12)
     fresh = {
-        fraction: PatchCore.fit(features, spec(coreset_fraction=fraction), OrderStore(tmp_path / str(fraction)))
+        fraction: fitted(features, spec(coreset_fraction=fraction), tmp_path / str(fraction))
         for fraction in (0.05, 0.3, 0.6)
     }
-    shared = OrderStore(tmp_path / "shared")
+    shared = tmp_path / "shared"
     for fraction in (0.3, 0.3, 0.05, 0.6, 0.3):
-        detector = PatchCore.fit(features, spec(coreset_fraction=fraction), shared)
+        detector = fitted(features, spec(coreset_fraction=fraction), shared)
         assert detector.bank.patches.equal(fresh[fraction].bank.patches)
     assert len(list((tmp_path / "shared").glob("*.safetensors"))) == 1
 
 
 def test_whatever_changes_the_order_has_an_order_of_its_own(synthetic: Synthetic, tmp_path: Path) -> None:
-    store = OrderStore(tmp_path)
+    store = tmp_path
     for of in (
         spec(),
         spec(patch_size=1),
@@ -174,11 +173,11 @@ def test_whatever_changes_the_order_has_an_order_of_its_own(synthetic: Synthetic
         spec(projection=None),
         spec(seed=1),
     ):
-        fresh = PatchCore.fit(synthetic(), of, OrderStore(tmp_path / "fresh" / of.layers_text / str(hash(of))))
-        assert PatchCore.fit(synthetic(), of, store).bank.patches.equal(fresh.bank.patches)
-    PatchCore.fit(synthetic(seed=1), spec(), store)
+        fresh = fitted(synthetic(), of, tmp_path / "fresh" / of.title / str(hash(of)))
+        assert fitted(synthetic(), of, store).bank.patches.equal(fresh.bank.patches)
+    fitted(synthetic(seed=1), spec(), store)
     assert len(list(tmp_path.glob("*.safetensors"))) == 7
-    PatchCore.fit(synthetic(), spec(reweight_neighbours=1, coreset_fraction=0.1), store)  # these two do not
+    fitted(synthetic(), spec(reweight_neighbours=1, coreset_fraction=0.1), store)  # these two do not
     assert len(list(tmp_path.glob("*.safetensors"))) == 7
 
 
@@ -186,14 +185,14 @@ def test_a_fraction_that_selects_no_patch_is_refused(synthetic: Synthetic, tmp_p
     with pytest.raises(
         UserError, match=r"at least one patch, but 0\.001 of 216 patches is 0\. Hint: 0\.0046 keeps one"
     ):
-        PatchCore.fit(synthetic(), spec(coreset_fraction=0.001), OrderStore(tmp_path))
+        fitted(synthetic(), spec(coreset_fraction=0.001), tmp_path)
 
 
 def test_a_saved_detector_scores_the_same(synthetic: Synthetic, tmp_path: Path) -> None:
-    detector = PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path / "orders"))
+    detector = fitted(synthetic(), spec(), tmp_path / "orders")
     detector.save(tmp_path / "model")
     read = PatchCore.load(tmp_path / "model", CPU)
-    assert read.spec == detector.spec and read.grids == detector.grids and read.layers == ("a", "b")
+    assert read.spec == detector.spec and read.grids == detector.grids and read.spec.layers == ("a", "b")
     outputs = synthetic(4, seed=1).chunk(0, 4, ("a", "b"))
     one, other = read.score(outputs), detector.score(outputs)
     assert np.array_equal(one.image, other.image) and np.array_equal(one.patches, other.patches)
@@ -227,7 +226,7 @@ def damaged(change: Callable[[dict], object]) -> str:
     ],
 )
 def test_a_damaged_specification_is_refused(synthetic: Synthetic, tmp_path: Path, text: str) -> None:
-    PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path / "orders")).save(tmp_path)
+    fitted(synthetic(), spec(), tmp_path / "orders").save(tmp_path)
     assert PatchCore.load(tmp_path, CPU).rows == 54
     (tmp_path / "detector.json").write_text(text)
     with pytest.raises(UserError, match=r"detector must have a readable detector\.json"):
@@ -235,7 +234,7 @@ def test_a_damaged_specification_is_refused(synthetic: Synthetic, tmp_path: Path
 
 
 def test_a_missing_bank_is_refused(synthetic: Synthetic, tmp_path: Path) -> None:
-    PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path / "orders")).save(tmp_path)
+    fitted(synthetic(), spec(), tmp_path / "orders").save(tmp_path)
     (tmp_path / "bank.safetensors").unlink()
     with pytest.raises(UserError, match="bank"):
         PatchCore.load(tmp_path, CPU)
@@ -245,12 +244,12 @@ def test_an_order_of_patches_that_were_made_otherwise_is_not_taken(
     synthetic: Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The features on disk are the same, but another adtrack may make other patches of them."""
-    store = OrderStore(tmp_path)
-    PatchCore.fit(synthetic(), spec(), store)
+    store = tmp_path
+    fitted(synthetic(), spec(), store)
     with monkeypatch.context() as patch:
-        patch.setattr(patchcore, "merge_layers", lambda *arguments: merge_layers(*arguments).square())
-        found = PatchCore.fit(synthetic(), spec(), store).bank.patches
-        assert found.equal(PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path / "fresh")).bank.patches)
+        patch.setattr(building, "merge_layers", lambda *arguments: merge_layers(*arguments).square())
+        found = fitted(synthetic(), spec(), store).bank.patches
+        assert found.equal(fitted(synthetic(), spec(), tmp_path / "fresh").bank.patches)
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
@@ -259,6 +258,6 @@ def test_an_order_of_patches_that_there_are_not_is_refused(
     synthetic: Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     """Their rows of the bank would be what the memory held before."""
-    monkeypatch.setattr(patchcore, "greedy_order", lambda points, count, **_: torch.tensor([*range(count - 1), place]))
+    monkeypatch.setattr(building, "greedy_order", lambda points, count, **_: torch.tensor([*range(count - 1), place]))
     with pytest.raises(UserError, match="must name patches of the 216 that there are, but 1 of its 54 lie elsewhere"):
-        PatchCore.fit(synthetic(), spec(), OrderStore(tmp_path))
+        fitted(synthetic(), spec(), tmp_path)

@@ -10,19 +10,19 @@ import pytest
 import torch
 from PIL import Image
 
-from adtrack.config import BackboneSpec, ImageSpec, Normalisation, PatchCoreSpec
+from adtrack.config import BackboneSpec, ImageSpec, Normalisation
 from adtrack.data.imageset import image_set
 from adtrack.data.reading import STORED, Reading
 from adtrack.data.splits import Splits
 from adtrack.detectors.maps import anomaly_map
-from adtrack.detectors.orders import OrderStore
-from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.detectors.scorer import Calibration, Scorer, read_scorer
 from adtrack.detectors.seal import seal
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
 from adtrack.features.store import FeatureStore
 from adtrack.features.weights import Trunk, keep_trunk, load_trunk
+from tests.detectors.fitting import fitted
 
 CPU = torch.device("cpu")
 VIEW = ImageSpec(72, 64)
@@ -35,7 +35,7 @@ def scorer(tiny_splits: Splits, tiny_data: Path, tmp_path_factory: pytest.TempPa
     backbone = Backbone(load_trunk(BackboneSpec("resnet18", "random", 1), LAYERS, "demo"), LAYERS, CPU)
     images = image_set(tiny_splits, tiny_data, "train", "clean")
     features = FeatureStore(folder / "features").features(images, backbone, VIEW)
-    detector = PatchCore.fit(features, PatchCoreSpec(LAYERS), OrderStore(folder / "orders"))
+    detector = fitted(features, PatchCoreSpec(LAYERS), folder / "orders")
     return Scorer(backbone, detector, VIEW, Calibration(2.5, 0.25, 4.0), {"class": "part", "trunk_run": "r" * 32})
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from adtrack.config import BackboneSpec, ImageSpec, PatchCoreSpec
+from adtrack.config import BackboneSpec, ImageSpec
 from adtrack.detectors.bank import MemoryBank
-from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
 from adtrack.detectors.scorer import Calibration, Scorer
 from adtrack.detectors.seal import FILE, check_seal, require_all, require_seal, seal, sha256_of
 from adtrack.errors import UserError

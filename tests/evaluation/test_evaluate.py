@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from adtrack.config import ImageSpec
 from adtrack.data.imageset import image_set
 from adtrack.data.splits import Splits
-from adtrack.detectors.base import Scores
+from adtrack.detectors.contract import Scores
 from adtrack.evaluation.evaluate import (
     GOOD_METRICS,
     IMAGE_METRICS,

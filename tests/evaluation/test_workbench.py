@@ -11,8 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from adtrack.config import BackboneSpec, DataSpec, ImageSpec, PadimSpec, PatchCoreSpec
+from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.data import imageset
+from adtrack.detectors.padim import PadimSpec
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.detectors.scorer import Judgement, Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation import workbench as workbench_module
@@ -142,10 +144,7 @@ def test_bank_and_threshold_come_from_the_sets_named(tiny_data: Path) -> None:
 
 def test_padim_goes_the_same_way(tiny_data: Path) -> None:
     bench = workbench(tiny_data)
-    bench.build(bank(0.9))  # its order took longer than PaDiM's Gaussians would be charged
-    charged = bench.orders.seconds
     built = bench.build(PadimSpec(LAYERS, 20), SETS)
-    assert bench.orders.seconds == 0.0 < charged
     for evaluation in built.evaluations:
         assert set(evaluation.metrics) == METRICS and np.isfinite(list(evaluation.metrics.values())).all()
         assert evaluation.threshold == built.scorer.calibration.threshold

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from adtrack.config import BackboneSpec, ImageSpec, PadimSpec, PatchCoreSpec
+from adtrack.config import BackboneSpec, ImageSpec
+from adtrack.detectors.padim import PadimSpec
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.lab.cells import Cells
 from adtrack.lab.setup import Setup
 

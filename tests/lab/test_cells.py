@@ -8,7 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from adtrack.config import PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.lab import cells as cells_module
 from adtrack.lab.cells import Cells, Found
 from adtrack.lab.regimes import bank_cell

@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.trial import Trial, TrialState
 
-from adtrack.config import PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.tuning.space import FRACTIONS, LAYER_RUNS, Space, WithoutRepeats, cell_of, free_cells, layer_runs
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from adtrack.config import BackboneSpec, ImageSpec, PatchCoreSpec
+from adtrack.config import BackboneSpec, ImageSpec
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.lab.setup import Setup
 from adtrack.tracking.registry import moves

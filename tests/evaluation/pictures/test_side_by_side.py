@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from adtrack.config import BackboneSpec, DataSpec, ImageSpec, PatchCoreSpec
+from adtrack.config import BackboneSpec, DataSpec, ImageSpec
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.pictures.sheets import VERDICTS
 from adtrack.evaluation.pictures.side_by_side import SIDE, ComparedImage, Look, compare, comparison_sheet, look

@@ -1,0 +1,122 @@
+"""From the features of good images to the patches of a memory bank, chosen by a greedy order."""
+
+import hashlib
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..config import digest
+from ..errors import UserError
+from ..features.patches import finest, merge_layers
+from ..features.threads import fixed_threads
+from ..progress import bar
+from .bank import MemoryBank
+from .coreset import coreset_count, greedy_order, projection_matrix
+from .orders import OrderStore
+from .training import TrainingSet
+
+if TYPE_CHECKING:  # that file is read before torch, this one after it
+    from .patchcore import PatchCoreSpec
+
+
+@dataclass(frozen=True)
+class BuiltBank:
+    """A bank, the place int64 (rows,) of each row's training image, and the seconds that a kept order has saved."""
+
+    bank: MemoryBank
+    origins: np.ndarray
+    saved_seconds: float
+
+
+def build_bank(train: TrainingSet, spec: "PatchCoreSpec") -> BuiltBank:
+    """Build the bank of good images.
+
+    The patches are made twice, once projected for the greedy order and once in full for the chosen rows, so that memory
+    holds the projected ones and the bank but never all patches. The order is kept beside others in ``train.kept``.
+    """
+    one = train.batch(0, 1)[finest(spec.layers, train.grids)]
+    total = len(train) * one.shape[2] * one.shape[3]
+    count = coreset_count(spec.coreset_fraction, total)
+    # The digest of the first image's patches stands for the code that makes patches: other code, another order.
+    first = hashlib.sha256(next(_projected(train, spec)).cpu().numpy().tobytes()).hexdigest()
+    found_with = {"layers": spec.layers, "patch": spec.patch_size, "projection": spec.projection, "seed": spec.seed}
+    key = digest({"features": train.key, "first": first, **found_with})
+    orders, started = OrderStore(train.kept), time.perf_counter()
+    order = orders.order(key, count, lambda prefix, watch: _greedy(train, spec, count, prefix, watch))
+    saved = max(0.0, orders.seconds - (time.perf_counter() - started))
+    origins = (order // (total // len(train))).numpy()
+    return BuiltBank(MemoryBank(_chosen(train, spec, order)), origins, saved)
+
+
+def _merged(train: TrainingSet, spec: "PatchCoreSpec") -> Iterator[Tensor]:
+    """Patch features (h · w, D) of one image after the other: always in this shape, so that products of them have the
+    same bits however the set is worked through."""
+    for outputs in train.images():
+        yield merge_layers(outputs, spec.layers, train.grids, spec.patch_size).flatten(0, 2)
+
+
+def _greedy(
+    train: TrainingSet, spec: "PatchCoreSpec", count: int, prefix: Tensor | None, watch: Callable[[Tensor], None]
+) -> Tensor:
+    points = _points(train, spec)
+    with bar(count, "Greedy coreset", "patch") as progress:
+
+        def on_progress(order: Tensor) -> None:
+            watch(order)
+            progress.update(len(order) - progress.n)
+
+        return greedy_order(points, count, seed=spec.seed, projection=None, prefix=prefix, on_progress=on_progress)
+
+
+def _projected(train: TrainingSet, spec: "PatchCoreSpec") -> Iterator[Tensor]:
+    """Patches as the greedy order sees them, float32 (h · w, r), of one image after the other."""
+    matrix: Tensor | None = None
+    for at, patches in enumerate(_merged(train, spec)):
+        if at == 0:
+            matrix = projection_matrix(patches.shape[1], spec.projection, spec.seed)
+            matrix = None if matrix is None else matrix.to(patches.device)
+        if matrix is not None:
+            with fixed_threads():
+                patches = patches @ matrix
+        yield patches
+
+
+def _points(train: TrainingSet, spec: "PatchCoreSpec") -> Tensor:
+    """All projected patches, float32 (patches, r), written into one piece of memory."""
+    images = _projected(train, spec)
+    first = next(images)
+    points = first.new_empty(len(train) * len(first), first.shape[1])
+    for at, patches in enumerate(itertools.chain([first], images)):
+        points[at * len(first) : (at + 1) * len(first)] = patches
+    return points
+
+
+def _chosen(train: TrainingSet, spec: "PatchCoreSpec", order: Tensor) -> Tensor:
+    """The full patch features of the chosen patches, in their order: float32 (count, D).
+
+    UserError: the order names patches that do not exist, whose rows nobody would have written.
+    """
+    rank = torch.argsort(order)
+    ascending = order[rank]
+    images = _merged(train, spec)
+    first = next(images)
+    bank = first.new_empty(len(order), first.shape[1])
+    seen = written = 0
+    for patches in itertools.chain([first], images):
+        low, high = torch.searchsorted(ascending, torch.tensor([seen, seen + len(patches)])).tolist()
+        bank[rank[low:high].to(patches.device)] = patches[(ascending[low:high] - seen).to(patches.device)]
+        seen += len(patches)
+        written += high - low
+    if written != len(order):
+        raise UserError(
+            f"a greedy order must name patches of the {seen} that there are, but {len(order) - written} of its "
+            f"{len(order)} lie elsewhere.",
+            "adtrack cache --clear removes the orders that are kept.",
+        )
+    return bank
