@@ -97,7 +97,7 @@ def test_passes_are_counted_by_image_set(tiny_splits, tiny_data: Path) -> None:
 
 
 def test_the_latest_run_of_every_work_is_shown(tmp_path: Path) -> None:
-    from experiments.what_we_found import benchmarks_table
+    from experiments.benchmarks.log import benchmarks_table
 
     log = tmp_path / "benchmarks.csv"
     log.write_text(
@@ -122,7 +122,7 @@ def test_the_latest_run_of_every_work_is_shown(tmp_path: Path) -> None:
 
 
 def test_the_memory_of_the_latest_bank_is_told(tmp_path: Path) -> None:
-    from experiments.what_we_found import memory_sentence
+    from experiments.benchmarks.log import memory_sentence
 
     log = tmp_path / "memory.csv"
     rows = ["work,up to,peak MB", "10 of 1000 × 384,bank,7", "2000 of 20000 × 384,a pass of its own,900"]

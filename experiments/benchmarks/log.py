@@ -14,8 +14,10 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 def benchmarks_table(log: Path = RESULTS / "benchmarks.csv") -> str:
     """One table for each machine with the latest run of every benchmark.
 
-    A row names the seconds of adtrack, and how many times as long the others took.
+    A row names the seconds of adtrack, and how many times as long the others took. Empty if nothing was measured.
     """
+    if not log.exists():
+        return ""
     return "\n".join(_machine_table(rows) for _, rows in pd.read_csv(log).groupby("machine", sort=False))
 
 
@@ -50,7 +52,9 @@ def latest_runs(rows: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def memory_sentence(log: Path = RESULTS / "memory.csv") -> str:
-    """How much memory the largest bank that was measured took at its peak."""
+    """How much memory the latest bank that was measured took at its peak. Empty if none was measured."""
+    if not log.exists():
+        return ""
     rows = pd.read_csv(log)
     work = rows["work"].iloc[-1]
     peaks = rows[rows["work"] == work].drop_duplicates("up to", keep="last").set_index("up to")["peak MB"]
