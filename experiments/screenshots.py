@@ -19,7 +19,7 @@ from PIL import Image
 
 from adtrack.command import run_command
 from adtrack.errors import UserError
-from adtrack.tracking.runs import run_file
+from adtrack.tracking.run_contents import run_file
 from adtrack.tracking.store import open_store, quoted, search_runs
 from adtrack.tuning.finish import REPORT
 from experiments.browser import chromium, mlflow_ui, visit

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from adtrack.errors import UserError
 from adtrack.tracking.models import load_model
-from adtrack.tracking.runs import run_file
+from adtrack.tracking.run_contents import run_file
 from adtrack.tracking.scored_runs import scored_run
 from adtrack.tracking.store import open_store, search_runs
 from adtrack.troubles import TroubleError, disk_trouble, is_full, trouble

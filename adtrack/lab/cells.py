@@ -24,10 +24,11 @@ from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Workbench
 from adtrack.naming import csv_cell, from_csv_cell
 from adtrack.tracking.made_with import log_surroundings
-from adtrack.tracking.runs import RunTags, log_folder, log_metrics, log_params, run_file, run_metrics, tracked_run
+from adtrack.tracking.run import Run
+from adtrack.tracking.run_contents import run_file, run_metrics
+from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import ROLE
-from adtrack.tracking.workers import Worker
+from adtrack.tracking.tags import CELL, NO_STUDY, ROLE, RunTags
 
 _ROOMS = ("data", "features", "detectors", "evaluation")
 _FILE = "scores.csv"
@@ -89,10 +90,10 @@ class Found:
 
 
 class Cells:
-    """The cells of an experiment, below its parent run."""
+    """The cells of an experiment: child runs of the experiment's run ``parent``."""
 
-    def __init__(self, worker: Worker, say: Callable[[str], None]) -> None:
-        self.worker, self.say = worker, say
+    def __init__(self, parent: Run, say: Callable[[str], None]) -> None:
+        self.parent, self.say = parent, say
         self.used: list[Cell] = []
 
     def cell(
@@ -109,7 +110,7 @@ class Cells:
 
     def _known(self, name: str, key: str) -> Cell | None:
         """The newest finished run of this cell; None if there is none, or if its scores have gone."""
-        known = search_runs(f"tags.`adtrack.cell` = {quoted(key)} and attributes.status = 'FINISHED'")
+        known = search_runs(f"tags.`{CELL}` = {quoted(key)} and attributes.status = 'FINISHED'")
         if not known:
             return None
         run_id = known[-1].info.run_id
@@ -133,17 +134,17 @@ class Cells:
         self.say(name)
         classes = ",".join(bench.data.class_name for bench in benches)
         digests = ",".join(bench.digest for bench in benches)
-        tags = RunTags(classes, str(what["method"]), "none", digests)
-        extra = {ROLE: "cell", "adtrack.cell": key}
-        with tracked_run(self.worker, tags, name=name, nested=True, extra=extra) as run_id:
-            log_params({name: str(value) for name, value in what.items()})
-            log_surroundings(benches[0])
+        tags = RunTags(classes, str(what["method"]), NO_STUDY, digests)
+        extra = {ROLE: "cell", CELL: key}
+        with tracked_run(self.parent.worker, tags, name=name, parent=self.parent, extra=extra) as run:
+            run.log_params({name: str(value) for name, value in what.items()})
+            log_surroundings(run, benches[0])
             found = compute()
-            log_metrics(_metrics(found))
+            run.log_metrics(_metrics(found))
             with tempfile.TemporaryDirectory() as scratch:
                 _write([SetScores.of(*evaluation) for evaluation in found.evaluations], Path(scratch) / _FILE)
-                log_folder(Path(scratch))
-        return _read(run_id, reused=False)
+                run.log_folder(Path(scratch))
+        return _read(run.run_id, reused=False)
 
 
 def _surroundings(bench: Workbench) -> dict[str, object]:

@@ -10,13 +10,12 @@ from mlflow.entities import LoggedModel
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 
 from adtrack.detectors.seal import FILE, require_seal, sha256_of
-
-MANIFEST_TAG = "adtrack.manifest"
+from adtrack.tracking.tags import MANIFEST
 
 
 def manifest_tags(bank: Path) -> dict[str, str]:
     """The tag of a model whose files are in ``bank``."""
-    return {MANIFEST_TAG: sha256_of(bank / FILE)}
+    return {MANIFEST: sha256_of(bank / FILE)}
 
 
 def check_told(address: str, bank: Path) -> None:
@@ -31,7 +30,7 @@ def _told(address: str) -> set[str]:
     name, slash, version = address.removeprefix("models:/").rpartition("/")
     if address.startswith("models:/") and slash:
         tags.append(MlflowClient().get_model_version(name, version).tags)
-    return {told[MANIFEST_TAG] for told in tags if MANIFEST_TAG in told}
+    return {told[MANIFEST] for told in tags if MANIFEST in told}
 
 
 def _logged(address: str) -> list[LoggedModel]:

@@ -10,6 +10,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 
 from adtrack.errors import UserError
 from adtrack.tracking.places import artifact_root
+from adtrack.tracking.tags import is_ours
 
 EXPERIMENT = "adtrack"
 _NAME, _ID, _RUN = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"
@@ -55,18 +56,6 @@ def take_joined_run() -> str | None:
     return os.environ.pop(_RUN, None) or None
 
 
-def enter(experiment: str) -> None:
-    """Make it MLflow's active experiment, as MLflow opens runs of no other.
-
-    ``set_experiment`` exports its choice; the variable goes on saying what the user wants.
-    """
-    given = os.environ.get(_ID)
-    mlflow.set_experiment(experiment_id=experiment)
-    os.environ.pop(_ID)
-    if given is not None:
-        os.environ[_ID] = given
-
-
 def experiment_name(experiment: str) -> str:
     """The name of an experiment."""
     return MlflowClient().get_experiment(experiment).name
@@ -87,7 +76,7 @@ def _checked_run() -> Run | None:
         raise _stale(_RUN, "a run that is not deleted", f"{run_id} is")
     if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
         raise _stale(_RUN, "a run that has just begun", f"{run_id} has ended ({run.info.status})")
-    if any(tag.startswith("adtrack.") for tag in run.data.tags):
+    if any(map(is_ours, run.data.tags)):
         raise _stale(_RUN, "a run that has just begun", f"another command has logged to {run_id}")
     return run
 

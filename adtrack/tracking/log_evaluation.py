@@ -4,19 +4,16 @@ import csv
 import json
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.entities import Metric
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 from mlflow.utils.time import get_current_time_millis
-from PIL import Image
 
 from adtrack.config import canonical, from_json
 from adtrack.detectors.scorer import Scorer
@@ -30,30 +27,29 @@ from adtrack.naming import csv_cell, from_csv_cell
 from adtrack.progress import say, track
 from adtrack.tracking.made_with import bank_params, log_surroundings, threshold_params
 from adtrack.tracking.models import log_scorer
-from adtrack.tracking.runs import has_file, log_folder, log_metrics, log_params, run_file, run_tags, set_tags
+from adtrack.tracking.run import Run
+from adtrack.tracking.run_contents import has_file, run_file, run_tags
 
 _NUMBERS = {"scores": ("label", "score", "threshold"), "curves": ("fpr", "pro")}  # columns of tables on a run
 
 
-def log_bank(bench: Workbench, built: Built, *, with_trunk: bool) -> str:
-    """Log a built bank to the active run: parameters, costs, evaluations, data and the model, whose URI it returns."""
-    log_params(bank_params(bench, built.scorer))
-    log_surroundings(bench)
+def log_bank(run: Run, bench: Workbench, built: Built, *, with_trunk: bool) -> str:
+    """Log a built bank to a run: parameters, costs, evaluations, data and the model, whose URI it returns."""
+    run.log_params(bank_params(bench, built.scorer))
+    log_surroundings(run, bench)
     seen = (built.scorer.facts["trained_on"], built.scorer.facts["calibrated_on"])
-    log_data(bench, dict.fromkeys((*seen, *(evaluation.name for evaluation in built.evaluations))))
-    uri = log_scorer(built.scorer, with_trunk=with_trunk)
+    log_data(run, bench, dict.fromkeys((*seen, *(evaluation.name for evaluation in built.evaluations))))
+    uri = log_scorer(run, built.scorer, with_trunk=with_trunk)
     # After the model: MLflow copies the metrics that a run has before to its model, and reads each one's history.
-    log_metrics({f"cost/{key}": value for key, value in built.costs.items()}, _logged_model(uri))
-    log_evaluations(bench, built.scorer, built.evaluations, uri)
+    run.log_metrics({f"cost/{key}": value for key, value in built.costs.items()}, _logged_model(uri))
+    log_evaluations(run, bench, built.scorer, built.evaluations, uri)
     return uri
 
 
-def log_data(bench: Workbench, names: Iterable[str]) -> None:
+def log_data(run: Run, bench: Workbench, names: Iterable[str]) -> None:
     """Log the image sets as MLflow data sets with their digests; only names and digests, never pixels."""
     source = LocalArtifactDatasetSource(str(bench.root / bench.data.class_name))
-    known = {name: _dataset(bench, name) for name in names}
-    sets = [MetaDataset(source, name=called, digest=digest) for called, digest in known.values()]
-    mlflow.log_inputs(sets, contexts=list(known), tags_list=[None] * len(sets))
+    run.log_inputs((name, MetaDataset(source, *_dataset(bench, name))) for name in names)
 
 
 def _dataset(bench: Workbench, name: str) -> tuple[str, str]:
@@ -61,13 +57,13 @@ def _dataset(bench: Workbench, name: str) -> tuple[str, str]:
     return f"{bench.data.class_name}/{name}", bench.images(name).digest[:32]
 
 
-def log_evaluations(bench: Workbench, scorer: Scorer, evaluations: Sequence[Evaluation], model: str) -> None:
-    """Log what evaluations of the model with this URI found, to its run and to the model itself.
+def log_evaluations(run: Run, bench: Workbench, scorer: Scorer, evaluations: Sequence[Evaluation], model: str) -> None:
+    """Log what evaluations of the model with this URI found, to a run and to the model itself.
 
     Metrics; heatmaps, the worst of each kind also where MLflow shows images; a table of the images, what the bank got
     most wrong first; the PRO curve; the splits' manifest and the specification.
     """
-    _log_metrics(bench, evaluations, model)
+    _log_metrics(run, bench, evaluations, model)
     pictures: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -82,20 +78,21 @@ def log_evaluations(bench: Workbench, scorer: Scorer, evaluations: Sequence[Eval
             _table(evaluation).to_json(folder / _table_file(name), orient="split", index=False)
         (folder / "splits.json").write_text(json.dumps(bench.splits.manifest(), indent=1), encoding="utf-8")
         (folder / "spec.json").write_text(spec_text(bench, scorer), encoding="utf-8")
-        log_folder(folder)
-        _show_pictures(pictures)
-    _show_tables([_table_file(evaluation.name) for evaluation in evaluations])
+        run.log_folder(folder)
+        for key, file in pictures.items():
+            run.log_image(file, "/".join(map(ascii_name, key.split("/"))))  # one name over all trials
+    _show_tables(run, [_table_file(evaluation.name) for evaluation in evaluations])
 
 
-def _log_metrics(bench: Workbench, evaluations: Sequence[Evaluation], model: str) -> None:
+def _log_metrics(run: Run, bench: Workbench, evaluations: Sequence[Evaluation], model: str) -> None:
     """In one call, linked to the model and to the data they were measured on."""
     now, model_id = get_current_time_millis(), _logged_model(model)
-    metrics = [
+    points = [
         Metric(f"{evaluation.name}/{key}", value, now, 0, model_id, *_dataset(bench, evaluation.name))
         for evaluation in evaluations
         for key, value in evaluation.metrics.items()
     ]
-    MlflowClient().log_batch(mlflow.active_run().info.run_id, metrics=metrics)
+    run.log_points(points)
 
 
 def _logged_model(uri: str) -> str | None:
@@ -104,19 +101,11 @@ def _logged_model(uri: str) -> str | None:
     return found[1] if found else None
 
 
-def _show_pictures(pictures: Mapping[str, Path]) -> None:
-    """Log pictures where MLflow's image view finds them, one name over all trials."""
-    client, run_id = MlflowClient(), mlflow.active_run().info.run_id
-    for name, file in pictures.items():
-        with Image.open(file) as picture:
-            client.log_image(run_id, picture, key="/".join(map(ascii_name, name.split("/"))), synchronous=True)
-
-
-def _show_tables(files: Sequence[str]) -> None:
+def _show_tables(run: Run, files: Sequence[str]) -> None:
     """Make MLflow show these files as tables. Its ``log_table`` would add the rows to those of an interrupted call."""
-    known = from_json(run_tags(mlflow.active_run().info.run_id).get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
+    known = from_json(run_tags(run.run_id).get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
     new = [{"path": file, "type": "table"} for file in files]
-    set_tags({MLFLOW_LOGGED_ARTIFACTS: json.dumps([*known, *(entry for entry in new if entry not in known)])})
+    run.set_tags({MLFLOW_LOGGED_ARTIFACTS: json.dumps([*known, *(entry for entry in new if entry not in known)])})
 
 
 def _table_file(name: str) -> str:

@@ -11,7 +11,8 @@ from adtrack.data.reading import FULL
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.workbench import Workbench
 from adtrack.settings import setting_texts
-from adtrack.tracking.runs import set_tags
+from adtrack.tracking.run import Run
+from adtrack.tracking.tags import DEVICE, VERSION, WEIGHTS_FELL_BACK, named, package_version
 
 
 def bank_params(bench: Workbench, scorer: Scorer) -> dict[str, str]:
@@ -46,15 +47,15 @@ def threshold_params(scorer: Scorer) -> dict[str, str]:
     return {name: scorer.facts[name] for name in ("threshold_from", "good_quantile") if name in scorer.facts}
 
 
-def log_surroundings(bench: Workbench) -> None:
-    """Versions, device and platform, and whether the weights are a makeshift."""
+def log_surroundings(run: Run, bench: Workbench) -> None:
+    """Log versions, device and platform, and whether the weights are a makeshift, as tags of a run."""
     packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "anomalib", "mlflow")
-    tags = {f"adtrack.version.{package}": version(package) for package in packages}
-    tags |= {"adtrack.version": adtrack.__version__, "adtrack.device": device_name(bench.device)}
-    tags["adtrack.weights_fell_back"] = str(bench.trunk.fell_back).lower()
+    tags = {package_version(package): version(package) for package in packages}
+    tags |= {VERSION: adtrack.__version__, DEVICE: device_name(bench.device)}
+    tags[WEIGHTS_FELL_BACK] = str(bench.trunk.fell_back).lower()
     # Beside the parameter, which ``mlflow run`` has logged as it was asked for: auto.
-    tags |= {f"adtrack.{name}": value for name, value in depth_params(bench).items()}
-    set_tags(tags)
+    tags |= {named(name): value for name, value in depth_params(bench).items()}
+    run.set_tags(tags)
 
 
 def device_name(device: torch.device) -> str:

@@ -11,10 +11,10 @@ from adtrack.detectors import gaussians
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.seal import check_seal, require_all, require_seal
 from adtrack.errors import UserError
-from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.models import ARTIFACT
 from adtrack.tracking.places import local_folder
 from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, require_code
+from adtrack.tracking.tags import MANIFEST
 
 _BANK = f"artifacts/{ARTIFACT}"
 _FILES = ("MLmodel", f"{_BANK}/scorer.json", f"{_BANK}/detector.json")
@@ -33,7 +33,7 @@ def trouble_of(model: LoggedModel | None, loads: bool, told: str | None = None) 
     folder = local_folder(model.artifact_location)
     if not folder:
         return None
-    digests = {digest for digest in (told, model.tags.get(MANIFEST_TAG)) if digest}
+    digests = {digest for digest in (told, model.tags.get(MANIFEST)) if digest}
     return _is_damaged(folder / _BANK, digests) or (_does_not_load(folder / _BANK) if loads else None)
 
 

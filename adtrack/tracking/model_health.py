@@ -10,13 +10,12 @@ from adtrack.features.weights import cached_trunk
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.naming import argument
 from adtrack.progress import track
-from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.model_files import trouble_of
 from adtrack.tracking.places import local_folder
 from adtrack.tracking.registry import CANDIDATE, CHAMPION
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import MODEL, ROLE
-from adtrack.tracking.workers import WORKER_TAG, is_gone
+from adtrack.tracking.tags import MANIFEST, MODEL, ROLE, WORKER
+from adtrack.tracking.workers import is_gone
 
 GROUP = "Models"
 
@@ -48,7 +47,7 @@ def _registered(model: RegisteredModel, models: dict[str, LoggedModel]) -> Check
     found = MlflowClient().search_model_versions(f"name = {quoted(model.name)}", max_results=10_000)
     versions = {int(version.version): version.source.removeprefix("models:/") for version in found}
     aliases = {alias: int(version) for alias, version in sorted(model.aliases.items(), reverse=True)}
-    told = {int(version.version): version.tags.get(MANIFEST_TAG) for version in found}
+    told = {int(version.version): version.tags.get(MANIFEST) for version in found}
     findings = []
     for alias, number in aliases.items():
         if number not in versions:
@@ -102,7 +101,7 @@ def _unsealed(name: str, numbers: Sequence[int]) -> Finding:
         NOTE,
         f"there are no digests of the files of {counted(len(numbers), 'version')} of {name}: "
         f"{', '.join(map(str, numbers))}",
-        f"An earlier adtrack made them, or somebody has taken the tag {MANIFEST_TAG} from version and model. They load "
+        f"An earlier adtrack made them, or somebody has taken the tag {MANIFEST} from version and model. They load "
         "and score as before, but damage to their files may go unnoticed.",
         "The next adtrack tune or build-bank --register makes a version that has them.",
     )
@@ -110,7 +109,7 @@ def _unsealed(name: str, numbers: Sequence[int]) -> Finding:
 
 def _is_sealed(model: LoggedModel | None) -> bool:
     """Whether a model, if there is one, was logged with a manifest of its files."""
-    return model is None or MANIFEST_TAG in model.tags
+    return model is None or MANIFEST in model.tags
 
 
 def _logged(runs: Iterable[Run], models: dict[str, LoggedModel]) -> Check:
@@ -161,9 +160,9 @@ def _uploads(models: dict[str, LoggedModel]) -> list[Check]:
 def _is_left(model: LoggedModel) -> bool:
     """Whether a model's run is adtrack's and nobody works on it any more."""
     run = MlflowClient().get_run(model.source_run_id) if model.source_run_id else None
-    if run is None or WORKER_TAG not in run.data.tags:
+    if run is None or WORKER not in run.data.tags:
         return False
-    return run.info.status != RunStatus.to_string(RunStatus.RUNNING) or is_gone(run.data.tags[WORKER_TAG])
+    return run.info.status != RunStatus.to_string(RunStatus.RUNNING) or is_gone(run.data.tags[WORKER])
 
 
 def _trunks(runs: list[Run]) -> Check:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import adtrack
@@ -27,11 +29,12 @@ from adtrack.findings import first_line
 from adtrack.tracking.digests import check_told, manifest_tags
 from adtrack.tracking.model_card import example, how_to_call
 from adtrack.tracking.registry import VERSIONS_TAG, resolved
+from adtrack.tracking.run import Run
 from adtrack.tracking.scoring_code import FILE, LOADER, require_code, write_scoring_code
+from adtrack.tracking.tags import NOTE
 from adtrack.troubles import trouble
 
 ARTIFACT = "bank"
-_NOTE = "mlflow.note.content"  # what the UI shows as the description
 _NEEDED = ("mlflow", "numpy", "pandas", "pillow", "scipy", "safetensors", "torch", "torchvision")
 _NEEDED += ("filelock", "platformdirs", "tqdm")
 # Images come as a batch of pixels or as a column of files, and MLflow's schemas know only one of the two: the model
@@ -73,8 +76,8 @@ def model_name(scorer: Scorer) -> str:
     return re.sub(r"[/:.%\"']", "-", re.sub(r"(?<=\d)\.(?=\d)", ",", words))
 
 
-def log_scorer(scorer: Scorer, *, with_trunk: bool, name: str | None = None) -> str:
-    """Log the scorer as an MLflow model of the active run, with an example and a page that says how to call it.
+def log_scorer(run: Run, scorer: Scorer, *, with_trunk: bool, name: str | None = None) -> str:
+    """Log the scorer as an MLflow model of a run, with an example and a page that says how to call it.
 
     Returns its ``models:/…`` URI.
     """
@@ -83,12 +86,11 @@ def log_scorer(scorer: Scorer, *, with_trunk: bool, name: str | None = None) -> 
         write_scoring_code(folder)  # first: the manifest, which comes last, lists it too
         scorer.save(folder, with_trunk=with_trunk)
         info = Model.log(
-            artifact_path=None,  # its old name, which the method still asks for
-            name=name or model_name(scorer),
+            artifact_path=None,  # the old name of a model's name, which the method still asks for
             flavor=_Unrehearsed,
-            flavor_name="pyfunc",
+            run_id=run.run_id,
+            model_id=_new_model(run, name or model_name(scorer), manifest_tags(folder)),
             validate_serving_input=False,
-            tags=manifest_tags(folder),
             python_model=str(Path(__file__).with_name(LOADER)),
             artifacts={ARTIFACT: str(folder)},
             pip_requirements=requirements(scorer.detector.spec.method),
@@ -100,22 +102,31 @@ def log_scorer(scorer: Scorer, *, with_trunk: bool, name: str | None = None) -> 
     return info.model_uri
 
 
-def log_whole(scorer: Scorer) -> str:
-    """Log the scorer with its trunk, for the registry: to the active run, which gets one such model only.
+def _new_model(run: Run, name: str, tags: Mapping[str, str]) -> str:
+    """The id of a new logged model of a run, without files. Left to itself, ``Model.log`` would put it into MLflow's
+    active experiment, whatever the run's is."""
+    client = MlflowClient()
+    params = client.get_run(run.run_id).data.params
+    made = client.create_logged_model(run.experiment_id, name, run.run_id, resolve_tags(dict(tags)), params)
+    model_id: str = made.model_id
+    return model_id
+
+
+def log_whole(run: Run, scorer: Scorer) -> str:
+    """Log the scorer with its trunk, for the registry: a run gets one such model only.
 
     A model that a process logged before it died, and before it could register it, is taken as it is.
     """
     name = f"{model_name(scorer)}, with its network"
-    uri = _waiting(name)
+    uri = _waiting(run, name)
     if uri is None:
-        return log_scorer(scorer, with_trunk=True, name=name)
+        return log_scorer(run, scorer, with_trunk=True, name=name)
     _tell_how_to_call(uri)
     return uri
 
 
-def _waiting(name: str) -> str | None:
-    """The model of this name that the active run has complete and that was never registered, as far as there is one."""
-    run = mlflow.active_run().info
+def _waiting(run: Run, name: str) -> str | None:
+    """The run's model of this name that is complete and was never registered, if there is one."""
     asked = f"name = '{name}' AND source_run_id = '{run.run_id}'"
     found = MlflowClient().search_logged_models([run.experiment_id], asked)
     # MLflow's search compares a status with the number that its database has for it.
@@ -124,7 +135,7 @@ def _waiting(name: str) -> str | None:
 
 
 def _tell_how_to_call(uri: str) -> None:
-    mlflow.set_logged_model_tags(uri.removeprefix("models:/"), {_NOTE: how_to_call(uri)})
+    MlflowClient().set_logged_model_tags(uri.removeprefix("models:/"), {NOTE: how_to_call(uri)})
 
 
 def requirements(method: str) -> list[str]:

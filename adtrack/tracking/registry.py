@@ -15,16 +15,14 @@ from mlflow.exceptions import MlflowException
 from adtrack.config import from_json
 from adtrack.errors import UserError
 from adtrack.naming import argument
-from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.model_card import how_to_call
 from adtrack.tracking.store import quoted
-from adtrack.tracking.tags import MODEL
+from adtrack.tracking.tags import CHAMPION_MOVE, MANIFEST, MODEL, REGISTERED, named
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 VERSIONS_TAG = "mlflow.modelVersions"  # by it, which MLflow's client does not set, a model's page shows its versions
-_HISTORY = "adtrack.champion."  # and the move's number, among all versions: a tag of the version that became champion
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,8 @@ def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registe
         with contextlib.suppress(MlflowException):  # it exists
             client.create_registered_model(name, description=how_to_call(f"models:/{name}@{CHAMPION}"))
         known = [found for found in _versions_of_run(name, model.source_run_id) if found.source == model_uri]
-        tags = {f"adtrack.{key}": value for key, value in origin.items()}
-        tags |= {MANIFEST_TAG: model.tags[MANIFEST_TAG]} if MANIFEST_TAG in model.tags else {}
+        tags = {named(key): value for key, value in origin.items()}
+        tags |= {MANIFEST: model.tags[MANIFEST]} if MANIFEST in model.tags else {}
         found = known or [
             client.create_model_version(name, model_uri, model.source_run_id, tags, model_id=model.model_id)
         ]
@@ -127,7 +125,7 @@ def _versions_of_run(name: str, run_id: str) -> list[ModelVersion]:
 
 def registered_as(tags: Mapping[str, str]) -> Registered | None:
     """The version that a run with these tags was registered as, unless it has been deleted since."""
-    name, _, version = tags.get("adtrack.registered", "").rpartition("/")
+    name, _, version = tags.get(REGISTERED, "").rpartition("/")
     if not name or version not in map(str, _tags_by_version(name)):
         return None
     return Registered(name, int(version), _aliases(name).get(CHAMPION) == int(version))
@@ -171,7 +169,7 @@ def move_champion(name: str, move: Move) -> None:
     # The alias first: of a process that is killed in between, the history says too little, but nothing untrue.
     client.set_registered_model_alias(name, CHAMPION, str(move.version))
     text = {key: value for key, value in asdict(move).items() if key != "version"}
-    key = f"{_HISTORY}{max(numbers, default=0) + 1:04}"
+    key = f"{CHAMPION_MOVE}{max(numbers, default=0) + 1:04}"
     client.set_model_version_tag(name, str(move.version), key, json.dumps(text, ensure_ascii=False))
 
 
@@ -234,8 +232,8 @@ def _numbered_moves(name: str) -> list[tuple[int, Move]]:
         for key, text in tags.items():
             # Tags can be edited in the UI: what is no longer a move is left out, and the rest still counts.
             with contextlib.suppress(ValueError, TypeError, KeyError):
-                if key.startswith(_HISTORY):
-                    found.append((int(key.removeprefix(_HISTORY)), _move(version, from_json(text))))
+                if key.startswith(CHAMPION_MOVE):
+                    found.append((int(key.removeprefix(CHAMPION_MOVE)), _move(version, from_json(text))))
     return sorted(found, key=lambda item: item[0])
 
 

@@ -9,22 +9,18 @@ from mlflow.entities import Run
 
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.tracking.health import GROUP
+from adtrack.tracking.spoilt_tags import spoilt
 from adtrack.tracking.store import search_runs
-from adtrack.tracking.tags import CLASS, DIGEST, MODEL, ROLE, STUDY, TRIAL, spoilt
-from adtrack.tracking.workers import WORKER_TAG, end_all, is_gone
+from adtrack.tracking.tags import CLASS, DIGEST, MODEL, ROLE, STUDY, TRIAL, WORKER
+from adtrack.tracking.workers import end_all, is_gone
 
 _LONG = 24 * 3600.0  # seconds: a trial takes minutes, a study hours
 
 
-def run_params(run_id: str) -> dict[str, str]:
-    """The parameters of a run."""
-    return MlflowClient().get_run(run_id).data.params
-
-
 def look_at_runs() -> Check:
     """Runs that say RUNNING: which are at work, which were left behind, which nobody here knows about."""
-    running = [run for run in search_runs("attributes.status = 'RUNNING'") if WORKER_TAG in run.data.tags]
-    gone = [run for run in running if is_gone(run.data.tags[WORKER_TAG])]
+    running = [run for run in search_runs("attributes.status = 'RUNNING'") if WORKER in run.data.tags]
+    gone = [run for run in running if is_gone(run.data.tags[WORKER])]
     old = [run for run in running if run not in gone and not _is_ours(run) and _seconds(run) > _LONG]
     findings = (*_left_behind(gone), *_long_running(old))
     at_work = len(running) - len(gone) - len(old)
@@ -34,7 +30,7 @@ def look_at_runs() -> Check:
 
 def look_at_tags() -> Check:
     """Finished runs that are read by tags which have been edited or deleted."""
-    runs = [run for run in search_runs("attributes.status = 'FINISHED'") if WORKER_TAG in run.data.tags]
+    runs = [run for run in search_runs("attributes.status = 'FINISHED'") if WORKER in run.data.tags]
     lacking = [(run, names) for run in runs if (names := _lacking(run))]
     detail = f"of {counted(len(runs), 'finished run')}" + (f", {len(lacking)} spoilt" if lacking else "")
     if not lacking:
@@ -90,7 +86,7 @@ def _long_running(runs: Sequence[Run]) -> tuple[Finding, ...]:
 
 
 def _host(run: Run) -> str:
-    return run.data.tags[WORKER_TAG].partition("|")[0]
+    return run.data.tags[WORKER].partition("|")[0]
 
 
 def _is_ours(run: Run) -> bool:

@@ -1,50 +1,25 @@
-"""Runs: how they open and end, and their parameters, metrics, tags and files."""
+"""How runs are opened and how they end."""
 
 import contextlib
 import traceback
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunStatus, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.utils.file_utils import local_file_uri_to_path
-from mlflow.utils.time import get_current_time_millis
+from mlflow.entities import RunStatus
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from adtrack.errors import UserError
-from adtrack.tracking.experiment import chosen_experiment, enter, joined_run, take_joined_run
-from adtrack.tracking.places import is_server
+from adtrack.tracking.experiment import chosen_experiment, take_joined_run
 from adtrack.tracking.pointers import pointing
-from adtrack.tracking.store import quoted, search_runs, soon, without_password
-from adtrack.tracking.tags import CLASS, DIGEST, STUDY
-from adtrack.tracking.workers import WORKER_TAG, Worker
-from adtrack.troubles import trouble
+from adtrack.tracking.run import Run
+from adtrack.tracking.run_contents import has_file, run_experiment, run_file
+from adtrack.tracking.store import quoted, search_runs, soon
+from adtrack.tracking.system_metrics import watched
+from adtrack.tracking.tags import STUDY, WORKER, RunTags
+from adtrack.tracking.workers import Worker
 
-NO_STUDY = "none"
 _ERROR_FILE, _PAST = "error.txt", "Past"
-NOTE_TAG = "mlflow.note.content"  # what the tracking UI shows as a run's description, Markdown
-
-
-@dataclass(frozen=True)
-class RunTags:
-    """What every run is found by, parent or child."""
-
-    class_name: str
-    method: str
-    study: str
-    split_digest: str
-
-    def texts(self) -> dict[str, str]:
-        """As MLflow tags."""
-        return {
-            CLASS: self.class_name,
-            "adtrack.method": self.method,
-            STUDY: self.study,
-            DIGEST: self.split_digest,
-        }
 
 
 @contextlib.contextmanager
@@ -54,79 +29,54 @@ def tracked_run(
     *,
     name: str | None = None,
     run_id: str | None = None,
+    parent: Run | None = None,
     experiment: str | None = None,
-    nested: bool = False,
     extra: Mapping[str, str] | None = None,
-) -> Iterator[str]:
+) -> Iterator[Run]:
     """An MLflow run that ends as what happened: FINISHED, KILLED by Ctrl-C, or FAILED with ``error.txt``.
 
-    ``run_id`` opens an existing run again; without it a new one is made in ``experiment``, by default in the one that
-    was chosen. A run that ``mlflow run`` has made there is joined instead; if it has made one elsewhere, or for a run
-    that exists, that one points to this. What an existing run has failed of before is said to be past when it
-    finishes. Yields the run's id.
+    ``run_id`` opens an existing run again. Without it a new run is made: below ``parent``, in the parent's experiment,
+    or else in ``experiment``, by default in the chosen one. A run that ``mlflow run`` has made in that experiment is
+    joined instead of making one. If ``mlflow run`` has made one in another experiment, or if an existing run is opened
+    again, the run of ``mlflow run`` points to this one. Once a reopened run finishes, its old ``error.txt`` says that
+    the error is past.
     """
-    place, pointer = _place(run_id, experiment, nested)
-    texts = {**tags.texts(), WORKER_TAG: worker.name, **(extra or {})}
+    texts = {**tags.texts(), WORKER: worker.name, **(extra or {})}
     if name and not run_id:
-        texts["mlflow.runName"] = name
-    # The tags come with the run: killed at any moment, it can be found and ended.
-    enter(place)
-    run = mlflow.start_run(run_id=run_id, nested=nested, tags=texts)
+        texts[MLFLOW_RUN_NAME] = name
+    if run_id:
+        run, pointer = _resumed(run_id, worker, texts), take_joined_run()
+    elif parent:
+        run, pointer = _new(parent.experiment_id, worker, {**texts, MLFLOW_PARENT_RUN_ID: parent.run_id}), None
+    else:
+        run, pointer = _first(experiment or chosen_experiment(), worker, texts)
     try:
-        with pointing(pointer, run.info, texts):
-            yield run.info.run_id
+        with watched(run.run_id, resumed=run_id is not None), pointing(pointer, run, texts):
+            yield run
     except KeyboardInterrupt:
-        _end_after_error(RunStatus.KILLED)
+        _end_after_error(run, RunStatus.KILLED)
         raise
     except BaseException:
         with contextlib.suppress(Exception), soon():
-            mlflow.log_text(traceback.format_exc(), _ERROR_FILE)
-        _end_after_error(RunStatus.FAILED)
+            run.log_text(traceback.format_exc(), _ERROR_FILE)
+        _end_after_error(run, RunStatus.FAILED)
         raise
-    mlflow.end_run()
+    MlflowClient().set_terminated(run.run_id)
     if run_id is not None:
-        _put_error_in_the_past(run.info.run_id)
-
-
-def _end_after_error(status: int) -> None:
-    """End the active run if the store still answers: what went wrong first is what the user must see."""
-    with contextlib.suppress(Exception), soon():
-        mlflow.end_run(RunStatus.to_string(status))
-
-
-def _place(run_id: str | None, experiment: str | None, nested: bool) -> tuple[str, str | None]:
-    """The experiment to open a run in, and the run of ``mlflow run`` that is not to be joined."""
-    if nested:
-        return mlflow.active_run().info.experiment_id, None
-    place = run_experiment(run_id) if run_id else experiment or chosen_experiment()
-    joined = joined_run()
-    if joined is None or (run_id is None and run_experiment(joined) == place):
-        return place, None
-    return place, take_joined_run()
-
-
-def _put_error_in_the_past(run_id: str) -> None:
-    """Say in front of ``error.txt``, if there is one, that the run has finished since."""
-    if not has_file(run_id, _ERROR_FILE):
-        return
-    text = run_file(run_id, _ERROR_FILE).read_text(encoding="utf-8")
-    if not text.startswith(_PAST):
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        text = f"{_PAST}: the run went on and finished, {now}. What had stopped it before:\n\n{text}"
-        MlflowClient().log_text(run_id, text, _ERROR_FILE)
+        _put_error_in_the_past(run)
 
 
 @contextlib.contextmanager
-def reopened_run(run_id: str, worker: Worker) -> Iterator[None]:
+def reopened_run(run_id: str, worker: Worker) -> Iterator[Run]:
     """A finished run to which ``worker`` logs more: whatever happens meanwhile, what it held is still finished."""
-    enter(run_experiment(run_id))
-    mlflow.start_run(run_id=run_id, nested=True, tags={WORKER_TAG: worker.name})
+    run = _resumed(run_id, worker, {WORKER: worker.name})
     try:
-        yield
+        with watched(run_id, resumed=True):
+            yield run
     except BaseException:
-        _end_after_error(RunStatus.FINISHED)
+        _end_after_error(run, RunStatus.FINISHED)
         raise
-    mlflow.end_run()
+    MlflowClient().set_terminated(run_id)
 
 
 def end_open(study: str, run_ids: Collection[str]) -> None:
@@ -137,81 +87,44 @@ def end_open(study: str, run_ids: Collection[str]) -> None:
             MlflowClient().set_terminated(run.info.run_id)
 
 
-def log_params(params: Mapping[str, str]) -> None:
-    """Log parameters that the run does not have yet: ``mlflow run`` logs those it was given, in its own words."""
-    run_id = mlflow.active_run().info.run_id
-    known = MlflowClient().get_run(run_id).data.params
-    missing = [Param(key, value) for key, value in params.items() if key not in known]
-    MlflowClient().log_batch(run_id, params=missing)
+def _first(experiment: str, worker: Worker, tags: Mapping[str, str]) -> tuple[Run, str | None]:
+    """The run of ``mlflow run`` if it is in this experiment; else a new run, and that of ``mlflow run`` as its pointer,
+    if there is one."""
+    joined = take_joined_run()
+    if joined and run_experiment(joined) == experiment:
+        return _resumed(joined, worker, tags), None
+    return _new(experiment, worker, tags), joined
 
 
-def log_metrics(metrics: Mapping[str, float], model_id: str | None = None, step: int = 0) -> None:
-    """Log metrics of the active run in one call, linked to one of its models if ``model_id`` names it.
+def _new(experiment: str, worker: Worker, tags: Mapping[str, str]) -> Run:
+    """A new run. Its tags come with it: whenever this process is killed, the run can be found and ended.
 
-    Values of different ``step`` are points of a curve.
+    ``resolve_tags`` adds what MLflow's pages show of every run: the user, the command and the commit.
     """
-    now = get_current_time_millis()
-    found = [Metric(key, float(value), now, step, model_id) for key, value in metrics.items()]
-    MlflowClient().log_batch(mlflow.active_run().info.run_id, metrics=found)
+    made = MlflowClient().create_run(experiment, tags=resolve_tags(dict(tags)))
+    return Run(made.info.run_id, experiment, worker)
 
 
-def set_tags(tags: Mapping[str, str]) -> None:
-    """Set tags of the active run in one call."""
-    MlflowClient().log_batch(mlflow.active_run().info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+def _resumed(run_id: str, worker: Worker, tags: Mapping[str, str]) -> Run:
+    """A run that exists, made RUNNING again."""
+    run = Run(run_id, run_experiment(run_id), worker)
+    MlflowClient().update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+    run.set_tags(tags)
+    return run
 
 
-def run_tags(run_id: str) -> dict[str, str]:
-    """The tags of a run."""
-    return MlflowClient().get_run(run_id).data.tags
+def _end_after_error(run: Run, status: int) -> None:
+    """End a run if the store still answers: what went wrong first is what the user must see."""
+    with contextlib.suppress(Exception), soon():
+        MlflowClient().set_terminated(run.run_id, RunStatus.to_string(status))
 
 
-def run_metrics(run_id: str) -> dict[str, float]:
-    """The metrics of a run."""
-    return MlflowClient().get_run(run_id).data.metrics
-
-
-def run_experiment(run_id: str) -> str:
-    """The id of the experiment that a run belongs to."""
-    return MlflowClient().get_run(run_id).info.experiment_id
-
-
-def has_file(run_id: str, path: str) -> bool:
-    """Whether a run has an artifact at this place."""
-    folder = path.rpartition("/")[0] or None
-    return path in {item.path for item in MlflowClient().list_artifacts(run_id, folder)}
-
-
-def run_file(run_id: str, path: str) -> Path:
-    """A file among a run's artifacts, fetched if the store is elsewhere. UserError if it is not there."""
-    try:
-        return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path))
-    except (MlflowException, OSError) as error:
-        raise trouble(error) or UserError(
-            f"run {run_id} must have the artifact {path}, but it is not to be had ({str(error).splitlines()[0]}).",
-            "adtrack doctor shows what else has gone.",
-        ) from error
-
-
-def log_folder(folder: Path) -> None:
-    """Log everything in ``folder`` to the active run, in one call."""
-    mlflow.log_artifacts(str(folder))
-
-
-def keep_file(run_id: str, file: Path, place: str) -> None:
-    """Keep a file among the run's artifacts, if it is not there yet."""
-    if not has_file(run_id, f"{place}/{file.name}"):
-        MlflowClient().log_artifact(run_id, str(file), place)
-
-
-def artifact_place(path: str) -> str:
-    """Where the active run keeps ``path``: a folder if the store is on this machine, a page if it has a server."""
-    page = run_page()
-    return f"{page}/artifacts/{path}" if page else local_file_uri_to_path(mlflow.get_artifact_uri(path))
-
-
-def run_page() -> str | None:
-    """The active run's page in the UI of the tracking server, None if the store has no server."""
-    uri, run = mlflow.get_tracking_uri(), mlflow.active_run().info
-    if not is_server(uri):
-        return None
-    return f"{without_password(uri).rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+def _put_error_in_the_past(run: Run) -> None:
+    """Say in front of ``error.txt``, if there is one, that the run has finished since."""
+    if not has_file(run.run_id, _ERROR_FILE):
+        return
+    text = run_file(run.run_id, _ERROR_FILE).read_text(encoding="utf-8")
+    if not text.startswith(_PAST):
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        text = f"{_PAST}: the run went on and finished, {now}. What had stopped it before:\n\n{text}"
+        run.log_text(text, _ERROR_FILE)

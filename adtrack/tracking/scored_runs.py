@@ -17,9 +17,9 @@ from adtrack.evaluation.paired_comparison import SetScores
 from adtrack.evaluation.resampling import Sample
 from adtrack.naming import from_csv_cell
 from adtrack.tracking.registry import resolved
-from adtrack.tracking.runs import run_file
+from adtrack.tracking.run_contents import run_file
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import CLASS, DIGEST, MODEL, ROLE
+from adtrack.tracking.tags import BEST_RUN, CLASS, DIGEST, MODEL, REGISTERED, ROLE
 from adtrack.troubles import trouble
 
 _ORDER = (*VAL_SETS, *TEST_SETS)
@@ -64,7 +64,7 @@ def scored_run(asked: str) -> ScoredRun:
         places |= dict.fromkeys(_score_sets(found.info.run_id), found.info.run_id)
         metrics |= found.data.metrics
     if not places:
-        best = tags.get("adtrack.best_run")
+        best = tags.get(BEST_RUN)
         raise UserError(
             f"a run must hold scores image by image, but {asked} has none.",
             f"it is a study: its best trial is run {best}." if best else "trials, banks and evaluations hold them.",
@@ -176,7 +176,7 @@ def _run_of_prefix(asked: str) -> str:
 def _evaluations(run: Run) -> list[Run]:
     """The runs that ``adtrack evaluate`` made of the run's model on the same splits, the latest first."""
     tags = run.data.tags
-    models = {tags.get(MODEL, ""), f"models:/{tags.get('adtrack.registered', '')}"}
+    models = {tags.get(MODEL, ""), f"models:/{tags.get(REGISTERED, '')}"}
     condition = f"tags.`{ROLE}` = 'evaluation' and tags.`{DIGEST}` = "
     found = search_runs(f"{condition}{quoted(tags[DIGEST])} and attributes.status = 'FINISHED'")
     of_model = [one for one in reversed(found) if one.data.tags.get(MODEL) in models]

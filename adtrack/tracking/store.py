@@ -12,7 +12,7 @@ import mlflow
 from mlflow import MlflowClient
 
 from adtrack.errors import UserError
-from adtrack.tracking.experiment import chosen_experiment, enter
+from adtrack.tracking.experiment import chosen_experiment
 from adtrack.tracking.layout import is_half_laid, lay_out_store, mend_half_laid
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.moved import refuse_moved
@@ -22,8 +22,9 @@ from adtrack.troubles import disk_trouble
 
 
 def open_store() -> str:
-    """Point MLflow to the store, made if need be, and to the experiment that runs go to; returns the store's URI."""
-    return _opened(lambda: enter(chosen_experiment()))
+    """Point MLflow to the store, and make the store and the experiment that runs go to if need be; returns the store's
+    URI."""
+    return _opened(chosen_experiment)
 
 
 def reach_store() -> str:

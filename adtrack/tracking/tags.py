@@ -1,37 +1,71 @@
-"""Tags that runs are read by: in the tracking UI anyone may edit or delete them."""
+"""The names of all tags by which adtrack finds and describes runs, models and versions; runs carry them for ever."""
 
-from collections.abc import Iterable, Iterator
-from functools import cache
+from dataclasses import dataclass
 
-from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from adtrack.progress import say
+_OURS = "adtrack."
 
-CLASS, STUDY, DIGEST, TRIAL = "adtrack.class", "adtrack.study", "adtrack.split_digest", "adtrack.trial"
-MODEL, ROLE = "adtrack.model", "adtrack.role"
-_DIGITS = 10  # no study has so many trials, and Python refuses numbers of thousands of digits, which a tag may have
+# Every run: what it is about, what part it plays, who works on it.
+CLASS, METHOD, STUDY, DIGEST = "adtrack.class", "adtrack.method", "adtrack.study", "adtrack.split_digest"
+ROLE = "adtrack.role"  # bank, evaluation, study, trial, experiment, cell, pointer
+WORKER = "adtrack.worker"
+NO_STUDY = "none"  # the value of STUDY on a run of no study
+
+# What a run was made with.
+VERSION, DEVICE = "adtrack.version", "adtrack.device"
+WEIGHTS_FELL_BACK = "adtrack.weights_fell_back"
+
+# Runs with a model.
+MODEL = "adtrack.model"  # its URI
+REGISTERED = "adtrack.registered"  # adtrack-zipper/3, once it is a version
+
+# A trial, and the run of a study.
+TRIAL = "adtrack.trial"  # its number
+FEASIBLE = "adtrack.feasible"
+STUDY_KEY = "adtrack.study_key"  # tells a study from one of the same name in another Optuna storage
+STORAGE = "adtrack.storage"  # where Optuna keeps the trials, without a password
+BEST_RUN, BEST_TRIAL = "adtrack.best_run", "adtrack.best_trial"
+WRITTEN_UP = "adtrack.written_up"  # by which worker, and after which trials
+CONTINUED_IN = "adtrack.continued_in"  # the run that holds the study now
+
+# An experiment and its cells.
+EXPERIMENT, CELL, CELLS = "adtrack.experiment", "adtrack.cell", "adtrack.cells"
+
+# The run that ``mlflow run`` has made elsewhere: where things are logged instead.
+LOGGED_IN = "adtrack.logged_in"
+
+# A logged model and the versions that are made of it.
+MANIFEST = "adtrack.manifest"  # SHA-256 of the manifest of the model's files
+CHAMPION_MOVE = "adtrack.champion."  # and the move's number: of the version that became champion
+
+NOTE = MLFLOW_RUN_NOTE  # MLflow's own: the description that its pages show, Markdown
 
 
-def whole(runs: Iterable[Run], *names: str) -> Iterator[Run]:
-    """The runs that have these tags, ``TRIAL`` as a number; the others are left out and named."""
-    for run in runs:
-        lacking = spoilt(run, *names)
-        if lacking:
-            leave_out(run.info.run_id, " and ".join(lacking))
-        else:
-            yield run
+def named(name: str) -> str:
+    """The tag for something that has a name already: a parameter, or a package's version."""
+    return f"{_OURS}{name}"
 
 
-def spoilt(run: Run, *names: str) -> list[str]:
-    """Those of these tags that the run does not have, or not as it must."""
-    return [name for name in names if not _is_sound(name, run.data.tags.get(name, ""))]
+def package_version(package: str) -> str:
+    """The tag for the version of a package."""
+    return f"{VERSION}.{package}"
 
 
-def _is_sound(name: str, value: str) -> bool:
-    return value.isdecimal() and len(value) < _DIGITS if name == TRIAL else bool(value)
+def is_ours(tag: str) -> bool:
+    """Whether adtrack has set this tag."""
+    return tag.startswith(_OURS)
 
 
-@cache  # a command reads its runs many times, and says so once
-def leave_out(run_id: str, tags: str) -> None:
-    """Say that a run is left out because of these tags."""
-    say(f"Run {run_id} is left out: its {tags} has been edited or deleted. mlflow ui can put it back among its tags.")
+@dataclass(frozen=True)
+class RunTags:
+    """What every run is found by, parent or child."""
+
+    class_name: str
+    method: str
+    study: str
+    split_digest: str
+
+    def texts(self) -> dict[str, str]:
+        """The same as MLflow tags."""
+        return {CLASS: self.class_name, METHOD: self.method, STUDY: self.study, DIGEST: self.split_digest}

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from adtrack.errors import UserError
 from adtrack.tracking.experiment import deleted_experiment
+from adtrack.tracking.spoilt_tags import leave_out, whole
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import CLASS, DIGEST, MODEL, ROLE, STUDY, TRIAL, leave_out, whole
+from adtrack.tracking.tags import CLASS, CONTINUED_IN, DIGEST, FEASIBLE, MODEL, ROLE, STORAGE, STUDY, TRIAL
 
 _CONTINUED = "continued study"
-STORAGE_TAG = "adtrack.storage"  # of a study's run: where Optuna keeps its trials, without a password
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def study_trials(study: str) -> list[TrialRecord]:
 def _name_strays(study: str) -> None:
     """Name the finished runs below the study's that have lost the tags which say that they are its trials."""
     parent = study_parent(study)
-    condition = f"tags.`mlflow.parentRunId` = '{parent}' and attributes.status = 'FINISHED'"
+    condition = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and attributes.status = 'FINISHED'"
     for run in search_runs(condition) if parent else ():
         lost = [name for name, value in ((STUDY, study), (ROLE, "trial")) if run.data.tags.get(name) != value]
         if lost:
@@ -86,7 +87,7 @@ def _record(run: Run) -> TrialRecord:
         run_id=run.info.run_id,
         params=run.data.params,
         metrics=run.data.metrics,
-        feasible=tags.get("adtrack.feasible", "true") == "true",
+        feasible=tags.get(FEASIBLE, "true") == "true",
     )
 
 
@@ -99,14 +100,14 @@ def adopt_trials(study: str, parent: str) -> None:
     client = MlflowClient()
     for run in search_runs(f"tags.`{STUDY}` = {quoted(study)}"):
         role, run_id = run.data.tags.get(ROLE), run.info.run_id
-        if role == "trial" and run.data.tags.get("mlflow.parentRunId") != parent:
-            client.set_tag(run_id, "mlflow.parentRunId", parent)
+        if role == "trial" and run.data.tags.get(MLFLOW_PARENT_RUN_ID) != parent:
+            client.set_tag(run_id, MLFLOW_PARENT_RUN_ID, parent)
         elif role == "study" and run_id != parent:
             client.set_tag(run_id, ROLE, _CONTINUED)
-            client.set_tag(run_id, "adtrack.continued_in", parent)
-        elif run_id == parent and "adtrack.continued_in" in run.data.tags:  # it is taken up again
+            client.set_tag(run_id, CONTINUED_IN, parent)
+        elif run_id == parent and CONTINUED_IN in run.data.tags:  # it is taken up again
             client.set_tag(run_id, ROLE, "study")
-            client.delete_tag(run_id, "adtrack.continued_in")
+            client.delete_tag(run_id, CONTINUED_IN)
 
 
 def study_parent(study: str) -> str | None:
@@ -141,7 +142,7 @@ def parent_in(experiment: str, study: str) -> str | None:
 def study_storages() -> dict[str, str]:
     """Where the trials of the store's studies are kept, by name, as far as their runs say so."""
     runs = whole(search_runs(f"tags.`{ROLE}` = 'study'"), STUDY)
-    return {run.data.tags[STUDY]: run.data.tags[STORAGE_TAG] for run in runs if STORAGE_TAG in run.data.tags}
+    return {run.data.tags[STUDY]: run.data.tags[STORAGE] for run in runs if STORAGE in run.data.tags}
 
 
 def latest_studies(class_name: str | None) -> list[str]:

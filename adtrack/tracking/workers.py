@@ -13,9 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from adtrack.tracking.locks import writable
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import ROLE, STUDY
-
-WORKER_TAG = "adtrack.worker"
+from adtrack.tracking.tags import ROLE, STUDY, WORKER
 
 
 class Worker:
@@ -62,7 +60,7 @@ def end_left_behind(study: str) -> list[str]:
     A trial that has its objective had done its work, or had been opened again to be tested: it is FINISHED.
     """
     running = search_runs(f"tags.`{STUDY}` = {quoted(study)} and attributes.status = 'RUNNING'")
-    return end_all([run for run in running if is_gone(run.data.tags.get(WORKER_TAG))])
+    return end_all([run for run in running if is_gone(run.data.tags.get(WORKER))])
 
 
 def end_all(runs: Sequence[Run]) -> list[str]:
@@ -84,4 +82,4 @@ def end_killed(run_id: str) -> None:
 def hold_run(run_id: str, worker: Worker) -> None:
     """Say that ``worker`` is at work below this run: another one that shared it may have been stopped meanwhile."""
     MlflowClient().update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    MlflowClient().set_tag(run_id, WORKER_TAG, worker.name)
+    MlflowClient().set_tag(run_id, WORKER, worker.name)

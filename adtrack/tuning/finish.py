@@ -12,25 +12,17 @@ from adtrack.reporting.files import write_text
 from adtrack.tracking.log_evaluation import log_evaluations
 from adtrack.tracking.models import load_model, log_whole
 from adtrack.tracking.registry import Registered, model_of_version, register, registered_as
-from adtrack.tracking.runs import (
-    NOTE_TAG,
-    artifact_place,
-    end_open,
-    log_folder,
-    log_metrics,
-    reopened_run,
-    run_experiment,
-    run_page,
-    run_tags,
-    set_tags,
-)
+from adtrack.tracking.run import Run
+from adtrack.tracking.run_contents import run_tags
+from adtrack.tracking.runs import end_open, reopened_run
+from adtrack.tracking.tags import BEST_RUN, BEST_TRIAL, NOTE, REGISTERED, WRITTEN_UP
 from adtrack.tracking.trials import TrialRecord, study_trials, trial_model
 from adtrack.tuning.note import study_note
 from adtrack.tuning.plots import write_figures
 from adtrack.tuning.quality import about
 from adtrack.tuning.ranking import tie_in_words
 from adtrack.tuning.report import Story, study_page
-from adtrack.tuning.runner import WRITTEN_UP_TAG, Trials
+from adtrack.tuning.runner import Trials
 from adtrack.tuning.study import best_of
 from adtrack.tuning.tables import alarms_in_words, write_tables
 
@@ -74,17 +66,17 @@ def finish(trials: Trials) -> StudyResult:
     state = f"{len(records)} trials, {best.run_id}, {registered.text}"
     if not _is_written_up(trials, state):
         write_summary(trials, records, best, registered)
-        set_tags({WRITTEN_UP_TAG: f"{trials.worker.name}: {state}"})
-    page = run_page()
+        trials.parent.set_tags({WRITTEN_UP: f"{trials.worker.name}: {state}"})
+    page = trials.parent.page
     return StudyResult(
         trials.name,
-        trials.parent,
+        trials.parent.run_id,
         best,
         trials=len(records),
         failed=sum("error" in trial.user_attrs for trial in trials.study.get_trials(deepcopy=False)),
         registered=registered,
-        tables=artifact_place("tables/best_trials.html" if page else "tables"),  # a page shows no folder
-        report=artifact_place(REPORT),
+        tables=trials.parent.artifact_place("tables/best_trials.html" if page else "tables"),  # a page shows no folder
+        report=trials.parent.artifact_place(REPORT),
         unmarked=trials.bench.splits.unmarked,
         remarks=tuple(filter(None, (tie_in_words(records), alarms_in_words(best)))),
         page=page,
@@ -103,31 +95,31 @@ def _end_reopened(trials: Trials) -> None:
 def _is_written_up(trials: Trials, state: str) -> bool:
     """Whether another process has written this up since this one began. What earlier calls wrote is written anew: it
     may be an older adtrack's, or have been deleted."""
-    found = run_tags(trials.parent).get(WRITTEN_UP_TAG, "")
+    found = run_tags(trials.parent.run_id).get(WRITTEN_UP, "")
     return found != trials.written_up and found.endswith(f": {state}")
 
 
 def _test_and_register(trials: Trials, best: TrialRecord) -> Registered:
     class_name = trials.bench.data.class_name
-    with reopened_run(best.run_id, trials.worker):
+    with reopened_run(best.run_id, trials.worker) as run:
         # A process that died while it registered the bank has tested it before.
-        whole = model_of_version(class_name, best.run_id) or _test(trials.bench, best)
+        whole = model_of_version(class_name, best.run_id) or _test(run, trials.bench, best)
         origin = {"study": best.study, "split_digest": trials.bench.digest, "run_id": best.run_id}
         registered = register(class_name, whole, origin)
-        set_tags({"adtrack.registered": registered.text})
+        run.set_tags({REGISTERED: registered.text})
     return registered
 
 
-def _test(bench: Workbench, best: TrialRecord) -> str:
-    """Measure the best bank on Test, and log that and the whole model to the active run: its URI.
+def _test(run: Run, bench: Workbench, best: TrialRecord) -> str:
+    """Measure the best bank on Test, and log that and the whole model to its run; returns the URI of the model.
 
     The time an image takes is measured anew: now no trial of the study shares the machine.
     """
     scorer = load_model(trial_model(best), bench.device).scorer
     evaluations = [bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in TEST_SETS]
-    whole = log_whole(scorer)
-    log_evaluations(bench, scorer, evaluations, whole)
-    log_metrics({"cost/score_ms": bench.milliseconds(scorer)})
+    whole = log_whole(run, scorer)
+    log_evaluations(run, bench, scorer, evaluations, whole)
+    run.log_metrics({"cost/score_ms": bench.milliseconds(scorer)})
     return whole
 
 
@@ -140,6 +132,6 @@ def write_summary(trials: Trials, records: list[TrialRecord], best: TrialRecord,
         write_text(folder / REPORT, study_page(story))
         write_tables(records, folder / "tables")
         write_figures(records, folder / "plots", objective_name=spec.objective_name)
-        log_folder(folder)
-    note = study_note(story, run_experiment(trials.parent), trials.parent)
-    set_tags({"adtrack.best_run": best.run_id, "adtrack.best_trial": str(best.number), NOTE_TAG: note})
+        trials.parent.log_folder(folder)
+    note = study_note(story, trials.parent.experiment_id, trials.parent.run_id)
+    trials.parent.set_tags({BEST_RUN: best.run_id, BEST_TRIAL: str(best.number), NOTE: note})

@@ -13,7 +13,7 @@ from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.naming import argument
 from adtrack.tracking.layout import database_tables
 from adtrack.tracking.locks import one_at_a_time
-from adtrack.tracking.run_health import run_params
+from adtrack.tracking.run_contents import run_params
 from adtrack.tracking.sqlite import check_sqlite
 from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.trials import study_parent, study_storages, study_trials

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
@@ -20,8 +20,10 @@ from adtrack.features.weights import keep_trunk
 from adtrack.progress import duration
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.log_evaluation import log_bank
-from adtrack.tracking.runs import RunTags, keep_file, log_metrics, run_tags, set_tags, tracked_run
-from adtrack.tracking.tags import MODEL, ROLE, TRIAL
+from adtrack.tracking.run import Run
+from adtrack.tracking.run_contents import run_tags
+from adtrack.tracking.runs import tracked_run
+from adtrack.tracking.tags import FEASIBLE, MODEL, ROLE, TRIAL, WRITTEN_UP, RunTags
 from adtrack.tracking.trials import adopt_trials, study_trials
 from adtrack.tracking.workers import Worker, end_left_behind, hold_run
 from adtrack.troubles import trouble
@@ -30,7 +32,6 @@ from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.standing import show_standing
 from adtrack.tuning.storage import put_in_order
 
-WRITTEN_UP_TAG = "adtrack.written_up"
 _PAUSE = 2  # seconds between two looks at what other processes are doing
 
 
@@ -58,7 +59,7 @@ class Trials:
     storage: str
     worker: Worker
     say: Callable[[str], None]
-    parent: str = ""
+    parent: Run = field(init=False)  # set once it is open
     written_up: str = ""  # what the parent's tag of that name said when this process began
     given_up: bool = False  # by other processes: the trial that this one began last
 
@@ -80,12 +81,12 @@ class Trials:
         """Only one of the processes that work on this study is in the ``with`` block for ``what`` at a time."""
         return one_at_a_time(self.storage, f"{self.name}/{what}")
 
-    def open_parent(self, run_id: str) -> None:
+    def open_parent(self, run: Run) -> None:
         """Take over what an earlier call of the study left, and keep the trunk where trials' models look for it."""
-        self.parent, self.written_up = run_id, run_tags(run_id).get(WRITTEN_UP_TAG, "")
+        self.parent, self.written_up = run, run_tags(run.run_id).get(WRITTEN_UP, "")
         end_left_behind(self.name)
-        adopt_trials(self.name, run_id)
-        keep_file(run_id, keep_trunk(self.bench.trunk), "trunk")
+        adopt_trials(self.name, run.run_id)
+        run.keep_file(keep_trunk(self.bench.trunk), "trunk")
 
     def run(self) -> None:
         """Run trials until ``spec.trials`` are finished or every cell of the space has been tried.
@@ -148,14 +149,14 @@ class Trials:
         trial.set_user_attr("worker", self.worker.name)
         cell = self.spec.space.suggest(trial)
         turn.close()
-        hold_run(self.parent, self.worker)
+        hold_run(self.parent.run_id, self.worker)
         bank = Space.spec(cell, self.bank)
         extra = {ROLE: "trial", TRIAL: str(trial.number)}
         name = f"{trial.number}: {bank.title}"
         try:
-            with tracked_run(self.worker, self.tags, name=name, nested=True, extra=extra) as run_id:
-                trial.set_user_attr("run_id", run_id)
-                values = self._work(trial, bank)
+            with tracked_run(self.worker, self.tags, name=name, parent=self.parent, extra=extra) as run:
+                trial.set_user_attr("run_id", run.run_id)
+                values = self._work(run, trial, bank)
                 self.given_up = self._latest().state != TrialState.RUNNING
                 if self.given_up:
                     raise GivenUpError
@@ -167,19 +168,19 @@ class Trials:
                 trial.set_user_attr("error", f"{type(error).__name__}: {error}"[:500])
             raise
 
-    def _work(self, trial: Trial, bank: PatchCoreSpec) -> tuple[float, ...]:
+    def _work(self, run: Run, trial: Trial, bank: PatchCoreSpec) -> tuple[float, ...]:
         built = self.bench.build(bank)
-        built.scorer.facts["trunk_run"] = self.parent
-        uri = log_bank(self.bench, built, with_trunk=False)
+        built.scorer.facts["trunk_run"] = self.parent.run_id
+        uri = log_bank(run, self.bench, built, with_trunk=False)
         metrics = {f"{found.name}/{key}": value for found in built.evaluations for key, value in found.metrics.items()}
         over = built.costs["bank_mb"] - self.spec.max_bank_mb if self.spec.max_bank_mb else 0.0
         if self.spec.max_bank_mb:
             trial.set_constraint("bank_mb", over)
-        set_tags({MODEL: uri, "adtrack.feasible": str(over <= 0).lower()})
+        run.set_tags({MODEL: uri, FEASIBLE: str(over <= 0).lower()})
         values = self.spec.values(metrics)
         if any(map(math.isnan, values)):
             raise UndefinedObjectiveError(f"the {self.spec.objective_name} is undefined (NaN)")
-        log_metrics({"objective": self.spec.objective_value(metrics)})
+        run.log_metrics({"objective": self.spec.objective_value(metrics)})
         return values
 
     def _recover(self, trial: FrozenTrial) -> Sequence[float] | None:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from adtrack.progress import duration
 from adtrack.reporting.templating import render
-from adtrack.tracking.runs import NOTE_TAG, log_metrics, run_experiment, run_metrics, set_tags
+from adtrack.tracking.run import Run
+from adtrack.tracking.run_contents import run_metrics
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.quality import about
 from adtrack.tuning.ranking import objective, ranked
@@ -17,21 +18,21 @@ BEST = "study/best_objective"
 
 
 def show_standing(
-    parent: str, asked: int, objective_name: str, finished: Sequence[TrialRecord], left: float = 0
+    parent: Run, asked: int, objective_name: str, finished: Sequence[TrialRecord], left: float = 0
 ) -> None:
-    """Say on the active run ``parent`` what the finished ones of ``asked`` trials have found; ``left`` seconds are to
+    """Say on the study's run ``parent`` what the finished ones of ``asked`` trials have found; ``left`` seconds are to
     go, 0 if nobody knows. Once all are done, only the curve is drawn: the note is then for who writes the study up."""
     trials = [trial for trial in finished if math.isfinite(objective(trial))]
     if trials:
         # A run that takes over a study shows what was found before, too.
-        first = len(trials) if BEST in run_metrics(parent) else 1
+        first = len(trials) if BEST in run_metrics(parent.run_id) else 1
         for count in range(first, len(trials) + 1):
-            log_metrics({BEST: objective(ranked(trials[:count])[0])}, step=count)
+            parent.log_metrics({BEST: objective(ranked(trials[:count])[0])}, step=count)
     if len(trials) < asked:
-        set_tags({NOTE_TAG: _note(parent, asked, objective_name, trials, left)})
+        parent.set_note(_note(parent, asked, objective_name, trials, left))
 
 
-def _note(parent: str, asked: int, objective_name: str, trials: Sequence[TrialRecord], left: float) -> str:
+def _note(parent: Run, asked: int, objective_name: str, trials: Sequence[TrialRecord], left: float) -> str:
     """Markdown: how far the study is, and its best trial so far. It stays true of a study that is stopped or killed."""
     return render(
         "study_standing.md",
@@ -44,7 +45,7 @@ def _note(parent: str, asked: int, objective_name: str, trials: Sequence[TrialRe
     )
 
 
-def _best(parent: str, best: TrialRecord) -> dict[str, str]:
+def _best(parent: Run, best: TrialRecord) -> dict[str, str]:
     """What the note says of the best trial."""
-    link = f"#/experiments/{run_experiment(parent)}/runs/{best.run_id}"
+    link = f"#/experiments/{parent.experiment_id}/runs/{best.run_id}"
     return {"words": about(best), "link": link, "value": f"{objective(best):.4f}", "in_brief": in_brief(best)}

@@ -15,9 +15,9 @@ from adtrack.tracking.log_evaluation import log_bank, log_data, log_evaluations
 from adtrack.tracking.made_with import bank_params, log_surroundings
 from adtrack.tracking.models import LoadedModel, load_model
 from adtrack.tracking.registry import Registered, register, registry_name
-from adtrack.tracking.runs import NO_STUDY, RunTags, log_params, run_page, set_tags, tracked_run
+from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.store import open_store
-from adtrack.tracking.tags import MODEL, ROLE
+from adtrack.tracking.tags import MODEL, NO_STUDY, REGISTERED, ROLE, RunTags
 from adtrack.tracking.workers import working
 from adtrack.verbs.bench_setup import Say, open_bench, warn_of
 
@@ -83,18 +83,25 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     tags = RunTags(spec.data.class_name, spec.detector.method, NO_STUDY, bench.digest)
     method = "" if spec.detector.method == DEFAULT_METHOD else f"{spec.detector.method} "
     name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}"
-    with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run_id:
+    with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run:
         built = bench.build(spec.detector, present, good_quantile=spec.good_quantile)
-        uri = log_bank(bench, built, with_trunk=True)
-        set_tags({MODEL: uri})
+        uri = log_bank(run, bench, built, with_trunk=True)
+        run.set_tags({MODEL: uri})
         registered = None
         if do_register:
-            registered = register(spec.data.class_name, uri, {"split_digest": bench.digest, "run_id": run_id})
-            set_tags({"adtrack.registered": registered.text})
-        page = run_page()
+            registered = register(spec.data.class_name, uri, {"split_digest": bench.digest, "run_id": run.run_id})
+            run.set_tags({REGISTERED: registered.text})
     good = _good_threshold(bench, spec.good_quantile, built.scorer.calibration.threshold)
     return BankReport(
-        run_id, page, spec.detector.method, uri, built.evaluations, built.costs, registered, good, _unmarked(bench)
+        run.run_id,
+        run.page,
+        spec.detector.method,
+        uri,
+        built.evaluations,
+        built.costs,
+        registered,
+        good,
+        _unmarked(bench),
     )
 
 
@@ -133,11 +140,10 @@ def _evaluate_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) 
     tags = RunTags(bench.data.class_name, spec.method, NO_STUDY, bench.digest)
     name = f"evaluation: {loaded.resolved.removeprefix('models:/')}"
     extra = {ROLE: "evaluation", MODEL: loaded.resolved}
-    with working() as worker, tracked_run(worker, tags, name=name, extra=extra) as run_id:
-        log_params(bank_params(bench, scorer))
-        log_surroundings(bench)
+    with working() as worker, tracked_run(worker, tags, name=name, extra=extra) as run:
+        run.log_params(bank_params(bench, scorer))
+        log_surroundings(run, bench)
         evaluations = tuple(bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in sets)
-        log_data(bench, sets)
-        log_evaluations(bench, scorer, evaluations, loaded.resolved)
-        page = run_page()
-    return BankReport(run_id, page, spec.method, loaded.resolved, evaluations, {}, unmarked=_unmarked(bench))
+        log_data(run, bench, sets)
+        log_evaluations(run, bench, scorer, evaluations, loaded.resolved)
+    return BankReport(run.run_id, run.page, spec.method, loaded.resolved, evaluations, {}, unmarked=_unmarked(bench))

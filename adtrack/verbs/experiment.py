@@ -19,10 +19,10 @@ from adtrack.naming import argument
 from adtrack.reporting.table import Table
 from adtrack.reporting.tables import markdown
 from adtrack.tracking.made_with import device_name
-from adtrack.tracking.runs import NOTE_TAG, RunTags, log_folder, log_params, set_tags, tracked_run
-from adtrack.tracking.runs import run_experiment as experiment_of
+from adtrack.tracking.run import Run
+from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.store import open_store
-from adtrack.tracking.tags import ROLE
+from adtrack.tracking.tags import CELLS, EXPERIMENT, NO_STUDY, ROLE, RunTags
 from adtrack.tracking.workers import working
 from adtrack.verbs.bench_setup import Say, warn_of
 from adtrack.verbs.checks import check_writable, need_anomalies
@@ -67,42 +67,42 @@ def run_experiment(
         with _without_joined_run():
             experiment.prepare(setup, say, warn)
     with working() as worker:
-        tags = RunTags(",".join(setup.classes), ",".join(setup.methods), "none", "several")
-        extra = {ROLE: "experiment", "adtrack.experiment": name}
+        tags = RunTags(",".join(setup.classes), ",".join(setup.methods), NO_STUDY, "several")
+        extra = {ROLE: "experiment", EXPERIMENT: name}
         with (
-            tracked_run(worker, tags, name=f"experiment {name}", extra=extra) as run_id,
+            tracked_run(worker, tags, name=f"experiment {name}", extra=extra) as run,
             tempfile.TemporaryDirectory() as scratch,
         ):
-            log_params({key: str(value) for key, value in params.items()})
-            cells, folder = Cells(worker, _on_its_page(say)), Path(scratch) / name
+            run.log_params({key: str(value) for key, value in params.items()})
+            cells, folder = Cells(run, _on_its_page(run, say)), Path(scratch) / name
             folder.mkdir()
             tables = experiment.measure(cells, setup, folder)
             (folder / "about.json").write_text(
                 json.dumps(_about(name, setup, params, cells), indent=1), encoding="utf-8"
             )
-            set_tags({"adtrack.cells": ",".join(cell.run_id for cell in cells.used)[:_TAG]})
-            log_folder(Path(scratch))
-            set_tags({NOTE_TAG: _note(name, run_id, tables)})
+            run.set_tags({CELLS: ",".join(cell.run_id for cell in cells.used)[:_TAG]})
+            run.log_folder(Path(scratch))
+            run.set_note(_note(name, run, tables))
             target.mkdir(parents=True, exist_ok=True)
             for file in sorted(folder.iterdir()):
                 (target / file.name).write_bytes(file.read_bytes())
     return ExperimentReport(name, tuple(tables), target)
 
 
-def _on_its_page(say: Say) -> Say:
-    """``say`` that also tells on the active run's page in MLflow what is being measured."""
+def _on_its_page(run: Run, say: Say) -> Say:
+    """``say`` that also tells on the run's page in MLflow what is being measured."""
 
     def told(text: str) -> None:
         say(text)
         words = text.replace("`", "'")  # in a code span, nothing of a class's name is obeyed
-        set_tags({NOTE_TAG: f"**At work:** `{words}` ({datetime.now().astimezone():%Y-%m-%d %H:%M %Z})"})
+        run.set_note(f"**At work:** `{words}` ({datetime.now().astimezone():%Y-%m-%d %H:%M %Z})")
 
     return told
 
 
-def _note(name: str, run_id: str, tables: Sequence[Table]) -> str:
+def _note(name: str, run: Run, tables: Sequence[Table]) -> str:
     """Markdown for the run's page: where all of the tables are, and those that fit."""
-    place = f"#/experiments/{experiment_of(run_id)}/runs/{run_id}/artifacts/{name}/{name}.html"
+    place = f"#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{name}/{name}.html"
     parts = [f"[The tables]({place})", *(markdown([table]) for table in tables)]
     return "\n\n".join(part for count, part in enumerate(parts, start=1) if sum(map(len, parts[:count])) < _TAG)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adtrack.errors import UserError
-from adtrack.tracking.runs import has_file, run_file
+from adtrack.tracking.run_contents import has_file, run_file
 from adtrack.tracking.store import open_store
 from adtrack.tracking.trials import TrialRecord, latest_studies, study_parent, study_trials
 from adtrack.tuning.finish import REPORT

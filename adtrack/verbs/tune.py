@@ -10,11 +10,13 @@ from adtrack.tracking.experiment import chosen_experiment, experiment_name
 from adtrack.tracking.made_with import depth_params, log_surroundings, view_params
 from adtrack.tracking.places import is_server
 from adtrack.tracking.registry import registry_name
-from adtrack.tracking.runs import log_params, run_tags, tracked_run
+from adtrack.tracking.run import Run
+from adtrack.tracking.run_contents import run_tags
+from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.sqlite import sqlite_file
 from adtrack.tracking.store import open_store, quoted, without_password
-from adtrack.tracking.tags import ROLE
-from adtrack.tracking.trials import STORAGE_TAG, adopt_trials, parent_in, study_home, study_parent
+from adtrack.tracking.tags import ROLE, STORAGE, STUDY_KEY
+from adtrack.tracking.trials import adopt_trials, parent_in, study_home, study_parent
 from adtrack.tracking.workers import working
 from adtrack.tuning.finish import StudyResult, finish
 from adtrack.tuning.runner import Trials
@@ -23,8 +25,6 @@ from adtrack.tuning.storage import check_url, default_storage, reachable
 from adtrack.tuning.study import prepare
 from adtrack.verbs.bench_setup import Say, open_bench
 from adtrack.verbs.checks import need_anomalies
-
-_KEY = "adtrack.study_key"  # tells a study from one of the same name in another Optuna storage
 
 
 def tune(
@@ -52,12 +52,12 @@ def tune(
     with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
         trials = prepare(bench, spec.detector, study, name, storage, worker, say)
         with trials.alone("parent"):
-            run_id = at_work.enter_context(_parent_run(trials, _title(bench, name)))
-            _describe(bench, study)
-            trials.open_parent(run_id)
+            run = at_work.enter_context(_parent_run(trials, _title(bench, name)))
+            _describe(run, bench, study)
+            trials.open_parent(run)
         trials.run()
         with trials.alone("finish"):
-            adopt_trials(trials.name, run_id)
+            adopt_trials(trials.name, run.run_id)
             return finish(trials)
 
 
@@ -67,14 +67,14 @@ def _title(bench: Workbench, name: str | None) -> str:
     return f"{name} ({words})" if name else words
 
 
-def _parent_run(trials: Trials, title: str) -> contextlib.AbstractContextManager[str]:
+def _parent_run(trials: Trials, title: str) -> contextlib.AbstractContextManager[Run]:
     """The run that holds the study: the one that it has where its trials are, or a new one."""
     earlier = study_parent(trials.name)
     known = run_tags(earlier) if earlier else {}
-    if known.get(_KEY, trials.key) != trials.key:
+    if known.get(STUDY_KEY, trials.key) != trials.key:
         raise UserError(
             f"study {trials.name} must go on with the Optuna storage that it began with, "
-            f"{known.get(STORAGE_TAG, 'the first one')}, but this is another one.",
+            f"{known.get(STORAGE, 'the first one')}, but this is another one.",
             "name the first one with --storage, or choose another --study.",
         )
     home, chosen = study_home(trials.name), chosen_experiment()
@@ -82,12 +82,12 @@ def _parent_run(trials: Trials, title: str) -> contextlib.AbstractContextManager
         trials.say(f"Study {trials.name} goes on in experiment {experiment_name(home)}, where its trials are.")
     place = home or chosen
     run_id = parent_in(place, trials.name)
-    extra = {ROLE: "study", _KEY: trials.key, STORAGE_TAG: without_password(trials.storage)}
+    extra = {ROLE: "study", STUDY_KEY: trials.key, STORAGE: without_password(trials.storage)}
     return tracked_run(trials.worker, trials.tags, name=title, run_id=run_id, experiment=place, extra=extra)
 
 
-def _describe(bench: Workbench, study: StudySpec) -> None:
-    log_params(
+def _describe(run: Run, bench: Workbench, study: StudySpec) -> None:
+    run.log_params(
         {
             "class": bench.data.class_name,
             "backbone": bench.trunk.network,
@@ -101,4 +101,4 @@ def _describe(bench: Workbench, study: StudySpec) -> None:
             **depth_params(bench),
         }
     )
-    log_surroundings(bench)
+    log_surroundings(run, bench)

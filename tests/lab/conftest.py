@@ -29,14 +29,16 @@ def said() -> list[str]:
 @pytest.fixture
 def cells(opened_store: str, said: list[str]) -> Iterator[Cells]:
     """The cells of an experiment whose parent run is open."""
-    from adtrack.tracking.runs import RunTags, tracked_run
+    from adtrack.tracking.runs import tracked_run
+    from adtrack.tracking.tags import RunTags
     from adtrack.tracking.workers import working
 
-    with working() as worker, tracked_run(worker, RunTags("part", "several", "none", "several"), name="experiment"):
-        yield Cells(worker, said.append)
+    tags = RunTags("part", "several", "none", "several")
+    with working() as worker, tracked_run(worker, tags, name="experiment") as run:
+        yield Cells(run, said.append)
 
 
 @pytest.fixture
 def fresh(cells: Cells) -> Callable[[], Cells]:
     """Cells of a further experiment in the same store."""
-    return lambda: Cells(cells.worker, lambda text: None)
+    return lambda: Cells(cells.parent, lambda text: None)

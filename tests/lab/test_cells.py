@@ -27,7 +27,7 @@ def test_a_cell_is_a_child_run_and_is_measured_once(
     bench, spec = setup.bench("part"), setup.detectors[0]
     first = bank_cell(cells, bench, spec, "clean")
     run = mlflow.get_run(first.run_id)
-    assert not first.reused and run.data.tags["mlflow.parentRunId"] == mlflow.active_run().info.run_id
+    assert not first.reused and run.data.tags["mlflow.parentRunId"] == cells.parent.run_id
     assert run.data.tags["adtrack.class"] == "part" and run.data.tags["adtrack.split_digest"] == bench.digest
     again = bank_cell(cells, setup.bench("part"), spec, "clean")
     assert again.reused and again.run_id == first.run_id and finished_cells() == 1

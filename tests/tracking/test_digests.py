@@ -14,9 +14,9 @@ from mlflow.exceptions import MlflowException
 
 from adtrack.detectors.seal import FILE, seal, sha256_of
 from adtrack.errors import UserError
-from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.models import load_model
 from adtrack.tracking.places import local_folder
+from adtrack.tracking.tags import MANIFEST
 
 CPU = torch.device("cpu")
 CHAMPION = "models:/adtrack-part@champion"
@@ -41,9 +41,9 @@ def test_the_manifests_digest_is_on_the_logged_model_and_on_the_version(study) -
     version = MlflowClient().get_model_version_by_alias("adtrack-part", "champion")
     model = MlflowClient().get_logged_model(version.source.removeprefix("models:/"))
     digest = sha256_of(local_folder(model.artifact_location) / "artifacts/bank" / FILE)
-    assert version.tags[MANIFEST_TAG] == model.tags[MANIFEST_TAG] == digest
+    assert version.tags[MANIFEST] == model.tags[MANIFEST] == digest
     trial = MlflowClient().get_run(study.children[0]).data.tags["adtrack.model"].removeprefix("models:/")
-    assert len(MlflowClient().get_logged_model(trial).tags[MANIFEST_TAG]) == 64
+    assert len(MlflowClient().get_logged_model(trial).tags[MANIFEST]) == 64
 
 
 def test_it_is_asked_by_every_address_of_a_model(bank: Path) -> None:
@@ -60,7 +60,7 @@ def test_it_is_asked_by_every_address_of_a_model(bank: Path) -> None:
     for address in addresses:
         with pytest.raises(UserError, match=r"manifest\.json must have the SHA-256 that the store keeps"):
             load_model(address, CPU)
-    MlflowClient().delete_logged_model_tag(version.source.removeprefix("models:/"), MANIFEST_TAG)
+    MlflowClient().delete_logged_model_tag(version.source.removeprefix("models:/"), MANIFEST)
     with pytest.raises(UserError, match="the store keeps"):
         load_model(CHAMPION, CPU)  # the version has a tag of its own
 

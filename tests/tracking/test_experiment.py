@@ -8,9 +8,12 @@ from mlflow import MlflowClient
 
 from adtrack.errors import UserError
 from adtrack.findings import BROKEN, OK
-from adtrack.tracking.experiment import chosen_experiment, enter, experiment_name, joined_run, take_joined_run
+from adtrack.tracking.experiment import chosen_experiment, experiment_name, joined_run, take_joined_run
 from adtrack.tracking.experiment_health import look_at_experiment
+from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.store import open_store, reach_store
+from adtrack.tracking.tags import RunTags
+from adtrack.tracking.workers import working
 
 
 @pytest.fixture
@@ -20,8 +23,8 @@ def client(workplace) -> MlflowClient:
 
 
 def place_of_a_new_run() -> str:
-    with mlflow.start_run() as run:
-        return experiment_name(run.info.experiment_id)
+    with working() as worker, tracked_run(worker, RunTags("part", "patchcore", "none", "0123")) as run:
+        return experiment_name(run.experiment_id)
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"])
@@ -61,12 +64,10 @@ def test_an_experiment_that_another_machine_makes_at_the_same_moment_is_entered(
     assert place_of_a_new_run() == "adtrack"
 
 
-def test_an_experiment_is_entered_without_a_word_to_other_programs(client, monkeypatch):
+def test_an_experiment_is_chosen_without_a_word_to_other_programs(client, monkeypatch):
     open_store()
-    assert "MLFLOW_EXPERIMENT_ID" not in os.environ
-    enter("0")
-    assert "MLFLOW_EXPERIMENT_ID" not in os.environ and place_of_a_new_run() == "Default"
-    assert experiment_name(chosen_experiment()) == "adtrack"
+    assert "MLFLOW_EXPERIMENT_ID" not in os.environ and place_of_a_new_run() == "adtrack"
+    assert "MLFLOW_EXPERIMENT_ID" not in os.environ and experiment_name(chosen_experiment()) == "adtrack"
 
 
 def make_stale(client: MlflowClient, variable: str, how: str) -> str:

@@ -16,10 +16,9 @@ from mlflow.entities import LoggedModelStatus
 
 from adtrack.detectors.seal import seal
 from adtrack.findings import BROKEN, NOTE, OK, Check
-from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.model_health import look_at_models
 from adtrack.tracking.places import local_folder
-from adtrack.tracking.workers import WORKER_TAG
+from adtrack.tracking.tags import MANIFEST, WORKER
 
 
 def checks() -> dict[str, Check]:
@@ -71,8 +70,8 @@ def unsealed(own_study) -> None:
     """The champion as an earlier version made it, without digests of its files."""
     client, bank = MlflowClient(), champion() / "artifacts" / "bank"
     source = client.get_model_version_by_alias("adtrack-part", "champion").source
-    client.delete_logged_model_tag(source.removeprefix("models:/"), MANIFEST_TAG)
-    client.delete_model_version_tag("adtrack-part", "1", MANIFEST_TAG)
+    client.delete_logged_model_tag(source.removeprefix("models:/"), MANIFEST)
+    client.delete_model_version_tag("adtrack-part", "1", MANIFEST)
     (bank / "manifest.json").unlink()
     text = json.loads((bank / "scorer.json").read_text())
     text.pop("sealed")
@@ -157,7 +156,7 @@ def test_a_model_whose_upload_was_cut_off_is_marked_as_failed(own_study) -> None
     client = MlflowClient()
     experiment = client.get_run(own_study.best).info.experiment_id
     lock = own_study.cache / "workers" / "a.lock"
-    runs = [client.create_run(experiment, tags={WORKER_TAG: f"{socket.gethostname()}|{lock}"}) for _ in "12"]
+    runs = [client.create_run(experiment, tags={WORKER: f"{socket.gethostname()}|{lock}"}) for _ in "12"]
     client.set_terminated(runs[1].info.run_id, "KILLED")
     others = client.create_run(experiment)
     first, second, theirs = (client.create_logged_model(experiment, "bank", run.info.run_id) for run in (*runs, others))

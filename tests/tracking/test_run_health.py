@@ -8,7 +8,8 @@ from mlflow import MlflowClient
 
 from adtrack.findings import BROKEN, NOTE, OK
 from adtrack.tracking.run_health import look_at_runs, look_at_tags
-from adtrack.tracking.workers import WORKER_TAG, Worker
+from adtrack.tracking.tags import WORKER
+from adtrack.tracking.workers import Worker
 
 
 def killed_worker() -> str:
@@ -29,7 +30,7 @@ def killed_worker() -> str:
 
 def make_run(worker: str, study: str = "none", hours: float = 0.0, **metrics: float) -> str:
     client = MlflowClient()
-    tags = {"adtrack.study": study, "adtrack.role": "trial", WORKER_TAG: worker}
+    tags = {"adtrack.study": study, "adtrack.role": "trial", WORKER: worker}
     experiment = client.get_experiment_by_name("adtrack").experiment_id
     started = int((time.time() - 3600 * hours) * 1000)
     run_id = client.create_run(experiment, start_time=started, tags=tags).info.run_id

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import os
 import re
 from pathlib import Path
 
@@ -11,18 +12,12 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.tracking import fluent
 from PIL import Image
 
-from adtrack.tracking.runs import (
-    RunTags,
-    artifact_place,
-    end_open,
-    log_params,
-    reopened_run,
-    run_page,
-    tracked_run,
-)
-from adtrack.tracking.workers import WORKER_TAG, working
+from adtrack.tracking.runs import end_open, reopened_run, tracked_run
+from adtrack.tracking.tags import WORKER, RunTags
+from adtrack.tracking.workers import working
 
 IMAGE_METRICS = {"image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "threshold"}
 IMAGE_METRICS |= {f"false_alarm_rate{end}" for end in ("", "_low", "_high")}
@@ -54,41 +49,38 @@ def names(*splits: str) -> set[str]:
 
 
 def test_a_run_that_ends_well_is_finished_and_can_be_found(opened_store):
-    with working() as worker, tracked_run(worker, TAGS, name="one", extra={"adtrack.role": "bank"}) as run_id:
-        during = run_of(run_id)
-        assert during.info.status == "RUNNING" and during.data.tags[WORKER_TAG] == worker.name
-    run = run_of(run_id)
+    with working() as worker, tracked_run(worker, TAGS, name="one", extra={"adtrack.role": "bank"}) as opened:
+        during = run_of(opened.run_id)
+        assert during.info.status == "RUNNING" and during.data.tags[WORKER] == worker.name
+    run = run_of(opened.run_id)
     assert run.info.status == "FINISHED" and run.info.run_name == "one"
     assert run.data.tags["adtrack.class"] == "part" and run.data.tags["adtrack.method"] == "patchcore"
     assert run.data.tags["adtrack.study"] == "a study" and run.data.tags["adtrack.split_digest"] == "0123abcd"
     assert run.data.tags["adtrack.role"] == "bank"
-    assert mlflow.active_run() is None
 
 
 def test_an_error_fails_the_run_and_leaves_its_traceback(opened_store):
-    with working() as worker, pytest.raises(RuntimeError), tracked_run(worker, TAGS) as run_id:
+    with working() as worker, pytest.raises(RuntimeError), tracked_run(worker, TAGS) as run:
         raise RuntimeError("the lamp went out")
-    assert run_of(run_id).info.status == "FAILED"
-    assert "the lamp went out" in fetched(run_id, "error.txt").read_text()
-    assert mlflow.active_run() is None
+    assert run_of(run.run_id).info.status == "FAILED"
+    assert "the lamp went out" in fetched(run.run_id, "error.txt").read_text()
 
 
 def test_ctrl_c_kills_the_run_and_the_one_around_it(opened_store):
     with working() as worker, pytest.raises(KeyboardInterrupt), tracked_run(worker, TAGS) as parent:  # noqa: SIM117
-        with tracked_run(worker, TAGS, name="child", nested=True) as child:
+        with tracked_run(worker, TAGS, name="child", parent=parent) as child:
             raise KeyboardInterrupt
-    assert run_of(parent).info.status == run_of(child).info.status == "KILLED"
-    assert run_of(child).data.tags["mlflow.parentRunId"] == parent
-    assert not artifacts(child)
-    assert mlflow.active_run() is None
+    assert run_of(parent.run_id).info.status == run_of(child.run_id).info.status == "KILLED"
+    assert run_of(child.run_id).data.tags["mlflow.parentRunId"] == parent.run_id
+    assert not artifacts(child.run_id)
 
 
 def test_a_run_is_opened_again_under_its_id_with_its_old_name(opened_store):
     with working() as worker:
-        with tracked_run(worker, TAGS, name="first") as run_id:
-            pass
+        with tracked_run(worker, TAGS, name="first") as run:
+            run_id = run.run_id
         with tracked_run(worker, TAGS, name="second", run_id=run_id) as again:
-            assert again == run_id and run_of(run_id).info.status == "RUNNING"
+            assert again == run and run_of(run_id).info.status == "RUNNING"
     assert run_of(run_id).info.status == "FINISHED" and run_of(run_id).info.run_name == "first"
 
 
@@ -96,9 +88,9 @@ def test_the_run_that_mlflow_run_made_is_joined(opened_store, monkeypatch):
     client = MlflowClient()
     made = client.create_run(client.get_experiment_by_name("adtrack").experiment_id, run_name="dashing-fox-7")
     monkeypatch.setenv("MLFLOW_RUN_ID", made.info.run_id)
-    with working() as worker, tracked_run(worker, TAGS, name="study a") as run_id:
-        assert run_id == made.info.run_id
-    joined = run_of(run_id)
+    with working() as worker, tracked_run(worker, TAGS, name="study a") as run:
+        assert run.run_id == made.info.run_id and "MLFLOW_RUN_ID" not in os.environ
+    joined = run_of(run.run_id)
     assert joined.info.status == "FINISHED" and joined.info.run_name == "study a"
     assert joined.data.tags["adtrack.study"] == "a study"
 
@@ -115,15 +107,16 @@ def test_a_run_that_mlflow_run_made_in_default_points_to_ours_and_ends_as_it_doe
     monkeypatch.setenv("MLFLOW_RUN_ID", made)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
     ends = contextlib.nullcontext() if trouble is None else pytest.raises(trouble)
-    with working() as worker, ends, tracked_run(worker, TAGS, name="bank: part") as run_id:
-        with tracked_run(worker, TAGS, nested=True) as child:
+    with working() as worker, ends, tracked_run(worker, TAGS, name="bank: part") as opened:
+        with tracked_run(worker, TAGS, parent=opened) as child:
             pass
         assert run_of(made).info.status == "RUNNING"
         if trouble:
             raise trouble
+    run_id = opened.run_id
     run, pointer = run_of(run_id), run_of(made)
     adtrack = client.get_experiment_by_name("adtrack").experiment_id
-    assert {run.info.experiment_id, run_of(child).info.experiment_id} == {adtrack} and run_id != made
+    assert {run.info.experiment_id, run_of(child.run_id).info.experiment_id} == {adtrack} and run_id != made
     assert run.info.status == pointer.info.status == status
     assert pointer.data.tags["adtrack.role"] == "pointer" and pointer.data.tags["adtrack.logged_in"] == run_id
     assert f"[bank: part](#/experiments/{adtrack}/runs/{run_id})" in pointer.data.tags["mlflow.note.content"]
@@ -132,11 +125,12 @@ def test_a_run_that_mlflow_run_made_in_default_points_to_ours_and_ends_as_it_doe
 
 @pytest.mark.parametrize("trouble", [RuntimeError, KeyboardInterrupt])
 def test_what_was_finished_stays_finished_when_more_is_logged_to_it(opened_store, trouble):
-    with working() as first, tracked_run(first, TAGS) as run_id:
-        pass
-    with working() as worker, pytest.raises(trouble), reopened_run(run_id, worker):
+    with working() as first, tracked_run(first, TAGS) as run:
+        run_id = run.run_id
+    with working() as worker, pytest.raises(trouble), reopened_run(run_id, worker) as again:
+        assert again.run_id == run_id
         during = run_of(run_id)
-        assert during.info.status == "RUNNING" and during.data.tags[WORKER_TAG] == worker.name
+        assert during.info.status == "RUNNING" and during.data.tags[WORKER] == worker.name
         raise trouble
     assert run_of(run_id).info.status == "FINISHED"
 
@@ -150,7 +144,8 @@ def test_an_error_is_past_once_the_run_has_finished(opened_store):
                     raise RuntimeError(trouble)
             return fetched(run_id, "error.txt").read_text()
 
-        with pytest.raises(RuntimeError), tracked_run(worker, TAGS) as run_id:
+        with pytest.raises(RuntimeError), tracked_run(worker, TAGS) as run:
+            run_id = run.run_id
             raise RuntimeError("the lamp went out")
         text = go_on()
         assert re.match(r"Past: the run went on and finished, 20\d\d-\d\d-\d\d \d\d:\d\d UTC\.", text)
@@ -171,21 +166,22 @@ def test_runs_are_ended_that_are_open_and_named(opened_store):
     assert [run_of(run_id).info.status for run_id in (first, second, other)] == ["FINISHED", "RUNNING", "RUNNING"]
 
 
-def test_on_a_server_things_are_on_a_page_and_else_in_a_folder(opened_store, workplace):
-    with working() as worker, tracked_run(worker, TAGS) as run_id:
-        assert run_page() is None
-        assert artifact_place("tables") == f"{workplace}/mlruns/1/{run_id}/artifacts/tables"
-        mlflow.set_tracking_uri("https://ina:secret@tracks.example/mlflow/")
-        page = f"https://tracks.example/mlflow/#/experiments/1/runs/{run_id}"
-        assert run_page() == page and artifact_place("report.html") == f"{page}/artifacts/report.html"
-        mlflow.set_tracking_uri(opened_store)
+def test_the_active_run_and_experiment_of_the_program_around_it_are_left_alone(opened_store):
+    elsewhere = mlflow.set_experiment("the caller's").experiment_id
+    with mlflow.start_run() as theirs, working() as worker:
+        del os.environ["MLFLOW_EXPERIMENT_ID"]  # which set_experiment has set, and which would be a choice for us too
+        with tracked_run(worker, TAGS) as run:
+            assert mlflow.active_run().info.run_id == theirs.info.run_id
+        assert mlflow.active_run().info.run_id == theirs.info.run_id
+    assert run_of(theirs.info.run_id).info.experiment_id == elsewhere != run_of(run.run_id).info.experiment_id
+    assert "mlflow.parentRunId" not in run_of(run.run_id).data.tags
+    assert fluent._active_experiment_id == elsewhere
 
 
-def test_parameters_that_the_run_has_already_are_left_as_they_are(opened_store):
-    with mlflow.start_run() as run:
-        mlflow.log_param("seed", "42.0")
-        log_params({"seed": "42", "layers": "layer2"})
-    assert run_of(run.info.run_id).data.params == {"seed": "42.0", "layers": "layer2"}
+def test_mlflows_pages_show_who_started_a_run_and_how(opened_store):
+    with working() as worker, tracked_run(worker, TAGS) as run:
+        pass
+    assert {"mlflow.user", "mlflow.source.name", "mlflow.source.type"} <= set(run_of(run.run_id).data.tags)
 
 
 def test_parent_and_children_carry_the_tags_and_have_finished(study):

@@ -11,9 +11,11 @@ from sqlalchemy import make_url
 
 from adtrack.errors import UserError
 from adtrack.tracking.locks import one_at_a_time
-from adtrack.tracking.runs import artifact_place
+from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.sqlite import check_sqlite, sqlite_file, sqlite_url
 from adtrack.tracking.store import open_store, tracking_uri
+from adtrack.tracking.tags import RunTags
+from adtrack.tracking.workers import working
 from adtrack.tuning.storage import default_storage
 
 NAMES = ["line?7", "a%20b", "100%", "c#d", "e{f}", "g h", "零件 ä", "new\nline", "a&b=c;d", "it's", "what?.."]
@@ -37,11 +39,12 @@ def test_store_files_and_studies_lie_in_the_working_folder(own_cache, blank_stor
     uri = open_store()
     try:
         assert MlflowClient().get_experiment_by_name("adtrack").artifact_location
-        with mlflow.start_run() as run, one_at_a_time(uri):
-            mlflow.log_text("here", "notes/a.txt")
-            place = artifact_place("notes/a.txt")
+        tags = RunTags("part", "patchcore", "none", "0123")
+        with working() as worker, tracked_run(worker, tags) as run, one_at_a_time(uri):
+            run.log_text("here", "notes/a.txt")
+            place = run.artifact_place("notes/a.txt")
         assert Path(place).read_text() == "here" and Path(place).is_relative_to(folder / "mlruns")
-        assert Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="notes/a.txt")).is_file()
+        assert Path(mlflow.artifacts.download_artifacts(run_id=run.run_id, artifact_path="notes/a.txt")).is_file()
         optuna.create_study(storage=default_storage(uri), study_name="s")
     finally:
         mlflow.set_tracking_uri(None)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from mlflow import MlflowClient
 
-from adtrack.tracking import tags, trials
+from adtrack.tracking import spoilt_tags, trials
 from adtrack.tracking.trials import adopt_trials, latest_studies, parent_in, study_home, study_parent, study_trials
 
 
@@ -89,7 +89,7 @@ def test_a_study_stays_in_the_experiment_of_its_first_trial(opened_store):
 @pytest.fixture
 def left_out(capsys) -> Callable[[], list[str]]:
     """The runs that have been named as left out since the last call."""
-    tags.leave_out.cache_clear()
+    spoilt_tags.leave_out.cache_clear()
 
     def named() -> list[str]:
         return re.findall(r"Run (\w+) is left out: its (.+) has been edited or deleted", capsys.readouterr().err)
@@ -156,7 +156,7 @@ def test_verbs_go_on_without_the_runs_whose_tags_are_spoilt(own_study, adtrack, 
         ("doctor",),
         ("promote", "--class", "part", "--device", "cpu"),
     ):
-        tags.leave_out.cache_clear()
+        spoilt_tags.leave_out.cache_clear()
         done = adtrack(*command)
         assert done.code == 0 and "Traceback" not in done.err, done.out + done.err
         assert f"Run {worse[0]} is left out: its adtrack.trial" in done.err or command[0] in ("doctor", "promote")

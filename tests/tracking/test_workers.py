@@ -6,7 +6,8 @@ import socket
 
 from mlflow import MlflowClient
 
-from adtrack.tracking.workers import WORKER_TAG, Worker, end_left_behind, hold_run, is_gone
+from adtrack.tracking.tags import WORKER
+from adtrack.tracking.workers import Worker, end_left_behind, hold_run, is_gone
 
 NOBODY = f"{socket.gethostname()}|/no/such/place/worker.lock"
 
@@ -14,7 +15,7 @@ NOBODY = f"{socket.gethostname()}|/no/such/place/worker.lock"
 def make_run(study: str, worker: str, role: str = "trial", **metrics: float) -> str:
     """A run that is RUNNING; its id."""
     client = MlflowClient()
-    tags = {"adtrack.study": study, "adtrack.role": role, WORKER_TAG: worker}
+    tags = {"adtrack.study": study, "adtrack.role": role, WORKER: worker}
     run_id = client.create_run(client.get_experiment_by_name("adtrack").experiment_id, tags=tags).info.run_id
     for name, value in metrics.items():
         client.log_metric(run_id, name, value)

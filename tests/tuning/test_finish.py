@@ -8,9 +8,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import RunStatus
 
-from adtrack.tracking.runs import run_file
+from adtrack.tracking.run_contents import run_file
 from adtrack.tracking.store import search_runs
-from adtrack.tracking.workers import WORKER_TAG
+from adtrack.tracking.tags import WORKER
 from adtrack.tuning import finish
 from adtrack.tuning.study import best_of
 
@@ -73,7 +73,7 @@ def test_a_trial_that_another_machine_left_open_still_counts(own_study, command,
     """The machine that tested it has vanished: nobody here can tell whether that process lives."""
     client = MlflowClient()
     client.update_run(own_study.best, RunStatus.to_string(RunStatus.RUNNING))
-    client.set_tag(own_study.best, WORKER_TAG, "another machine|/its/lock")
+    client.set_tag(own_study.best, WORKER, "another machine|/its/lock")
     done = adtrack(*command)
     assert done.code == 0, done.err
     assert client.get_run(own_study.best).info.status == "FINISHED"

@@ -6,7 +6,8 @@ import pytest
 from mlflow import MlflowClient
 
 from adtrack.tracking.log_evaluation import read_curve, read_scores
-from adtrack.tracking.runs import NOTE_TAG, run_file, run_metrics, run_tags
+from adtrack.tracking.run_contents import run_file, run_metrics, run_tags
+from adtrack.tracking.tags import NOTE
 from adtrack.tuning.report import telling
 
 pytestmark = pytest.mark.slow
@@ -25,7 +26,7 @@ def test_the_report_shows_every_trial_and_every_figure(study):
 
 
 def test_the_note_tells_the_winner_and_leads_to_it(study):
-    note = run_tags(study.parent)[NOTE_TAG]
+    note = run_tags(study.parent)[NOTE]
     metrics = run_metrics(study.best)
     assert note.startswith("[The report](#/experiments/1/runs/") and "\n\n**Best of 3 trials: trial " in note
     assert f"#/experiments/1/runs/{study.best})" in note and f"runs/{study.parent}/artifacts/report.html" in note

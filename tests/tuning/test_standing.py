@@ -4,7 +4,10 @@ import re
 
 from mlflow import MlflowClient
 
+from adtrack.tracking.runs import tracked_run
+from adtrack.tracking.tags import RunTags
 from adtrack.tracking.trials import study_trials
+from adtrack.tracking.workers import working
 from adtrack.tuning.ranking import objective
 from adtrack.tuning.standing import BEST, show_standing
 
@@ -28,18 +31,17 @@ def test_a_study_is_named_for_people(study):
 
 
 def test_a_run_that_takes_over_shows_what_was_found_before(own_study):
-    import mlflow
-
     client, trials = MlflowClient(), study_trials(own_study.name)
-    with mlflow.start_run() as run:
-        show_standing(run.info.run_id, 20, "image AUROC on Val-clean", [], 0)
-        told = [client.get_run(run.info.run_id).data.tags["mlflow.note.content"]]
+    tags = RunTags("part", "patchcore", "another study", "0123")
+    with working() as worker, tracked_run(worker, tags) as run:
+        show_standing(run, 20, "image AUROC on Val-clean", [], 0)
+        told = [client.get_run(run.run_id).data.tags["mlflow.note.content"]]
         for left in (100, 80):
-            show_standing(run.info.run_id, 20, "image AUROC on Val-clean", trials, left)
-        told.append(client.get_run(run.info.run_id).data.tags["mlflow.note.content"])
-        show_standing(run.info.run_id, 3, "image AUROC on Val-clean", trials)  # all are done: its note is not for here
-        told.append(client.get_run(run.info.run_id).data.tags["mlflow.note.content"])
-    steps = {point.step for point in client.get_metric_history(run.info.run_id, BEST)}
+            show_standing(run, 20, "image AUROC on Val-clean", trials, left)
+        told.append(client.get_run(run.run_id).data.tags["mlflow.note.content"])
+        show_standing(run, 3, "image AUROC on Val-clean", trials)  # all are done: its note is not for here
+        told.append(client.get_run(run.run_id).data.tags["mlflow.note.content"])
+    steps = {point.step for point in client.get_metric_history(run.run_id, BEST)}
     assert steps == {1, 2, 3}
     assert told[0].startswith("**0 of 20 trials are done** (as of ")
     assert told[1].startswith("**3 of 20 trials are done, about 80 s left** (as of ") and told[2] == told[1]

@@ -15,7 +15,7 @@ from PIL import Image
 
 from adtrack.data.loading import decode
 from adtrack.data.reading import Reading
-from adtrack.tracking.runs import run_file
+from adtrack.tracking.run_contents import run_file
 from adtrack.tracking.store import search_runs
 
 CHAMPION = "models:/adtrack-part@champion"

@@ -22,7 +22,7 @@ from adtrack.evaluation.pictures.side_by_side import SIDE, ComparedImage, Look, 
 from adtrack.features.backbone import choose_device
 from adtrack.progress import bar
 from adtrack.tracking.models import load_model
-from adtrack.tracking.runs import run_file, run_tags
+from adtrack.tracking.run_contents import run_file, run_tags
 from adtrack.tracking.scored_runs import ScoredRun
 from adtrack.tracking.tags import MODEL
 from adtrack.verbs.compare.verb import ComparedSet, Comparison

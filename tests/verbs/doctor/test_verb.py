@@ -79,7 +79,8 @@ def test_a_damaged_cache_entry_is_removed(own_study, adtrack):
 BEGIN = """
 import sys, time
 import optuna
-from adtrack.tracking.runs import RunTags, tracked_run
+from adtrack.tracking.runs import tracked_run
+from adtrack.tracking.tags import RunTags
 from adtrack.tracking.store import open_store
 from adtrack.tracking.workers import working
 open_store()

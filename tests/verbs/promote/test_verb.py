@@ -14,8 +14,8 @@ from mlflow import MlflowClient
 
 from adtrack.detectors.seal import seal
 from adtrack.evaluation.intervals import Estimate
-from adtrack.tracking.digests import MANIFEST_TAG
 from adtrack.tracking.registry import Move, moves
+from adtrack.tracking.tags import MANIFEST
 from adtrack.verbs.promote.checks import Difference, _enough
 from adtrack.verbs.promote.verb import LONGEST_REASON, promote
 
@@ -218,7 +218,7 @@ def copied_model(run_id: str, place: Path) -> Path:
 
 def test_a_model_whose_files_were_changed_is_refused(banks, registered, tmp_path):
     """A flipped bit in the bank or in the code, and a threshold that was edited together with the manifest."""
-    digest = MlflowClient().get_model_version(NAME, "2").tags[MANIFEST_TAG]
+    digest = MlflowClient().get_model_version(NAME, "2").tags[MANIFEST]
     for name, said in {
         "bank.safetensors": "as they were logged, but bank.safetensors",
         "code.zip": "as they were logged, but code.zip",
@@ -226,7 +226,7 @@ def test_a_model_whose_files_were_changed_is_refused(banks, registered, tmp_path
     }.items():
         folder = copied_model(banks.runs[1], tmp_path / name)
         bank, version = folder / "artifacts/bank", registered(banks.runs[1], source=str(folder))
-        MlflowClient().set_model_version_tag(NAME, str(version), MANIFEST_TAG, digest)
+        MlflowClient().set_model_version_tag(NAME, str(version), MANIFEST, digest)
         if name == "scorer.json":
             text = json.loads((bank / name).read_text())
             text["image"]["crop"] = 32  # nothing that a threshold shows
