@@ -38,7 +38,7 @@ def doctor(fix: bool, storage: str) -> None:
     with loading():
         from adtrack.verbs.doctor import report, verb
 
-    report = verb.doctor(None if storage == AUTO else storage, fix)
-    report.print_report(report, fix, say)
-    if report.broken:
+    found = verb.doctor(None if storage == AUTO else storage, fix)
+    report.print_report(found, fix, say)
+    if found.broken:
         sys.exit(1)

@@ -30,7 +30,7 @@ sys.argv = ["adtrack", *sys.argv[1:]]
 main()
 """
 WHERE = (
-    "evidence._show_tables = kill",  # the whole model and what Test says of it are logged
+    "log_evaluation._show_tables = kill",  # the whole model and what Test says of it are logged
     "finish.register = lambda *arguments: (register(*arguments), kill())",  # the run does not know of its version
 )
 
