@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
-from adtrack.data.classes import read_class
+from adtrack.data.layouts import read_class
 from adtrack.data.splits import Splits, make_splits
 
 # Networks and banks in tests are so small that threads only wait for each other; commands run by tests inherit this.

@@ -51,7 +51,7 @@ def test_the_first_time_of_a_part_warms_up() -> None:
 
 
 def test_the_cut_down_class_has_the_images_that_are_promised(write_part, tmp_path: Path) -> None:
-    from adtrack.data.classes import read_class
+    from adtrack.data.layouts import read_class
 
     end_to_end.cut_down(write_part(tmp_path / "all"), "part", tmp_path / "some", 0.025)
     some = read_class(tmp_path / "some", "part")

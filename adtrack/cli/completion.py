@@ -44,7 +44,7 @@ def completion(context: click.Context, shell: str) -> None:
 
 def complete_class(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The classes of the data set that --data names, if it comes first; else the demo's."""
-    from adtrack.data.classes import class_names
+    from adtrack.data.layouts import class_names
 
     data = context.params.get("data")
     try:

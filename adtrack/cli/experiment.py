@@ -22,7 +22,7 @@ from adtrack.config import (
     DetectorSpec,
     ImageSpec,
 )
-from adtrack.data.classes import class_names
+from adtrack.data.layouts import class_names
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -34,10 +35,10 @@ _ELSEWHERE = "choose another --out."
 
 @dataclass(frozen=True)
 class ShiftedCopy:
-    """A class written to ``folder``: what its source files are, the shift of every image, and how many were there from
-    an earlier call.
+    """A class written to ``folder``: what its source files are, and the shift of every image.
 
-    ``remarks`` are sentences on the source that its reader should know.
+    ``kept`` is the number of images that were there from an earlier call. ``remarks`` are sentences on the source that
+    its reader should know.
     """
 
     folder: Path
@@ -47,13 +48,16 @@ class ShiftedCopy:
     remarks: tuple[str, ...] = ()
 
 
+Row = dict[str, Any]  # of the manifest
+
+
 @dataclass(frozen=True)
 class _Job:
     """An image, what happens to it, and its row of the manifest."""
 
     record: ImageRecord
     shift: Shift
-    row: dict
+    row: Row
 
 
 def write_shifted(
@@ -61,18 +65,22 @@ def write_shifted(
 ) -> ShiftedCopy:
     """Write every image and mask, shifted, as PNG below ``out``/<class>, and ``shift.json`` with all parameters.
 
-    Same bytes for the same source and the same Pillow. The same call goes on after an interruption and mends files
-    that were lost or changed. UserError: ``out`` holds the class from elsewhere or shifted in another way, or two
-    images would get one name.
+    The copy has MVTec's layout. The same source and the same Pillow give the same bytes. The same call goes on after an
+    interruption and mends files that were lost or changed. UserError: ``out`` holds the class from elsewhere or shifted
+    in another way, two images would get one name, or the class comes with a split, for which the layout has no place.
     """
+    if images.val is not None:
+        raise UserError(
+            f"a shifted copy holds no split, but class {images.name} comes with one, which would be lost.",
+            "take the split away: then Val is drawn from the class and from its copy in the same way.",
+        )
     folder = out / images.name
     if folder.resolve() == (images.root / images.name).resolve():
         raise UserError(f"out must be another folder than data, but both hold {folder}.", _ELSEWHERE)
-    records = images.train + images.test
-    shifts = {record: draw_shift(record.path, seed, severity) for record in records}
-    _check_names(records)
-    checked = check_images(images.root, records, reading)
-    jobs = [_Job(record, shift, _row(record, shift, checked)) for record, shift in shifts.items()]
+    shifts = {record: draw_shift(record.path, seed, severity) for record in images.records}
+    targets = _targets(images)
+    checked = check_images(images.root, images.records, reading)
+    jobs = [_Job(record, shift, _row(record, targets[record], shift, checked)) for record, shift in shifts.items()]
     head = {"class": images.name, "seed": seed, "severity": float(severity), "adtrack": __version__}
     head |= checked.applied.stated
     try:
@@ -87,8 +95,10 @@ def write_shifted(
     return ShiftedCopy(folder, checked, shifts, sum(kept for _, kept in finished), said)
 
 
-def _target(record: ImageRecord) -> PurePosixPath:
-    return PurePosixPath(record.path).with_suffix(".png")
+def _target(name: str, part: str, record: ImageRecord) -> PurePosixPath:
+    """Where an image of ``part`` (train or test) of class ``name`` goes, in MVTec's layout."""
+    place, path = PurePosixPath(name, part, record.kind), PurePosixPath(record.path)
+    return (path if path.is_relative_to(place) else place / path).with_suffix(".png")
 
 
 def _mask_target(kind: str, target: PurePosixPath) -> PurePosixPath:
@@ -97,22 +107,24 @@ def _mask_target(kind: str, target: PurePosixPath) -> PurePosixPath:
     return PurePosixPath(class_name, "ground_truth", kind, *inside).with_name(f"{target.stem}_mask.png")
 
 
-def _check_names(records: tuple[ImageRecord, ...]) -> None:
-    """Refuse images that would get one name as PNG."""
+def _targets(images: ImageClass) -> dict[ImageRecord, PurePosixPath]:
+    """Where every image goes. UserError: two would get one name as PNG."""
+    parts = {"train": images.train, "test": images.test}
+    targets = {record: _target(images.name, part, record) for part, records in parts.items() for record in records}
     taken: dict[PurePosixPath, str] = {}
-    for record in records:
-        other = taken.setdefault(_target(record), record.path)
+    for record, target in targets.items():
+        other = taken.setdefault(target, record.path)
         if other != record.path:
             raise UserError(
                 f"images must have different names without their suffix, but {other} and {record.path} would both "
-                f"become {_target(record)}.",
+                f"become {target}.",
                 "rename one of them, and its mask.",
             )
+    return targets
 
 
-def _row(record: ImageRecord, shift: Shift, checked: Checked) -> dict:
+def _row(record: ImageRecord, target: PurePosixPath, shift: Shift, checked: Checked) -> Row:
     """An image's row of the manifest; the digests of what is yet to be written are None."""
-    target = _target(record)
     return {
         "path": target.as_posix(),
         "sha256": None,
@@ -127,9 +139,11 @@ def _row(record: ImageRecord, shift: Shift, checked: Checked) -> dict:
     }
 
 
-def _begin(folder: Path, plan: dict) -> dict[str, str | None]:
-    """Path → digest of the files of an earlier call with this plan: all None if it was interrupted, none if there is
-    no such call."""
+def _begin(folder: Path, plan: Row) -> dict[str, str | None]:
+    """Path → digest of the files of an earlier call with this plan.
+
+    All digests are None if that call was interrupted. Without such a call the mapping is empty.
+    """
     file = folder / MANIFEST
     if file.exists():
         return _known(file, plan)
@@ -142,7 +156,7 @@ def _begin(folder: Path, plan: dict) -> dict[str, str | None]:
     return {}
 
 
-def _known(file: Path, plan: dict) -> dict[str, str | None]:
+def _known(file: Path, plan: Row) -> dict[str, str | None]:
     try:
         found = from_json(file.read_bytes())
         planned = found | {"images": [row | {"sha256": None, "mask_sha256": None} for row in found["images"]]}
@@ -158,7 +172,7 @@ def _known(file: Path, plan: dict) -> dict[str, str | None]:
     return {row["path"]: row["sha256"] for row in rows} | {row["mask"]: row["mask_sha256"] for row in rows}
 
 
-def _finish_all(jobs: Sequence[_Job], finish: Callable[[_Job], tuple[dict, bool]]) -> list[tuple[dict, bool]]:
+def _finish_all(jobs: Sequence[_Job], finish: Callable[[_Job], tuple[Row, bool]]) -> list[tuple[Row, bool]]:
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
         return list(track(pool.map(finish, jobs), "Shifting images", len(jobs)))
@@ -166,19 +180,19 @@ def _finish_all(jobs: Sequence[_Job], finish: Callable[[_Job], tuple[dict, bool]
         pool.shutdown(cancel_futures=True)
 
 
-def _finish(root: Path, out: Path, known: Mapping[str, str | None], reading: Reading, job: _Job) -> tuple[dict, bool]:
+def _finish(root: Path, out: Path, known: Mapping[str, str | None], reading: Reading, job: _Job) -> tuple[Row, bool]:
     """The image's row with the digests of its files, and whether they were there already."""
     record, row = job.record, job.row
 
     def image() -> np.ndarray:
         return shift_image(decode(root / record.path, record.path, reading), job.shift)
 
-    def mask() -> np.ndarray:
-        return np.uint8(255) * shift_mask(decode_mask(root / record.mask, record.mask, reading), job.shift)
+    def mask(path: str) -> np.ndarray:
+        return np.uint8(255) * shift_mask(decode_mask(root / path, path, reading), job.shift)
 
     made = {"sha256": _file(out, row["path"], known, image)}
-    if row["mask"]:
-        made["mask_sha256"] = _file(out, row["mask"], known, mask)
+    if record.mask is not None:
+        made["mask_sha256"] = _file(out, row["mask"], known, partial(mask, record.mask))
     return row | {name: digest for name, (digest, _) in made.items()}, all(kept for _, kept in made.values())
 
 
@@ -205,5 +219,5 @@ def _replace(file: Path, data: bytes) -> None:
     unfinished.replace(file)
 
 
-def _write_manifest(folder: Path, manifest: dict) -> None:
+def _write_manifest(folder: Path, manifest: Row) -> None:
     _replace(folder / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())

@@ -1,10 +1,14 @@
-"""Train, Val and Test of a class: a function of the images' paths and a seed, with a manifest that has a digest."""
+"""Train, Val and Test of a class, and their manifest, which has a digest.
+
+They are a function of the images' paths and a seed, unless the data set itself says which images are which.
+"""
 
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +39,9 @@ class Split:
 class Splits:
     """The three splits of a class; ``contents`` maps the path of every image and mask to its file's SHA-256.
 
-    ``reading`` says how the files are read, as far as that changes a pixel; ``reread`` are the masks of which the first
-    rule had marked other pixels; ``unmarked`` says in words why there are no pixel metrics, and nothing if there are.
+    ``reading`` says how the files are read, as far as that changes a pixel. ``reread`` are the masks of which the first
+    rule had marked other pixels. ``unmarked`` says in words why there are no pixel metrics, and is empty if there are
+    some. ``given``: the splits came with the data set; else they were drawn by the seed.
     """
 
     class_name: str
@@ -48,6 +53,7 @@ class Splits:
     reading: Reading
     reread: frozenset[str]
     unmarked: str
+    given: bool = False
 
     @property
     def has_masks(self) -> bool:
@@ -64,16 +70,17 @@ class Splits:
         """SHA-256 of the manifest: only numbers of the same digest can be compared."""
         return config.digest(self.manifest())
 
-    def manifest(self) -> dict:
-        """Plain data: class, seed, fractions and, per split, each image with its label, kind, mask and digests.
+    def manifest(self) -> dict[str, Any]:
+        """Plain data: class, seed, how the splits came about and, in each, every image with label, kind and digests.
 
         Paths are relative to the data root, so the manifest does not depend on where the data lie. How files are read
         is in it only where it is not how they were read at first: other digests stay what they were.
         """
+        fractions = {"train": TRAIN_FRACTION, "val_defects": VAL_DEFECT_FRACTION}
         return {
             "class": self.class_name,
             "seed": self.seed,
-            "fractions": {"train": TRAIN_FRACTION, "val_defects": VAL_DEFECT_FRACTION},
+            **({"given": True} if self.given else {"fractions": fractions}),
             **self.reading.stated,
             "splits": {split.name: [self._row(record) for record in split.records] for split in self.all},
         }
@@ -83,7 +90,7 @@ class Splits:
         """Train, Val and Test."""
         return self.train, self.val, self.test
 
-    def _row(self, record: ImageRecord) -> dict:
+    def _row(self, record: ImageRecord) -> dict[str, Any]:
         return {
             "path": record.path,
             "label": record.label,
@@ -113,33 +120,12 @@ def _split(name: str, records: Sequence[ImageRecord]) -> Split:
 def make_splits(images: ImageClass, seed: int, checked: Checked) -> Splits:
     """Train / Val / Test of a class; ``checked`` (``checking.check_images``) must cover its images and masks.
 
-    A class without any labelled anomaly is split too: Val and Test hold normal images only, Test none at all where
-    there is no test/good. UserError: too few images for a Val with normal images and, if any are labelled, anomalous
-    ones, or for a Test with both.
+    A class without any labelled anomaly is split too: Val and Test then hold normal images only, and Test may be empty.
+    UserError: Train lacks images, Val lacks normal images or, if any are labelled, anomalous ones, or Test lacks normal
+    ones although anomalous images are labelled.
     """
-    train, val = _sample(images.train, TRAIN_FRACTION, seed)
-    if not train or not val:
-        raise UserError(
-            f"Train and Val must each get a normal image, but {images.name}/train/good holds {len(images.train)}.",
-            "Put at least 3 normal images there.",
-        )
-    test = [record for record in images.test if not record.label]
-    if not test and images.has_anomalies:
-        raise UserError(
-            f"Test must have a normal image, but {images.name}/test/good holds none.",
-            "Put normal images there that are not in train/good.",
-        )
-    by_kind = sorted((record for record in images.test if record.label), key=lambda record: (record.kind, record.path))
-    for _, records in groupby(by_kind, key=lambda record: record.kind):
-        for_val, for_test = _sample(list(records), VAL_DEFECT_FRACTION, seed)
-        val, test = val + for_val, test + for_test
-    if images.has_anomalies and not any(record.label for record in val):
-        raise UserError(
-            f"Val must have an anomalous image, but no defect of {images.name} has 2 images to take one from.",
-            f"Put more labelled defects under {images.name}/test/<defect>/, or take them all away: then the threshold "
-            "comes from good images alone.",
-        )
-    paths = [path for record in (*train, *val, *test) for path in (record.path, record.mask) if path is not None]
+    train, val, test = _drawn(images, seed) if images.val is None else _given(images, images.val)
+    paths = [path for record in images.records for path in (record.path, record.mask) if path is not None]
     return Splits(
         images.name,
         seed,
@@ -150,12 +136,58 @@ def make_splits(images: ImageClass, seed: int, checked: Checked) -> Splits:
         checked.applied,
         frozenset(path for path, mask in checked.masks.items() if not mask.as_first),
         _unmarked(images, checked),
+        images.val is not None,
     )
+
+
+Parts = tuple[Sequence[ImageRecord], Sequence[ImageRecord], Sequence[ImageRecord]]
+
+
+def _drawn(images: ImageClass, seed: int) -> Parts:
+    """Train, Val and Test by the protocol's fractions."""
+    train, val = _sample(images.train, TRAIN_FRACTION, seed)
+    if not train or not val:
+        raise UserError(
+            f"Train and Val must each get a normal image, but {images.places.train} holds {len(images.train)}.",
+            "Put at least 3 normal images there.",
+        )
+    test = [record for record in images.test if not record.label]
+    if not test and images.has_anomalies:
+        raise UserError(
+            f"Test must have a normal image, but {images.places.good} holds none.",
+            f"Put normal images there that are not in {images.places.train}.",
+        )
+    by_kind = sorted((record for record in images.test if record.label), key=lambda record: (record.kind, record.path))
+    for _, records in groupby(by_kind, key=lambda record: record.kind):
+        for_val, for_test = _sample(list(records), VAL_DEFECT_FRACTION, seed)
+        val, test = val + for_val, test + for_test
+    if images.has_anomalies and not any(record.label for record in val):
+        raise UserError(
+            f"Val must have an anomalous image, but no defect of {images.name} has 2 images to take one from.",
+            f"Put more labelled defects under {images.places.defects}, or take them all away: then the threshold "
+            "comes from good images alone.",
+        )
+    return train, val, test
+
+
+def _given(images: ImageClass, val: Sequence[ImageRecord]) -> Parts:
+    """Train, Val and Test as the data set has them."""
+    both = (0, 1) if images.has_anomalies else (0,)
+    needed = {"Train": (images.train, (0,)), "Val": (val, both), "Test": (images.test, both if both[1:] else ())}
+    for part, (records, labels) in needed.items():
+        missing = [label for label in labels if not any(record.label == label for record in records)]
+        if missing:
+            raise UserError(
+                f"{part} must have {'an anomalous' if missing[0] else 'a normal'} image, but the split that comes with "
+                f"class {images.name} gives it none.",
+                "give it some, or take the split away: then it is drawn.",
+            )
+    return images.train, val, images.test
 
 
 def _unmarked(images: ImageClass, checked: Checked) -> str:
     if not images.has_masks:
-        return f"class {images.name} has no masks (ground_truth)"
+        return f"class {images.name} has no masks" + (f" ({images.places.masks})" if images.places.masks else "")
     if any(mask.marked for mask in checked.masks.values()):
         return ""
     return f"none of the {len(checked.masks)} masks of class {images.name} marks a pixel"

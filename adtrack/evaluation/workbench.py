@@ -13,9 +13,9 @@ import numpy as np
 
 from adtrack.config import GOOD_QUANTILE, BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.data.checking import check_images
-from adtrack.data.classes import read_class
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import VAL_SETS, ImageSet, image_set, parse_name
+from adtrack.data.layouts import read_class
 from adtrack.data.reading import Reading
 from adtrack.data.remarks import all_remarks
 from adtrack.data.splits import make_splits
@@ -70,7 +70,7 @@ class Workbench:
         images = read_class(self.root, data.class_name)
         if reading is None and data.bit_depth is not None:
             reading = Reading(data.bit_depth)
-        self.checked = check_images(self.root, images.train + images.test, reading)
+        self.checked = check_images(self.root, images.records, reading)
         self.splits = make_splits(images, data.seed, self.checked)
         parts = {split.name.title(): split.records for split in self.splits.all}
         self.remarks = all_remarks(images, self.checked, parts)

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from adtrack.config import DEMO, DEMO_CLASSES, DataSpec
-from adtrack.data.classes import ImageClass, class_names, read_class
+from adtrack.data.classes import ImageClass
+from adtrack.data.layouts import class_names, read_class
 from adtrack.errors import UserError
 
 
@@ -27,7 +28,7 @@ def need_anomalies(data: DataSpec, what: str) -> None:
         raise UserError(
             f"{what} needs labelled anomalies to tell which bank is better, but class {data.class_name} has only good "
             "images.",
-            f"put some defects under {data.class_name}/test/<defect>/; adtrack build-bank --register makes a model of "
+            f"put some defects under {images.places.defects}; adtrack build-bank --register makes a model of "
             "good images alone.",
         )
 

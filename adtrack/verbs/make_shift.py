@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adtrack.config import DataSpec
-from adtrack.data.classes import read_class
 from adtrack.data.demo import data_root
+from adtrack.data.layouts import read_class
 from adtrack.data.reading import Reading
 from adtrack.data.shifted_copy import MANIFEST, write_shifted
 from adtrack.errors import UserError

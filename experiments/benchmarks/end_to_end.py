@@ -33,9 +33,10 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from adtrack.config import ImageSpec
-from adtrack.data.classes import ImageRecord, read_class
+from adtrack.data.classes import ImageRecord
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet
+from adtrack.data.layouts import read_class
 from adtrack.data.loading import view
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order

@@ -11,8 +11,9 @@ from PIL import Image
 
 from adtrack import config
 from adtrack.data.checking import check_images
-from adtrack.data.classes import ImageRecord, read_class
+from adtrack.data.classes import ImageRecord
 from adtrack.data.imageset import ImageSet, image_set, parse_name
+from adtrack.data.layouts import read_class
 from adtrack.data.reading import Reading
 from adtrack.data.shift import draw_shift
 from adtrack.data.splits import Splits, make_splits

@@ -13,7 +13,7 @@ from PIL import Image
 
 from adtrack import __version__
 from adtrack.data import shifted_copy
-from adtrack.data.classes import read_class
+from adtrack.data.layouts import read_class
 from adtrack.data.masks import decode_mask
 from adtrack.data.reading import Reading
 from adtrack.data.shift import draw_shift

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from adtrack.data.checked import Checked, MaskFacts
-from adtrack.data.classes import GOOD, ImageClass, ImageRecord, read_class
+from adtrack.data.classes import GOOD, ImageClass, ImageRecord, Places
+from adtrack.data.layouts import read_class
+from adtrack.data.layouts.mvtec import mvtec_places
 from adtrack.data.reading import Reading
 from adtrack.data.splits import Splits, make_splits
 from adtrack.errors import UserError
@@ -25,11 +27,11 @@ def image_class(train: int = 100, good: int = 7, counts: dict[str, int] = COUNTS
     ]
     normal = [ImageRecord(f"tile/test/good/{i:03}.png", 0, GOOD) for i in range(good)]
     in_train = tuple(ImageRecord(f"tile/train/good/{i:03}.png", 0, GOOD) for i in range(train))
-    return ImageClass("tile", Path(root), in_train, tuple(defects + normal))
+    return ImageClass("tile", Path(root), in_train, tuple(defects + normal), mvtec_places("tile"))
 
 
 def contents(images: ImageClass) -> dict[str, str]:
-    paths = [path for record in images.train + images.test for path in (record.path, record.mask) if path]
+    paths = [path for record in images.records for path in (record.path, record.mask) if path]
     return {path: f"sha256 of {path}" for path in paths}
 
 
@@ -77,7 +79,7 @@ def test_order_of_the_images_and_place_of_the_root_do_not_count() -> None:
     train, test = list(images.train), list(images.test)
     random.Random(0).shuffle(train)
     random.Random(1).shuffle(test)
-    shuffled = ImageClass("tile", Path("/elsewhere"), tuple(train), tuple(test))
+    shuffled = dataclasses.replace(images, root=Path("/elsewhere"), train=tuple(train), test=tuple(test))
     assert split(shuffled) == split(images)
     assert split(shuffled).digest == split(images).digest
 
@@ -180,6 +182,54 @@ def test_good_images_alone_are_split_too(good: int) -> None:
 def test_test_needs_a_normal_image() -> None:
     with pytest.raises(UserError, match="Test must have a normal image, but tile/test/good holds none"):
         split(image_class(good=0))
+
+
+def given(train: int = 4, val: str = "gd", test: str = "ggdd") -> ImageClass:
+    """A class that comes with a split: ``g`` is a good image, ``d`` a defect."""
+
+    def records(part: str, labels: str) -> tuple[ImageRecord, ...]:
+        return tuple(
+            ImageRecord(f"{part}/{number}.png", int(label == "d"), GOOD if label == "g" else "dent")
+            for number, label in enumerate(labels)
+        )
+
+    places = Places("the list", "the list", "the list")
+    parts = (records(part, labels) for part, labels in (("a", train * "g"), ("c", test), ("b", val)))
+    in_train, in_test, in_val = parts
+    return ImageClass("nut", Path("/data"), in_train, in_test, places, in_val)
+
+
+def test_a_split_that_the_data_set_brings_is_taken_as_it_is() -> None:
+    images = given()
+    splits = split(images, 42)
+    assert (splits.train.records, splits.val.records, splits.test.records) == (images.train, images.val, images.test)
+    assert splits.train == split(images, 7).train and splits.given and splits.has_anomalies
+    manifest = splits.manifest()
+    assert manifest["given"] is True and "fractions" not in manifest
+    assert splits.unmarked == "class nut has no masks"
+    moved = dataclasses.replace(images, val=images.val + images.test[:1], test=images.test[1:])
+    assert split(moved).digest != splits.digest
+
+
+def test_a_split_of_good_images_alone_may_lack_a_test() -> None:
+    splits = split(given(val="gg", test=""))
+    assert not splits.has_anomalies and splits.test.records == ()
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (given(train=0), "Train must have a normal image"),
+        (given(val="d"), "Val must have a normal image"),
+        (given(val="gg"), "Val must have an anomalous image"),
+        (given(test="dd"), "Test must have a normal image"),
+        (given(test="gg"), "Test must have an anomalous image"),
+        (given(val="", test=""), "Val must have a normal image"),
+    ],
+)
+def test_a_split_that_lacks_images_is_refused(images: ImageClass, said: str) -> None:
+    with pytest.raises(UserError, match=f"{said}, but the split that comes with class nut gives it none"):
+        split(images)
 
 
 @pytest.mark.shared

@@ -5,8 +5,8 @@ import pytest
 
 from adtrack.config import ImageSpec
 from adtrack.data.checking import check_images
-from adtrack.data.classes import read_class
 from adtrack.data.imageset import ImageSet, image_set
+from adtrack.data.layouts import read_class
 from adtrack.data.loading import footprint
 from adtrack.data.shift import draw_shift
 from adtrack.data.splits import make_splits

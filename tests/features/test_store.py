@@ -138,7 +138,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from adtrack.config import BackboneSpec, ImageSpec
-from adtrack.data.classes import read_class
+from adtrack.data.layouts import read_class
 from adtrack.data.imageset import ImageSet, image_set
 from adtrack.data.checking import check_images
 from adtrack.data.splits import make_splits

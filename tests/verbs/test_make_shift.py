@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adtrack.data.classes import read_class
 from adtrack.data.imageset import image_set
+from adtrack.data.layouts import read_class
 from adtrack.data.splits import Splits
 from adtrack.tracking.store import open_store, search_runs
 

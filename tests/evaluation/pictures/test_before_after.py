@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adtrack.data.classes import ImageRecord, read_class
+from adtrack.data.classes import ImageRecord
+from adtrack.data.layouts import read_class
 from adtrack.data.reading import Reading
 from adtrack.data.shift import LINEAR, RADIAL, Shift, draw_shift
 from adtrack.data.transform import shift_image, shift_mask

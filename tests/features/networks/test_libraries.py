@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adtrack.config import BackboneSpec, ImageSpec, Normalisation, PatchCoreSpec
+from adtrack.config import BackboneSpec, ImageSpec, Normalisation
 from adtrack.data.imageset import ImageSet, image_set
 from adtrack.data.loading import view
 from adtrack.data.splits import Splits
-from adtrack.detectors.orders import OrderStore
-from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.detectors.scorer import Calibration, Scorer
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
@@ -23,6 +22,7 @@ from adtrack.features.networks import LIBRARIES, Network, known_networks
 from adtrack.features.networks.interface import NetworkLibrary
 from adtrack.features.store import FeatureStore
 from adtrack.features.weights import Trunk, load_trunk
+from tests.detectors.fitting import fitted
 
 CPU = torch.device("cpu")
 HALVES = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -137,7 +137,7 @@ def test_a_model_with_a_network_of_another_library(
 ) -> None:
     image, backbone = ImageSpec(64, 0, normalisation), toy_backbone("embed")
     features = FeatureStore(tmp_path / "store").features(train, backbone, image)
-    detector = PatchCore.fit(features, PatchCoreSpec(layers=("embed",)), OrderStore(tmp_path / "orders"))
+    detector = fitted(features, PatchCoreSpec(layers=("embed",)), tmp_path / "orders")
     scorer = Scorer(backbone, detector, image, Calibration(1.0, 0.0, 2.0), {})
     scorer.save(tmp_path / "model", with_trunk=True)
     read = Scorer.load(tmp_path / "model", CPU, lambda run, path: "")

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from ..errors import UserError
-from .files import entries, images_below
+from ...errors import UserError
+from ..files import entries, images_below
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from adtrack.data.classes import ImageClass, read_class
+from adtrack.data.classes import ImageClass
+from adtrack.data.layouts import read_class
 from adtrack.errors import UserError
 
 FILES = ("train/good/0.png", "test/good/0.png", "test/spot/0.png", "test/spot/1.png")

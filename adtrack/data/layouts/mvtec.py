@@ -7,18 +7,61 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UserError
-from ..findings import counted, listed
-from .files import SUFFIXES, entries, files_below, images_below, is_beside, is_image
+from ...errors import UserError
+from ...findings import counted, listed
+from ..classes import GOOD, ImageClass, ImageRecord, Places
+from ..files import SUFFIXES, entries, files_below, images_below, is_beside, is_image
+from .interface import Layout, by_path
 from .truth import find_masks, truth_folders
 
-GOOD = "good"
-LAYOUT = "A class is a folder with train/good, test/good, test/<defect> and, if there are masks, ground_truth/<defect>."
 # Folders called so hold good parts, as far as anybody can tell: taken for defects, they would turn the numbers round.
 _LIKE_GOOD = {
     *("good", "goods", "ok", "okay", "normal", "nominal", "pass", "passed", "healthy", "intact", "clean", "nodefect"),
     *("nodefects", "nondefective", "defectfree", "anomalyfree", "io", "gut", "良品", "正常", "合格"),
 }
+
+
+class Mvtec(Layout):
+    """The layout of MVTec AD, AD 2 and LOCO: a folder for each class, and in it a folder for each part and kind."""
+
+    help = (
+        "A class is a folder with train/good, test/good, test/<defect> and, if there are masks, ground_truth/<defect>."
+    )
+
+    def recognises(self, root: Path) -> bool:
+        """Whether ``root`` holds a class, or is one itself, which ``class_names`` refuses."""
+        return is_class(root) or any(map(is_class, entries(root)))
+
+    def class_names(self, root: Path) -> list[str]:
+        """The folders in ``root`` that have train/good."""
+        if is_class(root):
+            raise UserError(
+                f"data must be the folder that holds the classes, but {root} is a class itself.",
+                f"Pass its parent {root.resolve().parent} and the class {root.resolve().name}.",
+            )
+        return [entry.name for entry in entries(root) if is_class(entry)]
+
+    def read(self, root: Path, name: str) -> ImageClass:
+        """The images of the class in the folder ``name``; ``list_class`` says what is refused."""
+        files = list_class(root / name)
+
+        def record(image: Path, kind: str = GOOD) -> ImageRecord:
+            mask = files.masks.get(image)
+            return ImageRecord(_relative(image, root), int(kind != GOOD), kind, mask and _relative(mask, root))
+
+        test = [record(image) for image in files.good]
+        test += [record(image, kind) for kind, images in files.defects.items() for image in images]
+        train = by_path(map(record, files.train))
+        return ImageClass(name, root, train, by_path(test), mvtec_places(name), remarks=files.remarks)
+
+
+def mvtec_places(name: str) -> Places:
+    """Where the images of class ``name`` belong."""
+    return Places(f"{name}/train/{GOOD}", f"{name}/test/{GOOD}", f"{name}/test/<defect>/", "ground_truth")
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
 
 
 @dataclass(frozen=True)
