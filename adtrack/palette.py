@@ -67,6 +67,12 @@ def colour(index: int) -> str:
     return SERIES[index % len(SERIES)]
 
 
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of a hexadecimal colour, from 0 to 255, as they stand in a picture."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red, green, blue
+
+
 def ink_on(value: float) -> str:
     """The colour of words on the shade of a matrix's cell that holds ``value``, from 0 to 1."""
     return WHITE if value > 0.71 else LIGHT.ink

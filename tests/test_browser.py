@@ -83,7 +83,7 @@ def test_the_note_links_to_a_report_that_mlflow_shows(page, runs, _finished_stud
     with page.expect_popup() as opened:
         page.get_by_role("link", name="The report").click()
     frame = opened.value.frame_locator("iframe")
-    frame.get_by_role("heading", name=re.compile("part: the best of 3 banks")).wait_for(timeout=WAIT)
+    frame.get_by_role("heading", name=re.compile("part: the best of 3 trials")).wait_for(timeout=WAIT)
     frame.locator("#optimisation_history .main-svg").first.wait_for(timeout=WAIT)
     opened.value.close()
 

@@ -27,5 +27,5 @@ def floods(rates: Mapping[str, float]) -> list[str]:
 def _flood(names: Sequence[str], rate: float, domain: str) -> str:
     share = "Every good image" if rate == 1 else f"{100 * rate:.0f} % of the good images"
     words = f"{share} of {' and of '.join(names)} {'raises' if rate == 1 else 'raise'} a false alarm at this threshold"
-    remedy = ": a threshold or a bank made from images as they will be may mend that" if domain == SHIFT else ""
+    remedy = ": a threshold or a model made from images as they will be may mend that" if domain == SHIFT else ""
     return f"{words}{remedy}."

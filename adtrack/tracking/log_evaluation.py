@@ -18,6 +18,7 @@ from mlflow.utils.time import get_current_time_millis
 from adtrack.config import canonical, from_json
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.evaluate import Evaluation
+from adtrack.evaluation.pictures.heatmaps import ColourRange
 from adtrack.evaluation.pictures.of_evaluation import write_pictures
 from adtrack.evaluation.verdicts import verdicts
 from adtrack.evaluation.workbench import Built, Workbench
@@ -60,18 +61,18 @@ def _dataset(bench: Workbench, name: str) -> tuple[str, str]:
 def log_evaluations(run: Run, bench: Workbench, scorer: Scorer, evaluations: Sequence[Evaluation], model: str) -> None:
     """Log what evaluations of the model with this URI found, to a run and to the model itself.
 
-    Metrics; heatmaps, the worst of each kind also where MLflow shows images; a table of the images, what the bank got
-    most wrong first; the PRO curve; the splits' manifest and the specification.
+    Metrics; heatmaps, the worst of each kind also where MLflow shows images; a table of the images, what the model
+    got most wrong first; the PRO curve; the splits' manifest and the specification.
     """
     _log_metrics(run, bench, evaluations, model)
     pictures: dict[str, Path] = {}
+    calibration = scorer.calibration
+    colours = ColourRange(calibration.colour_low, calibration.colour_high) if scorer.detector.has_maps else None
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for evaluation in track(evaluations, "Drawing heatmaps", unit="set"):
             name = evaluation.name
-            written = write_pictures(
-                evaluation, lambda at, name=name: bench.display(name, at), scorer.calibration, folder
-            )
+            written = write_pictures(evaluation, lambda at, name=name: bench.display(name, at), colours, folder)
             pictures |= {f"{name}/{key}": file for key, file in written.items() if key.endswith("-worst")}
             write_scores(evaluation, folder / "scores" / f"{name}.csv")
             write_curve(evaluation, folder / "curves" / f"{name}.csv")

@@ -1,4 +1,4 @@
-"""What follows a study's last trial: the best bank is tested, registered, and the tables and figures are drawn."""
+"""What follows a study's last trial: the best model is tested, registered, and the tables and figures are drawn."""
 
 import tempfile
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
+from adtrack.config import DEFAULT_METHOD
 from adtrack.data.imageset import TEST_SETS
+from adtrack.detectors import detector_class
 from adtrack.evaluation.workbench import Workbench
 from adtrack.reporting.files import write_text
 from adtrack.tracking.log_evaluation import log_evaluations
@@ -111,7 +113,7 @@ def _test_and_register(trials: Trials, best: TrialRecord) -> Registered:
 
 
 def _test(run: Run, bench: Workbench, best: TrialRecord) -> str:
-    """Measure the best bank on Test, and log that and the whole model to its run; returns the URI of the model.
+    """Measure the best model on Test, and log that and the whole model to its run; returns the URI of the model.
 
     The time an image takes is measured anew: now no trial of the study shares the machine.
     """
@@ -126,7 +128,8 @@ def _test(run: Run, bench: Workbench, best: TrialRecord) -> str:
 def write_summary(trials: Trials, records: list[TrialRecord], best: TrialRecord, registered: Registered) -> None:
     """The study's report, tables, figures and note, and its best trial's numbers, on the parent run."""
     spec = trials.spec
-    story = Story(trials.bench, records, best, registered.uri, spec.objective_name, spec.metric)
+    rows = detector_class(DEFAULT_METHOD).rows_called
+    story = Story(trials.bench, records, best, registered.uri, spec.objective_name, spec.metric, rows)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_text(folder / REPORT, study_page(story))

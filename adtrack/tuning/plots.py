@@ -107,7 +107,7 @@ def _study(trials: Sequence[TrialRecord]) -> optuna.Study:
                 value=objective(trial),
                 params=row,
                 distributions={label: spaces[label] for label in row},
-                constraints={"bank size": 0.0 if trial.feasible else 1.0} if limited else None,
+                constraints={"size": 0.0 if trial.feasible else 1.0} if limited else None,
             )
         )
     return study
@@ -123,7 +123,7 @@ def _history(trials: Sequence[TrialRecord], axis: str) -> Figure:
     figure.update_traces(name="Trial", selector={"name": axis})
     figure.update_traces(name="Best so far", line={"shape": "hv"}, hoverinfo="skip", selector={"mode": "lines"})
     limited = not all(trial.feasible for trial in trials)
-    figure.update_traces(name="Above the limit on the bank", showlegend=limited, selector={"name": "Infeasible Trial"})
+    figure.update_traces(name="Above the limit on size", showlegend=limited, selector={"name": "Infeasible Trial"})
     figure.update_xaxes(dtick=1 if len(trials) <= 10 else None)  # no half trials
     figure.update_yaxes(range=value_range(map(objective, trials)))  # of equal values Plotly would draw 0 to 2
     return figure.update_layout(legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"})
@@ -151,7 +151,7 @@ def _parallel(trials: Sequence[TrialRecord]) -> Figure:
     for trace in filter(_is_trial, figure.data):
         trace.update(opacity=0.8, line={"color": sample_colorscale(COLOURS, trace.y[0])[0], "width": 2})
     figure.update_traces(marker={"colorscale": COLOURS}, selector={"mode": "markers"})
-    figure.update_traces(name="Within the limit on the bank", selector={"name": "Feasible"})
+    figure.update_traces(name="Within the limit on size", selector={"name": "Feasible"})
     figure.update_traces(name="Above it", selector={"name": "Infeasible"})
     if _spread(trials) <= LEAST_SPREAD:  # Optuna's colours would run beyond any value there is
         figure.update_traces(marker={"showscale": False}, selector={"mode": "markers"})

@@ -36,7 +36,7 @@ def pareto_front(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def size_chart(trials: Sequence[TrialRecord], objective_name: str) -> Chart | None:
-    """The objective against the bank's size, the Pareto front set off; None without numbers."""
+    """The objective against the model's size, the Pareto front set off; None without numbers."""
     shown = [trial for trial in trials if math.isfinite(objective(trial)) and trial.metrics.get(_SIZE, 0) > 0]
     if not shown:
         return None
@@ -46,7 +46,7 @@ def size_chart(trials: Sequence[TrialRecord], objective_name: str) -> Chart | No
         BEHIND: [_spot(trial, "") for trial in shown if trial not in front],
     }
     series = {key: spots for key, spots in series.items() if spots}
-    return Chart("Quality against bank size", "Bank in MB", objective_name, Scatter(series, log_x=True))
+    return Chart("Quality against size", "Model in MB", objective_name, Scatter(series, log_x=True))
 
 
 def _spot(trial: TrialRecord, label: str) -> Spot:

@@ -15,8 +15,8 @@ TIE_BREAKERS = {
     "image_auroc": "image AUROC",
 }
 TIES = (
-    "Of equal objectives the higher AU-PRO wins (mean of Val-clean and Val-shift, where there are masks), then pixel "
-    "AUROC, AUPRC, image AUROC, the smaller bank, the earlier trial."
+    "Of trials with equal objectives the one with the higher AU-PRO wins (mean of Val-clean and Val-shift, where there "
+    "are masks). Then pixel AUROC, AUPRC and image AUROC decide, then the smaller model, then the earlier trial."
 )
 _DECIMALS = 9  # beyond them two values differ by rounding: sums over images in another order
 
@@ -29,7 +29,7 @@ def objective(trial: TrialRecord) -> float:
 def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The trials from best to worst, whatever order they come in.
 
-    Feasible ones first, then the higher objective, the winner of TIE_BREAKERS, the smaller bank, the earlier trial;
+    Feasible ones first, then the higher objective, the winner of TIE_BREAKERS, the smaller model, the earlier trial;
     those without an objective come last.
     """
     return sorted(trials, key=lambda trial: (*_merit(trial), *(-value for value in _others(trial)), *_least(trial)))
@@ -46,7 +46,7 @@ def tie_in_words(trials: Sequence[TrialRecord]) -> str:
     best, second = equal[:2]
     pairs = zip(TIE_BREAKERS.values(), _others(best), _others(second), strict=True)
     by = next((f"its {name} on Val ({one:.3f}, next {two:.3f})" for name, one, two in pairs if one != two), "")
-    by = by or ("its smaller bank" if _least(best)[0] != _least(second)[0] else "coming first")
+    by = by or ("its smaller model" if _least(best)[0] != _least(second)[0] else "coming first")
     return f"{len(equal)} trials have the best objective; trial {best.number} wins by {by}."
 
 

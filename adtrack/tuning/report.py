@@ -1,4 +1,4 @@
-"""A study as one page: which bank won, how the search went, what quality costs, and why the best trial is the best."""
+"""A study as one page: which trial won, how the search went, what quality costs, and why the best trial is the best."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from plotly.graph_objects import Figure
 from adtrack.data.imageset import VAL_SETS
 from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.curves import precision_recall, roc
-from adtrack.evaluation.pictures.side_by_side import compare, comparison_sheet
+from adtrack.evaluation.pictures.side_by_side import LEGEND, compare, comparison_sheet
 from adtrack.evaluation.workbench import Workbench
+from adtrack.findings import counted
 from adtrack.naming import argument
 from adtrack.progress import track
 from adtrack.reporting.curves import LEGEND_BELOW, curves_figure, histogram_figure
@@ -25,7 +26,7 @@ from adtrack.tuning.quality import about, shift_chart, size_chart
 from adtrack.tuning.ranking import ranked, tie_in_words
 from adtrack.tuning.tables import SPLITS, alarms_in_words, best_table, parameters, trials_table
 
-COLUMNS, KINDS = 6, 6  # banks and kinds of image on the comparison sheet
+COLUMNS, KINDS = 6, 6  # trials and kinds of image on the comparison sheet
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,16 @@ class Story:
     bench: Workbench
     trials: Sequence[TrialRecord]
     best: TrialRecord
-    model: str  # the URI that the best bank is scored with
+    model: str  # the URI of the best trial's model
     objective_name: str
     metric: str
+    rows: str  # what the rows are that a model remembers: "patches"
 
     @property
     def title(self) -> str:
         """The page's heading."""
-        behind = f" behind {self.best.params['backbone']}" if "backbone" in self.best.params else ""
-        return f"{self.best.class_name}: the best of {len(self.trials)} banks{behind}"
+        network = f" with {self.best.params['backbone']}" if "backbone" in self.best.params else ""
+        return f"{self.best.class_name}: the best of {counted(len(self.trials), 'trial')}{network}"
 
     @property
     def score_command(self) -> str:
@@ -54,7 +56,7 @@ class Story:
     def winner(self) -> str:
         """The best trial in a line."""
         rows, size, time = (self.best.metrics[f"cost/{name}"] for name in ("bank_rows", "bank_mb", "score_ms"))
-        costs = f"{rows:.0f} patches, {size:.2f} MB, about {time:.0f} ms an image"
+        costs = f"{rows:.0f} {self.rows}, {size:.2f} MB, about {time:.0f} ms an image"
         return f"Best of {len(self.trials)} trials: {about(self.best)}; {costs}"
 
     @property
@@ -88,8 +90,8 @@ def _trade(story: Story) -> Section:
     }
     shown = {name: figure_of(chart).update_layout(legend=LEGEND_BELOW) for name, chart in charts.items() if chart}
     note = (
-        "Numbers name the trials on the Pareto front: no other is better without being larger. Below the diagonal, a "
-        "bank loses under shift."
+        "The numbers are those of the trials on the Pareto front: no other trial is better without being larger. A "
+        "trial below the diagonal loses under shift."
     )
     return Section("What quality costs, and who keeps working", [Figures(shown, height=500)], note)
 
@@ -98,16 +100,17 @@ def _comparison(story: Story, best: Sequence[TrialRecord]) -> list[Section]:
     found, chosen = with_models(best), _telling_images(story)
     if not found or not chosen:
         return []
-    seen = track(found, "Comparing the best banks", unit="bank")
+    seen = track(found, "Comparing the best models", unit="model")
     scorers = (load_model(uri, story.bench.device).scorer for _, uri in seen)
     rows = compare(story.bench, scorers, [(name, index) for index in chosen for name in VAL_SETS])
     sheet = comparison_sheet(rows, [_heading(rank, trial) for rank, (trial, _) in enumerate(found, start=1)])
     note = (
-        "Per kind the Val image that the best trial gets most wrong, clean and shifted, as the best trials see it. "
-        "Colours mean the same in every column: dark is the bank's median good pixel, bright its 99.5 % quantile. "
-        "The frame and the word say whether the call at the bank's own threshold was right."
+        "Of each kind, the Val image that the best trial gets most wrong, clean and shifted, as the models of the best "
+        f"trials see it. {LEGEND}"
     )
-    return [Section("The same images in the best banks", [Picture(sheet, "Heatmaps of the best trials")], note)]
+    return [
+        Section("The same images in the best trials", [Picture(sheet, "The images as the best trials see them")], note)
+    ]
 
 
 def _heading(rank: int, trial: TrialRecord) -> str:
@@ -145,7 +148,7 @@ def _best_scores(story: Story) -> list[Section]:
     everything = pd.concat([scores["score"] for scores in sets.values()])
     bounds = (float(everything.min()), max(float(everything.max()), float(everything.min()) + 1e-9))
     histograms = {f"scores_{name}": _histogram(name, scores, bounds) for name, scores in sets.items()}
-    note = f"Trial {story.best.number}. The threshold has the best F1 on Val-clean and is applied unchanged elsewhere."
+    note = f"Trial {story.best.number} is the best. Its threshold has the best F1 on Val-clean and holds for all sets."
     return [
         Section("Scores of the best trial", [Figures(histograms, height=340)], note),
         Section("Curves of the best trial", [Figures(_curves(story, sets), height=430)]),

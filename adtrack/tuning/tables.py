@@ -23,15 +23,15 @@ METRICS = (
     *("threshold", "pixel_auroc", "pixel_aupro_030", "pixel_aupro_005"),
 )
 COSTS = ("cost/bank_rows", "cost/bank_mb", "cost/build_s", "cost/score_ms")
-SHOWN_COSTS = {"Bank\nMB": "cost/bank_mb", "ms an image\n(indicative)": "cost/score_ms"}
+SHOWN_COSTS = {"Model\nMB": "cost/bank_mb", "ms an image\n(indicative)": "cost/score_ms"}
 _ORDER = {name: place for place, name in enumerate((*(f"{s}/{m}" for s in SPLITS for m in METRICS), *COSTS))}
 
 DEFINITIONS = (
-    "AUROC: of images, in brackets its 95 % interval. AU-PRO: of pixels, up to a false-positive rate of "
-    "0.30, where there are masks. F1: at the threshold with the best F1 on Val-clean. False alarms: the share of good "
-    f"images at or above that threshold, with its exact 95 % interval. {TIES} Only the best trial is evaluated on Test."
-    " Milliseconds: from file to heatmap; indicative, as other work shares the machine, and for the best trial "
-    "measured when no trial runs."
+    "AUROC is that of images, with its 95 % interval in brackets. AU-PRO is that of pixels, up to a false-positive "
+    "rate of 0.30, where there are masks. F1 is measured at the threshold that gives the best F1 on Val-clean. False "
+    "alarms are the share of good images at or above that threshold, with its exact 95 % interval in brackets. "
+    f"{TIES} Only the best trial is evaluated on Test. Milliseconds count from the file to score and heatmap. They are "
+    "indicative, as other work shares the machine; those of the best trial are measured when no trial runs."
 )
 
 

@@ -16,7 +16,7 @@ def note() -> str:
     costs = {"cost/bank_rows": 13, "cost/bank_mb": 0.01, "cost/score_ms": 7}
     params = {"layers": "layer2", "patch_size": "3", "coreset_fraction": "0.1", "seed": "42"}
     best = TrialRecord("part", "s", "0" * 64, 4, "b" * 32, params, metrics | costs)
-    story = Story(None, [best], best, "models:/adtrack-part/1", "image AUROC on Val-clean", "image_auroc")
+    story = Story(None, [best], best, "models:/adtrack-part/1", "image AUROC on Val-clean", "image_auroc", "patches")
     return study_note(story, "1", "p" * 32)
 
 

@@ -23,7 +23,7 @@ def record(
 def test_ranked_from_best_to_worst_in_any_order():
     expected = [
         record(7, 0.9, 5.0),
-        record(5, 0.8, 1.0),  # the smaller bank
+        record(5, 0.8, 1.0),  # the smaller model
         record(2, 0.8, 2.0),  # the earlier trial
         record(6, 0.8, 2.0),
         record(0, 0.99, 9.0, feasible=False),
@@ -80,7 +80,7 @@ def test_an_undefined_metric_decides_nothing():
         ),
         (
             [record(0, 1.0, 2.0, image_auprc=0.8), record(1, 1.0, 1.0, image_auprc=0.8), record(2, 1.0, 3.0)],
-            "3 trials have the best objective; trial 1 wins by its smaller bank.",
+            "3 trials have the best objective; trial 1 wins by its smaller model.",
         ),
         (
             [record(0, 1.0), record(1, 1.0)],

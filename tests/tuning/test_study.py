@@ -297,7 +297,7 @@ def test_of_equals_the_one_that_localises_better_wins_and_the_user_is_told(workp
     study = runs("study")[0]
     assert (
         words in study.data.tags["mlflow.note.content"]
-        and "Of equal objectives" in study.data.tags["mlflow.note.content"]
+        and "Of trials with equal objectives" in study.data.tags["mlflow.note.content"]
     )
     assert words in mlflow.artifacts.load_text(f"runs:/{study.info.run_id}/report.html")
 

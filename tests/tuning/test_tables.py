@@ -111,9 +111,9 @@ def test_sets_of_whose_good_images_all_alarm_are_told():
     rates = {"val_clean": 0.5, "val_shift": 1.0, "test_clean": 0.93, "test_shift": 1.0}
     metrics = {f"{name}/false_alarm_rate": rate for name, rate in rates.items()}
     assert alarms_in_words(record(0, metrics=metrics)) == (
-        "Every good image of Val-shift and of Test-shift raises a false alarm at this threshold: a threshold or a bank "
-        "made from images as they will be may mend that. 93 % of the good images of Test-clean raise a false alarm at "
-        "this threshold."
+        "Every good image of Val-shift and of Test-shift raises a false alarm at this threshold: a threshold or a "
+        "model made from images as they will be may mend that. 93 % of the good images of Test-clean raise a false "
+        "alarm at this threshold."
     )
     assert alarms_in_words(record(0)) == ""
 

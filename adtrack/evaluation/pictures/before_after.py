@@ -16,6 +16,7 @@ from adtrack.data.transform import shift_image, shift_mask
 from adtrack.evaluation.pictures.heatmaps import outline
 from adtrack.evaluation.pictures.sheets import FAINT, GAP, INK, PAPER, fit, fit_mask, fitted, font
 from adtrack.evaluation.shift_kinds import KINDS, Kind
+from adtrack.palette import LIGHT
 from adtrack.progress import track
 
 SIDE = 192  # pixels of a picture's longer side
@@ -125,7 +126,7 @@ def _strip(row: PairRow, step: int) -> Image.Image:
     height = 28 + pictures + GAP + _LINE * max(map(len, words)) + 2 * GAP
     strip = Image.new("RGB", (3 * step + GAP, height), PAPER)
     draw = ImageDraw.Draw(strip)
-    draw.line((2 * GAP, 0, strip.width - 2 * GAP, 0), fill=(220, 220, 220))
+    draw.line((2 * GAP, 0, strip.width - 2 * GAP, 0), fill=LIGHT.line)
     draw.text((2 * GAP, 15), f"{row.title} ({row.share})", INK, font(14), anchor="lm")
     for place, (pair, lines) in enumerate(zip(row.pairs, words, strict=True)):
         left = 2 * GAP + place * step

@@ -47,6 +47,14 @@ class ColourRange:
         return np.clip((anomaly_map - self.low) / (self.high - self.low), 0.0, 1.0)
 
 
+@dataclass(frozen=True)
+class Heatmap:
+    """An anomaly map (H, W), NaN where the network did not see, and the range that its colours stand for."""
+
+    values: np.ndarray
+    colours: ColourRange
+
+
 def colour_range(maps_of_normal: Sequence[np.ndarray], maps: Sequence[np.ndarray]) -> ColourRange:
     """The range of a model from its Val-clean maps (H×W, NaN = not seen): the normal images' ones, and all of them.
 

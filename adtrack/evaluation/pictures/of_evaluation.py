@@ -1,13 +1,12 @@
-"""The pictures of an evaluation: a few telling heatmaps, and a sheet of all images."""
+"""The pictures of an evaluation: a few images that tell most, each with its heatmap, and a sheet of all images."""
 
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from adtrack.detectors.scorer import Calibration
 from adtrack.evaluation.evaluate import Evaluation
-from adtrack.evaluation.pictures.heatmaps import ColourRange
+from adtrack.evaluation.pictures.heatmaps import ColourRange, Heatmap
 from adtrack.evaluation.pictures.sheets import Tile, contact_sheet, fit, panel, save_png, thumb
 from adtrack.filenames import Places, file_name
 
@@ -20,7 +19,7 @@ Display = Callable[[int], tuple[np.ndarray, np.ndarray | None]]
 def telling_images(evaluation: Evaluation) -> list[tuple[str, int]]:
     """("<kind>-worst" | "-median" | "-best", index) of every defect type and of the good images.
 
-    Worst is what the bank gets most wrong: the highest score of a good image, the lowest of a defective one.
+    Worst is what the model gets most wrong: the highest score of a good image, the lowest of a defective one.
     """
     scores, images = evaluation.scored.scores.image, evaluation.scored.images
     chosen = []
@@ -33,21 +32,23 @@ def telling_images(evaluation: Evaluation) -> list[tuple[str, int]]:
     return chosen
 
 
-def write_pictures(evaluation: Evaluation, display: Display, calibration: Calibration, folder: Path) -> dict[str, Path]:
+def write_pictures(
+    evaluation: Evaluation, display: Display, colours: ColourRange | None, folder: Path
+) -> dict[str, Path]:
     """Write ``heatmaps/<set>/…png`` and ``heatmaps/<set>.png`` (the sheet, highest score first) below ``folder``.
 
     Returns the former by their names in ``telling_images``.
 
     ``display(index)`` gives an image uint8 (h, w, 3) and its mask bool (h, w) or None, small enough to be shown.
+    ``colours`` is the model's range, None of a model without anomaly maps: its images are shown as they are.
     """
-    colours = ColourRange(calibration.colour_low, calibration.colour_high)
     target = folder / "heatmaps" / evaluation.name
     target.mkdir(parents=True, exist_ok=True)
     written, places = {}, Places()
     for name, index in telling_images(evaluation):
         image, mask = display(index)
-        heat = fit(evaluation.scored.maps[index], max(image.shape[:2]))
-        picture = panel(image, mask, heat, colours, _caption(evaluation, index), SIDE)
+        heatmap = _heatmap(evaluation, index, image, colours)
+        picture = panel(image, mask, heatmap, _caption(evaluation, index), SIDE)
         stem = Path(evaluation.scored.images.records[index].path).stem
         written[name] = target / places.free(PurePosixPath(f"{file_name(name)}-{file_name(stem)}.png"))
         save_png(written[name], picture)
@@ -61,7 +62,12 @@ def _caption(evaluation: Evaluation, index: int) -> str:
     return f"{evaluation.scored.images.kinds[index]}: score {score:.3f}, threshold {threshold:.3f}, {called}"
 
 
-def _sheet(evaluation: Evaluation, display: Display, colours: ColourRange) -> np.ndarray:
+def _heatmap(evaluation: Evaluation, index: int, image: np.ndarray, colours: ColourRange | None) -> Heatmap | None:
+    """An image's heatmap in the size of the shown ``image``."""
+    return Heatmap(fit(evaluation.scored.maps[index], max(image.shape[:2])), colours) if colours else None
+
+
+def _sheet(evaluation: Evaluation, display: Display, colours: ColourRange | None) -> np.ndarray:
     images, scores = evaluation.scored.images, evaluation.scored.scores.image
     ranked = np.argsort(-scores, kind="stable")
     if len(ranked) > _SHEET_TILES:  # an even sample of the ranking: a larger sheet is too large to look at
@@ -69,10 +75,8 @@ def _sheet(evaluation: Evaluation, display: Display, colours: ColourRange) -> np
     tiles = []
     for index in ranked.tolist():
         image, _ = display(index)
-        heat = fit(evaluation.scored.maps[index], max(image.shape[:2]))
         record = images.records[index]
         caption = f"{scores[index]:.2f} {record.kind} {Path(record.path).stem}"
-        tiles.append(
-            Tile(thumb(image, heat, colours), caption, bool(record.label), scores[index] >= evaluation.threshold)
-        )
+        picture = thumb(image, _heatmap(evaluation, index, image, colours))
+        tiles.append(Tile(picture, caption, bool(record.label), scores[index] >= evaluation.threshold))
     return contact_sheet(tiles)

@@ -10,18 +10,19 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from adtrack.errors import UserError
-from adtrack.evaluation.pictures.heatmaps import RAMP, ColourRange, check_sizes, outline, overlay
+from adtrack.evaluation.pictures.heatmaps import RAMP, ColourRange, Heatmap, check_sizes, outline, overlay
+from adtrack.palette import BLUE, GREY, LIGHT, VERMILION, YELLOW, rgb
 
-PAPER, INK, FAINT = (255, 255, 255), (32, 32, 32), (112, 112, 112)
+PAPER, INK, FAINT = LIGHT.ground, LIGHT.ink, LIGHT.soft
 GAP = 6
 THUMB = 120
 FRAME = 4
-# Colours that the colour-blind can tell apart (Okabe & Ito, 2008), and a word for whoever prints in grey.
+# By whether an image is anomalous and whether it raised an alarm: a word, and the colour of a frame.
 VERDICTS = {
-    (True, True): ("FOUND", (0, 114, 178)),
-    (True, False): ("MISSED", (213, 94, 0)),
-    (False, True): ("FALSE ALARM", (240, 228, 66)),
-    (False, False): ("passed", (170, 170, 170)),
+    (True, True): ("FOUND", rgb(BLUE)),
+    (True, False): ("MISSED", rgb(VERMILION)),
+    (False, True): ("FALSE ALARM", rgb(YELLOW)),
+    (False, False): ("passed", rgb(GREY)),
 }
 
 
@@ -70,25 +71,22 @@ def _scale(colours: ColourRange, height: int) -> Image.Image:
 
 
 def panel(
-    image: np.ndarray,
-    mask: np.ndarray | None,
-    anomaly_map: np.ndarray,
-    colours: ColourRange,
-    caption: str,
-    side: int = 256,
+    image: np.ndarray, mask: np.ndarray | None, heatmap: Heatmap | None, caption: str, side: int = 256
 ) -> np.ndarray:
-    """Image, image with the mask's outline (left out where mask is None) and overlay under a caption: uint8 (h, w, 3).
+    """Pictures of an image side by side under a caption, uint8 (h, w, 3): the image, the image with an outline of its
+    mask, the image under its heatmap and the scale of the heatmap's colours.
 
-    ``image`` uint8 (H, W, 3), ``mask`` and ``anomaly_map`` (H, W), the latter NaN where the network did not see;
-    each is fitted into ``side`` × ``side``. Raises UserError if their sizes differ.
+    What is None is left out. ``image`` is uint8 (H, W, 3), ``mask`` and the heatmap are (H, W); each is fitted into
+    ``side`` × ``side``. Raises UserError if their sizes differ.
     """
     pictures = [fit(image, side)]
     if mask is not None:
         check_sizes(image, mask, "mask")
         pictures.append(outline(pictures[0], fit_mask(mask, side), width=2))
-    pictures.append(thumb(image, anomaly_map, colours, side))
+    if heatmap is not None:
+        pictures.append(thumb(image, heatmap, side))
     height, width = pictures[0].shape[:2]
-    legend = _scale(colours, height)
+    legend = _scale(heatmap.colours, height) if heatmap is not None else Image.new("RGB", (0, height))
     strip = 24
     row = GAP + len(pictures) * (width + GAP) + legend.width
     words = ceil(font(13).getlength(caption)) + 2 * GAP
@@ -102,15 +100,21 @@ def panel(
     return np.asarray(sheet)
 
 
-def thumb(image: np.ndarray, anomaly_map: np.ndarray, colours: ColourRange, side: int = THUMB) -> np.ndarray:
-    """The overlay fitted into side × side, drawn at that size: much faster than to shrink a drawn one."""
-    check_sizes(image, anomaly_map, "anomaly map")
-    return overlay(fit(image, side), fit(anomaly_map.astype(np.float32), side), colours)
+def thumb(image: np.ndarray, heatmap: Heatmap | None, side: int = THUMB) -> np.ndarray:
+    """The image under its heatmap, if it has one, fitted into side × side.
+
+    It is drawn at that size: that is much faster than to shrink a drawn one.
+    """
+    small = fit(image, side)
+    if heatmap is None:
+        return small
+    check_sizes(image, heatmap.values, "anomaly map")
+    return overlay(small, fit(heatmap.values.astype(np.float32), side), heatmap.colours)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of a contact sheet: overlay uint8 (H, W, 3), caption, the truth and what the model says."""
+    """One picture of a contact sheet, uint8 (H, W, 3), its caption, the truth and what the model says."""
 
     picture: np.ndarray
     caption: str
@@ -130,7 +134,7 @@ def contact_sheet(tiles: Sequence[Tile], columns: int | None = None) -> np.ndarr
         left, top = GAP + index % columns * cell[0], GAP + index // columns * cell[1]
         word, colour = VERDICTS[bool(tile.anomalous), bool(tile.alarm)]
         box = THUMB + 2 * FRAME
-        draw.rectangle((left, top, left + box - 1, top + box - 1), fill=(244, 244, 244), outline=colour, width=FRAME)
+        draw.rectangle((left, top, left + box - 1, top + box - 1), fill=LIGHT.panel, outline=colour, width=FRAME)
         picture = Image.fromarray(fit(tile.picture, THUMB))
         sheet.paste(picture, (left + (box - picture.width) // 2, top + (box - picture.height) // 2))
         draw.text((left, top + box + 3), word, INK if word != "passed" else FAINT, font(10))

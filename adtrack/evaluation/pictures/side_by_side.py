@@ -1,4 +1,4 @@
-"""The same images as several banks see them, side by side."""
+"""The same images as several models see them, side by side."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,22 +13,30 @@ from adtrack.evaluation.pictures.heatmaps import ColourRange, outline, overlay
 from adtrack.evaluation.pictures.sheets import FAINT, GAP, INK, PAPER, VERDICTS, fit, fit_mask, fitted, font
 from adtrack.evaluation.workbench import Workbench
 
+LEGEND = (
+    "Colours mean the same in every column: dark is the model's median good pixel of Val-clean, bright is the 99.5 % "
+    "quantile of all its pixels. A model without heatmaps shows the image alone. The frame and the word say whether "
+    "the model's call, at its own threshold, is right."
+)
 SIDE = 128  # of a picture in pixels
 _WORDS, _FRAME = 30, 3
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one bank makes of an image: overlay uint8 (H, W, 3), its score and its threshold."""
+    """What one model makes of an image: its score, its threshold and an overlay uint8 (H, W, 3).
 
-    overlay: np.ndarray
+    The overlay is None from a model without anomaly maps: then the image itself is shown in its place.
+    """
+
     score: float
     threshold: float
+    overlay: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class ComparedImage:
-    """An image uint8 (h, w, 3), its mask bool (h, w) or None, what it is called, the truth, and a look a bank."""
+    """An image uint8 (h, w, 3), its mask bool (h, w) or None, its name, the truth, and the look of each model."""
 
     image: np.ndarray
     mask: np.ndarray | None
@@ -37,18 +45,19 @@ class ComparedImage:
     looks: Sequence[Look]
 
 
-def comparison_sheet(rows: Sequence[ComparedImage], banks: Sequence[str]) -> np.ndarray:
-    """A row an image, a column a bank, headed by ``banks``, after the image itself: uint8 (h, w, 3).
+def comparison_sheet(rows: Sequence[ComparedImage], models: Sequence[str]) -> np.ndarray:
+    """A picture uint8 (h, w, 3) with a row for each image: the image itself, then what each model makes of it.
 
-    Frame and word tell right from wrong calls; ``\\n`` breaks a heading.
+    ``models`` are the headings of the columns, in which ``\\n`` breaks the line. Frame and word tell right from wrong
+    calls.
     """
-    if not rows or any(len(row.looks) != len(banks) for row in rows):
-        raise UserError("a comparison needs at least one image, and a look at each by every bank.")
+    if not rows or any(len(row.looks) != len(models) for row in rows):
+        raise UserError("a comparison needs at least one image, and a look at each by every model.")
     cell, line = SIDE + 2 * _FRAME + GAP, SIDE + 2 * _FRAME + _WORDS + GAP
-    top = GAP + 14 * max(1 + name.count("\n") for name in banks) + GAP
-    sheet = Image.new("RGB", (GAP + cell * (1 + len(banks)), top + line * len(rows)), PAPER)
+    top = GAP + 14 * max(1 + name.count("\n") for name in models) + GAP
+    sheet = Image.new("RGB", (GAP + cell * (1 + len(models)), top + line * len(rows)), PAPER)
     draw = ImageDraw.Draw(sheet)
-    for column, name in enumerate(banks, start=1):
+    for column, name in enumerate(models, start=1):
         for at, part in enumerate(name.split("\n")):
             draw.text((GAP + column * cell, GAP + 14 * at), fitted(part, SIDE, 11), INK, font(11))
     for index, row in enumerate(rows):
@@ -68,7 +77,7 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: ComparedImage,
         word, colour = VERDICTS[row.anomalous, look.score >= look.threshold]
         box = SIDE + 2 * _FRAME
         draw.rectangle((left, top, left + box - 1, top + box - 1), outline=colour, width=_FRAME)
-        _paste(sheet, fit(look.overlay, SIDE), left, top)
+        _paste(sheet, fit(row.image if look.overlay is None else look.overlay, SIDE), left, top)
         draw.text((left, below), word, INK if word != "passed" else FAINT, font(10))
         draw.text((left, below + 12), f"{look.score:.4g} of {look.threshold:.4g}", FAINT, font(10))
 
@@ -85,10 +94,12 @@ def look(scorer: Scorer, judged: Judgement, image: np.ndarray) -> Look:
     Patch distances of different layers have no common scale: in every column the dark end is the median good pixel of
     Val-clean and the bright end its 99.5 % quantile of all pixels.
     """
+    if not scorer.detector.has_maps:
+        return Look(judged.score, judged.threshold)
     small = fit(image, SIDE)
     colours = ColourRange(scorer.calibration.colour_low, scorer.calibration.colour_high)
     picture = overlay(small, scorer.map(judged, *small.shape[:2]), colours)
-    return Look(picture, judged.score, judged.threshold)
+    return Look(judged.score, judged.threshold, picture)
 
 
 def compare(bench: Workbench, scorers: Iterable[Scorer], chosen: Sequence[tuple[str, int]]) -> list[ComparedImage]:

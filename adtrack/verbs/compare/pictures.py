@@ -1,4 +1,4 @@
-"""Pictures for compare: the images that the runs call differently, as the banks see them."""
+"""Pictures for compare: the images that the runs call differently, as the models see them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,16 +31,16 @@ from adtrack.verbs.score_again import check_threshold, deviation, place_of, unch
 
 MOST = 12  # images of a set
 
-_Column = list[tuple[np.ndarray, Look]]  # of every image itself, uint8 (h, w, 3) and small, and a bank's look at it
+_Column = list[tuple[np.ndarray, Look]]  # of every image itself, uint8 (h, w, 3) and small, and a model's look at it
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Images of a set under a caption: a row an image, a column a bank that has scored the set."""
+    """Images of a set under a caption: each image is a row, each model that has scored the set a column."""
 
     caption: str
     rows: tuple[ComparedImage, ...]
-    banks: tuple[str, ...]
+    models: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class _Chosen:
 
 
 def draw(found: Comparison, data: str | None, device: str) -> Pictures:
-    """The first images of each set's disagreements as every bank sees them.
+    """The first images of each set's disagreements as every model sees them.
 
     Images come from ``data``, or from where A found them, and only if their files are, byte for byte, what they were.
     UserError: there is no such device. Whatever else stands in the way is told.
@@ -128,7 +128,7 @@ def logged_images(run_id: str, name: str, root: Path) -> ImageSet:
 
 
 def _columns(found: Comparison, chosen: Mapping[str, _Chosen], device: torch.device) -> dict[str, list[_Column]]:
-    """Of each set a column a bank; one bank after the other, so that memory holds one."""
+    """The columns of each set, one for each model. Models follow each other, so that memory holds one."""
     columns: dict[str, list[_Column]] = {name: [] for name in chosen}
     total = sum(len(chosen[one.name].drawn) * len(one.runs) for one in found.sets if one.name in chosen)
     with bar(total, "Drawing pictures", "picture") as progress:
@@ -153,7 +153,7 @@ def _model(run: ScoredRun) -> str:
 
 
 def _column(scorer: Scorer, chosen: _Chosen, place: int, progress: tqdm) -> _Column:
-    """The images in the eyes of the bank at ``place``, if it says of each what it said before."""
+    """The images as the model at ``place`` sees them. UserError: it no longer gives one the score that it gave."""
     column = []
     images = replace(chosen.images, reading=scorer.reading)
     for index, image in chosen.drawn:

@@ -5,7 +5,7 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from adtrack.errors import UserError
-from adtrack.evaluation.pictures.side_by_side import comparison_sheet
+from adtrack.evaluation.pictures.side_by_side import LEGEND, comparison_sheet
 from adtrack.reporting.document import Section
 from adtrack.reporting.files import write_text
 from adtrack.reporting.parts import Paragraph, Picture, PictureRow
@@ -25,9 +25,8 @@ from adtrack.verbs.compare.verb import Comparison
 
 SHOWN = 5  # disagreements of a set in the terminal
 SEEN = (
-    "In the table's order: first the image itself, with a line around the defect where it is known, then what each "
-    "run's bank makes of it. Colours mean the same in every column: dark is the bank's median good pixel of Val-clean, "
-    "bright the 99.5 % quantile of all. Frame and word say whether its call was right."
+    "Rows are in the order of the table above. Each shows an image, with a line around its defect where that is known, "
+    "then what the model of each run makes of it."
 )
 
 
@@ -76,8 +75,8 @@ def _below(pictures: Pictures) -> list[Section]:
     if not pictures.sheets and not pictures.missing:
         return []
     shown = [
-        (sheet.caption, Picture(comparison_sheet(sheet.rows, sheet.banks), f"Pictures: {sheet.caption}"))
+        (sheet.caption, Picture(comparison_sheet(sheet.rows, sheet.models), f"Pictures: {sheet.caption}"))
         for sheet in pictures.sheets
     ]
-    words = [*([SEEN] if shown else []), *pictures.missing]
-    return [Section("The same images as the runs see them", [*map(Paragraph, words), PictureRow(shown)])]
+    words = [*([f"{SEEN} {LEGEND}"] if shown else []), *pictures.missing]
+    return [Section("The same images as the models see them", [*map(Paragraph, words), PictureRow(shown)])]

@@ -15,22 +15,22 @@ from adtrack.verbs.compare.verb import ComparedSet, Comparison
 
 LONGEST = 24  # characters of a parameter's value in a table
 HOW = (
-    "Differences stand with their 95 % intervals: 1000 resamples of the images, the same for both runs (paired), good "
-    "and anomalous ones apart, each with one image that was not seen, at its worst for either run: the fewer images, "
-    "the wider. Where the interval holds 0, these images cannot tell the runs apart; where it lies within "
-    f"±{SAME:g}, the runs are the same. “A better” is the share of bootstrap resamples in which A has the better "
-    "value, a tie counting half: how often A would win on as many images like these. Each row is judged by itself: of "
-    "20 such intervals one misses. F1 and false alarms are at each run's own threshold. Pixel metrics have no "
-    "interval: maps are not kept to be resampled."
+    "Each difference stands with its 95 % interval, from 1000 resamples of the images, the same ones for both runs. "
+    "Good and anomalous images are drawn apart, and every resample holds one image more, which was not seen and is at "
+    "its worst for either run: the fewer the images, the wider the interval. Where an interval holds 0, these images "
+    f"cannot tell the runs apart. Where it lies within ±{SAME:g}, the runs count as the same. “A better” is the share "
+    "of resamples in which A has the better value, a tie counting half: how often A would win on as many images like "
+    "these. Each row is judged by itself, and one in 20 such intervals misses. F1 and false alarms are measured at "
+    "each run's own threshold. Pixel metrics have no interval, as maps are not kept to be resampled."
 )
-VAL = "Threshold and bank were chosen on Val, which flatters both: Test decides."
+VAL = "Threshold and model were chosen on Val, which flatters both runs. Test decides."
 ORDER = (
-    "Of a set the clearest disagreements come first, those in which both sides are sure: how far a score is from its "
-    "threshold is measured in standard deviations of its run's scores on the set."
+    "In each set the clearest disagreements come first: those in which both runs are sure. How far a score lies from "
+    "its threshold is measured in standard deviations of the run's scores on the set."
 )
 OTHER_SPLITS = (
-    "The runs have different splits: compared are only images that lie, unchanged, in the same set of each, so these "
-    "figures are not those of the runs."
+    "The runs have different splits. Only images that lie, unchanged, in the same set of each run are compared, so "
+    "these figures differ from those of the runs."
 )
 
 
@@ -90,12 +90,12 @@ def verdict(contrast: Contrast, letter: str) -> str:
 
 
 def disagreements_table(found: Comparison) -> Table:
-    """The images that the runs call differently, of each set the clearest first."""
+    """The images that the runs call differently, the clearest of each set first."""
     letters = [Column(letter, number=False) for letter, _ in zip(ascii_uppercase, found.runs, strict=False)]
     columns = [Column(name, number=False) for name in ("Set", "Image", "Kind", "Truth")]
     rows = tuple(row for one in found.sets for row in disagreement_rows(found, one))
     notes = (
-        f"Each run at its own threshold: an alarm is a score that reaches it. {ORDER}" if rows else "There are none."
+        f"Each run calls an image anomalous if its score reaches the run's own threshold. {ORDER}" if rows else "None."
     )
     return Table("Images called differently", (*columns, *letters), rows, notes)
 

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from adtrack.errors import UserError
-from adtrack.evaluation.pictures.heatmaps import CONTOUR, ColourRange, colour_range
+from adtrack.evaluation.pictures.heatmaps import CONTOUR, ColourRange, Heatmap, colour_range
 from adtrack.evaluation.pictures.sheets import GAP, THUMB, VERDICTS, Tile, contact_sheet, fit, panel, save_png, thumb
 
 RANGE = ColourRange(10.0, 20.0)
@@ -36,7 +36,7 @@ def test_fit_keeps_the_aspect(height: int, width: int):
 @pytest.mark.parametrize(("height", "width"), [(300, 200), (700, 900), (60, 60)])
 def test_thumb_is_hot_where_the_map_is(height: int, width: int):
     image, mask, anomaly_map = scene(height, width)
-    hot = coloured(thumb(image, anomaly_map, RANGE))
+    hot = coloured(thumb(image, Heatmap(anomaly_map, RANGE)))
     expected = fit(mask, THUMB) > 127
     assert np.count_nonzero(hot ^ expected) < 0.15 * np.count_nonzero(expected)
 
@@ -45,14 +45,14 @@ def test_thumb_leaves_the_unseen_border_without_heat():
     image, _, anomaly_map = scene(200, 200)
     anomaly_map[:, :] = 25.0
     anomaly_map[:, :50] = np.nan
-    hot = coloured(thumb(image, anomaly_map, RANGE, side=100))
+    hot = coloured(thumb(image, Heatmap(anomaly_map, RANGE), side=100))
     assert not hot[:, :25].any() and hot[:, 27:].all()
 
 
 def test_panel_shows_image_outline_overlay_and_scale_in_this_order():
     image, mask, anomaly_map = scene(200, 200)
     side = 100
-    sheet = panel(image, mask, anomaly_map, RANGE, "crack/001.png", side=side)
+    sheet = panel(image, mask, Heatmap(anomaly_map, RANGE), "crack/001.png", side=side)
     assert sheet.dtype == np.uint8 and sheet.shape == (24 + side + GAP, sheet.shape[1], 3)
     first, second, third = (sheet[24 : 24 + side, GAP + i * (side + GAP) :][:, :side] for i in range(3))
     assert np.array_equal(first, fit(image, side))
@@ -64,23 +64,33 @@ def test_panel_shows_image_outline_overlay_and_scale_in_this_order():
 
 def test_panel_without_a_mask_has_no_middle_picture_and_an_empty_mask_no_line():
     image, mask, anomaly_map = scene(200, 200)
-    with_mask = panel(image, mask * 0, anomaly_map, RANGE, "", side=100)
-    without = panel(image, None, anomaly_map, RANGE, "", side=100)
+    with_mask = panel(image, mask * 0, Heatmap(anomaly_map, RANGE), "", side=100)
+    without = panel(image, None, Heatmap(anomaly_map, RANGE), "", side=100)
     assert with_mask.shape[1] - without.shape[1] == 100 + GAP
     assert not (with_mask == CONTOUR).all(axis=-1).any()
+
+
+def test_without_a_heatmap_the_image_is_shown_alone():
+    image, mask, anomaly_map = scene(200, 200)
+    assert np.array_equal(thumb(image, None), fit(image, THUMB))
+    with_heatmap = panel(image, mask, Heatmap(anomaly_map, RANGE), "", side=100)
+    without = panel(image, mask, None, "", side=100)
+    columns = 2 * (100 + GAP)  # the image, and the outline
+    assert without.shape[1] == GAP + columns < with_heatmap.shape[1]
+    assert np.array_equal(without[24:], with_heatmap[24:, : without.shape[1]])
 
 
 def test_a_defect_of_one_pixel_is_outlined_in_a_much_smaller_panel():
     image, _, anomaly_map = scene(1024, 1024)
     mask = np.zeros((1024, 1024), dtype=bool)
     mask[701, 333] = True
-    sheet = panel(image, mask, anomaly_map, RANGE, "", side=128)
+    sheet = panel(image, mask, Heatmap(anomaly_map, RANGE), "", side=128)
     assert (sheet == CONTOUR).all(axis=-1).any()
 
 
 def test_long_captions_stay_inside():
     image, mask, anomaly_map = scene(120, 40)
-    sheet = panel(image, mask, anomaly_map, RANGE, "a very long kind of defect/" + "x" * 500, side=64)
+    sheet = panel(image, mask, Heatmap(anomaly_map, RANGE), "a very long kind of defect/" + "x" * 500, side=64)
     assert sheet.shape[1] <= 3 * 64
     assert (sheet[:24, -GAP // 2 :] == 255).all()
 
@@ -90,7 +100,7 @@ def test_panel_refuses_other_sizes_even_of_the_same_aspect(part: str):
     image, mask, anomaly_map = scene(200, 200)
     parts = {"mask": mask, "map": anomaly_map} | {part: np.zeros((100, 100), np.float32)}
     with pytest.raises(UserError, match=r"\(200, 200, 3\) and \(100, 100\)"):
-        panel(image, parts["mask"], parts["map"], RANGE, "")
+        panel(image, parts["mask"], Heatmap(parts["map"], RANGE), "")
 
 
 def test_contact_sheet_frames_each_verdict_in_its_colour_and_word():
@@ -136,5 +146,5 @@ def test_panels_of_real_images_of_every_kind(shared: Path):
         image = np.asarray(Image.open(root / "test" / folder.name / f"{name}.jpg").convert("RGB"))
         anomaly_map = 20 + 10 * ndimage.gaussian_filter((mask > 0).astype(np.float32), 4)
         colours = colour_range([np.full((8, 8), 20.0)], [anomaly_map])
-        sheet = panel(image, mask, anomaly_map, colours, f"{folder.name}/{name}.jpg")
+        sheet = panel(image, mask, Heatmap(anomaly_map, colours), f"{folder.name}/{name}.jpg")
         assert coloured(sheet).any() and sheet.shape[0] <= 24 + 256 + GAP

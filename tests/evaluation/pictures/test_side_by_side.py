@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ GREY = np.full((60, 60, 3), 128, dtype=np.uint8)
 def row(anomalous: bool, *scores: float) -> ComparedImage:
     mask = np.zeros((60, 60), dtype=bool)
     mask[20:30, 20:30] = anomalous
-    return ComparedImage(GREY, mask, "scratch 001, clean", anomalous, [Look(GREY, score, 1.0) for score in scores])
+    return ComparedImage(GREY, mask, "scratch 001, clean", anomalous, [Look(score, 1.0, GREY) for score in scores])
 
 
 def test_the_sheet_has_a_row_an_image_and_a_column_a_bank():
@@ -27,13 +29,19 @@ def test_the_sheet_has_a_row_an_image_and_a_column_a_bank():
 
 @pytest.mark.parametrize(("anomalous", "score"), [(True, 2.0), (True, 0.5), (False, 2.0), (False, 0.5)])
 def test_the_frame_tells_right_from_wrong_calls(anomalous, score):
-    sheet = comparison_sheet([row(anomalous, score)], ["a bank"])
+    sheet = comparison_sheet([row(anomalous, score)], ["a model"])
     shown = {verdict for verdict, (_, colour) in VERDICTS.items() if np.all(sheet == colour, axis=2).sum() > 4 * SIDE}
     assert shown == {(anomalous, score >= 1.0)}
 
 
+def test_a_model_without_heatmaps_shows_the_image_in_the_same_frame():
+    seen = row(True, 2.0)
+    without = replace(seen, looks=[Look(2.0, 1.0)])
+    assert np.array_equal(comparison_sheet([without], ["a model"]), comparison_sheet([seen], ["a model"]))
+
+
 def test_a_look_that_is_missing_is_refused():
-    with pytest.raises(UserError, match="by every bank"):
+    with pytest.raises(UserError, match="by every model"):
         comparison_sheet([row(True, 2.0)], ["one", "two"])
 
 
