@@ -111,7 +111,7 @@ def compare(bench: Workbench, scorers: Iterable[Scorer], chosen: Sequence[tuple[
 
 
 def _look(bench: Workbench, scorer: Scorer, name: str, index: int) -> Look:
-    scores = scorer.detector.score(bench.features(name).chunk(index, index + 1, scorer.detector.layers))
+    scores = scorer.detector.score(bench.features(name).chunk(index, index + 1, scorer.detector.spec.inputs))
     score, threshold = float(scores.image[0]), scorer.calibration.threshold
     judged = Judgement(score, threshold, score >= threshold, scores.patches[0])
     return look(scorer, judged, bench.display(name, index)[0])
