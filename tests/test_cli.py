@@ -161,8 +161,8 @@ def test_an_unknown_layer_is_answered_with_those_there_are(refused, part):
     ("options", "said"),
     [
         ({"space_patch_size": "1,2"}, "patch size must be odd, but got 2"),
-        ({"space_patch_size": "1,x"}, "space-patch-size must be values joined by commas, but got '1,x'"),
-        ({"space_patch_size": "1,,3"}, "space-patch-size must be values joined by commas"),
+        ({"space_patch_size": "1,x"}, "patch size must be a whole number, but got 'x'"),
+        ({"space_patch_size": "1,,3"}, "patch size must be a whole number, but got ''"),
         ({"space_coreset_fraction": "0.1,0.1"}, "must be different values"),
         ({"trials": 0}, "trials must be at least 1"),
         ({"seed": 2**32}, "seed must be a whole number of at most 4294967295"),
@@ -285,7 +285,7 @@ def test_usage_errors_are_clicks_and_exit_with_2(workplace, adtrack, part):
         (("tune",), "Missing option '--class'"),
         (("frobnicate",), "No such command 'frobnicate'"),
         (("build-bank", *part, "--method", "magic"), "'magic' is not one of 'patchcore', 'padim'"),
-        (("build-bank", *part, "--patch-size", "x"), "'x' is not a valid integer"),
+        (("build-bank", *part, "--resize", "x"), "'x' is not a valid integer"),
         (("score", "x.png", "--out", "out"), "Missing option '--model'"),
     ):
         done = adtrack(*arguments)
@@ -337,7 +337,9 @@ def test_every_verb_explains_itself(adtrack, verb):
     done = adtrack(verb, "--help")
     usage = done.out.splitlines()[0]
     assert done.code == 0 and usage.startswith("Usage: ") and f"adtrack {verb} " in usage
-    options = [parameter for parameter in cli.commands[verb].params if isinstance(parameter, click.Option)]
+    command = cli.commands[verb]
+    parameters = command.get_params(click.Context(command))
+    options = [parameter for parameter in parameters if isinstance(parameter, click.Option)]
     assert all(option.help and option.opts[0] in done.out for option in options)
     assert f"\n  adtrack {verb}" in done.out  # an example
 

@@ -27,10 +27,10 @@ def options(verb: str) -> dict[str, click.Parameter]:
     """Parameters of a verb, or of any experiment, by their MLproject name."""
     command = experiment_command("severity") if verb == "experiment" else cli.commands[verb]
     found = {}
-    for parameter in command.params:
+    for parameter in command.get_params(click.Context(command)):
         name = parameter.name if isinstance(parameter, click.Argument) else parameter.opts[0].lstrip("-")
         found[name.replace("-", "_")] = parameter
-    return found
+    return {name: parameter for name, parameter in found.items() if "--help" not in parameter.opts}
 
 
 def test_the_promised_entry_points_exist():

@@ -46,7 +46,8 @@ def test_every_command_that_a_page_prints_is_known_with_its_options(page: str) -
     found = [words for words in commands(text_of(page), "adtrack") if words[1] not in ("VERB", "-h", "--help")]
     assert len(found) >= 3
     for words in found:
-        known = {option for part in (cli, command_named(words)) for one in part.params for option in one.opts}
+        parameters = (one for part in (cli, command_named(words)) for one in part.get_params(click.Context(part)))
+        known = {option for one in parameters for option in one.opts}
         unknown = {word for word in words if word.startswith("--")} - known - {"--help"}
         assert not unknown, f"{shlex.join(words)}: {unknown}"
 

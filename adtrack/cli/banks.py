@@ -1,31 +1,38 @@
 """The verbs that make banks: build-bank, evaluate, tune."""
 
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from adtrack.cli.options import (
+from adtrack.cli.methods import (
     AUTO,
-    backbone_options,
-    bank_options,
-    build_spec,
-    data_options,
-    study_options,
-    values,
+    MethodCommand,
+    asked_space,
+    build_options,
+    check_fixed,
+    option_pairs,
+    tune_options,
 )
+from adtrack.cli.options import backbone_options, build_spec, data_options, quantile_option, study_options
 from adtrack.command import loading, say, warn
+from adtrack.detectors import detector_class
+from adtrack.settings import settings
 from adtrack.verbs.checks import check_class, need_anomalies
 
+if TYPE_CHECKING:
+    from adtrack.tuning.space import Space
 
-@click.command("build-bank")
+
+@click.command("build-bank", cls=MethodCommand, brought=build_options)
 @data_options
 @backbone_options
-@bank_options
+@quantile_option
 @click.option(
     "--register", is_flag=False, flag_value=True, type=bool, default=False, help="Register it as adtrack-<class>."
 )
-def build_bank(register: bool, device: str, **options: Any) -> None:
+def build_bank(register: bool, device: str, **given: Any) -> None:
     """Build one memory bank (or PaDiM's Gaussians), measure it on Val, log it as a run.
 
     Where only good images are known (train/good and nothing else), the threshold is a quantile of good scores.
@@ -34,7 +41,7 @@ def build_bank(register: bool, device: str, **options: Any) -> None:
     adtrack build-bank --class zipper --layers layer2 --coreset-fraction 0.01
     adtrack build-bank --class photos --data data/ --register       a model of your own good images
     """
-    spec = build_spec(**options)  # before the libraries: what is wrong with it is said at once
+    spec = build_spec(**given)  # before the libraries: what is wrong with it is said at once
     check_class(spec.data)
     with loading():
         from adtrack.verbs import build, report
@@ -43,19 +50,19 @@ def build_bank(register: bool, device: str, **options: Any) -> None:
     report.print_bank(result, say)
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=MethodCommand, brought=build_options)
 @data_options
 @backbone_options
-@bank_options
+@quantile_option
 @click.option("--model", default=AUTO, help="A model URI; auto: build the bank that the other options describe.")
-def evaluate(model: str, device: str, **options: Any) -> None:
+def evaluate(model: str, device: str, **given: Any) -> None:
     """Measure a bank on Test-clean and Test-shift, at its own threshold.
 
     \b
     adtrack evaluate --class zipper --model models:/adtrack-zipper@champion
     adtrack evaluate --class zipper --method padim                  builds it first, from the options
     """
-    spec = build_spec(**options)
+    spec = build_spec(**given)
     check_class(spec.data)
     with loading():
         from adtrack.verbs import build, report
@@ -64,7 +71,7 @@ def evaluate(model: str, device: str, **options: Any) -> None:
     report.print_bank(result, say)
 
 
-@click.command("tune")
+@click.command("tune", cls=MethodCommand, brought=tune_options)
 @data_options
 @backbone_options
 @study_options
@@ -77,10 +84,8 @@ def tune(
     metric: str,
     objective: str,
     max_bank_mb: float,
-    space_patch_size: str,
-    space_layers: str,
-    space_coreset_fraction: str,
-    **options: Any,
+    space: str,
+    **given: Any,
 ) -> None:
     """Search the bank that works on Val-clean and Val-shift, test it and register it.
 
@@ -90,22 +95,29 @@ def tune(
     adtrack tune --class zipper --trials 30 --max-bank-mb 20
     adtrack tune --class screw --data mvtec/ --space-layers layer2,layer2+layer3
     """
-    spec = build_spec(**options)
+    spec = build_spec(**given)
+    tried = asked_space(given["method"], space, given)
+    check_fixed(given["method"], option_pairs(given["options"]), tried)
     need_anomalies(spec.data, "tune")
     with loading():
-        from adtrack.tuning.space import Space
         from adtrack.tuning.spec import StudySpec
         from adtrack.verbs import report
         from adtrack.verbs.tune import tune as run_tune
 
-    space = Space(
-        patch_size=values(space_patch_size, int, "space-patch-size"),
-        layers=values(space_layers, str, "space-layers"),
-        coreset_fraction=values(space_coreset_fraction, float, "space-coreset-fraction"),
-    )
-    asked = StudySpec(space, trials, sampler, metric, objective, max_bank_mb, options["seed"])
+    asked = StudySpec(_space(given["method"], tried), trials, sampler, metric, objective, max_bank_mb, given["seed"])
     name, url = (None if value == AUTO else value for value in (study, storage))
     result = run_tune(spec, asked, name, url, device, say, warn)
     report.print_study(result, say)
     if result.failed:
         sys.exit(1)
+
+
+def _space(method: str, tried: Mapping[str, str]) -> "Space":
+    from adtrack.tuning.space import Space
+
+    known = {one.key: one for one in settings(detector_class(method).spec_type)}
+    values = {
+        key: tuple(known[key].kind.plain(known[key].parse(part)) for part in text.split(","))
+        for key, text in tried.items()
+    }
+    return Space(**values)

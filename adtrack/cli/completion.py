@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete
 
 from adtrack.config import DEMO, DEMO_CLASSES
 from adtrack.errors import UserError
 
+_SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 _HOW = {
     "bash": """
 # Keep this in a file that every new bash reads:
@@ -27,7 +28,7 @@ _HOW = {
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(list(_HOW)))
+@click.argument("shell", type=click.Choice(list(_SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print the script with which the Tab key completes verbs, options, files and class names.
@@ -38,7 +39,7 @@ def completion(context: click.Context, shell: str) -> None:
     eval "$(adtrack completion bash)"
     adtrack completion zsh
     """
-    script = get_completion_class(shell)(context.find_root().command, {}, "adtrack", "_ADTRACK_COMPLETE")
+    script = _SHELLS[shell](context.find_root().command, {}, "adtrack", "_ADTRACK_COMPLETE")
     click.echo(script.source().strip() + "\n" + _HOW[shell], nl=False)
 
 

@@ -12,37 +12,31 @@ import click
 
 import adtrack
 from adtrack.cli.completion import complete_data
+from adtrack.cli.methods import AUTO, MethodCommand, detector_spec, option_pairs, setting_options
 from adtrack.cli.options import together
 from adtrack.command import loading, say, warn
-from adtrack.config import (
-    DEMO,
-    DEMO_CLASSES,
-    BackboneSpec,
-    DataSpec,
-    DetectorSpec,
-    ImageSpec,
-)
+from adtrack.config import DEMO, DEMO_CLASSES, BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.layouts import class_names
-from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
-from adtrack.settings import parse_layers
 from adtrack.verbs.checks import check_writable, need_anomalies
 
 NAMES = ("shift_regimes", "unified", "efficiency", "hyperparameters_under_shift", "severity")
 ALL = "all"
+_EXAMPLE = "patchcore.coreset_fraction=0.01,padim.padim_dimensions=50"
 _OPTIONS = together(
     click.option("--classes", default=ALL, help="Class names joined by commas; all: every class of the data."),
     click.option("--data", default=DEMO, shell_complete=complete_data, help="demo, or a folder in MVTec layout."),
     click.option("--methods", default="patchcore,padim", help="Methods joined by commas."),
     click.option("--backbone", default="resnet18", help="A torchvision classification network."),
     click.option("--weights", default="imagenet", help="imagenet, random, or a .pth or .safetensors file."),
-    click.option("--layers", default="layer2+layer3", help="Layers of both methods, joined by +."),
-    click.option("--patch-size", default=3, help="PatchCore's neighbourhood."),
-    click.option("--coreset-fraction", default=0.1, help="Share of the patches that PatchCore keeps."),
-    click.option("--padim-dimensions", default=100, help="Feature dimensions that PaDiM keeps."),
     click.option("--resize", default=256, help="Side of the view before the crop."),
     click.option("--crop", default=224, help="Side of the central crop; 0 = none."),
+    click.option(
+        "--options",
+        default=AUTO,
+        metavar="METHOD.NAME=VALUE,…",
+        help=f'Any settings of the methods, as in "{_EXAMPLE}"; these go before the options of the same name.',
+    ),
     click.option("--seed", default=42, help="Of splits, shift, coreset and random weights."),
     click.option("--device", default="auto", help="auto, cpu or cuda."),
     click.option("--out", default=Path("tables"), type=click.Path(path_type=Path), help="Folder for what it writes."),
@@ -81,10 +75,15 @@ def experiment() -> None:
 def experiment_command(name: str) -> click.Command:
     """The command line of the experiment ``name``."""
 
-    @click.command(name, help=_told(name).replace("\n\nCommand:", "\n\n\b\nCommand:"))  # \b: its lines stay lines
+    @click.command(
+        name,
+        cls=MethodCommand,
+        brought=setting_options,
+        help=_told(name).replace("\n\nCommand:", "\n\n\b\nCommand:"),  # \b: its lines stay lines
+    )
     @_OPTIONS
-    def run(out: Path, **options: Any) -> None:
-        asked = _asked(name, out, **options)
+    def run(out: Path, **given: Any) -> None:
+        asked = _asked(name, out, **given)
         with loading():
             from adtrack.lab.setup import Setup
             from adtrack.verbs.experiment import run_experiment
@@ -92,7 +91,7 @@ def experiment_command(name: str) -> click.Command:
 
             chosen = importlib.import_module(f"adtrack.verbs.experiments.{name}").EXPERIMENT
 
-        found = run_experiment(chosen, Setup(*asked), options, out, _say, warn)
+        found = run_experiment(chosen, Setup(*asked), given, out, _say, warn)
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         print_experiment(found, say, width)
 
@@ -117,30 +116,35 @@ def _asked(
     methods: str,
     backbone: str,
     weights: str,
-    layers: str,
-    patch_size: int,
-    coreset_fraction: float,
-    padim_dimensions: int,
+    options: str,
     resize: int,
     crop: int,
     seed: int,
     device: str,
-) -> tuple:
+    **own: str,
+) -> tuple[Any, ...]:
     """The fields of a Setup, all that needs no library being checked."""
-    chosen = parse_layers(layers)
-    known: dict[str, DetectorSpec] = {
-        "patchcore": PatchCoreSpec(chosen, patch_size, coreset_fraction, seed=seed),
-        "padim": PadimSpec(chosen, padim_dimensions, seed=seed),
-    }
-    unknown = sorted(set(methods.split(",")) - set(known))
-    if unknown:
-        raise UserError(f"methods must be among {', '.join(known)}, but got {', '.join(unknown)}.")
+    chosen = tuple(part.strip() for part in methods.split(","))
+    texts = _by_method(options, chosen)
+    detectors = tuple(detector_spec(method, texts[method], own, seed) for method in chosen)
     view, network = ImageSpec(resize, crop), BackboneSpec(backbone, weights, seed)
     names = _classes(classes, data)
     for class_name in names:
         need_anomalies(DataSpec(class_name, data, seed), f"experiment {name}")
     check_writable(out / name)
-    return names, data, tuple(known[method] for method in methods.split(",")), view, network, device, seed
+    return names, data, detectors, view, network, device, seed
+
+
+def _by_method(options: str, methods: Sequence[str]) -> dict[str, dict[str, str]]:
+    """{method: {key: text}} of what ``--options`` gives."""
+    found: dict[str, dict[str, str]] = {method: {} for method in methods}
+    for name, text in option_pairs(options, _EXAMPLE).items():
+        method, _, key = name.partition(".")
+        if method not in found:
+            known = ", ".join(f"{one}.NAME" for one in methods)
+            raise UserError(f"options must be named {known}, but got {name!r}.", f"for example {_EXAMPLE}.")
+        found[method][key] = text
+    return found
 
 
 def _classes(classes: str, data: str) -> Sequence[str]:

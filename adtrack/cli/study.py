@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from adtrack.cli.options import AUTO, bit_depth_option, class_option, data_option, parse_bit_depth
+from adtrack.cli.methods import AUTO
+from adtrack.cli.options import bit_depth_option, class_option, data_option, parse_bit_depth
 from adtrack.command import loading, say, warn
 from adtrack.config import DataSpec, check_severity
 from adtrack.errors import UserError
@@ -27,8 +28,8 @@ def export(class_name: str, study: str, out: Path) -> None:
         from adtrack.verbs import report
         from adtrack.verbs.export import export as run_export
 
-    chosen = (None if value == AUTO else value for value in (class_name, study))
-    report.print_export(run_export(*chosen, out), say)
+    one_class, one_study = (None if value == AUTO else value for value in (class_name, study))
+    report.print_export(run_export(one_class, one_study, out), say)
 
 
 @click.command("make-shift", short_help="Write a class through MVTec-Shift as files for any tool.")

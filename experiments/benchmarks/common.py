@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.detectors.encoding import fast_bytes
 from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.patches import merge_layers
@@ -98,6 +100,14 @@ def _peak_memory(prepare: Callable[..., Callable[[], object]], arguments: tuple)
 def _status_bytes(name: str) -> int:
     text = Path("/proc/self/status").read_text(encoding="utf-8")
     return 1024 * int(text.split(f"{name}:")[1].split()[0])
+
+
+def values(text: str, kind: Callable[[str], Any], name: str) -> tuple[Any, ...]:
+    """The values of an option that lists them."""
+    try:
+        return tuple(kind(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise UserError(f"{name} must be values joined by commas, but got {text!r}.") from error
 
 
 def report(benchmark: str, work: str, times: Mapping[str, float], ours: str) -> None:

@@ -18,10 +18,9 @@ import click
 import torch
 from torch import Tensor
 
-from adtrack.cli.options import values
 from adtrack.detectors.coreset import greedy_order, projection_matrix
 from adtrack.settings import parse_layers
-from experiments.benchmarks.common import data_options, one_by_one, open_bench, report, seconds
+from experiments.benchmarks.common import data_options, one_by_one, open_bench, report, seconds, values
 
 _STEPS, _USUAL = 300, 188_160  # so many steps for so many patches, fewer for more
 

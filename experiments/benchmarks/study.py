@@ -24,13 +24,12 @@ from pathlib import Path
 import click
 from torch import Tensor
 
-from adtrack.cli.options import values
 from adtrack.config import BackboneSpec, BuildSpec, DataSpec
 from adtrack.data.imageset import ImageSet
 from adtrack.features import store
 from adtrack.tuning.space import FRACTIONS, LAYER_RUNS, PATCH_SIZES, Space
 from adtrack.tuning.spec import StudySpec
-from experiments.benchmarks.common import data_options, report
+from experiments.benchmarks.common import data_options, report, values
 
 
 @dataclass(frozen=True)
