@@ -65,7 +65,7 @@ def test_anomalib_has_the_bank_that_its_loop_finds_and_scores_as_adtrack_does(
 ) -> None:
     data = str(write_part(tmp_path / "data"))
     bench = end_to_end.build_and_evaluate(data, "part", "random", VIEW)
-    train, test = bench.images("train_clean"), bench.images("test_clean")
+    train, test = bench.opened.images("train_clean"), bench.opened.images("test_clean")
     theirs = end_to_end.Anomalib(bench, train)
     theirs.time_coreset()
     assert float(capsys.readouterr().out.split("agree in ")[1].split("%")[0]) > 99

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
-from adtrack.detectors import closeness, coreset, distance, distinct, encoding, principal, search
+from adtrack.detectors import closeness, coreset, distance, distinct, encoding, principal, scoring, search
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec, _points
-from adtrack.evaluation import workbench
-from adtrack.evaluation.workbench import Built, Workbench
+from adtrack.evaluation.building import Built
+from adtrack.evaluation.building import build as build_detector
+from adtrack.evaluation.workbench import Workbench
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
 
@@ -29,7 +30,7 @@ SPECS: dict[str, DetectorSpec] = {
 }
 # Other sizes of all pieces that work is cut into, and the encoding that this processor would not choose.
 PIECES = {
-    workbench: {"_CHUNK_BYTES": 2**21},
+    scoring: {"_PIECE_BYTES": 2**21},
     coreset: {"_ROUND_LEAST": 50, "_ROWS": 100, "_CENTRES": 32, "_ACTIVE": 40},
     closeness: {"_TILE": {"cpu": (64, 128)}, "CROWD": 40, "_PAIRS": 1000},
     distinct: {"_CHUNK": 500},
@@ -85,7 +86,7 @@ def build(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> B
     ) -> tuple[Workbench, Built]:
         monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path / name))
         bench = Workbench.open(data or DataSpec("part", str(tiny_data)), view, network, spec.layers, "cpu")
-        return bench, bench.build(spec, ("val_clean", "test_shift"))
+        return bench, build_detector(bench, spec, ("val_clean", "test_shift"))
 
     return make
 
@@ -125,7 +126,7 @@ def test_pieces_do_not_show(method: str, build: Build, monkeypatch: pytest.Monke
 def test_an_image_by_itself_is_judged_as_in_its_set(method: str, build: Build) -> None:
     """In any order, and by any number of threads."""
     bench, built = build(SPECS[method], "set")
-    scored, images = built.evaluations[0].scored, bench.images("val_clean")
+    scored, images = built.evaluations[0].scored, bench.opened.images("val_clean")
     for at, count in ((3, 1), (0, 2), (2, 3)):
         image = images.image(at)
         with threads(count):

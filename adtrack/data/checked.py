@@ -24,7 +24,8 @@ class Checked:
     """What the files of a class have shown: path → SHA-256 of each, and how all of them are read.
 
     ``deepest`` is the largest value of the images with 16 bits a channel, None where there are none; ``turned`` are the
-    images and masks that a viewer turns; ``masks`` maps the path of a mask to what it says.
+    images and masks that a viewer turns; ``masks`` maps the path of a mask to what it says, and ``sizes`` the path of
+    an image to its height and width.
     """
 
     contents: dict[str, str]
@@ -32,6 +33,7 @@ class Checked:
     deepest: int | None = None
     turned: tuple[str, ...] = ()
     masks: dict[str, MaskFacts] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def applied(self) -> Reading:

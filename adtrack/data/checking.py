@@ -59,6 +59,7 @@ def check_images(root: Path, records: Sequence[ImageRecord], reading: Reading | 
         deepest,
         tuple(sorted(path for path, file in found.items() if file.orientation != UPRIGHT)),
         {record.mask: found[record.mask].mask for record in ordered if record.mask is not None},
+        {record.path: found[record.path].size for record in ordered},
     )
 
 

@@ -1,9 +1,9 @@
 """A detector ready for use: image in, score, label and anomaly map out; on disk a folder without pickle."""
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,8 +18,9 @@ from ..errors import UserError
 from ..features.backbone import Backbone
 from ..features.weights import Trunk, cached_trunk
 from . import DETECTORS, detector_class
+from .calibration import Calibration
 from .contract import Detector
-from .maps import anomaly_map
+from .scoring import map_of
 from .seal import FILE as MANIFEST
 from .seal import check_seal, seal
 
@@ -29,41 +30,31 @@ SCORING = 2  # since this format the same bank scores the same; 1 had patches wi
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is said of one image; ``anomalous`` means score ≥ threshold."""
+    """What is said of one image; ``anomalous`` means score ≥ threshold.
+
+    ``patches`` float32 (h, w) are the scores of its patches; None if the method scores whole images only.
+    """
 
     score: float
     threshold: float
     anomalous: bool
-    patches: np.ndarray
+    patches: np.ndarray | None
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """What a Val set settled: the threshold on image scores, and the patch distances at both ends of the colours."""
-
-    threshold: float
-    colour_low: float
-    colour_high: float
-
-
+@dataclass(frozen=True, eq=False)
 class Scorer:
-    """Backbone, detector and calibration together."""
+    """Backbone, detector and calibration together; ``facts`` are what the model says of where it comes from."""
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        detector: Detector[Any],
-        image: ImageSpec,
-        calibration: Calibration,
-        facts: Mapping[str, str],
-        reading: Reading = Reading(),  # noqa: B008, it is frozen
-    ) -> None:
-        self.backbone = backbone
-        self.detector = detector
-        self.image = image.normalised_for(backbone.normalisation)
-        self.calibration = calibration
-        self.facts = dict(facts)
-        self.reading = reading
+    backbone: Backbone
+    detector: Detector[Any]
+    image: ImageSpec
+    calibration: Calibration
+    facts: Mapping[str, str]
+    reading: Reading = field(default_factory=Reading)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", self.image.normalised_for(self.backbone.normalisation))
+        object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))
 
     def read(self, source: Path | bytes | BinaryIO, name: str = "", most: int = MAX_PIXELS) -> np.ndarray:
         """An image file of at most so many pixels as uint8 (H, W, 3), read as the images were that the detector was
@@ -71,23 +62,27 @@ class Scorer:
         return decode(source, name, self.reading, most)
 
     def judge(self, image: np.ndarray) -> Judgement:
-        """Score one image uint8 (H, W, 3)."""
-        return self.judged(self.outputs(image))
+        """Judge one image uint8 (H, W, 3)."""
+        return self.judge_outputs(self.outputs(image))
 
     def outputs(self, image: np.ndarray) -> dict[str, Tensor]:
-        """What the network makes of one image uint8 (H, W, 3): the first half of ``judge``, for several images at
-        once."""
+        """What the detector gets of one image uint8 (H, W, 3): the first half of ``judge``, which several images may
+        go through at once."""
         return self.backbone(view(image, self.image)[None])
 
-    def judged(self, outputs: Mapping[str, Tensor]) -> Judgement:
+    def judge_outputs(self, outputs: Mapping[str, Tensor]) -> Judgement:
         """The second half of ``judge``."""
         scores = self.detector.score(outputs)
         score, threshold = float(scores.image[0]), self.calibration.threshold
-        return Judgement(score, threshold, score >= threshold, scores.patches[0])
+        patches = None if scores.patches is None else scores.patches[0]
+        return Judgement(score, threshold, score >= threshold, patches)
 
-    def map(self, judgement: Judgement, height: int, width: int) -> np.ndarray:
-        """The anomaly map of a judged image of this size: float32 (height, width), NaN outside the crop."""
-        return anomaly_map(judgement.patches, self.detector.grid, self.image, height, width)
+    def map(self, judgement: Judgement, height: int, width: int) -> np.ndarray | None:
+        """The anomaly map of a judged image of this size: float32 (height, width), NaN outside the crop; None if the
+        method has no maps."""
+        if judgement.patches is None:
+            return None
+        return map_of(self.detector, judgement.patches, self.image, height, width)
 
     def save(self, folder: Path, *, with_trunk: bool) -> None:
         """Write everything into ``folder``; without its trunk the model names it by SHA-256 only.
@@ -101,9 +96,9 @@ class Scorer:
             "format": FORMAT,
             "method": self.detector.spec.method,
             "image": plain(self.image),
-            "calibration": asdict(self.calibration),
+            "calibration": self.calibration.fields(),
             "trunk": {"network": trunk.network, "sha256": trunk.sha256, "origin": trunk.origin},
-            "facts": self.facts,
+            "facts": dict(self.facts),
             "reading": asdict(self.reading),
             "sealed": True,  # there is a manifest
         }
@@ -124,7 +119,7 @@ class Scorer:
         trunk = Trunk.load(file, text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
         detector = detector_class(text["method"]).load(folder, device)
         backbone = Backbone(trunk, detector.spec.inputs, device)
-        image, calibration = ImageSpec.from_plain(text["image"]), Calibration(**text["calibration"])
+        image, calibration = ImageSpec.from_plain(text["image"]), Calibration.from_fields(text["calibration"])
         return cls(backbone, detector, image, calibration, text["facts"], _reading(text))
 
 
@@ -154,11 +149,9 @@ def read_scorer(folder: Path) -> dict:
         text = from_json(file.read_text(encoding="utf-8"))
         version, method = text["format"], text["method"]
         ImageSpec.from_plain(text["image"])
-        Calibration(**text["calibration"])
+        Calibration.from_fields(text["calibration"])
         if version == FORMAT:
             _reading(text)
-        if not all(isinstance(value, float) and math.isfinite(value) for value in text["calibration"].values()):
-            raise ValueError("its calibration is not of finite numbers")
         words = [method, *(text["trunk"][name] for name in ("network", "sha256", "origin"))]
         complete = all(isinstance(word, str) for word in words) and isinstance(text["facts"], dict)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -132,8 +132,8 @@ class Cells:
         compute: Callable[[], Found],
     ) -> Cell:
         self.say(name)
-        classes = ",".join(bench.data.class_name for bench in benches)
-        digests = ",".join(bench.digest for bench in benches)
+        classes = ",".join(bench.opened.data.class_name for bench in benches)
+        digests = ",".join(bench.opened.digest for bench in benches)
         tags = RunTags(classes, str(what["method"]), NO_STUDY, digests)
         extra = {ROLE: "cell", CELL: key}
         with tracked_run(self.parent.worker, tags, name=name, parent=self.parent, extra=extra) as run:
@@ -150,10 +150,10 @@ class Cells:
 def _surroundings(bench: Workbench) -> dict[str, object]:
     """What the numbers of a class depend on besides the detector."""
     return {
-        "splits": bench.digest,
+        "splits": bench.opened.digest,
         "image": bench.image,
-        "trunk": bench.trunk.sha256,
-        "device": bench.device.type,
+        "trunk": bench.backbone.trunk.sha256,
+        "device": bench.backbone.device.type,
         "threads": torch.get_num_threads(),
     }
 

@@ -15,7 +15,9 @@ from adtrack.config import DetectorSpec, plain
 from adtrack.detectors import detector_class
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.training import TrainingSet
-from adtrack.evaluation.evaluate import calibrate
+from adtrack.evaluation.calibrating import calibrate
+from adtrack.evaluation.measuring import score_set
+from adtrack.evaluation.stopwatch import milliseconds_once
 from adtrack.lab.cells import Cells, Found
 from adtrack.lab.memory import peak_megabytes
 from adtrack.lab.setup import Setup
@@ -47,7 +49,7 @@ def measure_costs(cells: Cells, setup: Setup) -> list[Cost]:
         for name in ("train_clean", "val_clean"):
             bench.features(name)  # so that every method finds them in the cache
 
-        def compute(class_name: str = bench.data.class_name, spec: DetectorSpec = spec) -> Found:
+        def compute(class_name: str = bench.opened.data.class_name, spec: DetectorSpec = spec) -> Found:
             cost = _in_a_new_process(setup, class_name, spec)
             return Found([], {key: value for key, value in asdict(cost).items() if isinstance(value, float)})
 
@@ -55,11 +57,11 @@ def measure_costs(cells: Cells, setup: Setup) -> list[Cost]:
             "method": spec.method,
             "detector": plain(spec),
             "measured": "costs",
-            "machine": f"{platform.node()}, {device_name(bench.device)}",
+            "machine": f"{platform.node()}, {device_name(bench.backbone.device)}",
         }
-        cell = cells.cell(f"{bench.data.class_name} {spec.method} costs", [bench], what, compute)
+        cell = cells.cell(f"{bench.opened.data.class_name} {spec.method} costs", [bench], what, compute)
         numbers = {key: cell.metrics[key] for key in ("size_mb", "build_s", "median_ms", "p95_ms", "peak_mb")}
-        costs.append(Cost(bench.data.class_name, spec.method, **numbers))
+        costs.append(Cost(bench.opened.data.class_name, spec.method, **numbers))
     return costs
 
 
@@ -79,15 +81,10 @@ def measure_cost(setup: Setup, class_name: str, spec: DetectorSpec) -> Cost:
         started = time.perf_counter()
         detector = kind.fit(TrainingSet(train, spec.inputs, Path(scratch)), spec).detector
         build_s = time.perf_counter() - started
-    calibration = calibrate(bench.score(detector, "val_clean"))
-    scorer = Scorer(bench.backbone, detector, bench.image, calibration, {}, bench.checked.reading)
-    images = bench.images("val_clean")
-    times = []
-    for turn in range(_WARM_UP + _IMAGES):
-        started = time.perf_counter()
-        image = images.image(turn % len(images))
-        scorer.map(scorer.judge(image), *image.shape[:2])
-        times.append(1000 * (time.perf_counter() - started))
+    calibration = calibrate(score_set(bench, detector, "val_clean"))
+    scorer = Scorer(bench.backbone, detector, bench.image, calibration, {}, bench.opened.checked.reading)
+    images = bench.opened.images("val_clean")
+    times = [milliseconds_once(scorer, images, turn % len(images)) for turn in range(_WARM_UP + _IMAGES)]
     warm = times[_WARM_UP:]
     return Cost(
         class_name,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adtrack.config import DetectorSpec, plain
+from adtrack.evaluation.building import build
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.workbench import Workbench
 from adtrack.lab.cells import Cell, Cells, Found
@@ -49,11 +50,11 @@ def bank_cell(
     calibrate_on = f"val_{domain}"
 
     def compute() -> Found:
-        built = bench.build(spec, names, train=f"train_{domain}", calibrate_on=calibrate_on)
+        built = build(bench, spec, names, train=f"train_{domain}", calibrate_on=calibrate_on)
         numbers = {f"cost/{key}": value for key, value in built.costs.items()}
-        return Found([(bench.data.class_name, evaluation) for evaluation in built.evaluations], numbers)
+        return Found([(bench.opened.data.class_name, evaluation) for evaluation in built.evaluations], numbers)
 
-    name = f"{bench.data.class_name} {spec.method} from train_{domain}"
+    name = f"{bench.opened.data.class_name} {spec.method} from train_{domain}"
     what = {"method": spec.method, "detector": plain(spec), "train": f"train_{domain}", "sets": list(names)}
     return cells.cell(name, [bench], what, compute)
 
@@ -61,7 +62,7 @@ def bank_cell(
 def measure_regimes(cells: Cells, setup: Setup) -> list[Measured]:
     """All regimes of all classes and methods, from one bank per class, method and training domain."""
     banks = {
-        (spec.method, bench.data.class_name, domain): bank_cell(cells, bench, spec, domain)
+        (spec.method, bench.opened.data.class_name, domain): bank_cell(cells, bench, spec, domain)
         for bench, spec in setup.cells()
         for domain in ("clean", "shift")
     }

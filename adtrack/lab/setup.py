@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
+from adtrack.evaluation.opened_class import open_class
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.weights import load_trunk
@@ -34,7 +35,7 @@ class Setup:
 
     def bench(self, class_name: str) -> Workbench:
         """The workbench of one class."""
-        return Workbench(DataSpec(class_name, self.data, self.seed), self.image, _backbone(self))
+        return Workbench(open_class(DataSpec(class_name, self.data, self.seed)), _backbone(self), self.image)
 
     def cells(self) -> Iterator[tuple[Workbench, DetectorSpec]]:
         """Every class with every method."""

@@ -30,7 +30,7 @@ def measure_severities(cells: Cells, setup: Setup) -> list[AtSeverity]:
     """All severities of all methods, from one bank per class and method."""
     sets = (THRESHOLD_FROM, *(shifted(severity) for severity in SEVERITIES))
     banks = {
-        (spec.method, bench.data.class_name): bank_cell(cells, bench, spec, "clean", sets)
+        (spec.method, bench.opened.data.class_name): bank_cell(cells, bench, spec, "clean", sets)
         for bench, spec in setup.cells()
     }
     return [

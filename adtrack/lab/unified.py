@@ -14,7 +14,9 @@ from adtrack.config import DetectorSpec, plain
 from adtrack.detectors import detector_class
 from adtrack.detectors.contract import Detector
 from adtrack.detectors.training import TrainingSet
-from adtrack.evaluation.evaluate import Evaluation, calibrate
+from adtrack.evaluation.calibrating import calibrate
+from adtrack.evaluation.evaluate import Evaluation
+from adtrack.evaluation.measuring import measure, score_set
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Workbench
@@ -84,20 +86,21 @@ def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) 
         owners = np.repeat(np.arange(len(train)), [len(features) for features in train])
         shares = foreign_shares(benches, detector, owners)
         if shares is not None:
-            names = [metric_name("foreign", bench.data.class_name) for bench in benches]
+            names = [metric_name("foreign", bench.opened.data.class_name) for bench in benches]
             numbers |= dict(zip(names, shares, strict=True))
         return Found(evaluations, numbers)
 
-    name = f"{spec.method} from the pooled train_clean of {', '.join(bench.data.class_name for bench in benches)}"
+    classes = ", ".join(bench.opened.data.class_name for bench in benches)
+    name = f"{spec.method} from the pooled train_clean of {classes}"
     what = {"method": spec.method, "detector": plain(spec), "train": "pooled train_clean", "sets": [VAL, TEST]}
     return cells.cell(name, benches, what, compute)
 
 
 def _evaluate(bench: Workbench, detector: Detector[Any]) -> list[tuple[str, Evaluation]]:
-    val = bench.score(detector, VAL)
+    val = score_set(bench, detector, VAL)
     calibration = calibrate(val)
-    scored = [val, bench.score(detector, TEST)]
-    return [(bench.data.class_name, bench.evaluate(found, calibration)) for found in scored]
+    scored = [val, score_set(bench, detector, TEST)]
+    return [(bench.opened.data.class_name, measure(bench, found, calibration)) for found in scored]
 
 
 def model_unified(pool: Cell, classes: Sequence[str]) -> dict[str, Sample]:

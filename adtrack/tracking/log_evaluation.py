@@ -17,11 +17,11 @@ from mlflow.utils.time import get_current_time_millis
 
 from adtrack.config import canonical, from_json
 from adtrack.detectors.scorer import Scorer
+from adtrack.evaluation.building import Built
 from adtrack.evaluation.evaluate import Evaluation
-from adtrack.evaluation.pictures.heatmaps import ColourRange
 from adtrack.evaluation.pictures.of_evaluation import write_pictures
 from adtrack.evaluation.verdicts import verdicts
-from adtrack.evaluation.workbench import Built, Workbench
+from adtrack.evaluation.workbench import Workbench
 from adtrack.filenames import ascii_name
 from adtrack.findings import first_line
 from adtrack.naming import csv_cell, from_csv_cell
@@ -49,13 +49,13 @@ def log_bank(run: Run, bench: Workbench, built: Built, *, with_trunk: bool) -> s
 
 def log_data(run: Run, bench: Workbench, names: Iterable[str]) -> None:
     """Log the image sets as MLflow data sets with their digests; only names and digests, never pixels."""
-    source = LocalArtifactDatasetSource(str(bench.root / bench.data.class_name))
+    source = LocalArtifactDatasetSource(str(bench.opened.root / bench.opened.data.class_name))
     run.log_inputs((name, MetaDataset(source, *_dataset(bench, name))) for name in names)
 
 
 def _dataset(bench: Workbench, name: str) -> tuple[str, str]:
     """How MLflow knows an image set; it keeps 36 characters of a digest."""
-    return f"{bench.data.class_name}/{name}", bench.images(name).digest[:32]
+    return f"{bench.opened.data.class_name}/{name}", bench.opened.images(name).digest[:32]
 
 
 def log_evaluations(run: Run, bench: Workbench, scorer: Scorer, evaluations: Sequence[Evaluation], model: str) -> None:
@@ -66,18 +66,16 @@ def log_evaluations(run: Run, bench: Workbench, scorer: Scorer, evaluations: Seq
     """
     _log_metrics(run, bench, evaluations, model)
     pictures: dict[str, Path] = {}
-    calibration = scorer.calibration
-    colours = ColourRange(calibration.colour_low, calibration.colour_high) if scorer.detector.has_maps else None
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for evaluation in track(evaluations, "Drawing heatmaps", unit="set"):
             name = evaluation.name
-            written = write_pictures(evaluation, lambda at, name=name: bench.display(name, at), colours, folder)
+            written = write_pictures(bench.opened, evaluation, scorer.calibration.colours, folder)
             pictures |= {f"{name}/{key}": file for key, file in written.items() if key.endswith("-worst")}
             write_scores(evaluation, folder / "scores" / f"{name}.csv")
             write_curve(evaluation, folder / "curves" / f"{name}.csv")
             _table(evaluation).to_json(folder / _table_file(name), orient="split", index=False)
-        (folder / "splits.json").write_text(json.dumps(bench.splits.manifest(), indent=1), encoding="utf-8")
+        (folder / "splits.json").write_text(json.dumps(bench.opened.splits.manifest(), indent=1), encoding="utf-8")
         (folder / "spec.json").write_text(spec_text(bench, scorer), encoding="utf-8")
         run.log_folder(folder)
         for key, file in pictures.items():
@@ -142,14 +140,15 @@ def write_curve(evaluation: Evaluation, file: Path) -> None:
 
 def spec_text(bench: Workbench, scorer: Scorer) -> str:
     """The detector's full specification as JSON: enough to build it again."""
+    trunk = bench.backbone.trunk
     facts = {
-        "data": bench.data.__dict__,
+        "data": bench.opened.data.__dict__,
         "image": bench.image.__dict__,
-        "reading": bench.checked.reading.__dict__,
-        "backbone": {"network": bench.trunk.network, "weights": bench.trunk.origin, "sha256": bench.trunk.sha256},
+        "reading": bench.opened.checked.reading.__dict__,
+        "backbone": {"network": trunk.network, "weights": trunk.origin, "sha256": trunk.sha256},
         "bank": scorer.detector.spec.__dict__,
         "threshold": threshold_params(scorer),
-        "split_digest": bench.digest,
+        "split_digest": bench.opened.digest,
     }
     return json.dumps(json.loads(canonical(facts)), indent=1)
 

@@ -19,11 +19,11 @@ def bank_params(bench: Workbench, scorer: Scorer) -> dict[str, str]:
     """Every choice that the detector's numbers depend on, as parameters of its run, named as on the command line."""
     spec = scorer.detector.spec
     return {
-        "class": bench.data.class_name,
+        "class": bench.opened.data.class_name,
         "method": spec.method,
-        "backbone": bench.trunk.network,
-        "weights": bench.trunk.origin,
-        "weights_sha256": bench.trunk.sha256,
+        "backbone": bench.backbone.trunk.network,
+        "weights": bench.backbone.trunk.origin,
+        "weights_sha256": bench.backbone.trunk.sha256,
         **setting_texts(spec),
         **view_params(bench),
         **depth_params(bench),
@@ -39,7 +39,7 @@ def view_params(bench: Workbench) -> dict[str, str]:
 
 def depth_params(bench: Workbench) -> dict[str, str]:
     """How many bits of 16-bit files count, where there are such files."""
-    return {} if bench.checked.deepest is None else {"bit_depth": str(bench.checked.reading.bits or FULL)}
+    return {} if bench.opened.checked.deepest is None else {"bit_depth": str(bench.opened.checked.reading.bits or FULL)}
 
 
 def threshold_params(scorer: Scorer) -> dict[str, str]:
@@ -51,8 +51,8 @@ def log_surroundings(run: Run, bench: Workbench) -> None:
     """Log versions, device and platform, and whether the weights are a makeshift, as tags of a run."""
     packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "anomalib", "mlflow")
     tags = {package_version(package): version(package) for package in packages}
-    tags |= {VERSION: adtrack.__version__, DEVICE: device_name(bench.device)}
-    tags[WEIGHTS_FELL_BACK] = str(bench.trunk.fell_back).lower()
+    tags |= {VERSION: adtrack.__version__, DEVICE: device_name(bench.backbone.device)}
+    tags[WEIGHTS_FELL_BACK] = str(bench.backbone.trunk.fell_back).lower()
     # Beside the parameter, which ``mlflow run`` has logged as it was asked for: auto.
     tags |= {named(name): value for name, value in depth_params(bench).items()}
     run.set_tags(tags)

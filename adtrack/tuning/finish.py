@@ -9,6 +9,8 @@ from optuna.trial import TrialState
 from adtrack.config import DEFAULT_METHOD
 from adtrack.data.imageset import TEST_SETS
 from adtrack.detectors import detector_class
+from adtrack.evaluation.measuring import measure_set
+from adtrack.evaluation.stopwatch import milliseconds
 from adtrack.evaluation.workbench import Workbench
 from adtrack.reporting.files import write_text
 from adtrack.tracking.log_evaluation import log_evaluations
@@ -79,7 +81,7 @@ def finish(trials: Trials) -> StudyResult:
         registered=registered,
         tables=trials.parent.artifact_place("tables/best_trials.html" if page else "tables"),  # a page shows no folder
         report=trials.parent.artifact_place(REPORT),
-        unmarked=trials.bench.splits.unmarked,
+        unmarked=trials.bench.opened.splits.unmarked,
         remarks=tuple(filter(None, (tie_in_words(records), alarms_in_words(best)))),
         page=page,
     )
@@ -102,11 +104,11 @@ def _is_written_up(trials: Trials, state: str) -> bool:
 
 
 def _test_and_register(trials: Trials, best: TrialRecord) -> Registered:
-    class_name = trials.bench.data.class_name
+    class_name = trials.bench.opened.data.class_name
     with reopened_run(best.run_id, trials.worker) as run:
         # A process that died while it registered the bank has tested it before.
         whole = model_of_version(class_name, best.run_id) or _test(run, trials.bench, best)
-        origin = {"study": best.study, "split_digest": trials.bench.digest, "run_id": best.run_id}
+        origin = {"study": best.study, "split_digest": trials.bench.opened.digest, "run_id": best.run_id}
         registered = register(class_name, whole, origin)
         run.set_tags({REGISTERED: registered.text})
     return registered
@@ -117,11 +119,11 @@ def _test(run: Run, bench: Workbench, best: TrialRecord) -> str:
 
     The time an image takes is measured anew: now no trial of the study shares the machine.
     """
-    scorer = load_model(trial_model(best), bench.device).scorer
-    evaluations = [bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in TEST_SETS]
+    scorer = load_model(trial_model(best), bench.backbone.device).scorer
+    evaluations = [measure_set(bench, scorer, name) for name in TEST_SETS]
     whole = log_whole(run, scorer)
     log_evaluations(run, bench, scorer, evaluations, whole)
-    run.log_metrics({"cost/score_ms": bench.milliseconds(scorer)})
+    run.log_metrics({"cost/score_ms": milliseconds(scorer, bench.opened.images("val_clean"))})
     return whole
 
 

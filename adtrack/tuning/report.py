@@ -101,7 +101,7 @@ def _comparison(story: Story, best: Sequence[TrialRecord]) -> list[Section]:
     if not found or not chosen:
         return []
     seen = track(found, "Comparing the best models", unit="model")
-    scorers = (load_model(uri, story.bench.device).scorer for _, uri in seen)
+    scorers = (load_model(uri, story.bench.backbone.device).scorer for _, uri in seen)
     rows = compare(story.bench, scorers, [(name, index) for index in chosen for name in VAL_SETS])
     sheet = comparison_sheet(rows, [_heading(rank, trial) for rank, (trial, _) in enumerate(found, start=1)])
     note = (
@@ -121,7 +121,7 @@ def _heading(rank: int, trial: TrialRecord) -> str:
 
 def _telling_images(story: Story) -> list[int]:
     """Places in Val of the images to look at; none where the best trial's scores have been lost, or are of others."""
-    scores, images = read_scores(story.best.run_id, "val_clean"), story.bench.images("val_clean")
+    scores, images = read_scores(story.best.run_id, "val_clean"), story.bench.opened.images("val_clean")
     if scores is None or scores["path"].to_list() != [record.path for record in images.records]:
         return []
     return telling(scores)

@@ -15,6 +15,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.evaluation.building import build
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.weights import keep_trunk
 from adtrack.progress import duration
@@ -66,7 +67,7 @@ class Trials:
     @property
     def tags(self) -> RunTags:
         """What the parent and every child are found by."""
-        return RunTags(self.bench.data.class_name, self.bank.method, self.name, self.bench.digest)
+        return RunTags(self.bench.opened.data.class_name, self.bank.method, self.name, self.bench.opened.digest)
 
     @property
     def key(self) -> str:
@@ -86,7 +87,7 @@ class Trials:
         self.parent, self.written_up = run, run_tags(run.run_id).get(WRITTEN_UP, "")
         end_left_behind(self.name)
         adopt_trials(self.name, run.run_id)
-        run.keep_file(keep_trunk(self.bench.trunk), "trunk")
+        run.keep_file(keep_trunk(self.bench.backbone.trunk), "trunk")
 
     def run(self) -> None:
         """Run trials until ``spec.trials`` are finished or every cell of the space has been tried.
@@ -169,8 +170,7 @@ class Trials:
             raise
 
     def _work(self, run: Run, trial: Trial, bank: PatchCoreSpec) -> tuple[float, ...]:
-        built = self.bench.build(bank)
-        built.scorer.facts["trunk_run"] = self.parent.run_id
+        built = build(self.bench, bank, facts={"trunk_run": self.parent.run_id})
         uri = log_bank(run, self.bench, built, with_trunk=False)
         metrics = {f"{found.name}/{key}": value for found in built.evaluations for key, value in found.metrics.items()}
         over = built.costs["bank_mb"] - self.spec.max_bank_mb if self.spec.max_bank_mb else 0.0

@@ -24,9 +24,9 @@ def study_digests(bench: Workbench, bank: PatchCoreSpec, spec: StudySpec) -> dic
     """What a study may not change between two calls; the number of trials it may."""
     asked = {key: value for key, value in asdict(spec).items() if key != "trials"}
     fixed = {key: value for key, value in asdict(bank).items() if key not in spec.space.__dict__}
-    view = {"image": bench.image, "trunk": bench.trunk.sha256}
+    view = {"image": bench.image, "trunk": bench.backbone.trunk.sha256}
     return {
-        "data_digest": bench.digest,
+        "data_digest": bench.opened.digest,
         "spec_digest": digest({"study": asked, "bank": fixed, "format": SCORING, **view}),
     }
 
@@ -43,13 +43,13 @@ def check_metric(bench: Workbench, spec: StudySpec) -> None:
     """
     if spec.metric not in PIXEL_METRICS:
         return
-    if not bench.checked.masks:
+    if not bench.opened.checked.masks:
         raise UserError(
-            f"metric {spec.metric} needs masks, but class {bench.data.class_name} has no ground_truth folder.",
+            f"metric {spec.metric} needs masks, but class {bench.opened.data.class_name} has no ground_truth folder.",
             "image_auroc needs none.",
         )
     for name in spec.sets:
-        found = visibility(bench.images(name), bench.image)
+        found = visibility(bench.opened.images(name), bench.image)
         if not found.shown:
             raise UserError(
                 f"metric {spec.metric} needs a defect pixel of {name} in the view, but resize {bench.image.resize} "
@@ -75,7 +75,7 @@ def prepare(
     """Open or make the study in Optuna's ``storage``."""
     check_metric(bench, spec)
     digests = study_digests(bench, bank, spec)
-    name = name or default_name(bench.data.class_name, digests)
+    name = name or default_name(bench.opened.data.class_name, digests)
     study = open_study(storage, name, WithoutRepeats(spec.space, spec.sampler, spec.seed), spec.directions, digests)
     return Trials(bench, bank, spec, name, study, storage, worker, say)
 

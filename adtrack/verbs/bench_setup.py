@@ -20,20 +20,21 @@ def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say) -
 
 def warn_of(bench: Workbench, warn: Say) -> None:
     """Say what a reader of the bench's numbers should know."""
-    for remark in bench.remarks:
+    opened, trunk = bench.opened, bench.backbone.trunk
+    for remark in opened.remarks:
         warn(remark)
-    if bench.trunk.fell_back:
+    if trunk.fell_back:
         warn(
-            f"ImageNet weights of {bench.trunk.network} could not be downloaded: the demo goes on with random ones. "
+            f"ImageNet weights of {trunk.network} could not be downloaded: the demo goes on with random ones. "
             "Its numbers show how adtrack works, not how well its methods do."
         )
-    if not bench.splits.has_anomalies:
+    if not opened.splits.has_anomalies:
         warn(
-            f"Class {bench.data.class_name} has no labelled anomalies (test/<defect>): there will be no AUROC and no "
+            f"Class {opened.data.class_name} has no labelled anomalies (test/<defect>): there will be no AUROC and no "
             "F1, and nothing says which defects a bank finds. Its threshold comes from good images alone."
         )
-    elif not bench.splits.has_masks:
-        warn(f"{bench.splits.unmarked[0].upper()}{bench.splits.unmarked[1:]}: there will be no pixel metrics.")
+    elif not opened.splits.has_masks:
+        warn(f"{opened.splits.unmarked[0].upper()}{opened.splits.unmarked[1:]}: there will be no pixel metrics.")
     else:
         for words in hidden_defects(bench):
             warn(words)
@@ -41,21 +42,23 @@ def warn_of(bench: Workbench, warn: Say) -> None:
 
 def hidden_defects(bench: Workbench) -> list[str]:
     """In words, the defects of Val and Test that lie wholly outside the view: by the crop, and by the shift besides."""
+    opened = bench.opened
     clean, shift = (
-        visibility(bench.images(f"val_{domain}"), bench.image) + visibility(bench.images(f"test_{domain}"), bench.image)
+        visibility(opened.images(f"val_{domain}"), bench.image)
+        + visibility(opened.images(f"test_{domain}"), bench.image)
         for domain in (CLEAN, SHIFT)
     )
     moved = [path for path in shift.outside if path not in clean.outside]
     found = []
     if clean.outside:
         found.append(
-            f"{len(clean.outside)} of {clean.count} defects of class {bench.data.class_name} lie wholly outside the "
+            f"{len(clean.outside)} of {clean.count} defects of class {opened.data.class_name} lie wholly outside the "
             f"view (resize {bench.image.resize}, crop {bench.image.crop}), where no bank sees them: "
             f"{listed(clean.outside)}. Their images count as anomalous all the same; --crop 0 shows whole images."
         )
     if moved:
         found.append(
-            f"The shift moves {len(moved)} of {shift.count} defects of class {bench.data.class_name} wholly out of the "
-            f"view: {listed(moved)}. On Val-shift and Test-shift their images count as anomalous all the same."
+            f"The shift moves {len(moved)} of {shift.count} defects of class {opened.data.class_name} wholly out of "
+            f"the view: {listed(moved)}. On Val-shift and Test-shift their images count as anomalous all the same."
         )
     return found

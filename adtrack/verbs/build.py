@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from adtrack.config import DEFAULT_METHOD, BuildSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
+from adtrack.evaluation.building import build
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.intervals import Estimate
+from adtrack.evaluation.measuring import measure_set
+from adtrack.evaluation.opened_class import open_class
 from adtrack.evaluation.thresholds import expected_false_alarms
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
@@ -63,7 +66,7 @@ def evaluate_bank(spec: BuildSpec, device: str, model: str | None, warn: Say) ->
     open_store()
     loaded = load_model(model, choose_device(device))
     bench = _bench_of(loaded, spec, warn)
-    sets = bench.present(TEST_SETS)
+    sets = bench.opened.present(TEST_SETS)
     if not sets:
         raise UserError(
             f"evaluate must have Test images, but class {spec.data.class_name} has neither test/good nor defects.",
@@ -77,19 +80,21 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         registry_name(spec.data.class_name)
     open_store()
     bench = open_bench(spec, spec.detector.inputs, device, warn)
-    present = bench.present(sets)
+    present = bench.opened.present(sets)
     if present != tuple(sets):
         warn(f"Class {spec.data.class_name} has no test/good: there is no Test, so only Val is measured.")
-    tags = RunTags(spec.data.class_name, spec.detector.method, NO_STUDY, bench.digest)
+    tags = RunTags(spec.data.class_name, spec.detector.method, NO_STUDY, bench.opened.digest)
     method = "" if spec.detector.method == DEFAULT_METHOD else f"{spec.detector.method} "
     name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}"
     with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run:
-        built = bench.build(spec.detector, present, good_quantile=spec.good_quantile)
+        built = build(bench, spec.detector, present, good_quantile=spec.good_quantile)
         uri = log_bank(run, bench, built, with_trunk=True)
         run.set_tags({MODEL: uri})
         registered = None
         if do_register:
-            registered = register(spec.data.class_name, uri, {"split_digest": bench.digest, "run_id": run.run_id})
+            registered = register(
+                spec.data.class_name, uri, {"split_digest": bench.opened.digest, "run_id": run.run_id}
+            )
             run.set_tags({REGISTERED: registered.text})
     good = _good_threshold(bench, spec.good_quantile, built.scorer.calibration.threshold)
     return BankReport(
@@ -106,13 +111,13 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
 
 
 def _unmarked(bench: Workbench) -> str:
-    return bench.splits.unmarked if bench.splits.has_anomalies else ""
+    return bench.opened.splits.unmarked if bench.opened.splits.has_anomalies else ""
 
 
 def _good_threshold(bench: Workbench, quantile: float, value: float) -> GoodThreshold | None:
-    if bench.splits.has_anomalies:
+    if bench.opened.splits.has_anomalies:
         return None
-    count = len(bench.images("val_clean"))
+    count = len(bench.opened.images("val_clean"))
     return GoodThreshold(value, quantile, count, expected_false_alarms(count, quantile))
 
 
@@ -124,26 +129,26 @@ def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
             f"the model must be one of class {spec.data.class_name}, but {loaded.resolved} is one of "
             f"{facts.get('class')}."
         )
-    bench = Workbench(spec.data, loaded.scorer.image, loaded.scorer.backbone, loaded.scorer.reading)
+    bench = Workbench(open_class(spec.data, loaded.scorer.reading), loaded.scorer.backbone, loaded.scorer.image)
     warn_of(bench, warn)
-    if facts.get("split_digest") != bench.digest:
+    if facts.get("split_digest") != bench.opened.digest:
         warn(
             f"The model was built on other images or another split (digest {facts.get('split_digest', '')[:12]}, here "
-            f"{bench.digest[:12]}): it may have seen images that are Test here, and its figures don't compare with "
-            "those of its own run."
+            f"{bench.opened.digest[:12]}): it may have seen images that are Test here, and its figures don't compare "
+            "with those of its own run."
         )
     return bench
 
 
 def _evaluate_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) -> BankReport:
     scorer, spec = loaded.scorer, loaded.scorer.detector.spec
-    tags = RunTags(bench.data.class_name, spec.method, NO_STUDY, bench.digest)
+    tags = RunTags(bench.opened.data.class_name, spec.method, NO_STUDY, bench.opened.digest)
     name = f"evaluation: {loaded.resolved.removeprefix('models:/')}"
     extra = {ROLE: "evaluation", MODEL: loaded.resolved}
     with working() as worker, tracked_run(worker, tags, name=name, extra=extra) as run:
         run.log_params(bank_params(bench, scorer))
         log_surroundings(run, bench)
-        evaluations = tuple(bench.evaluate(bench.score(scorer.detector, name), scorer.calibration) for name in sets)
+        evaluations = tuple(measure_set(bench, scorer, name) for name in sets)
         log_data(run, bench, sets)
         log_evaluations(run, bench, scorer, evaluations, loaded.resolved)
     return BankReport(run.run_id, run.page, spec.method, loaded.resolved, evaluations, {}, unmarked=_unmarked(bench))

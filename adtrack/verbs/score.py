@@ -17,7 +17,7 @@ from adtrack.data.decoding import FORMATS, UPRIGHT, file_orientation, is_deep, o
 from adtrack.data.reading import FULL, Reading
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
-from adtrack.evaluation.pictures.heatmaps import ColourRange, overlay
+from adtrack.evaluation.pictures.heatmaps import judged_overlay
 from adtrack.evaluation.pictures.sheets import save_png
 from adtrack.features.backbone import choose_device
 from adtrack.features.threads import side_by_side
@@ -96,19 +96,20 @@ def _score(
         gallery.add_failure(visible(str(path)), str(seen))
         return {"path": csv_cell(str(path)), "error": csv_cell(str(seen))}
     image, outputs = seen
-    judged = scorer.judged(outputs)
-    colours = ColourRange(scorer.calibration.colour_low, scorer.calibration.colour_high)
-    picture = overlay(image, scorer.map(judged, *image.shape[:2]), colours)
-    (out / target).parent.mkdir(parents=True, exist_ok=True)
-    save_png(out / target, picture)
-    addresses = _address(path, out, scorer.reading), quote(os.fsencode(target.as_posix()))
+    judged = scorer.judge_outputs(outputs)
+    picture = judged_overlay(scorer, judged, image)
+    written = "" if picture is None else target.as_posix()
+    if picture is not None:
+        (out / target).parent.mkdir(parents=True, exist_ok=True)
+        save_png(out / target, picture)
+    addresses = _address(path, out, scorer.reading), quote(os.fsencode(written))
     gallery.add(ScoredImage(visible(str(path)), judged.score, judged.anomalous, image, picture, *addresses))
     return {
         "path": csv_cell(str(path)),
         "score": repr(judged.score),
         "threshold": repr(judged.threshold),
         "label": int(judged.anomalous),
-        "overlay": csv_cell(target.as_posix()),
+        "overlay": csv_cell(written),
     }
 
 

@@ -35,7 +35,7 @@ def known_trials(setup: Setup, class_name: str) -> list[TrialRecord]:
 def _same(trial: TrialRecord, bench: Workbench) -> bool:
     view = (str(bench.image.resize), str(bench.image.crop))
     params = trial.params
-    return trial.split_digest == bench.digest and (
+    return trial.split_digest == bench.opened.digest and (
         (params["backbone"], params["weights"], params["resize"], params["crop"])
-        == (bench.trunk.network, bench.trunk.origin, *view)
+        == (bench.backbone.trunk.network, bench.backbone.trunk.origin, *view)
     )

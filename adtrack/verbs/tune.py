@@ -63,7 +63,7 @@ def tune(
 
 def _title(bench: Workbench, name: str | None) -> str:
     """What MLflow lists a new study as, and shows the beginning of; what it is found by again is in its tags."""
-    words = f"{bench.data.class_name} {bench.trunk.network} {datetime.now().astimezone():%Y-%m-%d}"
+    words = f"{bench.opened.data.class_name} {bench.backbone.trunk.network} {datetime.now().astimezone():%Y-%m-%d}"
     return f"{name} ({words})" if name else words
 
 
@@ -89,10 +89,10 @@ def _parent_run(trials: Trials, title: str) -> contextlib.AbstractContextManager
 def _describe(run: Run, bench: Workbench, study: StudySpec) -> None:
     run.log_params(
         {
-            "class": bench.data.class_name,
-            "backbone": bench.trunk.network,
-            "weights": bench.trunk.origin,
-            "weights_sha256": bench.trunk.sha256,
+            "class": bench.opened.data.class_name,
+            "backbone": bench.backbone.trunk.network,
+            "weights": bench.backbone.trunk.origin,
+            "weights_sha256": bench.backbone.trunk.sha256,
             "metric": study.metric,
             "objective": study.objective,
             "sampler": study.sampler,

@@ -1,6 +1,6 @@
 """How much sooner is a bank built and evaluated than with anomalib, at the same AUROC?
 
-adtrack's Workbench from the files to the metrics, every cache empty: 200 Train and about 100 Test images of a class,
+adtrack from the files to the metrics, every cache empty: 200 Train and about 100 Test images of a class,
 ResNet-18, layer2+layer3, 256 px, a coreset of 10 %, threshold from the Val images. Against anomalib's PatchcoreModel
 with the same weights on the same decoded views, in batches of 32: its pass over Train, its coreset and its scores of
 the Test images. anomalib's Val images, thresholds, maps at source size and pixel metrics are left out.
@@ -41,6 +41,7 @@ from adtrack.data.loading import view
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order
 from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.evaluation.building import build
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.grids import Grid
 from experiments.benchmarks.common import data_options, open_bench, report, seconds
@@ -89,7 +90,7 @@ def build_and_evaluate(data: str, class_name: str, weights: str, image: ImageSpe
     """From nothing to the metrics of adtrack's bank on Test; the bench that it was built on."""
     with empty_cache():
         bench = open_bench(data, class_name, weights, image)
-        bench.build(BANK, ("test_clean",))
+        build(bench, BANK, ("test_clean",))
         return bench
 
 
@@ -97,7 +98,7 @@ def aurocs(data: str, class_name: str, weights: str, image: ImageSpec) -> list[f
     """Test AUROC of adtrack's banks of all seeds."""
     with empty_cache():
         bench = open_bench(data, class_name, weights, image)
-        banks = (bench.build(replace(BANK, seed=seed), ("test_clean",)) for seed in SEEDS)
+        banks = (build(bench, replace(BANK, seed=seed), ("test_clean",)) for seed in SEEDS)
         return [evaluation.metrics["image_auroc"] for bank in banks for evaluation in bank.evaluations]
 
 
@@ -108,9 +109,9 @@ class Anomalib:
         """With the features of good ``images``."""
         from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 
-        self.model = PatchcoreModel(BANK.layers, bench.trunk.network, pre_trained=False)
+        self.model = PatchcoreModel(BANK.layers, bench.backbone.trunk.network, pre_trained=False)
         network = self.model.feature_extractor.feature_extractor
-        network.load_state_dict({name: bench.trunk.tensors[name] for name in network.state_dict()})
+        network.load_state_dict({name: bench.backbone.trunk.tensors[name] for name in network.state_dict()})
         self.view = bench.image
         self.parts: dict[str, float] = {}
         self.model.train()

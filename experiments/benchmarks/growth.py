@@ -61,9 +61,9 @@ def passed(bench: Workbench, images: ImageSet, count: int) -> FeatureSet:
 
 def by_pass(bench: Workbench, images: Sequence[int]) -> tuple[list[Series], Tensor, Tensor]:
     """The pass for growing sets of images, the patches of the largest, and those of one more image."""
-    train = bench.images("train_clean")
+    train = bench.opened.images("train_clean")
     passes, features = measured("backbone", "images", images, lambda n: lambda: passed(bench, train, n))
-    queries = passed(bench, bench.images("val_clean"), 1)
+    queries = passed(bench, bench.opened.images("val_clean"), 1)
     return [passes], merged(features[images[-1]], images[-1]), merged(queries, 1)
 
 

@@ -58,7 +58,7 @@ class Stages(OrderStore):
 def features_of(data: str, class_name: str, weights: str, images: int) -> FeatureSet:
     """Layer outputs of so many images, from the cache if they are there."""
     bench = open_bench(data, class_name, weights)
-    return bench.store.features(Turned(bench.images("train_clean"), images), bench.backbone, bench.image)
+    return bench.store.features(Turned(bench.opened.images("train_clean"), images), bench.backbone, bench.image)
 
 
 def pass_peak(*where: object) -> float:

@@ -80,7 +80,7 @@ def scored(data: str, class_name: str, weights: str, count: int, side: int) -> t
     bench = open_bench(data, class_name, weights)
     spec, view, name = PatchCoreSpec(coreset_fraction=0.01), bench.image, "test_clean"
     detector = PatchCore.fit(TrainingSet(bench.features("train_clean"), spec.inputs), spec).detector
-    images, features = bench.images(name), bench.features(name)
+    images, features = bench.opened.images(name), bench.features(name)
     edge = (view.resize - view.size) // 2
     maps, masks = np.empty((count, side, side), np.float32), np.empty((count, side, side), bool)
     for index, at in enumerate(np.linspace(0, len(images) - 1, count).round().astype(int).tolist()):

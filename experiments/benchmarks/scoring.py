@@ -21,8 +21,9 @@ import numpy as np
 from torch import Tensor
 
 from adtrack.data.loading import view
+from adtrack.detectors.calibration import Calibration, ColourRange
 from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
-from adtrack.detectors.scorer import Calibration, Scorer
+from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.feature_set import FeatureSet
@@ -43,7 +44,7 @@ def scorer_of(bench: Workbench) -> Scorer:
     features = first_images(bench.features("train_clean"), _TRAINED_ON)
     spec = PatchCoreSpec(coreset_fraction=0.01)
     detector = PatchCore.fit(TrainingSet(features, spec.inputs), spec).detector
-    return Scorer(bench.backbone, detector, bench.image, Calibration(0.0, 0.0, 1.0), {})
+    return Scorer(bench.backbone, detector, bench.image, Calibration(0.0, ColourRange(0.0, 1.0)), {})
 
 
 class Clock:
@@ -77,7 +78,7 @@ def time_one(scorer: Scorer, read: Callable[[], np.ndarray], clock: Clock) -> No
     clock.time(FLOOR, lambda: scorer.backbone(seen()))
     heat = clock.time("file to score and map", whole)
     outputs = scorer.outputs(read())
-    judgement = clock.time("of it: after the pass", lambda: scorer.judged(outputs))
+    judgement = clock.time("of it: after the pass", lambda: scorer.judge_outputs(outputs))
     again = clock.time("of it: map", lambda: scorer.map(judgement, *heat.shape))
     assert np.array_equal(heat, again, equal_nan=True)
 
@@ -87,7 +88,7 @@ def time_one(scorer: Scorer, read: Callable[[], np.ndarray], clock: Clock) -> No
 @data_options
 def main(data: str, class_name: str, weights: str, images: int) -> None:
     bench = open_bench(data, class_name, weights)
-    scorer, test, clock = scorer_of(bench), bench.images("test_clean"), Clock()
+    scorer, test, clock = scorer_of(bench), bench.opened.images("test_clean"), Clock()
     for at in np.linspace(0, len(test) - 1, images + 1).round().astype(int).tolist():
         time_one(scorer, lambda at=at: test.image(at), clock)
     bank = scorer.detector.bank.patches

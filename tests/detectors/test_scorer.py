@@ -14,9 +14,10 @@ from adtrack.config import BackboneSpec, ImageSpec, Normalisation
 from adtrack.data.imageset import image_set
 from adtrack.data.reading import STORED, Reading
 from adtrack.data.splits import Splits
+from adtrack.detectors.calibration import Calibration, ColourRange
 from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.patchcore import PatchCoreSpec
-from adtrack.detectors.scorer import Calibration, Scorer, read_scorer
+from adtrack.detectors.scorer import Scorer, read_scorer
 from adtrack.detectors.seal import seal
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
@@ -36,7 +37,8 @@ def scorer(tiny_splits: Splits, tiny_data: Path, tmp_path_factory: pytest.TempPa
     images = image_set(tiny_splits, tiny_data, "train", "clean")
     features = FeatureStore(folder / "features").features(images, backbone, VIEW)
     detector = fitted(features, PatchCoreSpec(LAYERS), folder / "orders")
-    return Scorer(backbone, detector, VIEW, Calibration(2.5, 0.25, 4.0), {"class": "part", "trunk_run": "r" * 32})
+    calibration = Calibration(2.5, ColourRange(0.25, 4.0))
+    return Scorer(backbone, detector, VIEW, calibration, {"class": "part", "trunk_run": "r" * 32})
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_a_judgement_is_score_threshold_and_map(scorer: Scorer, picture: np.ndar
 @pytest.mark.parametrize("away", [0.0, -1e-9, 1e-9])
 def test_an_alarm_is_a_score_at_or_above_the_threshold(scorer: Scorer, picture: np.ndarray, away: float) -> None:
     threshold = scorer.judge(picture).score * (1 + away)
-    strict = Scorer(scorer.backbone, scorer.detector, VIEW, Calibration(threshold, 0.0, 1.0), {})
+    strict = Scorer(scorer.backbone, scorer.detector, VIEW, Calibration(threshold, ColourRange(0.0, 1.0)), {})
     assert strict.judge(picture).anomalous is (away <= 0)
 
 
@@ -139,7 +141,7 @@ def test_a_model_reads_files_as_its_own_images_were_read(scorer: Scorer, tmp_pat
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(np.array([[0, 4095]], np.uint16)).save(tmp_path / "a.png", exif=exif)
-    parts = scorer.backbone, scorer.detector, VIEW, Calibration(2.5, 0.0, 1.0), {}
+    parts = scorer.backbone, scorer.detector, VIEW, Calibration(2.5, ColourRange(0.0, 1.0)), {}
     Scorer(*parts, Reading(12)).save(tmp_path / "model", with_trunk=True)
     read = Scorer.load(tmp_path / "model", CPU, no_fetch)
     assert read.reading == Reading(12) and read.read(tmp_path / "a.png")[..., 0].tolist() == [[0], [255]]

@@ -12,8 +12,9 @@ import torch
 
 from adtrack.config import BackboneSpec, ImageSpec
 from adtrack.detectors.bank import MemoryBank
+from adtrack.detectors.calibration import Calibration, ColourRange
 from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
-from adtrack.detectors.scorer import Calibration, Scorer
+from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.seal import FILE, check_seal, require_all, require_seal, seal, sha256_of
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
@@ -32,7 +33,7 @@ def scorer() -> Scorer:
     backbone = Backbone(load_trunk(BackboneSpec("resnet18", "random"), ("layer1",), "demo"), ("layer1",), CPU)
     patches = torch.rand(40, 64, generator=torch.Generator().manual_seed(0))
     detector = PatchCore(PatchCoreSpec(layers=("layer1",)), MemoryBank(patches), backbone.grids)
-    return Scorer(backbone, detector, ImageSpec(32, 0), Calibration(2.5, 0.1, 3.0), {})
+    return Scorer(backbone, detector, ImageSpec(32, 0), Calibration(2.5, ColourRange(0.1, 3.0)), {})
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.evaluation.building import build
 from adtrack.lab import cells as cells_module
 from adtrack.lab.cells import Cells, Found
 from adtrack.lab.regimes import bank_cell
@@ -28,7 +29,7 @@ def test_a_cell_is_a_child_run_and_is_measured_once(
     first = bank_cell(cells, bench, spec, "clean")
     run = mlflow.get_run(first.run_id)
     assert not first.reused and run.data.tags["mlflow.parentRunId"] == cells.parent.run_id
-    assert run.data.tags["adtrack.class"] == "part" and run.data.tags["adtrack.split_digest"] == bench.digest
+    assert run.data.tags["adtrack.class"] == "part" and run.data.tags["adtrack.split_digest"] == bench.opened.digest
     again = bank_cell(cells, setup.bench("part"), spec, "clean")
     assert again.reused and again.run_id == first.run_id and finished_cells() == 1
     assert f"taken from run {first.run_id}" in said[-1]
@@ -41,7 +42,7 @@ def test_a_cell_is_a_child_run_and_is_measured_once(
 def test_scores_come_back_bit_for_bit(cells: Cells, setup: Setup) -> None:
     bench, spec = setup.bench("part"), setup.detectors[0]
     cell = bank_cell(cells, bench, spec, "clean", ("val_clean", "test_shift"))
-    built = bench.build(spec, ("val_clean", "test_shift"))
+    built = build(bench, spec, ("val_clean", "test_shift"))
     for evaluation in built.evaluations:
         read = cell.scores("part", evaluation.name)
         assert np.array_equal(read.scores, evaluation.scored.scores.image)

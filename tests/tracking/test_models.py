@@ -1,5 +1,6 @@
 """A bank as an MLflow model: what its folder holds, and how it is found again."""
 
+import dataclasses
 import importlib.metadata
 import json
 import shutil
@@ -58,8 +59,8 @@ def test_a_model_is_named_for_people(study):
 
 def test_a_name_that_mlflow_would_refuse_is_changed(study):
     scorer = load_model(model_of(study.best), CPU).scorer
-    scorer.facts = {**scorer.facts, "class": "50% 'a/b:c' \"v1.2\" x.y\n"}
-    assert model_name(scorer).startswith("50- -a-b-c- -v1,2- x-y layer")
+    named = dataclasses.replace(scorer, facts={**scorer.facts, "class": "50% 'a/b:c' \"v1.2\" x.y\n"})
+    assert model_name(named).startswith("50- -a-b-c- -v1,2- x-y layer")
 
 
 def test_no_model_holds_a_pickle(study):

@@ -7,7 +7,6 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import search_runs
 from adtrack.tuning import runner
 from adtrack.tuning.space import Space, WithoutRepeats
@@ -29,14 +28,14 @@ def statuses(role: str) -> list[str]:
 def during_the_first_trial(monkeypatch):
     """Has something happen once, while the first bank is built."""
     pending = []
-    real = Workbench.build
+    real = runner.build
 
-    def build(self, *arguments):
+    def build(*arguments, **named):
         if pending:
             pending.pop()()
-        return real(self, *arguments)
+        return real(*arguments, **named)
 
-    monkeypatch.setattr(Workbench, "build", build)
+    monkeypatch.setattr(runner, "build", build)
     return pending.append
 
 

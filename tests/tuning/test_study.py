@@ -15,11 +15,10 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from adtrack.evaluation import workbench
-from adtrack.evaluation.workbench import Workbench
+from adtrack.evaluation import measuring
 from adtrack.tracking.store import search_runs
 from adtrack.tracking.trials import study_trials
-from adtrack.tuning import finish
+from adtrack.tuning import finish, runner
 from adtrack.tuning.ranking import ranked
 from adtrack.tuning.study import best_of, default_name
 
@@ -59,17 +58,17 @@ def optuna_trials(name: str) -> list:
 
 def stop_after(monkeypatch, calls: int, trouble) -> None:
     """From the call after ``calls`` on, building a bank raises or does ``trouble``."""
-    real, count = Workbench.build, iter(range(1000))
+    real, count = runner.build, iter(range(1000))
 
-    def build(self, *arguments):
+    def build(*arguments, **named):
         if next(count) >= calls:
             if isinstance(trouble, signal.Signals):
                 os.kill(os.getpid(), trouble)
             else:
                 raise trouble
-        return real(self, *arguments)
+        return real(*arguments, **named)
 
-    monkeypatch.setattr(Workbench, "build", build)
+    monkeypatch.setattr(runner, "build", build)
 
 
 def test_what_the_user_reads(study):
@@ -124,14 +123,14 @@ def test_a_stop_while_the_best_is_tested_loses_nothing(workplace, adtrack, part,
 
 
 def test_trials_that_run_out_of_memory_fail_and_the_study_goes_on(workplace, adtrack, part, space, monkeypatch):
-    real = Workbench.build
+    real = runner.build
 
-    def build(self, bank, *arguments):
+    def build(bench, bank, **named):
         if bank.coreset_fraction == 0.1:
             raise MemoryError("too large")
-        return real(self, bank, *arguments)
+        return real(bench, bank, **named)
 
-    monkeypatch.setattr(Workbench, "build", build)
+    monkeypatch.setattr(runner, "build", build)
     done = adtrack("tune", *part, *space, "--sampler", "grid", "--trials", 1)
     assert done.code == 1
     assert "Trial 0 failed: MemoryError: too large" in done.out and "Failed trials: 1;" in done.out
@@ -213,7 +212,7 @@ def test_a_metric_that_no_bank_can_have_is_refused_before_the_first_trial(
 @pytest.mark.parametrize("objective", ["worst", "pareto"])
 def test_an_undefined_objective_is_never_tried_again(workplace, adtrack, part, space, monkeypatch, objective):
     """Whatever the reason: every cell fails once, and the study ends."""
-    real = workbench.evaluate
+    real = measuring.evaluate
 
     def without_auroc(scored, *arguments):
         found = real(scored, *arguments)
@@ -222,7 +221,7 @@ def test_an_undefined_objective_is_never_tried_again(workplace, adtrack, part, s
 
     command = ("tune", *part, *space, "--space-patch-size", "1", "--space-layers", "layer3", "--objective", objective)
     with monkeypatch.context() as patch:
-        patch.setattr(workbench, "evaluate", without_auroc)
+        patch.setattr(measuring, "evaluate", without_auroc)
         done = adtrack(*command)
     assert done.code == 2 and "must have a finished trial" in done.err
     assert (

@@ -1,22 +1,19 @@
-"""Anomaly maps as colours: one fixed range a model, so that equal distances look alike in every picture.
+"""Anomaly maps as colours. A model has one fixed range of them, so that equal scores look alike in every picture: if
+each picture had a range of its own, there would be a defect in every good image."""
 
-A range of each picture's own would paint a defect into every good image.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from adtrack.detectors.calibration import ColourRange
+from adtrack.detectors.scorer import Judgement, Scorer
 from adtrack.errors import UserError
 
 # Ten equidistant colours of the perceptually uniform ramp "inferno" (S. van der Walt, N. Smith, 2015; CC0).
 ANCHORS = "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4"
-UNSEEN = 128  # grey of the pixels that the network did not see
-DIMMED = 0.6  # and their brightness in an overlay
+DIMMED = 0.6  # brightness of the pixels that the network did not see
 CONTOUR = (0, 255, 255)
-MOST_PIXELS = 100_000  # of one map; more would not move a quantile visibly
 
 
 def _ramp() -> np.ndarray:
@@ -27,24 +24,8 @@ def _ramp() -> np.ndarray:
 
 
 RAMP = _ramp()  # uint8 (256, 3)
-# Of each step of the ramp, float32 (256,): ordinary texture stays as it is, then the heat sets in softly.
+# How opaque each step of the ramp is, float32 (256,): ordinary texture stays as it is, then the heat sets in softly.
 OPACITY = (0.8 * np.clip((np.linspace(0, 1, 256) - 0.15) / 0.35, 0, 1)).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class ColourRange:
-    """The patch distances at the dark and at the bright end of the colours."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not -np.inf < self.low < self.high < np.inf:
-            raise UserError(f"a colour range must rise between finite ends, but got {self.low} to {self.high}.")
-
-    def level(self, anomaly_map: np.ndarray) -> np.ndarray:
-        """Where in the range: a new array of values in [0, 1] of the map's shape; NaN stays NaN."""
-        return np.clip((anomaly_map - self.low) / (self.high - self.low), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -55,37 +36,11 @@ class Heatmap:
     colours: ColourRange
 
 
-def colour_range(maps_of_normal: Sequence[np.ndarray], maps: Sequence[np.ndarray]) -> ColourRange:
-    """The range of a model from its Val-clean maps (H×W, NaN = not seen): the normal images' ones, and all of them.
-
-    The dark end is the median normal pixel, the bright end the 99.5 % quantile of all pixels; but the 99.5 %
-    quantile of the normal pixels stays in the darker half, so that ordinary texture never glows.
-    """
-    normal, everything = _seen(maps_of_normal), _seen(maps)
-    low, normal_high = (float(value) for value in np.quantile(normal, (0.5, 0.995)))
-    high = max(float(np.quantile(everything, 0.995)), low + 2 * (normal_high - low))
-    return ColourRange(low, max(high, low + max(1e-3 * abs(low), 1e-6)))  # constant maps need some width too
-
-
-def _seen(maps: Sequence[np.ndarray]) -> np.ndarray:
-    """Finite pixels of the maps as float64, thinned out evenly where a map is large."""
-    pixels = [np.empty(0)]
-    for anomaly_map in maps:
-        step = max(1, int(np.ceil(np.sqrt(anomaly_map.size / MOST_PIXELS))))
-        thinned = anomaly_map[::step, ::step]
-        pixels.append(thinned[np.isfinite(thinned)].astype(np.float64))
-    together = np.concatenate(pixels)
-    if not together.size:
-        raise UserError(f"a colour range needs pixels with a score, but the {len(maps)} maps hold none.")
-    return together
-
-
-def colourise(anomaly_map: np.ndarray, colours: ColourRange) -> np.ndarray:
-    """Map (H, W) → picture uint8 (H, W, 3), dark to bright; pixels that are NaN become grey."""
-    step, unseen = _steps(anomaly_map, colours)
-    picture = RAMP[step]
-    picture[unseen] = UNSEEN
-    return picture
+def judged_overlay(scorer: Scorer, judged: Judgement, image: np.ndarray) -> np.ndarray | None:
+    """An image uint8 (H, W, 3), of any size, under the anomaly map of its judgement; None if the method has no maps."""
+    anomaly_map = scorer.map(judged, image.shape[0], image.shape[1])
+    colours = scorer.calibration.colours
+    return None if anomaly_map is None or colours is None else overlay(image, anomaly_map, colours)
 
 
 def overlay(image: np.ndarray, anomaly_map: np.ndarray, colours: ColourRange) -> np.ndarray:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from adtrack.detectors.calibration import ColourRange
 from adtrack.errors import UserError
-from adtrack.evaluation.pictures.heatmaps import RAMP, ColourRange, Heatmap, check_sizes, outline, overlay
+from adtrack.evaluation.pictures.heatmaps import RAMP, Heatmap, check_sizes, outline, overlay
 from adtrack.palette import BLUE, GREY, LIGHT, VERMILION, YELLOW, rgb
 
 PAPER, INK, FAINT = LIGHT.ground, LIGHT.ink, LIGHT.soft
@@ -60,7 +61,7 @@ def fit_mask(mask: np.ndarray, side: int) -> np.ndarray:
 
 
 def _scale(colours: ColourRange, height: int) -> Image.Image:
-    """The colours' legend: a bright-to-dark bar with the patch distance at both ends."""
+    """The colours' legend: a bar from bright to dark with the patch score at both ends."""
     bar = Image.new("RGB", (44, height), PAPER)
     ramp = np.repeat(RAMP[np.linspace(255, 0, height).astype(int)][:, None], 8, axis=1)
     bar.paste(Image.fromarray(ramp), (0, 0))

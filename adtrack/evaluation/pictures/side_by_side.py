@@ -9,7 +9,9 @@ from PIL import Image, ImageDraw
 
 from adtrack.detectors.scorer import Judgement, Scorer
 from adtrack.errors import UserError
-from adtrack.evaluation.pictures.heatmaps import ColourRange, outline, overlay
+from adtrack.evaluation.opened_class import OpenedClass
+from adtrack.evaluation.pictures.displays import display
+from adtrack.evaluation.pictures.heatmaps import judged_overlay, outline
 from adtrack.evaluation.pictures.sheets import FAINT, GAP, INK, PAPER, VERDICTS, fit, fit_mask, fitted, font
 from adtrack.evaluation.workbench import Workbench
 
@@ -91,34 +93,27 @@ def _paste(sheet: Image.Image, picture: np.ndarray, left: int, top: int) -> None
 def look(scorer: Scorer, judged: Judgement, image: np.ndarray) -> Look:
     """What a scorer makes of an image uint8 (h, w, 3), of any size, that it has judged; colours are its own range.
 
-    Patch distances of different layers have no common scale: in every column the dark end is the median good pixel of
-    Val-clean and the bright end its 99.5 % quantile of all pixels.
+    Patch scores of different layers have no common scale. So the dark end is, in every column, the model's median good
+    pixel of Val-clean, and the bright end its 99.5 % quantile of all pixels.
     """
-    if not scorer.detector.has_maps:
-        return Look(judged.score, judged.threshold)
-    small = fit(image, SIDE)
-    colours = ColourRange(scorer.calibration.colour_low, scorer.calibration.colour_high)
-    picture = overlay(small, scorer.map(judged, *small.shape[:2]), colours)
-    return Look(judged.score, judged.threshold, picture)
+    return Look(judged.score, judged.threshold, judged_overlay(scorer, judged, fit(image, SIDE)))
 
 
 def compare(bench: Workbench, scorers: Iterable[Scorer], chosen: Sequence[tuple[str, int]]) -> list[ComparedImage]:
-    """What each scorer makes of the ``chosen`` images, (image set, place in it), by the bench's features of them."""
+    """What each scorer makes of the ``chosen`` images, given by image set and place in it."""
     columns = [[_look(bench, scorer, name, index) for name, index in chosen] for scorer in scorers]
     return [
-        _compared(bench, name, index, [column[row] for column in columns]) for row, (name, index) in enumerate(chosen)
+        _compared(bench.opened, name, index, [column[row] for column in columns])
+        for row, (name, index) in enumerate(chosen)
     ]
 
 
 def _look(bench: Workbench, scorer: Scorer, name: str, index: int) -> Look:
-    scores = scorer.detector.score(bench.features(name).chunk(index, index + 1, scorer.detector.spec.inputs))
-    score, threshold = float(scores.image[0]), scorer.calibration.threshold
-    judged = Judgement(score, threshold, score >= threshold, scores.patches[0])
-    return look(scorer, judged, bench.display(name, index)[0])
+    judged = scorer.judge_outputs(bench.features(name).chunk(index, index + 1, scorer.detector.spec.inputs))
+    return look(scorer, judged, display(bench.opened, name, index).image)
 
 
-def _compared(bench: Workbench, name: str, index: int, looks: Sequence[Look]) -> ComparedImage:
-    record = bench.images(name).records[index]
-    image, mask = bench.display(name, index)
-    domain = name.partition("_")[2]
-    return ComparedImage(image, mask, f"{record.kind} {Path(record.path).stem}, {domain}", bool(record.label), looks)
+def _compared(opened: OpenedClass, name: str, index: int, looks: Sequence[Look]) -> ComparedImage:
+    record, shown = opened.images(name).records[index], display(opened, name, index)
+    words = f"{record.kind} {Path(record.path).stem}, {name.partition('_')[2]}"
+    return ComparedImage(shown.image, shown.mask, words, bool(record.label), looks)

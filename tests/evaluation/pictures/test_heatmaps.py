@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
+from adtrack.detectors.calibration import ColourRange
 from adtrack.errors import UserError
 from adtrack.evaluation.pictures.heatmaps import (
     CONTOUR,
+    OPACITY,
     RAMP,
-    UNSEEN,
-    ColourRange,
-    colour_range,
-    colourise,
     outline,
     overlay,
 )
@@ -32,10 +30,12 @@ def test_ramp_gets_steadily_brighter():
     assert (np.diff(luminance) > -1e-9).all() and luminance[0] < 0.01 and luminance[-1] > 0.9
 
 
-def test_colourise_maps_the_ends_of_the_range_to_the_ends_of_the_ramp():
-    picture = colourise(np.array([[10.0, 20.0, -5.0, 99.0, 15.0]]), RANGE)
+def test_the_ends_of_the_range_have_the_ends_of_the_ramp():
+    anomaly_map = np.array([[10.0, 20.0, -5.0, 99.0, 15.0]])
+    picture = overlay(np.zeros((1, 5, 3), np.uint8), anomaly_map, RANGE)
+    steps = [0, 255, 0, 255, 128]
     assert picture.dtype == np.uint8
-    assert np.array_equal(picture[0], RAMP[[0, 255, 0, 255, 128]])
+    assert np.array_equal(picture[0], np.rint(RAMP[steps] * OPACITY[steps][:, None]))
 
 
 def test_overlay_colours_the_hot_pixel_and_no_other():
@@ -50,7 +50,7 @@ def test_equal_distances_look_alike_in_different_images():
     weak, strong = spot(3, 5, peak=15.0), spot(3, 5, peak=15.0)
     strong[10:, 10:] = 40.0
     assert np.array_equal(overlay(GREY, weak, RANGE)[3, 5], overlay(GREY, strong, RANGE)[3, 5])
-    assert np.array_equal(colourise(weak, RANGE)[:8], colourise(strong, RANGE)[:8])
+    assert np.array_equal(overlay(GREY, weak, RANGE)[:8], overlay(GREY, strong, RANGE)[:8])
 
 
 @pytest.mark.filterwarnings("error")
@@ -58,49 +58,10 @@ def test_what_the_network_did_not_see_gets_no_heat():
     image = np.random.default_rng(0).integers(0, 256, GREY.shape, dtype=np.uint8)
     anomaly_map = np.full(GREY.shape[:2], 20.0)
     anomaly_map[:, :4] = np.nan
-    assert (colourise(anomaly_map, RANGE)[:, :4] == UNSEEN).all()
     border = overlay(image, anomaly_map, RANGE)[:, :4]
     assert (border == border[..., :1]).all()  # grey
     assert (border <= image[:, :4].max(axis=-1, keepdims=True)).all()
     assert (overlay(image, anomaly_map, RANGE)[:, 4:] != image[:, 4:]).any(axis=-1).all()
-
-
-def test_range_from_quantiles_of_normal_and_of_all():
-    rng = np.random.default_rng(0)
-    normal = [rng.normal(10, 1, (50, 40)) for _ in range(5)]
-    hot = [plane.copy() for plane in normal]
-    for plane in hot:
-        plane[:5, :5] = 30.0
-    colours = colour_range(normal, normal + hot)
-    assert colours.low == np.quantile(np.concatenate(normal), 0.5)
-    assert colours.high == np.quantile(np.concatenate(normal + hot), 0.995) == 30.0
-
-
-def test_ordinary_texture_stays_in_the_dark_half():
-    normal = [np.random.default_rng(0).normal(10, 1, (50, 40))]
-    colours = colour_range(normal, normal)
-    assert colours.level(np.quantile(normal[0], 0.99)) < 0.5
-
-
-def test_range_of_constant_maps_rises():
-    for value in (0.0, 17.0, -3.0, 1e6):
-        colours = colour_range([np.full((4, 4), value)], [np.full((4, 4), value)])
-        assert colours.low == value < colours.high
-
-
-def test_range_leaves_unseen_pixels_out_and_thins_large_maps():
-    plane = np.full((1200, 900), np.nan, dtype=np.float32)
-    plane[100:-100, 100:-100] = np.random.default_rng(0).normal(10, 1, (1000, 700))
-    colours = colour_range([plane], [plane])
-    assert colours.low == pytest.approx(10.0, abs=0.05)
-    with pytest.raises(UserError, match="the 1 maps hold none"):
-        colour_range([np.full((4, 4), np.nan)], [plane])
-
-
-@pytest.mark.parametrize("ends", [(1.0, 1.0), (2.0, 1.0), (np.nan, 1.0), (0.0, np.inf)])
-def test_bad_range_is_refused(ends: tuple[float, float]):
-    with pytest.raises(UserError, match="must rise"):
-        ColourRange(*ends)
 
 
 def test_outline_runs_around_the_defect_and_leaves_it_visible():

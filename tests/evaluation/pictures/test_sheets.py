@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from adtrack.detectors.calibration import ColourRange
 from adtrack.errors import UserError
-from adtrack.evaluation.pictures.heatmaps import CONTOUR, ColourRange, Heatmap, colour_range
+from adtrack.evaluation.calibrating import colour_range
+from adtrack.evaluation.pictures.heatmaps import CONTOUR, Heatmap
 from adtrack.evaluation.pictures.sheets import GAP, THUMB, VERDICTS, Tile, contact_sheet, fit, panel, save_png, thumb
 
 RANGE = ColourRange(10.0, 20.0)

@@ -6,6 +6,8 @@ import pytest
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
+from adtrack.evaluation.building import build
+from adtrack.evaluation.pictures.displays import display
 from adtrack.evaluation.pictures.sheets import VERDICTS
 from adtrack.evaluation.pictures.side_by_side import SIDE, ComparedImage, Look, compare, comparison_sheet, look
 from adtrack.evaluation.workbench import Workbench
@@ -48,14 +50,15 @@ def test_a_look_that_is_missing_is_refused():
 def test_banks_say_of_an_image_what_they_said_when_all_were_scored(tiny_data):
     weights, layers = BackboneSpec("resnet18", "random", 1), ("layer2", "layer3")
     bench = Workbench.open(DataSpec("part", str(tiny_data)), ImageSpec(72, 64), weights, layers, "cpu")
-    built = [bench.build(PatchCoreSpec((layer,), 1, 0.1)) for layer in ("layer2", "layer3")]
+    built = [build(bench, PatchCoreSpec((layer,), 1, 0.1)) for layer in ("layer2", "layer3")]
     rows = compare(bench, [one.scorer for one in built], [("val_clean", 0), ("val_shift", 2)])
     for at, (name, index) in enumerate((("val_clean", 0), ("val_shift", 2))):
         place = ("val_clean", "val_shift").index(name)
         for seen, one in zip(rows[at].looks, built, strict=True):
             assert seen.score == float(one.evaluations[place].scored.scores.image[index])
             assert seen.threshold == one.scorer.calibration.threshold
-            judged = one.scorer.judge(bench.images(name).image(index))
-            assert np.array_equal(seen.overlay, look(one.scorer, judged, bench.display(name, index)[0]).overlay)
+            judged = one.scorer.judge(bench.opened.images(name).image(index))
+            shown = display(bench.opened, name, index).image
+            assert np.array_equal(seen.overlay, look(one.scorer, judged, shown).overlay)
     assert rows[1].name.endswith(", shift")
     assert comparison_sheet(rows, ["a", "b"]).dtype == np.uint8

@@ -92,7 +92,7 @@ def test_every_bank_sees_the_images_its_own_way(banks, numb, adtrack, part, tiny
     found = compare(runs, any_split=False)
     drawn = draw(found, None, "cpu")
     scorers = [load_model(model_of(run), CPU).scorer for run in runs]
-    assert scorers[0].image != scorers[1].image and scorers[0].detector.layers != scorers[1].detector.layers
+    assert scorers[0].image != scorers[1].image and scorers[0].detector.spec.inputs != scorers[1].detector.spec.inputs
     assert drawn.missing == () and {sheet.caption.split(":")[0] for sheet in drawn.sheets} == {"val_clean", "val_shift"}
     for sheet in drawn.sheets:
         one = next(one for one in found.sets if sheet.caption.startswith(one.name))

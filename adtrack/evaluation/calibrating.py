@@ -1,0 +1,49 @@
+"""From a scored Val set to a detector's threshold and to the colours of its anomaly maps."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from adtrack.config import GOOD_QUANTILE
+from adtrack.detectors.calibration import Calibration, ColourRange
+from adtrack.errors import UserError
+from adtrack.evaluation.evaluate import Scored
+from adtrack.evaluation.thresholds import f1_threshold, good_threshold
+
+_MOST_PIXELS = 100_000  # of one map: more would not move a quantile visibly
+
+
+def calibrate(val: Scored, good_quantile: float = GOOD_QUANTILE) -> Calibration:
+    """The threshold is the one of best F1 or, in a set without anomalies, the ``good_quantile`` of its scores."""
+    labels, scores = val.images.labels, val.scores.image
+    threshold = f1_threshold(scores, labels) if labels.any() else good_threshold(scores, good_quantile)
+    return Calibration(threshold, None if val.maps is None else _colours(val.maps, labels))
+
+
+def _colours(maps: Sequence[np.ndarray], labels: np.ndarray) -> ColourRange:
+    return colour_range([anomaly_map for anomaly_map, label in zip(maps, labels, strict=True) if not label], maps)
+
+
+def colour_range(maps_of_normal: Sequence[np.ndarray], maps: Sequence[np.ndarray]) -> ColourRange:
+    """The range of a model from its Val-clean maps, those of the normal images and all of them (H×W, NaN = not seen).
+
+    The dark end is the median normal pixel, the bright end the 99.5 % quantile of all pixels; but the 99.5 %
+    quantile of the normal pixels stays in the darker half, so that ordinary texture never glows.
+    """
+    normal, everything = _seen(maps_of_normal), _seen(maps)
+    low, normal_high = (float(value) for value in np.quantile(normal, (0.5, 0.995)))
+    high = max(float(np.quantile(everything, 0.995)), low + 2 * (normal_high - low))
+    return ColourRange(low, max(high, low + max(1e-3 * abs(low), 1e-6)))  # constant maps need some width too
+
+
+def _seen(maps: Sequence[np.ndarray]) -> np.ndarray:
+    """Finite pixels of the maps as float64, thinned out evenly where a map is large."""
+    pixels = [np.empty(0)]
+    for anomaly_map in maps:
+        step = max(1, int(np.ceil(np.sqrt(anomaly_map.size / _MOST_PIXELS))))
+        thinned = anomaly_map[::step, ::step]
+        pixels.append(thinned[np.isfinite(thinned)].astype(np.float64))
+    together = np.concatenate(pixels)
+    if not together.size:
+        raise UserError(f"a colour range needs pixels with a score, but the {len(maps)} maps hold none.")
+    return together

@@ -1,0 +1,105 @@
+"""A class of a data set whose files have all been opened and checked: its splits, and what each image set holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from adtrack.config import DataSpec
+from adtrack.data.checked import Checked
+from adtrack.data.checking import check_images
+from adtrack.data.demo import data_root
+from adtrack.data.imageset import ImageSet, image_set, parse_name
+from adtrack.data.layouts import read_class
+from adtrack.data.reading import Reading
+from adtrack.data.remarks import all_remarks
+from adtrack.data.splits import Splits, make_splits
+from adtrack.evaluation.remembered import Remembered
+
+_MASK_ROOM = 2**27  # bytes that masks may take, eight pixels to a byte: a thousand masks of a megapixel
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A mask, bool ``shape``, in an eighth of its bytes."""
+
+    bits: np.ndarray
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> "_Packed":
+        height, width = mask.shape
+        return cls(np.packbits(mask), (height, width))
+
+    @property
+    def bytes(self) -> int:
+        return self.bits.nbytes
+
+    def mask(self) -> np.ndarray:
+        return np.unpackbits(self.bits, count=self.shape[0] * self.shape[1]).reshape(self.shape).view(bool)
+
+
+def _mask_memory() -> Remembered[tuple[str, int], _Packed]:
+    return Remembered(_MASK_ROOM, lambda packed: packed.bytes)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedClass:
+    """A class, its images in splits, and what opening all of its files has shown (``checked``).
+
+    ``remarks`` are sentences on what a reader of its numbers should know.
+    """
+
+    data: DataSpec
+    root: Path
+    splits: Splits
+    checked: Checked
+    remarks: tuple[str, ...]
+    _masks: Remembered[tuple[str, int], _Packed] = field(default_factory=_mask_memory, repr=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """The splits' digest: numbers can be compared only if it is the same."""
+        return self.splits.digest
+
+    def images(self, name: str) -> ImageSet:
+        """The images called ``train_clean``, ``val_shift``, ``test_shift@0.5``, …"""
+        return image_set(self.splits, self.root, *parse_name(name))
+
+    def present(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those of the named sets that hold images: Test may hold none where only good images are known."""
+        return tuple(name for name in names if len(self.images(name)))
+
+    def sizes(self, name: str) -> list[tuple[int, int]]:
+        """Height and width of every image of a set; no file is opened for them."""
+        return [self.checked.sizes[record.path] for record in self.images(name).records]
+
+    def mask(self, name: str, index: int) -> np.ndarray | None:
+        """The mask of an image, bool (H, W), all False for a normal one; None if no mask of the class marks a pixel."""
+        return self._mask(self.images(name), index) if self.splits.has_masks else None
+
+    def masks(self, name: str) -> list[np.ndarray] | None:
+        """The masks of all images of a set, as ``mask`` gives them."""
+        images = self.images(name)
+        return [self._mask(images, index) for index in range(len(images))] if self.splits.has_masks else None
+
+    def _mask(self, images: ImageSet, index: int) -> np.ndarray:
+        record = images.records[index]
+        if record.mask is None:
+            return np.zeros(self.checked.sizes[record.path], dtype=bool)
+        return self._masks.get((images.name, index), lambda: _Packed.of(np.asarray(images.mask(index)))).mask()
+
+
+def open_class(data: DataSpec, reading: Reading | None = None) -> OpenedClass:
+    """Open every file of a class. ``reading`` says how images are read for a model that is to be measured; without it
+    the images themselves say so."""
+    root = data_root(data.root)
+    images = read_class(root, data.class_name)
+    if reading is None and data.bit_depth is not None:
+        reading = Reading(data.bit_depth)
+    checked = check_images(root, images.records, reading)
+    splits = make_splits(images, data.seed, checked)
+    parts = {split.name.title(): split.records for split in splits.all}
+    return OpenedClass(data, root, splits, checked, tuple(all_remarks(images, checked, parts)))

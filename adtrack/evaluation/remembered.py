@@ -1,0 +1,29 @@
+"""What has been read from files before, as far as there is room for it."""
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Remembered(Generic[Key, Value]):
+    """Values by key: the first ones are kept as long as they fit into ``room`` bytes, all others are made each time.
+
+    Image sets are read from their first image to their last, again and again. A memory that drops what it has not used
+    for longest would, of a set that is too large for it, never hold the image that is asked for.
+    """
+
+    def __init__(self, room: int, size: Callable[[Value], int]) -> None:
+        self._left, self._size = room, size
+        self._values: dict[Key, Value] = {}
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value of ``key``, which ``make`` makes."""
+        if key in self._values:
+            return self._values[key]
+        value = make()
+        if (size := self._size(value)) <= self._left:
+            self._values[key] = value
+            self._left -= size
+        return value
