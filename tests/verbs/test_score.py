@@ -226,7 +226,7 @@ def test_what_cannot_be_read_is_in_the_gallery_too(score, photos, tmp_path):
 
 
 def test_stopped_it_keeps_what_is_scored_and_says_so(study, adtrack, photos, tmp_path, monkeypatch):
-    judged, seen = Scorer.judged, []
+    judged, seen = Scorer.judge_outputs, []
 
     def stopping(scorer, outputs):
         if len(seen) == 2:
@@ -234,7 +234,7 @@ def test_stopped_it_keeps_what_is_scored_and_says_so(study, adtrack, photos, tmp
         seen.append(judged(scorer, outputs))
         return seen[-1]
 
-    monkeypatch.setattr(Scorer, "judged", stopping)
+    monkeypatch.setattr(Scorer, "judge_outputs", stopping)
     done = adtrack("score", photos, "--model", CHAMPION, "--out", tmp_path / "out", "--device", "cpu")
     assert done.code == 130 and "Stopped: 2 images are not scored." in done.out and "Traceback" not in done.err
     page = (tmp_path / "out/gallery.html").read_text()
