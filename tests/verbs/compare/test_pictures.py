@@ -108,7 +108,7 @@ def test_every_bank_sees_the_images_its_own_way(banks, numb, adtrack, part, tiny
             for at, (shown, scorer) in enumerate(zip(row.looks, scorers, strict=True)):
                 judged = scorer.judge(pixels)
                 assert shown.score == image.scores[at] == judged.score and shown.threshold == image.thresholds[at]
-                assert np.array_equal(shown.picture, look(scorer, judged, fit(pixels, SIDE)).picture)
+                assert np.array_equal(shown.overlay, look(scorer, judged, fit(pixels, SIDE)).overlay)
     assert all(any(row.mask is not None for row in sheet.rows) for sheet in drawn.sheets)
     looks = drawn.sheets[0].rows[0].looks
     assert not np.array_equal(looks[0].overlay, looks[1].overlay)
