@@ -1,4 +1,4 @@
-"""What opening every file of a class has shown, as its splits, its manifest and its user are told."""
+"""What opening every file of a class has shown."""
 
 from dataclasses import dataclass, field
 
@@ -9,9 +9,10 @@ MASK_RULE = 2  # how masks are read; by the first rule every pixel that is not b
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What a mask says: the share of its pixels that is marked, and of those in even grey that are too dark for it.
+    """What a mask says.
 
-    ``as_first``: whether it marks all pixels that are not black, as stored, which is how masks were read at first.
+    ``marked`` is the share of its pixels that is marked. ``dark`` is the share that has an even grey which is too dark
+    to count. ``as_first``: the mask marks all pixels that are not black, as stored, which is how masks were read first.
     """
 
     marked: float
@@ -21,10 +22,10 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class Checked:
-    """What the files of a class have shown: path → SHA-256 of each, and how all of them are read.
+    """What the files of a class have shown: the SHA-256 of each by its path, and how all of them are read.
 
-    ``deepest`` is the largest value of the images with 16 bits a channel, None where there are none; ``turned`` are the
-    images and masks that a viewer turns; ``masks`` maps the path of a mask to what it says, and ``sizes`` the path of
+    ``deepest`` is the largest value of the images with 16 bits a channel, None where there are none. ``turned`` are the
+    images and masks that a viewer turns. ``masks`` maps the path of a mask to what it says, and ``sizes`` the path of
     an image to its height and width.
     """
 
@@ -37,6 +38,6 @@ class Checked:
 
     @property
     def applied(self) -> Reading:
-        """The reading as far as it changes a pixel of these images, else as it was before there was a choice."""
+        """The reading as far as it changes a pixel of these images; else it is as before there was a choice."""
         bits = STORED.bits if self.deepest is None else self.reading.bits or FULL
         return Reading(bits, self.reading.upright and bool(self.turned))

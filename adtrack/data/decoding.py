@@ -1,4 +1,4 @@
-"""An image file's bytes → decoded pixels, as they are stored or as a viewer shows them; what fails is one sentence."""
+"""An image file's bytes → decoded pixels, as they are stored or as a viewer shows them."""
 
 import io
 import re
@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from ..errors import UserError
 from .hush import hushed
@@ -21,7 +22,7 @@ SIDEWAYS = (5, 6, 7, 8)  # the orientations in which height and width change pla
 
 _ORIENTATION = 0x0112  # the EXIF and TIFF tag
 _DEEP = re.compile(";1[26]")  # in Pillow's names of how pixels are stored
-# What a viewer does with stored pixels (H, W, …) for an orientation tag, and which tag would undo it.
+# What a viewer does with stored pixels (H, W, …) that have an orientation tag.
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
@@ -31,18 +32,17 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
     8: lambda pixels: np.rot90(pixels),
 }
-_UNDONE_BY = {6: 8, 8: 6}  # the others undo themselves
+_UNDONE_BY = {6: 8, 8: 6}  # the tag that undoes a turn; the others undo themselves
 
-
-_Found = TypeVar("_Found")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The first frame of a file. Pillow turns TIFFs by itself (``is_turned``), other formats lie as they are stored.
+    """The first frame of a file. Pillow turns TIFFs by itself (``is_turned``); other formats lie as they are stored.
 
-    ``is_deep``: the file has 16 bits a channel. ``deep`` holds them as uint16 (H, W, C), lying as ``image`` does; it is
-    None for the few colour spaces of which Pillow reads the upper 8 bits only.
+    ``is_deep``: the file has 16 bits a channel. ``deep`` holds these as uint16 (H, W, C) and lies as ``image`` does. It
+    is None for the few colour spaces of which Pillow reads the upper 8 bits only.
     """
 
     image: Image.Image
@@ -65,7 +65,7 @@ class Frame:
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Stored pixels (H, W, …) as a viewer shows them; a tag that is none of the eight says nothing."""
+    """Stored pixels (H, W, …) as a viewer shows them. A tag that is none of the eight changes nothing."""
     return np.ascontiguousarray(_TURNS[orientation](pixels)) if orientation in _TURNS else pixels
 
 
@@ -82,10 +82,13 @@ def read_bytes(source: Path | bytes | BinaryIO, name: str) -> bytes:
 
 
 def decoded(
-    pixels: Callable[[Frame], _Found], source: Path | bytes | BinaryIO, name: str, most: int = MAX_PIXELS
-) -> _Found:
-    """What ``pixels`` makes of a file's frame. UserError: it is not readable as an image of FORMATS, or has more than
-    ``most`` pixels, which is seen before they are decoded."""
+    pixels: Callable[[Frame], Result], source: Path | bytes | BinaryIO, name: str, most: int = MAX_PIXELS
+) -> Result:
+    """What ``pixels`` makes of a file's frame.
+
+    UserError: the file is not readable as an image of ``FORMATS``, or has more than ``most`` pixels, which is noticed
+    before they are decoded.
+    """
     name = name or (source.as_posix() if isinstance(source, Path) else "the image")
     data = read_bytes(source, name)
     try:
@@ -93,7 +96,7 @@ def decoded(
             return pixels(_load(data, name, most))
     except UserError:
         raise
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UserError(f"image must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, but {name} is none.") from error
     except Image.DecompressionBombError as error:
         raise _too_large(name, "far more", most) from error
@@ -108,17 +111,17 @@ def _load(data: bytes, name: str, most: int) -> Frame:
         raise _too_large(name, f"{width} × {height} pixels", most)
     if width * height == 0:
         raise UserError(f"image must have pixels, but {name} is {width} × {height}.")
-    is_turned, has_depth, layout = image.format == "TIFF", is_deep(image), _layout(image.tile[0])
-    orientation = orientation_of(image) if is_turned else UPRIGHT  # which Pillow forgets once it has turned a TIFF
+    is_turned, has_depth, layout = image.format == "TIFF", is_deep(image), _layout(image.tile[0].args)
+    orientation = orientation_of(image) if is_turned else UPRIGHT  # Pillow forgets the tag once it has turned a TIFF
     image.load()
     if not is_turned:
-        orientation = orientation_of(image)  # which a PNG may hold behind its pixels
+        orientation = orientation_of(image)  # a PNG may hold the tag behind its pixels
     deep = _deep(image, layout, data) if has_depth else None
     return Frame(image, name, orientation, is_turned, has_depth, deep)
 
 
 def orientation_of(image: Image.Image) -> int:
-    """The tag, 1 to 8, that says how a viewer turns the image; 1 where there is none or it can't be read."""
+    """The tag, 1 to 8, that says how a viewer turns the image; 1 where there is none or it cannot be read."""
     try:
         found = image.getexif().get(_ORIENTATION, UPRIGHT)
     except Exception:  # Pillow raises nearly anything on hostile bytes; a viewer shows such an image as it is stored
@@ -127,33 +130,33 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def file_orientation(path: Path) -> int:
-    """The tag of a file; 1 if it can't be read."""
+    """The tag of a file; 1 if it cannot be read."""
     try:
         with hushed, Image.open(path, formats=FORMATS) as image:
             return orientation_of(image)
-    except Exception:  # as above: whoever decodes the image is told what is wrong with it
+    except Exception:  # as above; decoding the image will tell what is wrong with it
         return UPRIGHT
 
 
-def is_deep(image: Image.Image) -> bool:
+def is_deep(image: ImageFile) -> bool:
     """Whether the file of an image that is not decoded yet has 16 bits a channel."""
-    # A BMP's BGR;16 is a pixel in 16 bits, all three channels of it.
-    return image.format in ("PNG", "TIFF") and any(_DEEP.search(_layout(tile)) for tile in image.tile)
+    # BGR;16 of a BMP means 16 bits for all three channels of a pixel together.
+    return image.format in ("PNG", "TIFF") and any(_DEEP.search(_layout(tile.args)) for tile in image.tile)
 
 
-def _layout(tile: Any) -> str:
-    """How a part of the file holds its pixels, as Pillow calls it: ``RGB;16B`` has 16 bits, the upper byte first."""
-    return str(tile.args[0] if isinstance(tile.args, tuple) else tile.args)
+def _layout(arguments: object) -> str:
+    """How a part of the file holds its pixels, from its arguments in Pillow: ``RGB;16B`` has the upper byte first."""
+    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
 
 
 def _deep(image: Image.Image, layout: str, data: bytes) -> np.ndarray | None:
-    """All 16 bits of a frame, uint16 (H, W, C); None of colours whose lower byte Pillow cannot give."""
+    """All 16 bits of a frame, uint16 (H, W, C); None for colours whose lower byte Pillow cannot give."""
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)[:, :, None]
     base, _, order = layout.partition(";16")
     if base not in ("RGB", "RGBA"):
         return None
-    # Pillow reads the upper byte of each colour. Told that bytes come the other way round it reads the lower one.
+    # Pillow reads the upper byte of each colour. When it is told the other order of bytes, it reads the lower one.
     upper_first = order == "B" or (order == "N" and sys.byteorder == "big")
     lower = Image.open(io.BytesIO(data), formats=FORMATS)
     turned_round = f"{base};16{'L' if upper_first else 'B'}"
@@ -161,7 +164,8 @@ def _deep(image: Image.Image, layout: str, data: bytes) -> np.ndarray | None:
         tile._replace(args=(turned_round, *tile.args[1:]) if isinstance(tile.args, tuple) else turned_round)
         for tile in lower.tile
     ]
-    return np.asarray(image).astype(np.uint16) * 256 + np.asarray(lower)
+    both: np.ndarray = np.asarray(image).astype(np.uint16) * 256 + np.asarray(lower)
+    return both
 
 
 def _too_large(name: str, what: str, most: int) -> UserError:

@@ -1,4 +1,4 @@
-"""The files of a data set: which are images, which only lie beside them, and which are what a system leaves about."""
+"""The files of a data set: which are images, which are notes beside them, and which are litter of file systems."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from ..errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _BESIDE = {".txt", ".md", ".csv", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf"}  # notes, labels
-# What file servers, archivers and desktops put beside pictures, some of it pictures itself. Hidden files are no less.
+# What file servers, archivers and desktops put beside pictures. Some of it is pictures; hidden files are litter too.
 _LITTER = {
     *("@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information", "lost+found"),
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
@@ -17,12 +17,12 @@ _LITTER = {
 
 
 def is_image(file: Path) -> bool:
-    """Whether its name is one of an image that adtrack reads."""
+    """Whether the file has the name of an image that adtrack reads."""
     return file.suffix.lower() in SUFFIXES
 
 
 def is_beside(file: Path) -> bool:
-    """Whether its name is one of a text that belongs beside images: nobody takes it for one that was left out."""
+    """Whether the file has the name of a text, such as notes or labels: nobody misses it among the images."""
     return file.suffix.lower() in _BESIDE
 
 
@@ -31,7 +31,7 @@ def _counts(name: str) -> bool:
 
 
 def entries(folder: Path) -> Iterator[Path]:
-    """What ``folder`` holds, by name, without hidden things and litter; nothing if there is no such folder."""
+    """What ``folder`` holds, sorted by name, without hidden things and litter; nothing if there is no such folder."""
     try:
         found = sorted(folder.iterdir(), key=lambda entry: entry.name) if folder.is_dir() else []
     except OSError as error:
@@ -43,8 +43,8 @@ def files_below(folder: Path, skip: Iterable[Path] = ()) -> Iterator[Path]:
     """The files in and below ``folder``, without hidden ones and litter; nothing if there is no such folder.
 
     They come in path order, those of linked folders last. A folder that several paths lead to counts once, by a path
-    without a link if it has one; those in ``skip`` do not count. A broken link is a file: reading it will fail, while
-    leaving it out would pass unnoticed.
+    without a link if it has one. Folders in ``skip`` do not count. A broken link counts as a file: reading it fails,
+    whereas nobody would notice that it was left out.
     """
     seen = {path.resolve() for path in skip}
     if not folder.is_dir():
@@ -55,7 +55,7 @@ def files_below(folder: Path, skip: Iterable[Path] = ()) -> Iterator[Path]:
 
 
 def _to_search(base: Path, names: Sequence[str], top: Path, seen: set[Path]) -> Iterator[Path]:
-    """The subfolders that no other path has led to; a link to the top folder or out of it upwards is not followed."""
+    """The subfolders that no other path has led to. A link to the top folder, or to one above it, is not followed."""
     paths = (base / name for name in names if _counts(name))
     for path in sorted(paths, key=lambda path: (path.is_symlink(), path.name)):
         real = path.resolve()
@@ -65,12 +65,12 @@ def _to_search(base: Path, names: Sequence[str], top: Path, seen: set[Path]) -> 
 
 
 def images_below(folder: Path) -> list[Path]:
-    """The image files in and below ``folder``, by name."""
+    """The image files in and below ``folder``, in path order."""
     return [file for file in files_below(folder) if is_image(file)]
 
 
 def _unreadable(error: OSError) -> NoReturn:
-    """What is left out silently would pass for seen."""
+    """Refuse a folder that cannot be read: leaving it out would pass unnoticed."""
     raise UserError(
         f"folders of images must be readable, but {error.filename} is not ({error.strerror}).",
         "make it readable, or take it away.",

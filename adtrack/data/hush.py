@@ -1,5 +1,4 @@
-"""What image libraries say by themselves of odd files is held back: adtrack says what is wrong, in a sentence of its
-own."""
+"""Holds back what image libraries print about odd files: adtrack says itself, in a sentence, what is wrong."""
 
 import ctypes
 import logging
@@ -7,18 +6,18 @@ import threading
 import warnings
 from collections.abc import Callable
 
-from PIL import Image
+from PIL import _imaging
 
 
 def _tiff_error_handler() -> Callable[[int | None], int | None]:
-    """libtiff's own way to choose what is told of errors; it gives the handler before. None as handler: nothing.
+    """libtiff's function that sets the handler of its errors and returns the one before; None prints nothing.
 
-    Pillow chooses so for libtiff's warnings only, and what it leaves goes to the process's stderr, past Python. The
-    function is looked up where Pillow's decoder finds it. Where libtiff is linked into that decoder there is none to be
-    found, and its errors are still told.
+    Pillow sets a handler for libtiff's warnings only. Errors go to the process's stderr, past Python. The function is
+    looked up where Pillow's decoder finds it. Where libtiff is linked into that decoder, it cannot be found, and errors
+    are still printed.
     """
     try:
-        choose = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+        choose = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
     except (AttributeError, OSError):
         return lambda handler: handler
     choose.argtypes, choose.restype = [ctypes.c_void_p], ctypes.c_void_p
@@ -28,14 +27,15 @@ def _tiff_error_handler() -> Callable[[int | None], int | None]:
 class _Hushed:
     """Holds warnings of Pillow and errors of libtiff back while at least one thread is inside.
 
-    Both are settings of the whole process: entered by several threads, each of which restores what it found, they may
-    stay another thread's for good.
+    Both are settings of the whole process. If each of several threads restored what it had found, the settings of one
+    might stay for good; so the first thread changes them, and the last one restores them.
     """
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
         self._filters = warnings.catch_warnings()
-        self._choose_handler, self._handler = _tiff_error_handler(), None
+        self._choose_handler = _tiff_error_handler()
+        self._handler: int | None = None
 
     def __enter__(self) -> None:
         with self._lock:
@@ -51,9 +51,9 @@ class _Hushed:
             self._inside -= 1
             if self._inside == 0:
                 self._choose_handler(self._handler)
-                self._filters.__exit__()
+                self._filters.__exit__(None, None, None)
 
 
-# Python prints an error that a library logs to nobody; a program that has chosen where logs go still gets it there.
+# Without this, Python prints errors that Pillow logs while no program listens. Programs that do still get them.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 hushed = _Hushed()

@@ -1,4 +1,4 @@
-"""A split in a domain: the images that a bank is built from or scored on."""
+"""A split in a domain: the images that a detector is fitted to or scored on."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from .splits import Splits
 from .transform import shift_image, shift_mask
 
 CLEAN, SHIFT = "clean", "shift"
-VAL_SETS, TEST_SETS = ("val_clean", "val_shift"), ("test_clean", "test_shift")  # banks are chosen by Val alone
+VAL_SETS, TEST_SETS = ("val_clean", "val_shift"), ("test_clean", "test_shift")  # detectors are chosen by Val alone
 _NAME = re.compile(r"(train|val|test)_(clean|shift)(?:(?<=shift)@([0-9]+(?:\.[0-9]+)?))?")
 
 
@@ -63,7 +63,7 @@ class ImageSet:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the images' content, how it is read and, in the shifted domain, what their shift depends on."""
+        """SHA-256 over the contents of the images, how they are read and, if they are shifted, seed and severity."""
         images = [[record.path, self.contents[record.path]] for record in self.records]
         seed = self.shift_seed if self.domain == SHIFT else None
         source = {"images": images, "shift_seed": seed, **self.reading.stated}
@@ -81,7 +81,8 @@ class ImageSet:
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image; a shift keeps them."""
         record = self.records[index]
-        return decode(self.root / record.path, record.path, self.reading).shape[:2]
+        height, width, _ = decode(self.root / record.path, record.path, self.reading).shape
+        return height, width
 
     def mask(self, index: int) -> np.ndarray | None:
         """bool (H, W), all False for a normal image; None for an anomalous image without a mask."""

@@ -19,7 +19,7 @@ _AS_SHOWN = Reading()
 
 
 def check_mode(frame: Frame) -> None:
-    """Refuse pixels that are no shades: 32-bit numbers have no white."""
+    """Refuse pixels that are not shades: nothing says which value of 32-bit numbers is white."""
     mode = frame.image.mode
     if not mode.startswith("I;16") and mode not in _COLOUR_MODES:
         raise UserError(
@@ -35,7 +35,7 @@ def _rgb(frame: Frame, reading: Reading) -> np.ndarray:
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     if image.has_transparency_data and not image.mode.startswith("I;16"):
-        # The colour stored under a transparent pixel is arbitrary and nobody sees it: it goes on black.
+        # The colour stored under a transparent pixel is arbitrary, and no viewer shows it: pixels are laid on black.
         alpha = np.asarray(image.convert("RGBA"))[..., 3:].astype(np.uint16)
         pixels = ((pixels * alpha + 127) // 255).astype(np.uint8)
     return frame.placed(pixels, reading.upright)
@@ -44,11 +44,11 @@ def _rgb(frame: Frame, reading: Reading) -> np.ndarray:
 def decode(
     source: Path | bytes | BinaryIO, name: str = "", reading: Reading = _AS_SHOWN, most: int = MAX_PIXELS
 ) -> np.ndarray:
-    """An encoded image as uint8 RGB (H, W, 3); ``name`` is what errors call it.
+    """An encoded image as uint8 RGB (H, W, 3); ``name`` is its name in messages.
 
-    Grey is repeated; 16 bits are scaled to 8 and an orientation tag is applied as ``reading`` says; transparent pixels
-    go on black; of several frames the first counts. UserError: not readable as PNG, JPEG, BMP or TIFF, more than
-    ``most`` pixels, 32-bit pixels, or more bits than ``reading`` has.
+    Grey is repeated. 16 bits are scaled to 8, and an orientation tag is applied, as ``reading`` says. Transparent
+    pixels are laid on black. Of several frames the first counts. UserError: the image is not readable as PNG, JPEG, BMP
+    or TIFF, has more than ``most`` pixels, 32-bit pixels, or more bits than ``reading`` has.
     """
     return decoded(partial(_rgb, reading=reading), source, name, most)
 

@@ -1,4 +1,4 @@
-"""Mask files → which pixels are anomalous, however the program that drew them has written them."""
+"""Mask files → which pixels are anomalous, whatever program has written the files."""
 
 import hashlib
 from functools import partial
@@ -16,18 +16,19 @@ from .decoding import Frame, decoded, read_bytes
 from .files import images_below
 from .reading import Reading
 
-_NUMBERS = 16  # values below are the numbers of kinds of defects, not shades: nobody could see what he draws
+_NUMBERS = 16  # smaller values number kinds of defects: as shades they would be invisible to who draws them
 _AS_SHOWN = Reading()
 
 
 def decode_mask(source: Path | bytes | BinaryIO, name: str = "", reading: Reading = _AS_SHOWN) -> np.ndarray:
-    """A mask file as bool (H, W), lying as ``reading`` says.
+    """A mask file as bool (H, W), which lies as ``reading`` says.
 
-    A pixel is anomalous if its brightest channel is above half of the mask's maximum: what JPEG leaves beside an edge,
-    and the paler half of a smooth edge, are not. Palettes with colours and values below 16 number kinds of defects:
-    there all but black (0) counts. Where a single colour is drawn on transparency, the alpha channel is the mask;
-    other pixels that nobody can see are black. The masks of a folder are one, their union, as MVTec LOCO has it.
-    UserError: not readable, marked all over although several colours are drawn, or of several sizes in a folder.
+    A pixel is anomalous if its brightest channel is above half of the mask's maximum. So what JPEG leaves beside an
+    edge and the paler half of a smooth edge do not count. Palettes with colours, and values below 16, number kinds of
+    defects: there all but black (0) counts. Where a single colour is drawn on transparency, the alpha channel is the
+    mask; other invisible pixels are black. The masks of a folder are one mask, their union, as in MVTec LOCO.
+    UserError: the file is not readable, it is marked all over although several colours are drawn, or the masks of a
+    folder have several sizes.
     """
     if not isinstance(source, Path) or not source.is_dir():
         return decoded(partial(_mask, reading=reading), source, name)
@@ -39,11 +40,12 @@ def decode_mask(source: Path | bytes | BinaryIO, name: str = "", reading: Readin
                 f"the masks of one image must have one size, but {other_name} has {_size(other)} pixels and "
                 f"{first_name} {_size(first)}."
             )
-    return np.logical_or.reduce([mask for _, mask in parts])
+    union: np.ndarray = np.logical_or.reduce([mask for _, mask in parts])
+    return union
 
 
 def mask_files(mask: Path, name: str) -> dict[str, Path]:
-    """The file of a mask, or those of its folder, by what errors call them. UserError: the folder is empty."""
+    """The file of a mask, or those of its folder, by their names in messages. UserError: the folder is empty."""
     if not mask.is_dir():
         return {name: mask}
     files = {f"{name}/{file.name}": file for file in images_below(mask)}
@@ -68,7 +70,7 @@ def _mask(frame: Frame, reading: Reading) -> np.ndarray:
 
 
 def _marked(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Which pixels of a frame are marked, bool (H, W), and its brightest channel (H, W); both lying as it does."""
+    """Which pixels of a frame are marked, bool (H, W), and its brightest channel (H, W). Both lie as the frame does."""
     channels, colours = _channels(frame)
     brightest = channels.max(axis=2)
     found = brightest > _limit(frame.image, float(brightest.max()), colours)
@@ -81,15 +83,15 @@ def _marked(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _limit(image: Image.Image, most: float, colours: bool) -> float:
-    """What is above it is marked, ``most`` being the largest value."""
+    """The value above which pixels are marked; ``most`` is the largest value."""
     if most < _NUMBERS and image.format == "JPEG":
-        return most  # which holds no numbers, only noise
-    numbers = most < _NUMBERS and image.mode != "F"  # whose white is often 1
+        return most  # JPEG cannot hold numbers: such values are noise
+    numbers = most < _NUMBERS and image.mode != "F"  # in mode F white is often 1
     return 0 if colours or numbers else most / 2
 
 
 def _channels(frame: Frame) -> tuple[np.ndarray, bool]:
-    """What is drawn, as numbers (H, W, C), and whether these are colours of a palette, which number what they mark."""
+    """What is drawn, as numbers (H, W, C), and whether these are colours of a palette, which number defects."""
     image = frame.image
     if frame.deep is not None:
         channels = frame.deep.shape[2]
@@ -108,11 +110,14 @@ def _channels(frame: Frame) -> tuple[np.ndarray, bool]:
 
 
 def _seen(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """``alpha`` (H, W, 1) itself where one colour (H, W, C) is all that there is, or all that can be seen if it is not
-    black; else the colours, and black where none can be seen. Alpha that is the same everywhere says nothing."""
+    """The channels that tell what is marked, of ``colours`` (H, W, C) and ``alpha`` (H, W, 1).
+
+    They are ``alpha`` where only one colour is drawn, or where only one is visible and it is not black. Else they are
+    the colours, with black where alpha hides them. Alpha that is the same everywhere is ignored.
+    """
     if alpha.min() == alpha.max():
         return colours
-    visible = colours[alpha[:, :, 0] > alpha.max() / 8]  # paler edges may have been mixed with what lies below
+    visible = colours[alpha[:, :, 0] > alpha.max() / 8]  # the colour of paler edges may be mixed with another
     drawn = visible if visible[0].any() else colours.reshape(-1, colours.shape[2])
     if (drawn == drawn[0]).all():
         return alpha
@@ -123,7 +128,7 @@ def mask_facts(frame: Frame, upright: bool) -> MaskFacts:
     """The facts of a mask's frame."""
     found, brightest = _marked(frame)
     between = (brightest > brightest.max() / 8) & ~found
-    if between.any():  # edges are no even grey
+    if between.any():  # smooth edges, whose grey is not even, do not count
         between &= maximum_filter(brightest, 3) == minimum_filter(brightest, 3)
     lies_as_first = np.array_equal(frame.placed(found, upright), frame.placed(_not_black(frame), False))
     return MaskFacts(float(found.mean()), float(between.mean()), lies_as_first)
@@ -132,11 +137,16 @@ def mask_facts(frame: Frame, upright: bool) -> MaskFacts:
 def _not_black(frame: Frame) -> np.ndarray:
     image = frame.image
     if image.mode in ("I", "F") or image.mode.startswith("I;16") or _is_grey(image):
-        return np.asarray(image) != 0
-    return (np.asarray(image.convert("RGBA"))[..., :3] != 0).any(axis=2)
+        values = np.asarray(image)[:, :, None]
+    else:
+        values = np.asarray(image.convert("RGBA"))[:, :, :3]
+    drawn: np.ndarray = (values != 0).any(axis=2)
+    return drawn
 
 
 def _is_grey(image: Image.Image) -> bool:
-    """Whether 8 or fewer bits of grey are all there is, as in nearly every mask: three equal colours take four times as
-    long to look at."""
+    """Whether the image holds grey of 8 bits or fewer and nothing else, as nearly every mask does.
+
+    Such images are read as one channel: three equal ones would take four times as long.
+    """
     return image.mode in ("1", "L") and not image.has_transparency_data

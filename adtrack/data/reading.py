@@ -14,10 +14,11 @@ DEPTHS = (8, 10, 12, 14, FULL)  # that cameras have
 
 @dataclass(frozen=True)
 class Reading:
-    """``bits``: how many of 16 are used, counted from the lowest; None if no file with 16 bits has said so yet.
-    ``upright``: images are what a viewer shows, so that orientation tags count; else what is stored.
+    """How the files of a class are read. It is one for all of them: a single dark photo does not show how many bits its
+    camera has.
 
-    A class has one reading: a single dark photo doesn't say how deep its camera counts.
+    ``bits`` says how many of 16 are used, counted from the lowest; None if no file with 16 bits has shown it yet.
+    ``upright``: images are what a viewer shows, so that orientation tags count; else they are what is stored.
     """
 
     bits: int | None = None
@@ -31,13 +32,14 @@ class Reading:
 
     @property
     def stated(self) -> dict[str, object]:
-        """Plain data for a manifest or a digest; nothing where files are read as they were at first."""
+        """Plain data for a manifest or a digest; empty where files are read as they were at first."""
         return {} if self == STORED else {"reading": asdict(self)}
 
     def check(self, name: str, most: int, is_cut: bool) -> int:
         """The bits that count in an image with 16 bits a channel whose largest value is ``most``.
 
-        UserError: it holds more than they can, nobody knows, or ``is_cut``: only its upper 8 bits can be read.
+        UserError: it has larger values than so many bits hold, the number of bits is unknown, or ``is_cut``: only its
+        upper 8 bits can be read.
         """
         if self.bits is None and most < 2 ** DEPTHS[-2]:
             raise UserError(
@@ -59,15 +61,16 @@ class Reading:
         return bits
 
     def eight_bits(self, frame: Frame) -> np.ndarray:
-        """The colours of a frame with 16 bits a channel, without alpha, as uint8 (H, W, C), lying as it does.
+        """The colours of a frame with 16 bits a channel, without alpha, as uint8 (H, W, C) that lie as the frame does.
 
-        Grey is rounded; of colours at full depth the upper 8 bits count, as Pillow reads them.
+        Grey is rounded. Of colours at full depth the upper 8 bits count, as Pillow reads them.
         """
         bits = self.check(frame.name, largest(frame), frame.deep is None)
         if frame.deep is None or (bits == FULL and not _is_grey(frame)):
             return np.array(frame.image.convert("RGB"))
         white = 2**bits - 1
-        return ((_colours(frame).astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+        scaled = (_colours(frame.deep).astype(np.uint32) * 255 + white // 2) // white
+        return np.asarray(scaled, dtype=np.uint8)
 
 
 STORED = Reading(FULL, False)  # how everything was read before there was a choice
@@ -77,19 +80,19 @@ def _is_grey(frame: Frame) -> bool:
     return frame.image.mode.startswith("I;16")
 
 
-def _colours(frame: Frame) -> np.ndarray:
-    """Without alpha, which is the last of two or four channels: uint16 (H, W, 1 or 3)."""
-    channels = frame.deep.shape[2]
-    return frame.deep[:, :, : channels - (channels % 2 == 0)]
+def _colours(deep: np.ndarray) -> np.ndarray:
+    """The channels without alpha, which is the last of two or of four: uint16 (H, W, 1 or 3)."""
+    channels = deep.shape[2]
+    return deep[:, :, : channels - (channels % 2 == 0)]
 
 
 def largest(frame: Frame) -> int:
-    """The largest value in a frame with 16 bits a channel; the largest that it may be, where 8 of them are read."""
+    """The largest value in a frame with 16 bits a channel; where only 8 are read, the largest that it may be."""
     if frame.deep is not None:
-        return int(_colours(frame).max())
+        return int(_colours(frame.deep).max())
     return 256 * int(np.asarray(frame.image.convert("RGB")).max()) + 255
 
 
 def depth_of(value: int) -> int:
-    """The fewest bits a camera has whose values reach ``value``."""
+    """The fewest bits of a camera whose values reach ``value``."""
     return next(bits for bits in DEPTHS if value < 2**bits)

@@ -1,24 +1,24 @@
-"""What a user should know of how his files were read, a sentence each: it changes every number."""
+"""Sentences on how the files of a class were read, which a user should know because every number depends on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..findings import counted, listed
-from .checked import Checked
+from .checked import Checked, MaskFacts
 from .classes import ImageClass, ImageRecord
 from .reading import FULL
 from .repeats import repeated
 
-_MOSTLY = 0.5  # share of a mask: few defects cover more
-_AREA = 0.05  # share of what is marked, from which even grey that does not count is worth a word
+_MOSTLY = 0.5  # share of a mask that few defects exceed
+_AREA = 0.05  # share of the marked area: if more grey than that does not count, the user is told
 
 
 def all_remarks(images: ImageClass, checked: Checked, parts: Mapping[str, Sequence[ImageRecord]]) -> tuple[str, ...]:
-    """On what counts of a class's files, on how they were read, and on those that its ``parts`` hold repeatedly."""
+    """Sentences on which files of a class count, on how they were read, and on files that its ``parts`` repeat."""
     return *images.remarks, *remarks(checked, images.name), *repeated(parts, checked.contents)
 
 
 def remarks(checked: Checked, class_name: str) -> list[str]:
-    """On depth, orientation and masks, if there is something to be said."""
+    """Sentences on depth, orientation and masks, where there is something to say."""
     return [*_depth(checked, class_name), *_orientation(checked, class_name), *_masks(checked, class_name)]
 
 
@@ -51,8 +51,8 @@ def _orientation(checked: Checked, class_name: str) -> list[str]:
 
 
 def _masks(checked: Checked, class_name: str) -> list[str]:
-    """Sentences of masks by what is odd about them."""
-    odd = {
+    """A sentence for everything that is odd about masks, which names those masks."""
+    odd: dict[str, Callable[[MaskFacts], bool]] = {
         "no pixel is marked": lambda mask: not mask.marked,
         "the whole image is marked": lambda mask: mask.marked == 1,
         "more than half of the image is marked: is the background white?": lambda mask: _MOSTLY < mask.marked < 1,

@@ -1,4 +1,4 @@
-"""Files that are there twice: in Train and in Test, among the good ones and the defects, or all over Train."""
+"""Files that are there twice: in Train and in Test, as good and as defective, or many times in Train."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -8,10 +8,11 @@ from .classes import ImageRecord
 
 
 def repeated(parts: Mapping[str, Sequence[ImageRecord]], contents: Mapping[str, str]) -> tuple[str, ...]:
-    """A sentence on the files, byte for byte the same, that two ``parts`` of a class share, one on those that are both
-    good and defective, and one on the first of them if it is mostly repetition.
+    """Sentences on files that are byte for byte the same.
 
-    ``contents`` maps the path of each image to its file's SHA-256.
+    One is on images that are both good and defective, one on the first of the ``parts`` of a class if it is mostly
+    repetition, and one on the images that two parts share. ``contents`` maps the path of each image to the SHA-256 of
+    its file.
     """
     records = [record for part in parts.values() for record in part]
     known: dict[str, set[int]] = {}
@@ -27,7 +28,7 @@ def repeated(parts: Mapping[str, Sequence[ImageRecord]], contents: Mapping[str, 
         )
     name, learned = next(iter(parts.items()))
     different = len({contents[record.path] for record in learned})
-    if different < len(learned) / 2:  # a pair of twins harms nobody
+    if different < len(learned) / 2:  # a few images that are there twice do no harm
         pictures = counted(different, "picture", "different pictures")
         remarks.append(
             f"{name}'s {len(learned)} images are {pictures}, byte for byte: it shows less of the parts than their "
@@ -47,6 +48,6 @@ def repeated(parts: Mapping[str, Sequence[ImageRecord]], contents: Mapping[str, 
 def _pairs(
     ones: Sequence[ImageRecord], others: Sequence[ImageRecord], shared: set[str], contents: Mapping[str, str]
 ) -> list[str]:
-    """``b.png = a.png`` for each of the ``others`` whose content is ``shared`` with one of the first."""
+    """``b.png = a.png`` for each of the ``others`` whose content is ``shared`` with an image of ``ones``."""
     first = {contents[record.path]: record.path for record in reversed(ones)}
     return [f"{record.path} = {first[contents[record.path]]}" for record in others if contents[record.path] in shared]

@@ -1,12 +1,14 @@
 """MVTec-Shift: a seeded change of viewpoint, exposure and light that depends on nothing but seed, path and severity.
 
-What happens to an image is drawn here; ``transform.py`` does it.
+This module draws what happens to an image; ``transform.py`` does it.
 """
 
 import dataclasses
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,12 +31,13 @@ LINEAR = ("left", "right", "top", "bottom")
 RADIAL = ("centre", "edge")
 DEEPEST = 0.95  # of illumination at any severity: some light must remain at the dark end
 
-_UNSCALED = ("noise_seed", "illumination", "blur_kernel")  # the kernel is scaled by itself: it stays odd
+_UNSCALED = ("noise_seed", "illumination", "blur_kernel")  # the kernel has a rule of its own, so that it stays odd
+Option = TypeVar("Option")
 
 
 @dataclass(frozen=True)
 class Shift:
-    """The transform of one image; by default none. Lengths are shares of the image's side, so one Shift fits any size.
+    """The transform of one image; the default changes nothing. Lengths are shares of a side, whatever its size.
 
     ``illumination`` names the dark end: "none", "left", "right", "top", "bottom", "centre" or "edge".
     """
@@ -57,7 +60,7 @@ class Shift:
 
 
 class _Draws:
-    """Uniform numbers from raw words: numpy guarantees their stream for good, but not that of its Generator."""
+    """Uniform numbers from raw words, whose stream numpy guarantees for good; that of its Generator may change."""
 
     def __init__(self, seed: int, path: str) -> None:
         self._bits = np.random.PCG64(int.from_bytes(hashlib.sha256(f"{seed}:{path}".encode()).digest(), "big"))
@@ -72,15 +75,15 @@ class _Draws:
     def between(self, low: float, high: float) -> float:
         return low + (high - low) * self.unit()
 
-    def pick(self, options: tuple):
+    def pick(self, options: Sequence[Option]) -> Option:
         return options[int(self.unit() * len(options))]
 
 
 def draw_shift(path: str, seed: int, severity: float = 1.0) -> Shift:
-    """The transform of the image at ``path`` (relative to the data root): the same in any split, order or process.
+    """The transform of the image at ``path`` (relative to the data root), the same in any split, order or process.
 
-    ``severity`` scales how far each parameter is from no transform: 0 none, 1 the protocol's, 2 double. The draws stay
-    the same. UserError: it is not in [0, 2].
+    ``severity`` scales how far each parameter is from no transform: 0 is none, 1 the protocol's, 2 double. The draws
+    stay the same. UserError: it is not in [0, 2].
     """
     check_severity(severity)
     return _scaled(_draw(_Draws(seed, path)), severity)
@@ -113,9 +116,9 @@ def _draw(draws: _Draws) -> Shift:
 
 
 def _scaled(shift: Shift, severity: float) -> Shift:
-    """The shift with every parameter's distance from none times ``severity``; at 1 the very same numbers.
+    """The shift whose every parameter is ``severity`` times as far from no transform; at 1 it is the same shift.
 
-    Of the crop it is what is cut off each side that is scaled, so that it still lies inside the image. At severity 2
+    The part of the image that a crop cuts off is scaled, so that the crop still lies inside the image. At severity 2
     the factors of brightness, contrast and saturation are within 0.4 … 1.6 and never negative.
     """
     none = Shift()

@@ -1,8 +1,8 @@
-"""MVTec-Shift on pixels: one image or mask through the transform that was drawn for it.
+"""MVTec-Shift on pixels: one image or mask goes through the transform that was drawn for it.
 
-The steps, in this order: one affine map (rotation, resized crop and translation together, so that the image is
-resampled once); brightness, contrast, saturation; illumination; blur; noise. Light changes before the lens blurs
-and the sensor adds noise, and so the noise keeps the σ that was drawn.
+The steps come in this order: one affine map (rotation, resized crop and translation together, so that the image is
+resampled once); brightness, contrast, saturation; illumination; blur; noise. Light changes before the lens blurs and
+the sensor adds noise. As nothing follows the noise, it keeps the σ that was drawn.
 """
 
 import math
@@ -18,10 +18,10 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
 def _affine(shift: Shift, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The map output pixel (row, column) → source pixel as a 2 × 2 matrix and an offset.
+    """The map from an output pixel (row, column) to its source pixel, as a 2 × 2 matrix and an offset.
 
     The image is turned counter-clockwise about its centre, cropped and resized to its own size, then moved down and
-    to the right; this is the inverse of that, between pixel centres at half-integers.
+    to the right. The map is the inverse of that, between pixel centres at half-integers.
     """
     sides = np.array([height, width], dtype=np.float64)
     resize = np.diag([shift.crop_height, shift.crop_width])
@@ -34,15 +34,18 @@ def _affine(shift: Shift, height: int, width: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _resample(plane: np.ndarray, shift: Shift, order: int) -> np.ndarray:
-    """One channel (H, W) at the map's source points; outside, (d c b a | a b c d | d c b a), edge pixel repeated."""
-    matrix, offset = _affine(shift, *plane.shape)
-    return ndimage.affine_transform(plane, matrix, offset, order=order, mode="reflect", prefilter=False)
+    """One channel (H, W) at the map's source points. Outside, it is reflected: (d c b a | a b c d | d c b a)."""
+    height, width = plane.shape
+    matrix, offset = _affine(shift, height, width)
+    moved: np.ndarray = ndimage.affine_transform(plane, matrix, offset, order=order, mode="reflect", prefilter=False)
+    return moved
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
     """(H, W, 3) → (H, W, 1); written out because the bits of a matrix product depend on the machine's BLAS."""
     red, green, blue = (image[:, :, channel] * LUMA[channel] for channel in range(3))
-    return (red + green + blue)[:, :, None]
+    grey: np.ndarray = red + green + blue
+    return grey[:, :, None]
 
 
 def _photometric(image: np.ndarray, shift: Shift) -> np.ndarray:
@@ -51,32 +54,36 @@ def _photometric(image: np.ndarray, shift: Shift) -> np.ndarray:
     mean = np.float32(_grey(image).mean(dtype=np.float64))
     image = np.clip(mean + (image - mean) * np.float32(shift.contrast), 0, 1)
     grey = _grey(image)
-    return np.clip(grey + (image - grey) * np.float32(shift.saturation), 0, 1)
+    saturated: np.ndarray = np.clip(grey + (image - grey) * np.float32(shift.saturation), 0, 1)
+    return saturated
 
 
 def _ramp(t: np.ndarray, sigma: float) -> np.ndarray:
     """The ramp min(|t|, 1) convolved with a Gaussian of ``sigma`` and rescaled so that 0 → 0 and 1 → 1.
 
-    A Gaussian makes σ φ(t/σ) + t Φ(t/σ) of max(t, 0), and the ramp is max(t, 0) + max(-t, 0) - max(t - 1, 0) for
+    The Gaussian turns max(t, 0) into σ φ(t/σ) + t Φ(t/σ), and the ramp is max(t, 0) + max(-t, 0) - max(t - 1, 0) for
     t ≥ -1. The result is flat at the dark end, straight in between and flat again where the full light begins.
     """
 
     def smooth(x: np.ndarray) -> np.ndarray:
         z = x / sigma
-        return sigma * np.exp(-z * z / 2) / math.sqrt(2 * math.pi) + x * ndtr(z)
+        convolved: np.ndarray = sigma * np.exp(-z * z / 2) / math.sqrt(2 * math.pi) + x * ndtr(z)
+        return convolved
 
     def level(x: np.ndarray) -> np.ndarray:
-        return smooth(x) + smooth(-x) - smooth(x - 1)
+        total: np.ndarray = smooth(x) + smooth(-x) - smooth(x - 1)
+        return total
 
     dark, bright = level(np.array([0.0, 1.0]))
-    return (level(t) - dark) / (bright - dark)
+    ramp: np.ndarray = (level(t) - dark) / (bright - dark)
+    return ramp
 
 
 def _light(shift: Shift, height: int, width: int) -> np.ndarray:
     """The factor of each pixel, float32 (H, W): 1 - depth at the dark end, 1 at the bright end.
 
-    Linear: along one side. Radial: with the distance from the centre, each axis measured in its own side, 1 in the
-    corners; that distance is half a diagonal long, hence the σ of √2 on the same scale.
+    Linear light changes along one side. Radial light changes with the distance from the centre, each axis measured in
+    its own side, which is 1 in the corners. As that distance spans half a diagonal, the transition's σ is √2 as large.
     """
     y, x = np.ix_((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width)
     linear = {"left": x, "right": 1 - x, "top": y, "bottom": 1 - y}
@@ -93,18 +100,21 @@ def _blur(image: np.ndarray, kernel: int) -> np.ndarray:
     sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
     taps = np.exp(-((np.arange(kernel) - kernel // 2) ** 2) / (2 * sigma**2))
     taps /= taps.sum()
-    return ndimage.correlate1d(ndimage.correlate1d(image, taps, axis=0), taps, axis=1)
+    blurred: np.ndarray = ndimage.correlate1d(ndimage.correlate1d(image, taps, axis=0), taps, axis=1)
+    return blurred
 
 
 def _noise(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Standard normal noise, float32: the Gaussian's 65 536 quantiles, drawn by 16-bit numbers from raw words.
+    """Standard normal noise, float32: 16-bit numbers from raw words choose among the Gaussian's 65 536 quantiles.
 
-    Unlike a library's normal generator this is fixed for good; it ends at ±4.3 σ, of no moment in 8-bit pixels.
+    Unlike the normal generator of a library this is fixed for good. It ends at ±4.3 σ, which does not matter in 8-bit
+    pixels.
     """
-    quantiles = ndtri((np.arange(65536) + 0.5) / 65536).astype(np.float32)
+    quantiles: np.ndarray = ndtri((np.arange(65536) + 0.5) / 65536).astype(np.float32)
     size = math.prod(shape)
     words = np.random.PCG64(seed).random_raw(-(-size // 4)).astype("<u8")
-    return quantiles[words.view("<u2")[:size]].reshape(shape)
+    noise: np.ndarray = quantiles[words.view("<u2")[:size]].reshape(shape)
+    return noise
 
 
 def shift_image(image: np.ndarray, shift: Shift) -> np.ndarray:

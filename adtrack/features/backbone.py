@@ -15,15 +15,15 @@ from .precision import full_precision
 from .threads import fixed_threads
 from .weights import Trunk
 
-# One image a pass on the CPU: a larger batch is no faster there, and the convolution kernels choose their blocking by
-# batch size, so a fixed one keeps the bits of an image independent of its neighbours. A GPU needs company to be fast;
-# its last batch is filled up, for the same reason.
+# Images in one pass. The size is fixed, and the last batch is filled up, because convolution kernels choose their
+# blocking by batch size: so the bits of an image do not depend on its neighbours. On the CPU larger batches are no
+# faster; on a GPU they are.
 CPU_BATCH = 1
 GPU_BATCH = 32
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` → the first GPU if there is one, else the CPU; ``cpu`` and ``cuda`` mean themselves."""
+    """The device of this name: ``cpu``, ``cuda``, or ``auto``, which is the first GPU or, without one, the CPU."""
     if name not in ("auto", "cpu", "cuda"):
         raise UserError(f"device must be auto, cpu or cuda, but got {name!r}.")
     available = torch.cuda.is_available()
@@ -92,12 +92,12 @@ def _filled(trunk: Trunk, layers: Sequence[str], device: torch.device) -> nn.Mod
 
 @contextmanager
 def _same_bits(device: torch.device) -> Iterator[None]:
-    """Layers whose bits depend on nothing but image and device."""
+    """While a thread is inside, the bits of outputs depend on nothing but image and device."""
     if device.type != "cuda":
         with fixed_threads():
             yield
         return
-    # Not by cudnn.flags, which fails where somebody has set precisions in the way that has replaced allow_tf32.
+    # cudnn.flags would fail where the program has set precisions in the way that has replaced allow_tf32.
     cudnn = torch.backends.cudnn
     before = cudnn.benchmark, cudnn.deterministic
     cudnn.benchmark, cudnn.deterministic = False, True

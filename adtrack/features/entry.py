@@ -1,7 +1,7 @@
 """One entry of the feature cache: a folder with ``features.npy`` (float32 (n, C, h, w)) and the checksum of that file.
 
-The checksum is a CRC-32, which sees every flipped bit and nearly every other damage, at the speed that a disk reads
-with; a digest that withstands intent would take longer than some trials.
+The checksum is a CRC-32. It detects every flipped bit and nearly all other damage, as fast as a disk reads. A digest
+that withstands intent would take longer than some trials.
 """
 
 import json
@@ -19,7 +19,7 @@ _PIECE = 1 << 22  # bytes read at once
 
 
 class EntryWriter:
-    """Writes an entry into ``folder``, which is made, piece by piece."""
+    """Makes ``folder`` and writes an entry into it, piece by piece."""
 
     def __init__(self, folder: Path, key: str, images: int) -> None:
         folder.mkdir()
@@ -28,8 +28,8 @@ class EntryWriter:
         self._sum = 0
 
     def add(self, output: np.ndarray) -> None:
-        """Outputs of the next images, float32 (any, C, h, w)."""
-        # Written piece by piece, not through a memory map: on a full disk that would kill the process without a word.
+        """Write the outputs of the next images, float32 (any, C, h, w)."""
+        # Not through a memory map: on a full disk, writing there kills the process without a message.
         if not self._file.tell():
             shape = (self._images, *output.shape[1:])
             np.lib.format.write_array_header_1_0(self._file, {"descr": "<f4", "fortran_order": False, "shape": shape})
@@ -40,23 +40,25 @@ class EntryWriter:
         self._sum = zlib.crc32(content, self._sum)
 
     def finish(self) -> None:
-        """All images are added: make it last, even through a power cut."""
+        """Write the checksum, after all images are added."""
         self._file.flush()
-        os.fsync(self._file.fileno())  # else a power cut could leave the name without the content
+        os.fsync(self._file.fileno())  # else a power cut could leave an entry with a name but without content
         (self.folder / CHECKSUM).write_text(json.dumps({"key": self._key, "crc32": self._sum}), encoding="utf-8")
 
     def close(self) -> None:
-        """Let the file go, whether it is complete or not."""
+        """Close the file, whether it is complete or not."""
         self._file.close()
 
 
 def is_as_written(folder: Path, key: str) -> bool | None:
-    """Whether the entry called ``key`` holds what was written; None if it has no checksum, as those of earlier versions
-    have none. FileNotFoundError: there is no entry."""
+    """Whether the entry called ``key`` holds what was written; None for one of an earlier version, without a checksum.
+
+    FileNotFoundError: there is no entry.
+    """
     actual = _checksum(folder / FILE)
     try:
         told = from_json((folder / CHECKSUM).read_text(encoding="utf-8"))
-        return told == {"key": key, "crc32": actual}
+        return bool(told == {"key": key, "crc32": actual})
     except FileNotFoundError:
         return None
     except ValueError:
@@ -64,8 +66,9 @@ def is_as_written(folder: Path, key: str) -> bool | None:
 
 
 def open_entry(folder: Path) -> np.ndarray:
-    """The features, read from the disk as they are asked for."""
-    return np.load(folder / FILE, mmap_mode="r", allow_pickle=False)
+    """The features, which are read from the disk when they are used."""
+    features: np.ndarray = np.load(folder / FILE, mmap_mode="r", allow_pickle=False)
+    return features
 
 
 def _checksum(file: Path) -> int:

@@ -1,4 +1,4 @@
-"""Where a layer's cells lie in the view: what keeps patches, layers and heatmaps aligned to the pixel."""
+"""Where the cells of a layer lie in the view. This keeps patches, layers and heatmaps aligned to the pixel."""
 
 import math
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 
-_PROBE = (64, 1024)  # a low, wide strip: wide enough that the middle cells never see its ends
+_PROBE = (64, 1024)  # height and width of a strip that is wide enough for its middle cells not to see its ends
 
 
 @dataclass(frozen=True)
 class Grid:
     """Cell ``i`` of a layer is centred on view pixel ``offset + stride · i``, along rows and columns alike.
 
-    A ResNet pads every strided convolution by half its kernel, so its cell 0 sits on pixel 0, not in the middle of
-    the first ``stride`` pixels: resizing feature maps "corner to corner" would move a heatmap by up to
+    A ResNet pads every strided convolution by half its kernel, so its cell 0 lies on pixel 0 and not in the middle of
+    the first ``stride`` pixels. If feature maps were resized "corner to corner", heatmaps would be moved by up to
     (stride − 1) / 2 pixels.
     """
 
@@ -59,11 +59,11 @@ def linear_taps(positions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarr
 def measure_grids(network: nn.Module, layers: Sequence[str]) -> dict[str, Grid]:
     """Measure the grids of ``layers`` by sending coordinates through the network with weights that only average.
 
-    ``network`` gives {layer: (n, C, h, w)}; its weights are overwritten. With equal positive weights a cell's answer to
-    a ramp, divided by its answer to a constant, is the centre of what it sees. A maximum pooling reads a ramp too far
-    to the right and the mirrored ramp as far to the left; the mean of both cancels that. Tiny inputs keep smooth
-    activations in their linear part. Where the network does not let coordinates through (layer normalisation), the
-    cells are taken to tile the view evenly.
+    ``network`` gives {layer: (n, C, h, w)}; its weights are overwritten. With equal positive weights, a cell's output
+    for a ramp divided by its output for a constant is the centre of what the cell sees. A maximum pooling reads a ramp
+    too far to the right and the mirrored ramp as far to the left; their mean cancels this. Tiny inputs keep smooth
+    activations in their linear part. Some networks (with layer normalisation) do not pass coordinates on: then the
+    cells are assumed to tile the view evenly.
     """
     height, width = _PROBE
     _only_average(network)

@@ -23,16 +23,17 @@ def merge_layers(
     """Patch features (PatchCore, section 3.1): outputs {layer: (n, C, h, w)} → float32 (n, H, W, D).
 
     Each layer is averaged over ``patch_size``² cells around every cell, and read by bilinear interpolation where the
-    cells of the finest layer are centred. Cells outside the map count as zeros, as in the authors' code: networks pad
-    too, so features at the border are unlike all others, and if they were as long as these, most images would be judged
-    by their border alone. D is the sum of the layers' channels, in the order of ``layers``.
+    cells of the finest layer are centred. D is the sum of the layers' channels, in the order of ``layers``.
+
+    Cells outside the map count as zeros, as in the authors' code. Networks pad too, so features at the border are
+    unlike all others; if they were as long as these, the border alone would decide the score of most images.
     """
     cells = {layer: _average(outputs[layer], patch_size) for layer in layers}
     target = finest(layers, grids)
     count, height, width, _ = cells[target].shape
     channels = [cells[layer].shape[3] for layer in layers]
     merged = cells[target].new_empty(count, height, width, sum(channels))
-    for layer, part in zip(layers, merged.split(channels, dim=3), strict=True):
+    for layer, part in zip(layers, torch.split(merged, channels, dim=3), strict=True):
         if layer == target:
             part.copy_(cells[layer])
         else:
@@ -44,7 +45,7 @@ def merge_layers(
 
 def _average(output: Tensor, patch_size: int) -> Tensor:
     """A layer's output (n, C, h, w) averaged over the neighbourhoods of its cells: (n, h, w, C)."""
-    # Channels last: pooling and reading then work on whole vectors of channels, several times faster.
+    # With the channels last, pooling and reading work on whole vectors of channels and are several times faster.
     source = output.contiguous(memory_format=torch.channels_last)
     return avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2).permute(0, 2, 3, 1)
 
@@ -72,7 +73,7 @@ def taps_between(source: Grid, target: Grid, count: int, wanted: int, device: to
 def read_at(cells: Tensor, axis: int, taps: Taps, out: Tensor | None = None) -> Tensor:
     """Linear interpolation of ``cells`` along one axis.
 
-    Two reads a value rather than a matrix product: its bits depend on nothing but the two cells.
+    Each value is read from two cells, not computed by a matrix product, so that its bits depend on these cells alone.
     """
     weight = taps.weight.to(cells.dtype).reshape([-1 if at == axis else 1 for at in range(cells.ndim)])
     return torch.lerp(cells.index_select(axis, taps.lower), cells.index_select(axis, taps.upper), weight, out=out)

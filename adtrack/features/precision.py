@@ -1,20 +1,31 @@
-"""float32 arithmetic in float32, whatever torch has been told."""
+"""Keeps float32 arithmetic in float32, whatever torch has been told."""
 
 import threading
 from contextlib import ContextDecorator
+from operator import attrgetter
+from typing import Protocol
 
 import torch
 
-_backends = torch.backends
-OPERATIONS = (_backends.mkldnn.matmul, _backends.mkldnn.conv, _backends.cuda.matmul, _backends.cudnn.conv)
+
+class _Operation(Protocol):
+    """A kind of operation of torch that says how the factors of its products are rounded."""
+
+    fp32_precision: str
+
+
+# torch makes some of these attributes while it is imported, so that type checkers do not see them.
+OPERATIONS: tuple[_Operation, ...] = attrgetter("mkldnn.matmul", "mkldnn.conv", "cuda.matmul", "cudnn.conv")(
+    torch.backends
+)
 
 
 class _FullPrecision(ContextDecorator):
     """While a thread is inside, torch rounds no factor of a float32 product or convolution to TF32 or bfloat16.
 
     A program that loads a model may have allowed that (``torch.set_float32_matmul_precision``), as training libraries
-    advise: the bits would be others, and the bounds by which a search rules rows out would not hold. The setting is
-    the whole process's: the first thread to come in changes it, and the last to leave puts it back.
+    advise. Then the bits would be others, and the bounds by which a search excludes rows would not hold. The setting
+    belongs to the whole process: the first thread that enters changes it, and the last that leaves restores it.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,9 @@
 """Layer outputs of an image set, computed once and kept on disk for every later trial, study and process.
 
-An entry is one layer of one image set through one trunk, made under a temporary name and renamed when it is complete. A
-crash leaves at most a temporary folder, which is cleared later; a lock per image set makes a second process wait for
-the first one's work instead of doing it again. What the disk has damaged is found by its checksum and made again.
+An entry holds one layer's outputs of one image set through one trunk. It is written under a temporary name and renamed
+when it is complete, so that a crash leaves at most a temporary folder, which is cleared later. A lock for each image
+set makes a second process wait for the first one instead of repeating its work. An entry that the disk has damaged is
+found by its checksum and made again.
 """
 
 import contextlib
@@ -42,7 +43,7 @@ class FeatureStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder("features")
-        self._read_through: set[tuple[str, int, int, int]] = set()  # name, inode, bytes and time of what was whole
+        self._read_through: set[tuple[str, int, int, int]] = set()  # name, inode, bytes and time of whole entries
 
     def features(self, images: ImageSet, backbone: Backbone, spec: ImageSpec) -> FeatureSet:
         """The views of ``images`` and the outputs of the backbone's layers.
@@ -90,8 +91,8 @@ class FeatureStore:
         return {layer: (known | made)[layer] for layer in keys}
 
     def _read(self, key: str) -> np.ndarray | None:
-        """The entry, or None if there is none that is whole. Once open it stays readable, even if another process
-        removes it."""
+        """The entry, or None if there is no whole one. Once open it stays readable, even if another process removes
+        it."""
         folder = self.folder / key
         try:
             os.utime(folder)  # the least recently used entries give way first
@@ -102,7 +103,8 @@ class FeatureStore:
             return None
 
     def _is_whole(self, folder: Path) -> bool:
-        """Whether an entry may be used. What this process has read through stays known as long as the file does."""
+        """Whether an entry may be used. An entry that this process has checked is not checked again while its file is
+        the same."""
         state = (folder / FILE).stat()
         known = (folder.name, state.st_ino, state.st_size, state.st_mtime_ns)
         if known in self._read_through:
@@ -138,9 +140,9 @@ class FeatureStore:
         return array
 
     def _shrink(self, limit: float, keep: set[str]) -> bool:
-        """Remove what crashes left behind and, beyond ``limit`` bytes, the entries that were used longest ago.
+        """Remove what crashes left behind and, beyond ``limit`` bytes, the least recently used entries.
 
-        Says whether any entry has been removed.
+        Returns whether any entry has been removed.
         """
         entries, removed = [], False
         for folder in (path for path in self.folder.iterdir() if path.is_dir()):
@@ -174,8 +176,11 @@ def cache_limit() -> float:
 
 
 def backbone_pass(images: ImageSet, backbone: Backbone, spec: ImageSpec) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """Position and outputs of one image after the other: on the CPU as many at once as there are threads; on a GPU as
-    many as fill a batch, the next ones decoded while it works."""
+    """The position of the first image and the outputs of each batch, in order.
+
+    On the CPU a batch is one image, and as many are computed at once as there are threads. On a GPU the next batches
+    are decoded while it computes.
+    """
     size = GPU_BATCH if backbone.device.type == "cuda" else CPU_BATCH
     starts = range(0, len(images), size)
 

@@ -1,4 +1,4 @@
-"""A fixed number of threads, for what would show how many there were, and several such works side by side."""
+"""A fixed number of threads for work whose bits depend on it, and several pieces of such work side by side."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,8 @@ from .precision import full_precision
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# With one, an image takes longer than with all, but no thread waits for another: several images at once are fastest so.
+# With one thread an image takes longer than with all, but no thread waits for another: this is the fastest way to
+# compute several images at once.
 THREADS = 1
 
 
@@ -21,7 +22,7 @@ def fixed_threads() -> Iterator[None]:
     """Let torch compute with ``THREADS`` threads and in full precision, whatever it was told.
 
     On the CPU, convolutions and matrix products cut long sums into pieces that depend on the number of threads, which
-    shows in the last bits. Elementwise work, and sums that lie within one thread, need no such care.
+    changes the last bits. Elementwise work, and sums within one thread, do not depend on it.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
@@ -33,9 +34,9 @@ def fixed_threads() -> Iterator[None]:
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> Iterator[Result]:
-    """Results of ``work`` in the order of ``items``; at most twice as many are under way or wait as there are workers.
+    """Results of ``work`` in the order of ``items``. At most two items for each worker are in progress or wait.
 
-    Without a number there are as many workers as torch has threads, for work that takes ``THREADS`` of them.
+    Without a number there are as many workers as torch has threads, divided by the ``THREADS`` that each takes.
     """
     threads = torch.get_num_threads()
     workers = workers or max(1, threads // THREADS)
@@ -50,4 +51,4 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], workers:
             yield waiting.pop(0).result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # what the workers set last is what a thread that starts later would begin with
+        torch.set_num_threads(threads)  # else threads that start later begin with the number that the workers set

@@ -1,5 +1,7 @@
-"""Files with weights as training scripts, hubs and exporters leave them → tensors by name; whatever they hold, no code
-in them runs."""
+"""Files with weights, as training scripts, hubs and exporters write them → tensors by name.
+
+Whatever the files hold, no code in them runs.
+"""
 
 import zipfile
 from collections.abc import Mapping
@@ -32,7 +34,7 @@ def read_tensors(file: Path, *, may_be_empty: bool = False) -> dict[str, Tensor]
         content = load_file(file) if file.suffix == ".safetensors" else _torch_load(file)
     except UserError:
         raise
-    except Exception as error:  # whatever a parser makes of hostile bytes, the file is not usable
+    except Exception as error:  # a parser may raise anything on hostile bytes; the file is not usable in any case
         raise UserError(
             f"weights must be a readable .pth or .safetensors file of tensors, but {file.name} is not.", _AGAIN
         ) from error
@@ -46,7 +48,7 @@ def read_tensors(file: Path, *, may_be_empty: bool = False) -> dict[str, Tensor]
 
 
 def _refuse_known(file: Path) -> None:
-    """Refuse what is no file of weights by its first bytes."""
+    """Refuse a file whose first bytes show that it holds no weights."""
     with file.open("rb") as stream:
         start = stream.read(len(_POINTER))
     if not start:
@@ -70,7 +72,7 @@ def _torch_load(file: Path) -> object:
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        # Names only: the pickle is looked through, not run.
+        # The pickle is searched for names; it is not run.
         objects = torch.serialization.get_unsafe_globals_in_checkpoint(file) if zipped else []
         if not objects:
             raise
@@ -82,7 +84,7 @@ def _torch_load(file: Path) -> object:
 
 
 def _check_zip(file: Path) -> None:
-    """Refuse a program, and what would take more memory than the file's own size: torch never compresses."""
+    """Refuse a program, and compressed content: torch writes none, and it might need far more memory than the file."""
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
     if any(entry.filename.endswith("/constants.pkl") for entry in entries):
@@ -99,7 +101,7 @@ def _check_zip(file: Path) -> None:
 
 
 def _by_name(content: object) -> dict[str, Tensor]:
-    """The tensors of a mapping; those of the weights in it, if it is a checkpoint with more around them."""
+    """The tensors of a mapping or, if it is a checkpoint that holds weights among other things, of those weights."""
     if not isinstance(content, Mapping):
         return {}
     places = (*(content.get(key) for key in _WRAPPERS), content)

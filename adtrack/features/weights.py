@@ -45,7 +45,7 @@ class Trunk:
         for name in sorted(self.tensors):
             tensor = self.tensors[name].contiguous()
             state.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
-            state.update(tensor.view(torch.uint8).numpy() if tensor.ndim else tensor.numpy().tobytes())
+            state.update(tensor.view(torch.uint8).numpy().data if tensor.ndim else tensor.numpy().tobytes())
         return state.hexdigest()
 
     def require(self, shapes: Mapping[str, torch.Size]) -> None:
@@ -132,7 +132,7 @@ def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
 
 def _cut(whole: Trunk, shapes: dict[str, torch.Size]) -> Trunk:
     whole = _unprefixed(whole, shapes)
-    # Batch norm's counters are part of the state but never read in eval mode, and converted files leave them out.
+    # Counters of batch norm are part of the state but are not read in eval mode, and converted files leave them out.
     counters = {name: torch.zeros(shape) for name, shape in shapes.items() if name.endswith(_COUNTER)}
     tensors = {**counters, **whole.tensors}
     replace(whole, tensors=tensors).require(shapes)
@@ -140,7 +140,7 @@ def _cut(whole: Trunk, shapes: dict[str, torch.Size]) -> Trunk:
 
 
 def _unprefixed(whole: Trunk, shapes: dict[str, torch.Size]) -> Trunk:
-    """Without the prefix that wrappers put before all names (``module.``, ``model.``), where only with it they fit.
+    """The trunk without the prefix that wrappers put before all names (``module.``, ``model.``), if it fits only so.
 
     UserError: several networks in the file would fit.
     """
@@ -166,7 +166,7 @@ def _unprefixed(whole: Trunk, shapes: dict[str, torch.Size]) -> Trunk:
 
 
 def _widened(name: str, tensor: Tensor, origin: str) -> Tensor:
-    """The tensor in float32. UserError: it is of a kind that no network computes with, or holds no finite numbers."""
+    """The tensor in float32. UserError: no network computes with its type, or its numbers are not finite."""
     kind = _odd_kind(tensor)
     if kind is None and not tensor.is_floating_point() and not name.endswith(_COUNTER):
         kind = str(tensor.dtype)
@@ -179,7 +179,7 @@ def _widened(name: str, tensor: Tensor, origin: str) -> Tensor:
     if not bool(values.isfinite().all()):
         raise UserError(
             f"weights must be finite numbers, but {name} in {origin} holds NaN or infinity.",
-            "the training went astray, or the file is damaged: take others.",
+            "the training diverged, or the file is damaged: take other weights.",
         )
     return values
 

@@ -18,11 +18,11 @@ from ...cache import cache_folder
 from ...config import DEMO
 from ...errors import UserError
 from ...progress import track
+from ..classes import GOOD
 from . import carpet, hazelnut, zipper
-from .drawing import SIZE, Array, changed, random_stream
+from .drawing import SIZE, Array, Flaw, changed, random_stream
 
-VERSION = "1"  # raise it with every change to a picture: caches and digests of the old ones stay apart
-GOOD = "good"
+VERSION = "1"  # to be raised with every change to a picture, so that caches and digests of old ones stay apart
 PRODUCTS = {"zipper": zipper, "carpet": carpet, "hazelnut": hazelnut}
 CLASSES = tuple(PRODUCTS)
 
@@ -52,7 +52,7 @@ def data_root(root: str) -> Path:
 def make_demo(root: Path, classes: Sequence[str] = CLASSES, counts: Counts = COUNTS) -> Path:
     """Write the demo data set to ``root``, in MVTec layout, and return ``root``. Files of the same names are replaced.
 
-    Same files for the same versions of numpy, scipy and Pillow, whichever classes and counts are asked for.
+    The same versions of numpy, scipy and Pillow write the same files, whichever classes and counts are asked for.
     """
     for name in classes:
         if name not in PRODUCTS:
@@ -68,14 +68,14 @@ def make_demo(root: Path, classes: Sequence[str] = CLASSES, counts: Counts = COU
 def render(class_name: str, path: str, kind: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The picture (SIZE, SIZE, 3) at ``path`` below a class's folder and its mask (SIZE, SIZE), 255 where defective.
 
-    Both depend on class and path alone. Scene and defect have a random stream each, so that the mask can be
-    what the defect (``kind``) changes in the same scene.
+    Both depend on class and path alone. Scene and defect (``kind``) have a random stream each: the mask is where the
+    defect changes the picture of the same scene.
     """
     product, key = PRODUCTS[class_name], f"{class_name}/{path}"
     clean = product.draw(random_stream(key))
     if kind == GOOD:
         return _to_bytes(clean), np.zeros((SIZE, SIZE), np.uint8)
-    flawed = product.draw(random_stream(key), kind, random_stream(f"{key} {kind}"))
+    flawed = product.draw(random_stream(key), Flaw(kind, random_stream(f"{key} {kind}")))
     return _to_bytes(flawed), changed(clean, flawed, product.DEFECTS[kind]).astype(np.uint8) * 255
 
 
@@ -104,7 +104,7 @@ def _to_bytes(picture: Array) -> NDArray[np.uint8]:
 
 
 def _generated_once(folder: Path, classes: Sequence[str], counts: Counts) -> Path:
-    """``folder`` with the data set in it: complete or absent, however many processes ask or die meanwhile."""
+    """``folder`` with the data set in it. However many processes ask or die meanwhile, it is complete or absent."""
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

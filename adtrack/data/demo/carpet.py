@@ -4,6 +4,7 @@ import numpy as np
 
 from .drawing import (
     Array,
+    Flaw,
     coverage,
     diffuse,
     distance_to_path,
@@ -17,20 +18,20 @@ from .drawing import (
     wandering_path,
 )
 
-DEFECTS = {"cut": 2, "hole": 3, "thread": 2}  # the gaps that its mask bridges
+DEFECTS = {"cut": 2, "hole": 3, "thread": 2}  # pixels of the gaps that the mask bridges
 
 PITCH = 10.0  # from one yarn to the next
 THREADS = (rgb(0.62, 0.22, 0.20), rgb(0.95, 0.92, 0.86), rgb(0.12, 0.12, 0.15), rgb(0.75, 0.45, 0.12))
 YARNS = 96  # more yarns than any view shows
 
 
-def draw(scene: np.random.Generator, defect: str | None = None, flaw: np.random.Generator | None = None) -> Array:
-    """A picture of the carpet that ``scene`` describes, with the ``defect`` that ``flaw`` describes, if any."""
+def draw(scene: np.random.Generator, flaw: Flaw | None = None) -> Array:
+    """A picture of the carpet that ``scene`` describes, with the ``flaw``, if there is one."""
     u, v = view(scene, turn=1, shift=12, zoom=0.005)
     light = lamp(scene)
     woven = _weave(u, v, scene, light)
-    if defect is not None:
-        woven = {"cut": _cut, "hole": _hole, "thread": _thread}[defect](woven, u, v, flaw)
+    if flaw is not None:
+        woven = {"cut": _cut, "hole": _hole, "thread": _thread}[flaw.kind](woven, u, v, flaw.stream)
     return photograph(woven, scene)
 
 

@@ -4,6 +4,7 @@ Pictures are float64 arrays (3, SIZE, SIZE), RGB in [0, 1], colours (3, 1, 1); d
 """
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,14 @@ from scipy import ndimage
 SIZE = 256
 Array = NDArray[np.float64]
 Y, X = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2  # pixel coordinates from the picture's centre
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """A defect of a picture: its kind, and the random stream that says what it looks like."""
+
+    kind: str
+    stream: np.random.Generator
 
 
 def random_stream(key: str) -> np.random.Generator:
@@ -38,19 +47,24 @@ def _blur_matrix(length: int, sigma: float) -> Array:
     """Gaussian weights (length, knots) with rows of unit norm; the knots lie σ apart, at least one pixel."""
     knots = np.arange(-3 * sigma, length + 3 * sigma, max(1.0, sigma))
     weights = np.exp(-((np.arange(length)[:, None] - knots) ** 2) / (2 * sigma**2))
-    return weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    unit: Array = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    return unit
 
 
 def smooth_noise(rng: np.random.Generator, down: float, right: float | None = None) -> Array:
     """Gaussian noise of variance 1, (SIZE, SIZE), smooth over ``down`` pixels vertically and ``right`` horizontally."""
     right = down if right is None else right
     if max(down, right) < 6:  # a short filter is faster than a product with many knots
-        noise = ndimage.gaussian_filter(rng.standard_normal((SIZE, SIZE)), (down, right), mode="wrap", truncate=3)
-        return noise / noise.std()
+        noise: Array = ndimage.gaussian_filter(
+            rng.standard_normal((SIZE, SIZE)), (down, right), mode="wrap", truncate=3
+        )
+        scaled: Array = noise / noise.std()
+        return scaled
     rows, columns = _blur_matrix(SIZE, down), _blur_matrix(SIZE, right)
     knots = rng.standard_normal((rows.shape[1], columns.shape[1]))
-    # einsum and not @: one order of summation on every machine, and no BLAS threads beside those that draw
-    return np.einsum("ik,jk->ij", np.einsum("ij,jk->ik", rows, knots), columns)
+    # einsum and not @: it sums in one order on every machine, and starts no BLAS threads beside those that draw.
+    blurred: Array = np.einsum("ik,jk->ij", np.einsum("ij,jk->ik", rows, knots), columns)
+    return blurred
 
 
 def coverage(distance: Array, softness: float = 1.0) -> Array:
@@ -92,7 +106,8 @@ def wandering_path(rng: np.random.Generator, centre: Array, angle: float, length
     turns = angle + np.cumsum(rng.normal(0, bend, 12))
     steps = length / 12 * np.stack([np.cos(turns), np.sin(turns)], 1)
     path = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)])
-    return path - path.mean(0) + centre
+    around: Array = path - path.mean(0) + centre
+    return around
 
 
 def normals(height: Array) -> tuple[Array, Array, Array]:
@@ -105,7 +120,8 @@ def normals(height: Array) -> tuple[Array, Array, Array]:
 def diffuse(normal: tuple[Array, Array, Array], light: Array) -> Array:
     """Lambert's light in [0, 1] on a surface; ``light`` points to the lamp, unit length."""
     x, y, z = normal
-    return np.clip(x * light[0] + y * light[1] + z * light[2], 0, 1)
+    lit: Array = np.clip(x * light[0] + y * light[1] + z * light[2], 0, 1)
+    return lit
 
 
 def highlight(normal: tuple[Array, Array, Array], light: Array, gloss: int) -> Array:
@@ -115,9 +131,10 @@ def highlight(normal: tuple[Array, Array, Array], light: Array, gloss: int) -> A
 
 
 def lamp(rng: np.random.Generator) -> Array:
-    """Direction to a lamp up and to the left that nobody puts in quite the same place twice."""
+    """Direction to a lamp up and to the left, which moves a little from picture to picture: unit length."""
     light = np.array([-0.45, -0.6, 0.9]) + rng.uniform(-0.06, 0.06, 3)
-    return light / np.linalg.norm(light)
+    unit: Array = light / np.linalg.norm(light)
+    return unit
 
 
 def photograph(picture: Array, rng: np.random.Generator, grain: float = 0.012) -> Array:
@@ -126,7 +143,8 @@ def photograph(picture: Array, rng: np.random.Generator, grain: float = 0.012) -
     slope_x, slope_y = rng.uniform(-0.015, 0.015, 2)
     light = rng.uniform(0.99, 1.01) * (1 + slope_x * x + slope_y * y - 0.06 * (x**2 + y**2))
     balance = rng.uniform(0.996, 1.004, (3, 1, 1))
-    return np.clip(picture * light * balance + grain * rng.standard_normal(picture.shape), 0, 1)
+    recorded: Array = np.clip(picture * light * balance + grain * rng.standard_normal(picture.shape), 0, 1)
+    return recorded
 
 
 def changed(clean: Array, flawed: Array, bridge: int, least: float = 0.03) -> NDArray[np.bool_]:
@@ -135,4 +153,5 @@ def changed(clean: Array, flawed: Array, bridge: int, least: float = 0.03) -> ND
     side = np.arange(-bridge, bridge + 1)
     disc = np.hypot(side, side[:, None]) <= bridge
     closed = ndimage.binary_closing(np.pad(differs, bridge), disc)[bridge:-bridge, bridge:-bridge]
-    return ndimage.binary_fill_holes(closed)
+    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(closed)
+    return filled

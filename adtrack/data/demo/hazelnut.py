@@ -6,6 +6,7 @@ from scipy import ndimage
 from .drawing import (
     SIZE,
     Array,
+    Flaw,
     X,
     Y,
     coverage,
@@ -21,11 +22,11 @@ from .drawing import (
     wandering_path,
 )
 
-DEFECTS = {"crack": 2, "hole": 2, "print": 1}  # the gaps that its mask bridges
+DEFECTS = {"crack": 2, "hole": 2, "print": 1}  # pixels of the gaps that the mask bridges
 
 RADIUS = 84.0
 
-# Strokes of the letters a careless stamp leaves, on a grid 2 wide and 4 high.
+# Strokes of the letters that a careless stamp leaves, on a grid 2 wide and 4 high.
 LETTERS = (
     ((0, 4), (0, 0), (2, 0), (2, 2), (0, 2)),
     ((2, 0), (0, 0), (0, 4), (2, 4)),
@@ -36,15 +37,15 @@ LETTERS = (
 )
 
 
-def draw(scene: np.random.Generator, defect: str | None = None, flaw: np.random.Generator | None = None) -> Array:
-    """A picture of the nut that ``scene`` describes, with the ``defect`` that ``flaw`` describes, if any."""
+def draw(scene: np.random.Generator, flaw: Flaw | None = None) -> Array:
+    """A picture of the nut that ``scene`` describes, with the ``flaw``, if there is one."""
     u, v = view(scene, turn=5, shift=4, zoom=0.01)
     light = lamp(scene)
     radius = _outline(u, v, scene)
     edge = np.hypot(u, v) - radius
     shell = _shell(u / radius, v / radius, scene)
-    if defect is not None:
-        shell = {"crack": _crack, "hole": _hole, "print": _print}[defect](shell, u, v, flaw)
+    if flaw is not None:
+        shell = {"crack": _crack, "hole": _hole, "print": _print}[flaw.kind](shell, u, v, flaw.stream)
     picture = _lit(shell, edge, radius, scene, light)
     return photograph(picture, scene, grain=0.009)
 
@@ -55,7 +56,8 @@ def _outline(u: Array, v: Array, scene: np.random.Generator) -> Array:
     tip = np.exp(-((angle / 0.33) ** 2))
     wide, lean = scene.uniform(-0.006, 0.006, 2)
     wobble = 0.008 * np.sin(3 * angle + scene.uniform(0, 6.3))
-    return RADIUS * (1 + 0.075 * tip - wide * np.cos(2 * angle) + lean * np.sin(angle) * 0.5 + wobble)
+    radius: Array = RADIUS * (1 + 0.075 * tip - wide * np.cos(2 * angle) + lean * np.sin(angle) * 0.5 + wobble)
+    return radius
 
 
 def _shell(u: Array, v: Array, scene: np.random.Generator) -> Array:
@@ -107,7 +109,7 @@ def _crack(shell: Array, u: Array, v: Array, flaw: np.random.Generator) -> Array
 
 
 def _hole(shell: Array, u: Array, v: Array, flaw: np.random.Generator) -> Array:
-    """The round hole a weevil leaves: black, with gnawed pale rim."""
+    """The round hole that a weevil leaves: black, with a gnawed pale rim."""
     centre = _place(flaw)
     edge = np.hypot(u - centre[0], v - centre[1]) - flaw.uniform(4.5, 11) + 0.5 * smooth_noise(flaw, 2)
     shell = paint(shell, 0.55 * shell + 0.27, 0.8 * coverage(edge - 2, 2.5))
@@ -115,7 +117,7 @@ def _hole(shell: Array, u: Array, v: Array, flaw: np.random.Generator) -> Array:
 
 
 def _print(shell: Array, u: Array, v: Array, flaw: np.random.Generator) -> Array:
-    """Two or three stamped letters in pale ink that has not taken everywhere."""
+    """Two or three stamped letters in pale ink that has not stuck everywhere."""
     centre, tilt, unit = _place(flaw), flaw.uniform(-0.5, 0.5), flaw.uniform(5, 7)
     across = np.cos(tilt) * (u - centre[0]) + np.sin(tilt) * (v - centre[1])
     down = np.cos(tilt) * (v - centre[1]) - np.sin(tilt) * (u - centre[0])

@@ -4,6 +4,7 @@ import numpy as np
 
 from .drawing import (
     Array,
+    Flaw,
     coverage,
     diffuse,
     distance_to_path,
@@ -18,7 +19,11 @@ from .drawing import (
     wandering_path,
 )
 
-DEFECTS = {"broken_teeth": 5, "fabric_tear": 2, "split_teeth": 11}  # the gaps that its mask bridges
+DEFECTS = {
+    "broken_teeth": 5,
+    "fabric_tear": 2,
+    "split_teeth": 11,
+}  # pixels of the gaps that the mask bridges
 
 PITCH = 15.0  # from one tooth of a row to the next
 HEAD = 7.0  # how far a tooth reaches across the centre line
@@ -27,19 +32,19 @@ TAPE = 97.0  # half the width of the tape
 ROWS = 64  # more teeth than any view shows
 
 
-def draw(scene: np.random.Generator, defect: str | None = None, flaw: np.random.Generator | None = None) -> Array:
-    """A picture of the zipper that ``scene`` describes, with the ``defect`` that ``flaw`` describes, if any."""
+def draw(scene: np.random.Generator, flaw: Flaw | None = None) -> Array:
+    """A picture of the zipper that ``scene`` describes, with the ``flaw``, if there is one."""
     u, v = view(scene, turn=1.5, shift=4, zoom=0.015)
     v = v + scene.uniform(0, PITCH)
     u = u + scene.uniform(0.5, 2) * np.sin(v / scene.uniform(60, 90) + scene.uniform(0, 6.3))
     light = lamp(scene)
     picture = _table(scene)
     lengths = np.full((2, ROWS), HEAD) + scene.normal(0, 0.3, (2, ROWS))
-    if defect == "broken_teeth":
-        lengths = _break(lengths, flaw)
-    gap = _split(v, flaw) if defect == "split_teeth" else np.zeros_like(v)
+    if flaw is not None and flaw.kind == "broken_teeth":
+        lengths = _break(lengths, flaw.stream)
+    gap = _split(v, flaw.stream) if flaw is not None and flaw.kind == "split_teeth" else np.zeros_like(v)
     across = np.abs(u) - gap * np.clip((46 - np.abs(u)) / 22, 0, 1)  # the seam holds the cloth
-    hole = _tear(u, v, flaw) if defect == "fabric_tear" else None
+    hole = _tear(u, v, flaw.stream) if flaw is not None and flaw.kind == "fabric_tear" else None
     picture = _tape(picture, across, v, scene, light, hole)
     picture = _teeth(picture, u, v, gap, lengths, scene, light)
     return photograph(picture, scene)
@@ -103,7 +108,7 @@ def _teeth(
 
 
 def _break(lengths: Array, flaw: np.random.Generator) -> Array:
-    """One to three neighbouring teeth of a row lose their heads, or nearly all they have."""
+    """One to four neighbouring teeth of a row lose their heads, or nearly all of their length."""
     row, first, count = flaw.integers(2), ROWS // 2 + flaw.integers(-6, 5), flaw.integers(1, 5)
     broken = lengths.copy()
     broken[row, first : first + count] = -flaw.uniform(5, 18, count)

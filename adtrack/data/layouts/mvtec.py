@@ -1,7 +1,4 @@
-"""MVTec AD's layout of a class: which files are good images, defects and masks, and which count as none of these.
-
-Only names are read here.
-"""
+"""MVTec AD's layout: which files of a class are good images, defects and masks, and which count as none of these."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +11,7 @@ from ..files import SUFFIXES, entries, files_below, images_below, is_beside, is_
 from .interface import Layout, by_path
 from .truth import find_masks, truth_folders
 
-# Folders called so hold good parts, as far as anybody can tell: taken for defects, they would turn the numbers round.
+# Folders of these names hold good parts, as far as one can tell. Counted as defects they would spoil every number.
 _LIKE_GOOD = {
     *("good", "goods", "ok", "okay", "normal", "nominal", "pass", "passed", "healthy", "intact", "clean", "nodefect"),
     *("nodefects", "nondefective", "defectfree", "anomalyfree", "io", "gut", "良品", "正常", "合格"),
@@ -47,7 +44,8 @@ class Mvtec(Layout):
 
         def record(image: Path, kind: str = GOOD) -> ImageRecord:
             mask = files.masks.get(image)
-            return ImageRecord(_relative(image, root), int(kind != GOOD), kind, mask and _relative(mask, root))
+            mask_path = None if mask is None else _relative(mask, root)
+            return ImageRecord(_relative(image, root), int(kind != GOOD), kind, mask_path)
 
         test = [record(image) for image in files.good]
         test += [record(image, kind) for kind, images in files.defects.items() for image in images]
@@ -68,8 +66,8 @@ def _relative(path: Path, root: Path) -> str:
 class Listing:
     """The files of a class: good images for training and for test, the images of each defect, and their masks.
 
-    A mask is a file, or a folder of files whose union it is. ``remarks`` are sentences on what counts or does not count
-    although somebody might think otherwise.
+    A mask is a file, or a folder of files whose union is the mask. ``remarks`` are sentences on what counts or does not
+    count although a reader of the numbers might think otherwise.
     """
 
     train: tuple[Path, ...]
@@ -88,8 +86,8 @@ def list_class(folder: Path) -> Listing:
     """The files of the class in ``folder``.
 
     Images in folders below train/good, test/good and test/<defect> count as if they lay in those; their masks lie in
-    the same folders below ground_truth/<defect>. UserError: no image in train/good, a folder of test that is called as
-    if its images were good, a mask that is missing where others are given, or that two images would share.
+    the same folders below ground_truth/<defect>. UserError: train/good has no image, a folder of test is called as if
+    its images were good, a mask is missing although others are given, or two images would share one.
     """
     train, good = (tuple(images_below(folder / split / GOOD)) for split in ("train", "test"))
     if not train:
@@ -115,7 +113,7 @@ def list_class(folder: Path) -> Listing:
 
 
 def _named(folder: Path, files: Iterable[Path]) -> str:
-    """Some of the files or folders of a class as the user knows them: by their paths from the data root."""
+    """Some of the files or folders of a class, by their paths from the data root."""
     return listed([file.relative_to(folder.parent).as_posix() for file in files])
 
 
@@ -131,7 +129,7 @@ def _refuse_good_ones(folder: Path, defects: Mapping[str, Sequence[Path]]) -> No
 
 
 def _like_good(folder: Path, image: Path) -> Iterator[Path]:
-    """The folders between ``test`` and the image whose name says that what they hold is good."""
+    """The folders between ``test`` and the image whose names say that they hold good parts."""
     test = folder / "test"
     for place in image.parents[: len(image.relative_to(test).parts) - 1]:
         if "".join(filter(str.isalnum, place.name.casefold())) in _LIKE_GOOD:
@@ -165,8 +163,10 @@ def _written_otherwise(folder: Path, places: Mapping[str, Path]) -> Iterator[str
 
 
 def _left_out(folder: Path, taken: set[Path]) -> Iterator[str]:
-    """What lies in the class's folders, looks like an image or a mask, and is none of its images and masks."""
-    masks, images, others = [], [], []
+    """Sentences on files in the class's folders that look like images or masks but count as neither."""
+    masks: list[Path] = []
+    images: list[Path] = []
+    others: list[Path] = []
     for file in (file for entry in entries(folder) if entry.is_dir() for file in files_below(entry)):
         if file not in taken and not is_beside(file):
             in_truth = file.is_relative_to(folder / "ground_truth")

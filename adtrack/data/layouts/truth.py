@@ -1,4 +1,4 @@
-"""Which mask belongs to which image: by their names below test/<defect> and ground_truth/<defect>."""
+"""Finds the mask of each image by their names below test/<defect> and ground_truth/<defect>."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from ..files import entries, images_below
 
 @dataclass(frozen=True)
 class Truth:
-    """The mask of every image that has one, a file or a folder of files, and the files in which a mask was found.
+    """The mask of every image that has one, a file or a folder of files; ``used`` are the files of these masks.
 
-    ``given`` says whether there is any mask file for these images, if only one that belongs to none of them.
+    ``given`` says whether the folder of masks holds any file, even if it belongs to none of the images.
     """
 
     masks: Mapping[Path, Path]
@@ -21,9 +21,9 @@ class Truth:
 
 
 def truth_folders(truth: Path, kinds: Sequence[str]) -> dict[str, Path]:
-    """The folder in ``truth`` of each kind of defect that has one: of its name, or of one that only case sets apart.
+    """The folder in ``truth`` of each kind of defect that has one; its name may differ from the kind's in case.
 
-    Some systems don't tell ``Spot`` from ``spot``; the same files shall be read there and here.
+    Some file systems do not distinguish ``Spot`` from ``spot``; the same files shall be read on all of them.
     """
     folders = {entry.name: entry for entry in entries(truth) if entry.is_dir()}
     found = {kind: folders[kind] for kind in kinds if kind in folders}
