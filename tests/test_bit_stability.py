@@ -10,9 +10,15 @@ import pytest
 import torch
 
 from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
-from adtrack.detectors import closeness, coreset, distance, distinct, encoding, principal, scoring, search
+from adtrack.detectors import scoring
+from adtrack.detectors.bank import MemoryBank
+from adtrack.detectors.building import _points
+from adtrack.detectors.coreset import greedy_order
+from adtrack.detectors.exact.codes import fast_bytes
+from adtrack.detectors.exact.plan import SearchPlan
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec, _points
+from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.building import Built
 from adtrack.evaluation.building import build as build_detector
 from adtrack.evaluation.workbench import Workbench
@@ -29,16 +35,21 @@ SPECS: dict[str, DetectorSpec] = {
     "padim": PadimSpec(LAYERS, dimensions=40),
 }
 # Other sizes of all pieces that work is cut into, and the encoding that this processor would not choose.
-PIECES = {
-    scoring: {"_PIECE_BYTES": 2**21},
-    coreset: {"_ROUND_LEAST": 50, "_ROWS": 100, "_CENTRES": 32, "_ACTIVE": 40},
-    closeness: {"_TILE": {"cpu": (64, 128)}, "CROWD": 40, "_PAIRS": 1000},
-    distinct: {"_CHUNK": 500},
-    encoding: {"_CHUNK": 100},
-    principal: {"_SAMPLE": 100, "_BYTES": np.inf, "fast_bytes": lambda: not encoding.fast_bytes()},
-    distance: {"_NUMBERS": 10_000},
-    search: {"PRODUCTS": 1000, "_SMALL": 0, "_QUERIES": 100},
-}
+PIECES = SearchPlan(
+    encoding="principal" if fast_bytes() else "codes",
+    encoded_at_once=100,
+    sample=100,
+    tile=(64, 128),
+    crowd=40,
+    pairs=1000,
+    queries=100,
+    products=1000,
+    numbers=10_000,
+    round_share=5,
+    rows=100,
+    centres=32,
+    active=40,
+)
 Values = dict[str, np.ndarray]
 
 
@@ -109,17 +120,27 @@ def test_threads_do_not_show_in_projected_patches() -> None:
     found = []
     for count in (1, 2, 3):
         with threads(count):
-            found.append(_points(features, SPECS["patchcore"]))
+            found.append(_points(TrainingSet(features, LAYERS), SPECS["patchcore"]))
     assert found[0].equal(found[1]) and found[0].equal(found[2])
 
 
 @pytest.mark.parametrize("method", sorted(SPECS))
 def test_pieces_do_not_show(method: str, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = values(build(SPECS[method], "whole")[1])
-    for room, constants in PIECES.items():
-        for name, value in constants.items():
-            monkeypatch.setattr(room, name, value)
+    monkeypatch.setattr(scoring, "_PIECE_BYTES", 2**21)
     assert not differing(whole, values(build(SPECS[method], "pieces")[1]))
+
+
+def test_pieces_do_not_show_in_order_and_neighbours(build: Build) -> None:
+    """Of the patches of a network."""
+    bench, built = build(SPECS["patchcore"], "whole")
+    points = _points(TrainingSet(bench.features("train_clean"), LAYERS), SPECS["patchcore"])
+    orders = [greedy_order(points, 200, projection=None, plan=plan) for plan in (SearchPlan(), PIECES)]
+    assert orders[0].equal(orders[1])
+    bank = built.scorer.detector.bank
+    for k in (1, 9):
+        found = [MemoryBank(bank.patches, plan).nearest(bank.patches.flip(1), k) for plan in (SearchPlan(), PIECES)]
+        assert found[0][0].equal(found[1][0]) and found[0][1].equal(found[1][1])
 
 
 @pytest.mark.parametrize("method", sorted(SPECS))

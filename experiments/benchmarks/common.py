@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
-from adtrack.detectors.encoding import fast_bytes
+from adtrack.detectors.exact.codes import fast_bytes
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench

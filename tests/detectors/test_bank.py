@@ -1,28 +1,25 @@
 """The memory bank: exact nearest neighbours against brute force, the same bits however it is worked through, files."""
 
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
-from adtrack.detectors import bank as bank_module
-from adtrack.detectors import closeness, distance, encoding, search
 from adtrack.detectors.bank import MemoryBank
-from adtrack.detectors.distance import pair_distances
-from adtrack.detectors.encoding import Codes
-from adtrack.detectors.principal import Principal
+from adtrack.detectors.exact.plan import SearchPlan
 from adtrack.errors import UserError
 
+from .exact.plans import count_pairs
 
-@pytest.fixture(autouse=True, params=[Codes, Principal, None], ids=["by codes", "by coordinates", "by floats"])
-def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However large the bank is, and whatever this machine would choose by itself."""
-    monkeypatch.setattr(search, "_SMALL", 0 if request.param else 10**9)
-    if request.param:
-        monkeypatch.setattr(closeness, "encoding_of", request.param.of)
+
+@pytest.fixture(params=["codes", "principal"])
+def plan(request: pytest.FixtureRequest) -> SearchPlan:
+    """Each encoding, whatever this machine would choose by itself."""
+    return SearchPlan(encoding=request.param)
 
 
 def brute_force(patches: Tensor, queries: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,19 +60,17 @@ CASES = {
 
 @pytest.mark.parametrize("k", [1, 9])
 @pytest.mark.parametrize("name", CASES)
-def test_nearest_is_brute_force(name: str, k: int) -> None:
+def test_nearest_is_brute_force(name: str, k: int, plan: SearchPlan) -> None:
     patches, queries = CASES[name]
-    distances, rows = MemoryBank(patches).nearest(queries, k)
+    distances, rows = MemoryBank(patches, plan).nearest(queries, k)
     expected, where = brute_force(patches, queries, k)
     assert distances.dtype == torch.float32 and rows.dtype == torch.int64
     np.testing.assert_array_equal(rows.numpy(), where)
     np.testing.assert_allclose(distances.numpy(), expected, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("listed", [0, 2048])
 @pytest.mark.parametrize("name", ["like features", "duplicated rows", "lattice", "constant"])
-def test_the_bank_knows_what_lies_around_its_rows(name: str, listed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bank_module, "_LISTED", listed)
+def test_the_bank_knows_what_lies_around_its_rows(name: str) -> None:
     bank = MemoryBank(CASES[name][0])
     for k, rows in ((9, [3, 0, len(bank) - 1, 3]), (2, [5]), (9, [1])):
         expected = brute_force(bank.patches, bank.patches[rows], k)[1]
@@ -83,18 +78,18 @@ def test_the_bank_knows_what_lies_around_its_rows(name: str, listed: int, monkey
 
 
 @pytest.mark.parametrize("dimensions", [3, 300])
-def test_a_bank_of_one_row(dimensions: int) -> None:
+def test_a_bank_of_one_row(dimensions: int, plan: SearchPlan) -> None:
     patches, queries = normal(1, dimensions), normal(30, dimensions, seed=1)
-    distances, rows = MemoryBank(patches).nearest(queries)
+    distances, rows = MemoryBank(patches, plan).nearest(queries)
     assert not rows.any()
     np.testing.assert_allclose(distances.numpy(), brute_force(patches, queries, 1)[0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e3])
 @pytest.mark.parametrize("dimensions", [8, 300])
-def test_a_patch_of_the_bank_is_at_distance_zero(dimensions: int, offset: float) -> None:
+def test_a_patch_of_the_bank_is_at_distance_zero(dimensions: int, offset: float, plan: SearchPlan) -> None:
     patches = normal(200, dimensions) + offset
-    distances, rows = MemoryBank(patches).nearest(patches)
+    distances, rows = MemoryBank(patches, plan).nearest(patches)
     assert (distances == 0).all() and rows.squeeze(1).tolist() == list(range(200))
 
 
@@ -103,18 +98,6 @@ def test_twins_are_found_in_the_order_of_their_rows() -> None:
     distances, rows = MemoryBank(patches).nearest(patches[100:], 3)
     assert (distances == 0).all()
     assert rows.tolist() == [[row, row + 50, row + 100] for row in range(50)]
-
-
-def count_pairs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Of how many pairs distances are computed, call by call, from now on."""
-    counts = []
-
-    def counted(left: Tensor, rows: Tensor, *others: Tensor | torch.dtype) -> Tensor:
-        counts.append(len(rows))
-        return pair_distances(left, rows, *others)
-
-    monkeypatch.setattr(bank_module, "pair_distances", counted)
-    return counts
 
 
 def still(rows: int, dimensions: int, places: int, noise: float) -> Tensor:
@@ -128,13 +111,13 @@ def still(rows: int, dimensions: int, places: int, noise: float) -> Tensor:
 @pytest.mark.parametrize("noise", [0.0, 2.0**-23, 2.0**-12])
 @pytest.mark.parametrize("queries", ["own", "others"])
 def test_a_camera_that_stands_still_is_no_more_work(
-    queries: str, noise: float, places: int, k: int, monkeypatch: pytest.MonkeyPatch
+    queries: str, noise: float, places: int, k: int, plan: SearchPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Equal rows are one row to the search; of those that rounding hardly tells apart, few are compared one by one."""
     patches, asked = still(6000, 48, places, noise), features(30, 48, seed=5)
     if queries == "own":
         asked = still(30, 48, places, noise)
-    bank, pairs = MemoryBank(patches), count_pairs(monkeypatch)
+    bank, pairs = MemoryBank(patches, plan), count_pairs(monkeypatch)
     distances, rows = bank.nearest(asked, k)
     expected, where = brute_force(patches, asked, k)
     np.testing.assert_array_equal(rows.numpy(), where)
@@ -155,35 +138,27 @@ def test_no_queries_give_no_answers() -> None:
 
 @pytest.mark.parametrize("k", [1, 9])
 @pytest.mark.parametrize("dimensions", [8, 320])
-def test_chunks_do_not_show(dimensions: int, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_do_not_show(dimensions: int, k: int, plan: SearchPlan) -> None:
     patches, queries = features(700, dimensions), features(300, dimensions, seed=3)
-    bank = MemoryBank(patches)
+    bank = MemoryBank(patches, plan)
     whole = bank.nearest(queries, k)
     one_by_one = [bank.nearest(query[None], k) for query in queries[:20]]
     assert all(torch.cat([found[part] for found in one_by_one]).equal(whole[part][:20]) for part in (0, 1))
-    for some, tile, dense, differences in ((7, (3, 64), 1, 2**18), (120, (50, 256), 50_000, 3333)):
-        monkeypatch.setattr(search, "_QUERIES", some)
-        monkeypatch.setattr(closeness, "_TILE", {"cpu": tile})
-        monkeypatch.setattr(search, "PRODUCTS", dense)
-        monkeypatch.setattr(distance, "_NUMBERS", differences)
-        again = bank.nearest(queries, k)
+    for some, tile, products, numbers in ((7, (3, 64), 1, 2**18), (120, (50, 256), 50_000, 3333)):
+        other = replace(plan, queries=some, tile=tile, products=products, numbers=numbers)
+        again = MemoryBank(patches, other).nearest(queries, k)
         assert again[0].equal(whole[0]) and again[1].equal(whole[1])
-    monkeypatch.setattr(distance, "_NUMBERS", 1)  # pair by pair
-    assert all(part.equal(known[:5]) for part, known in zip(bank.nearest(queries[:5], k), whole, strict=True))
+    pair_by_pair = MemoryBank(patches, replace(plan, numbers=1)).nearest(queries[:5], k)
+    assert all(part.equal(known[:5]) for part, known in zip(pair_by_pair, whole, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("room", "constant"), [(encoding, "_CHUNK"), (closeness, "BLOCK"), (closeness, "CROWD")], ids=str
-)
+@pytest.mark.parametrize("constant", ["encoded_at_once", "block", "crowd", "pairs", "sample"])
 @pytest.mark.parametrize("value", [4, 32, 1024])
 @pytest.mark.parametrize("k", [1, 5])
-def test_how_rows_are_ruled_out_does_not_show(
-    room: ModuleType, constant: str, value: int, k: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_how_rows_are_ruled_out_does_not_show(constant: str, value: int, k: int, plan: SearchPlan) -> None:
     patches, queries = features(600, 640), features(200, 640, seed=3)
     usual = MemoryBank(patches).nearest(queries, k)
-    monkeypatch.setattr(room, constant, value)
-    other = MemoryBank(patches).nearest(queries, k)
+    other = MemoryBank(patches, replace(plan, **{constant: value})).nearest(queries, k)
     assert other[0].equal(usual[0]) and other[1].equal(usual[1])
 
 
@@ -223,7 +198,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
     if damage == "missing":
         file.unlink()
     elif damage == "other":
-        bank_module.save_file({"weights": torch.ones(3)}, file)
+        save_file({"weights": torch.ones(3)}, file)
     else:
         whole = file.read_bytes()
         file.write_bytes({"cut": whole[:-5], "garbage": b"\x80\x04K\x01." * 40, "empty": b""}[damage])
@@ -243,7 +218,7 @@ def test_patches_and_queries_must_be_finite(value: float, tmp_path: Path) -> Non
     wrong[2, 1] = value
     with pytest.raises(UserError, match="bank patches must be finite"):
         MemoryBank(wrong)
-    bank_module.save_file({"patches": wrong}, tmp_path / "bank.safetensors")
+    save_file({"patches": wrong}, tmp_path / "bank.safetensors")
     with pytest.raises(UserError, match="bank patches must be finite"):
         MemoryBank.load(tmp_path)
     with pytest.raises(UserError, match="queries must be finite"):

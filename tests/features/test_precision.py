@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from adtrack.detectors import coreset, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order
+from adtrack.detectors.exact import rounds, search
 from adtrack.features.precision import OPERATIONS, full_precision
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,8 +52,8 @@ def test_searches_and_orders_work_in_full_precision(monkeypatch: pytest.MonkeyPa
 
         return spy
 
-    monkeypatch.setattr(search.Search, "_by_products", spying(search.Search._by_products))
-    monkeypatch.setattr(coreset._GreedySearch, "round", spying(coreset._GreedySearch.round))
+    monkeypatch.setattr(search.Search, "nearest", spying(search.Search.nearest))
+    monkeypatch.setattr(rounds.Rounds, "next", spying(rounds.Rounds.next))
     vectors = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
     MemoryBank(vectors).nearest(vectors[:3])
     greedy_order(vectors, 20)

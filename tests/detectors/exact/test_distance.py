@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from adtrack.detectors import distance
-from adtrack.detectors.distance import check_vectors, mutual_distances, pair_distances
+from adtrack.detectors.exact import reference
+from adtrack.detectors.exact.distance import check_vectors, mutual_distances, pair_distances
 from adtrack.errors import UserError
 
 
@@ -29,12 +29,12 @@ def test_distances_are_euclidean(dimensions: int) -> None:
     assert single.dtype == torch.float32 and torch.allclose(single.double(), expected, rtol=1e-5, atol=0)
 
 
-def test_bits_are_the_pairs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bits_are_the_pairs_own() -> None:
     left, right = normal(50, 100), normal(60, 100, seed=1)
     rows, others = some_pairs(50, 60, 400)
     found = pair_distances(left, rows, right, others)
-    monkeypatch.setattr(distance, "_NUMBERS", 300)
-    assert found.equal(pair_distances(left, rows, right, others))
+    assert found.equal(pair_distances(left, rows, right, others, numbers=300))
+    assert found.equal(reference.distances(left, right)[rows, others])
     assert found.equal(pair_distances(right, others, left, rows))  # from the other end
     every = mutual_distances(torch.cat([left, right]))
     assert found.equal(every[rows, 50 + others]) and every.equal(every.T) and not every.diagonal().any()

@@ -5,8 +5,7 @@ and the sums of those are exact in whatever order they are added: what is farthe
 doubt, and the fast ways must agree to the last bit.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,52 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adtrack.detectors import closeness, coreset, distance, distinct, encoding, principal, search
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
+from adtrack.detectors.exact.plan import SearchPlan
 
-# Rounds, tiles and chunks of a few rows: small inputs then go through all that large ones go through.
-SMALL = {
-    coreset: {
-        "_ROUND_MOST": 8,
-        "_ROUND_LEAST": 5,
-        "_SAMPLE": 20,
-        "_ROWS": 16,
-        "_CENTRES": 12,
-        "_ACTIVE": 9,
-        "_STEPS": 4,
-    },
-    closeness: {"BLOCK": 3, "_TILE": {"cpu": (16, 24)}, "CROWD": 5, "_PAIRS": 40},
-    encoding: {"_CHUNK": 7},
-    principal: {"_SAMPLE": 20, "_ASKED": 5},
-    distance: {"_NUMBERS": 32},
-    distinct: {"_CHUNK": 50},
-    search: {"PRODUCTS": 64, "_SMALL": 400, "_QUERIES": 9},
-}
-USUAL = {search: {"_SMALL": 2000}}  # some of the banks that are drawn are searched by encoded rows
-ENCODINGS = {
-    "codes": {principal: {"fast_bytes": lambda: True, "_BYTES": np.inf}},
-    "principal": {principal: {"fast_bytes": lambda: False}},
-}
-WAYS = {
-    "codes, small": (ENCODINGS["codes"], SMALL),
-    "principal, small": (ENCODINGS["principal"], SMALL),
-    "principal": (ENCODINGS["principal"], USUAL),
-}
-
+from .plans import PLANS
 
 Kind = Callable[[np.random.Generator, int, int], np.ndarray]
-
-
-@contextmanager
-def going(way: str) -> Iterator[None]:
-    """Whatever this machine would choose by itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        for rooms in WAYS[way]:
-            for room, constants in rooms.items():
-                for name, value in constants.items():
-                    patch.setattr(room, name, value)
-        yield
 
 
 def _random(draws: np.random.Generator, rows: int, dimensions: int) -> np.ndarray:
@@ -171,8 +131,8 @@ def plain_nearest(patches: Tensor, queries: Tensor, k: int) -> tuple[np.ndarray,
     return np.sqrt(np.take_along_axis(squares, nearest, axis=1)).astype(np.float32), nearest
 
 
-def check_nearest(patches: Tensor, queries: Tensor, k: int) -> None:
-    distances, rows = MemoryBank(patches).nearest(queries, k)
+def check_nearest(patches: Tensor, queries: Tensor, k: int, plan: SearchPlan) -> None:
+    distances, rows = MemoryBank(patches, plan).nearest(queries, k)
     expected, where = plain_nearest(patches, queries, k)
     np.testing.assert_array_equal(rows.numpy(), where)
     np.testing.assert_array_equal(distances.numpy(), expected)
@@ -180,60 +140,56 @@ def check_nearest(patches: Tensor, queries: Tensor, k: int) -> None:
 
 SEEDS = st.integers(0, 2**64 - 1)
 every_kind = pytest.mark.parametrize("kind", KINDS)
-every_way = pytest.mark.parametrize("way", WAYS)
+every_plan = pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 few_examples = settings(max_examples=12)  # of every kind
 
 
 @every_kind
-@every_way
+@every_plan
 @few_examples
 @given(seed=SEEDS)
-def test_the_greedy_order_is_that_of_the_plain_loop(kind: Kind, way: str, seed: int) -> None:
+def test_the_greedy_order_is_that_of_the_plain_loop(kind: Kind, plan: SearchPlan, seed: int) -> None:
     points, draws = drawn(kind, seed)
     count, start = draws.choice([len(points), draws.integers(1, len(points) + 1)]), int(draws.integers(len(points)))
-    with going(way):
-        order = greedy_order(points, count, start=start, projection=None)
+    order = greedy_order(points, count, start=start, projection=None, plan=plan)
     assert order.tolist() == plain_greedy(points, count, start)
 
 
 @every_kind
-@every_way
+@every_plan
 @few_examples
 @given(seed=SEEDS)
-def test_a_part_of_an_order_is_its_beginning_and_can_be_continued(kind: Kind, way: str, seed: int) -> None:
+def test_a_part_of_an_order_is_its_beginning_and_can_be_continued(kind: Kind, plan: SearchPlan, seed: int) -> None:
     points, draws = drawn(kind, seed, most_rows=80)
     whole, first = draws.integers(1, len(points) + 1), int(draws.integers(10))
     part = draws.integers(1, whole + 1)
-    with going(way):
-        order = greedy_order(points, whole, seed=first, projection=None)
-        beginning = greedy_order(points, part, seed=first, projection=None)
-        assert beginning.equal(order[:part])
-        assert greedy_order(points, whole, seed=first, projection=None, prefix=beginning).equal(order)
+    order = greedy_order(points, whole, seed=first, projection=None, plan=plan)
+    beginning = greedy_order(points, part, seed=first, projection=None, plan=plan)
+    assert beginning.equal(order[:part])
+    assert greedy_order(points, whole, seed=first, projection=None, prefix=beginning, plan=plan).equal(order)
 
 
 @pytest.mark.parametrize("kind", [_random, _clustered])  # projected rows are no multiples any more: these never tie
-@every_way
+@every_plan
 @few_examples
 @given(seed=SEEDS)
-def test_projected_points_are_ordered_by_their_projected_distances(kind: Kind, way: str, seed: int) -> None:
+def test_projected_points_are_ordered_by_their_projected_distances(kind: Kind, plan: SearchPlan, seed: int) -> None:
     points, draws = drawn(kind, seed)
     projection, first, count = int(draws.integers(1, 65)), int(draws.integers(10)), 1 + len(points) // 2
     matrix = projection_matrix(points.shape[1], projection, first)
-    with going(way):
-        order = greedy_order(points, count, seed=first, projection=projection)
+    order = greedy_order(points, count, seed=first, projection=projection, plan=plan)
     assert order.tolist() == plain_greedy(points if matrix is None else points @ matrix, count, int(order[0]))
 
 
 @every_kind
-@every_way
+@every_plan
 @few_examples
 @given(seed=SEEDS)
-def test_the_nearest_are_those_of_brute_force(kind: Kind, way: str, seed: int) -> None:
+def test_the_nearest_are_those_of_brute_force(kind: Kind, plan: SearchPlan, seed: int) -> None:
     points, draws = drawn(kind, seed)
     patches = points[draws.permutation(len(points))[: draws.integers(1, len(points) + 1)]]
     queries = points[draws.permutation(len(points))[: draws.integers(1, len(points) + 1)]]  # some are in the bank
-    with going(way):
-        check_nearest(patches, queries, draws.choice([1, draws.integers(1, len(patches) + 1)]))
+    check_nearest(patches, queries, draws.choice([1, draws.integers(1, len(patches) + 1)]), plan)
 
 
 @st.composite
@@ -244,11 +200,10 @@ def tiny_grids(draw: st.DrawFn) -> Tensor:
     return torch.tensor(draw(st.lists(row, min_size=1, max_size=12)), dtype=torch.float32)
 
 
-@every_way
+@every_plan
 @given(data=st.data(), points=tiny_grids())
-def test_tiny_inputs(way: str, data: st.DataObject, points: Tensor) -> None:
+def test_tiny_inputs(plan: SearchPlan, data: st.DataObject, points: Tensor) -> None:
     start, k = data.draw(st.integers(0, len(points) - 1)), data.draw(st.integers(1, len(points)))
-    with going(way):
-        order = greedy_order(points, len(points), start=start, projection=None)
-        check_nearest(points, points, k)
+    order = greedy_order(points, len(points), start=start, projection=None, plan=plan)
+    check_nearest(points, points, k, plan)
     assert order.tolist() == plain_greedy(points, len(points), start)

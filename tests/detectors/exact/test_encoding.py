@@ -5,9 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from adtrack.detectors import encoding
-from adtrack.detectors.encoding import Codes, Encoding, Floats, padded
-from adtrack.detectors.principal import Principal
+from adtrack.detectors.exact import codes as codes_module
+from adtrack.detectors.exact.codes import Codes
+from adtrack.detectors.exact.encoding import Encoding
+from adtrack.detectors.exact.floats import Floats
+from adtrack.detectors.exact.plan import USUAL
+from adtrack.detectors.exact.principal import Principal
 
 
 def normal(rows: int, dimensions: int, seed: int = 0) -> Tensor:
@@ -27,7 +30,11 @@ SETS = {
     "numbers without squares": (normal(300, 16) * 1e-21, normal(50, 16, seed=1) * 1e-21),
     "numbers of few digits": (normal(300, 16) * 1e-43, normal(50, 16, seed=1) * 1e-43),
 }
-KINDS = {"codes": Codes.of, "floats": lambda vectors: Floats(vectors.mean(dim=0)), "principal": Principal.of}
+KINDS = {
+    "codes": Codes.of,
+    "floats": lambda vectors: Floats(vectors.mean(dim=0)),
+    "principal": lambda vectors: Principal.of(vectors, USUAL),
+}
 
 
 def true_distances(left: Tensor, right: Tensor) -> np.ndarray:
@@ -83,7 +90,7 @@ def test_most_vectors_beyond_the_distance_are_ruled_out(kind: str) -> None:
 
 @pytest.mark.parametrize("dimensions", [1, 64, 1040, 1041, 3000])
 def test_products_of_codes_are_exact_in_float32_too(dimensions: int) -> None:
-    top = encoding._largest_code(dimensions)
+    top = codes_module.largest_code(dimensions)
     assert 1 <= top <= 127 and top * top * dimensions <= 2**24
     assert top == 127 or (top + 1) ** 2 * dimensions > 2**24
 
@@ -98,18 +105,18 @@ def test_what_codes_move_a_vector_by_is_no_more_than_they_say() -> None:
 
 
 def test_the_rotation_keeps_lengths_and_is_always_the_same() -> None:
-    rotation = encoding._rotation(48)
+    rotation = codes_module.rotation(48)
     assert (rotation.double().T @ rotation.double() - torch.eye(48)).abs().max() < 1e-6
-    encoding._rotation.cache_clear()
-    assert encoding._rotation(48).equal(rotation)
+    codes_module.rotation.cache_clear()
+    assert codes_module.rotation(48).equal(rotation)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_is_beyond_every_limit(kind: str) -> None:
     right, left = SETS["normal"]
     coder = KINDS[kind](right)
-    x, c = coder.encode(left), padded(coder.encode(right[:5]), 64)
+    x, c = coder.encode(left), coder.encode(right[:5]).padded(64)
     anywhere = torch.full((len(left),), 1e30, dtype=torch.float64)
     limit = coder.limits(x, c.uncertain.max().double(), anywhere)
-    assert len(c) == 64 and padded(c, 64) is c
+    assert len(c) == 64 and c.padded(64) is c
     assert bool(((c.halves[5:].double()[None] - 0) > limit.double()[:, None].clamp(max=2.0**29)).all())

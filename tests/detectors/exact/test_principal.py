@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from adtrack.detectors import principal
-from adtrack.detectors.encoding import Codes
-from adtrack.detectors.principal import Principal, encoding_of
+from adtrack.detectors.exact import principal
+from adtrack.detectors.exact.codes import Codes
+from adtrack.detectors.exact.plan import USUAL, SearchPlan
+from adtrack.detectors.exact.principal import Principal, encoding_of
 
 
 def normal(rows: int, dimensions: int, seed: int = 0) -> Tensor:
@@ -22,9 +23,13 @@ def like_features(rows: int, dimensions: int, strong: int = 20, seed: int = 0) -
     return normal(rows, strong, seed) @ normal(strong, dimensions, seed=9) + 0.1 * normal(rows, dimensions, seed + 1)
 
 
+def coordinates(vectors: Tensor) -> Principal:
+    return Principal.of(vectors, USUAL)
+
+
 def test_coordinates_are_those_of_a_singular_value_decomposition() -> None:
     vectors = like_features(600, 60)
-    found = Principal.of(vectors)
+    found = coordinates(vectors)
     kept = found.dimensions - 1
     centred = vectors.double().numpy() - vectors.double().numpy().mean(axis=0)
     _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
@@ -35,26 +40,26 @@ def test_coordinates_are_those_of_a_singular_value_decomposition() -> None:
     np.testing.assert_allclose(matrix[:, kept], rest, atol=1e-4)
     left_over = np.append(np.square(sizes[::-1]).cumsum()[::-1], 0) / len(vectors)  # with none kept, with one, …
     nearest = np.sort(np.linalg.norm(centred[:, None] - centred[None], axis=2), axis=1)[:, 1]
-    assert left_over[kept] <= principal._LEFT_OVER * np.quantile(nearest, 0.6) ** 2
-    assert left_over[kept - 1] > principal._LEFT_OVER * np.quantile(nearest, 0.4) ** 2
+    assert left_over[kept] <= principal.LEFT_OVER * np.quantile(nearest, 0.6) ** 2
+    assert left_over[kept - 1] > principal.LEFT_OVER * np.quantile(nearest, 0.4) ** 2
 
 
 def test_what_varies_along_few_directions_takes_few_numbers() -> None:
-    assert Principal.of(like_features(2000, 300)).dimensions in range(15, 40)
-    assert Principal.of(normal(2000, 30)).dimensions > 20
-    assert Principal.of(normal(50, 7).repeat(3, 1)).dimensions == 8  # of twins, nothing may be left over
-    assert Principal.of(torch.full((40, 5), 0.1)).dimensions == Principal.of(normal(1, 5)).dimensions == 2
-    assert Principal.of(normal(30, 1)).dimensions == 2
+    assert coordinates(like_features(2000, 300)).dimensions in range(15, 40)
+    assert coordinates(normal(2000, 30)).dimensions > 20
+    assert coordinates(normal(50, 7).repeat(3, 1)).dimensions == 8  # of twins, nothing may be left over
+    assert coordinates(torch.full((40, 5), 0.1)).dimensions == coordinates(normal(1, 5)).dimensions == 2
+    assert coordinates(normal(30, 1)).dimensions == 2
 
 
 def test_outliers_do_not_hide_how_close_the_others_are() -> None:
     crowd = 0.03 * normal(3000, 16)
-    assert Principal.of(torch.cat([crowd, 50 * normal(100, 16, seed=1)])).dimensions == 17
+    assert coordinates(torch.cat([crowd, 50 * normal(100, 16, seed=1)])).dimensions == 17
 
 
 def test_encoded_vectors_are_no_farther_apart_than_the_vectors_and_nearly_as_far() -> None:
     vectors, others = like_features(300, 120), like_features(80, 120, seed=5)
-    found = Principal.of(vectors)
+    found = coordinates(vectors)
     x, c = found.encode(others), found.encode(vectors)
     true = torch.cdist(others.double(), vectors.double(), compute_mode="donot_use_mm_for_euclid_dist")
     apart = torch.cdist(x.matrix.double(), c.matrix.double(), compute_mode="donot_use_mm_for_euclid_dist")
@@ -63,17 +68,24 @@ def test_encoded_vectors_are_no_farther_apart_than_the_vectors_and_nearly_as_far
     assert float((apart / true).median()) > 0.97
 
 
-def test_the_sample_stands_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sample_stands_for_all() -> None:
     vectors = like_features(3000, 100)
-    whole = Principal.of(vectors).dimensions
-    monkeypatch.setattr(principal, "_SAMPLE", 500)
-    assert abs(Principal.of(vectors).dimensions - whole) <= 3
+    some = Principal.of(vectors, SearchPlan(sample=500))
+    assert abs(some.dimensions - coordinates(vectors).dimensions) <= 3
 
 
 @pytest.mark.parametrize(("dimensions", "kind"), [(40, Codes), (400, Principal)])
 def test_bytes_are_taken_where_they_cost_less(dimensions: int, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = like_features(500, dimensions)
     monkeypatch.setattr(principal, "fast_bytes", lambda: True)
-    assert isinstance(encoding_of(vectors), kind)
+    assert isinstance(encoding_of(vectors, USUAL), kind)
     monkeypatch.setattr(principal, "fast_bytes", lambda: False)
-    assert isinstance(encoding_of(vectors), Principal)
+    assert isinstance(encoding_of(vectors, USUAL), Principal)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize(("name", "kind"), [("codes", Codes), ("principal", Principal)])
+def test_a_plan_can_name_the_encoding(name: str, kind: type, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(principal, "fast_bytes", lambda: fast)
+    for dimensions in (40, 400):
+        assert isinstance(encoding_of(like_features(500, dimensions), SearchPlan(encoding=name)), kind)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from adtrack.detectors import distinct
-from adtrack.detectors.distinct import Distinct
+from adtrack.detectors.exact import distinct
+from adtrack.detectors.exact.distinct import Distinct
 
 
 def drawn(rows: int, dimensions: int, values: int, seed: int = 0) -> Tensor:
@@ -32,11 +32,10 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("chunk", [1, 100, 2**16])
-def test_every_row_knows_the_first_that_is_equal(name: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distinct, "_CHUNK", chunk)
+def test_every_row_knows_the_first_that_is_equal(name: str, chunk: int) -> None:
     vectors = CASES[name]
     firsts = plain(vectors)
-    found = Distinct(vectors)
+    found = Distinct(vectors, chunk)
     assert found.lowest.tolist() == sorted(set(firsts)) and len(found) == len(set(firsts))
     assert found.vectors.equal(vectors[found.lowest])
     assert found.lowest[found.which(torch.arange(len(vectors)))].tolist() == firsts
@@ -52,7 +51,7 @@ def test_without_twins_nothing_is_copied() -> None:
 
 def test_different_rows_of_the_same_sum_stay_different(monkeypatch: pytest.MonkeyPatch) -> None:
     """As somebody could make them."""
-    monkeypatch.setattr(distinct, "_sums", lambda vectors: torch.zeros(len(vectors), dtype=torch.int64))
+    monkeypatch.setattr(distinct, "_sums", lambda vectors, size: torch.zeros(len(vectors), dtype=torch.int64))
     vectors = torch.tensor([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0], [3.0, 4.0]])
     # The second row's twin is not known as one, which does no harm.
     assert Distinct(vectors).lowest.tolist() == [0, 1, 3]

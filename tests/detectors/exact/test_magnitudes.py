@@ -16,8 +16,10 @@ from torch import Tensor
 
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order
+from adtrack.detectors.exact import reference
+from adtrack.detectors.exact.plan import SearchPlan
 
-from .test_properties import WAYS, going
+from .plans import PLANS, count_pairs
 
 few_examples = settings(max_examples=8)
 SHAPES = {
@@ -39,22 +41,6 @@ def drawn(sizes: str, seed: int, least: float) -> tuple[Tensor, np.random.Genera
     return torch.from_numpy(numbers.astype(np.float32)), draws
 
 
-def distances_of(left: Tensor, right: Tensor) -> Tensor:
-    """float64 (n, m), by differences."""
-    return torch.cdist(left.double(), right.double(), compute_mode="donot_use_mm_for_euclid_dist")
-
-
-def plain_order(points: Tensor, start: int) -> list[int]:
-    """Algorithm 1 of PatchCore as a plain loop; ties to the lowest index."""
-    mutual, order = distances_of(points, points), [start]
-    nearest = mutual[start].clone()
-    while len(order) < len(points):
-        nearest[order] = -1
-        order.append(int(nearest.argmax()))
-        nearest = nearest.minimum(mutual[order[-1]])
-    return order
-
-
 @contextmanager
 def without_small_numbers(flushed: bool) -> Iterator[None]:
     """As where a library has told the processor to take results below 1e-38 for zero."""
@@ -67,19 +53,19 @@ def without_small_numbers(flushed: bool) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("sizes", SHAPES)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 @pytest.mark.parametrize("flushed", [False, True])
 @few_examples
 @given(seed=st.integers(0, 2**64 - 1))
-def test_order_and_neighbours_are_those_of_float64(sizes: str, way: str, flushed: bool, seed: int) -> None:
+def test_order_and_neighbours_are_those_of_float64(sizes: str, plan: SearchPlan, flushed: bool, seed: int) -> None:
     points, draws = drawn(sizes, seed, -30.0 if flushed else -45.0)
     start, k = int(draws.integers(len(points))), int(draws.integers(1, len(points) + 1))
     queries = torch.cat([points[::3], points.flip(1)[:20]])
-    with going(way), without_small_numbers(flushed):
-        order = greedy_order(points, len(points), start=start, projection=None)
-        found = {count: MemoryBank(points).nearest(queries, count) for count in (1, k)}
-    assert order.tolist() == plain_order(points, start)
-    expected, where = torch.sort(distances_of(queries, points), dim=1, stable=True)
+    with without_small_numbers(flushed):
+        order = greedy_order(points, len(points), start=start, projection=None, plan=plan)
+        found = {count: MemoryBank(points, plan).nearest(queries, count) for count in (1, k)}
+    assert order.equal(reference.greedy_order(points, len(points), start))
+    expected, where = torch.sort(reference.distances(queries, points), dim=1, stable=True)
     for count, (distances, rows) in found.items():
         assert rows.equal(where[:, :count])
         assert flushed or distances.equal(expected[:, :count].float())
@@ -87,18 +73,9 @@ def test_order_and_neighbours_are_those_of_float64(sizes: str, way: str, flushed
 
 def test_where_squares_vanish_few_pairs_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Right is not enough: a bank whose every row looked alike took minutes."""
-    from adtrack.detectors import bank
-    from adtrack.detectors.distance import pair_distances
-
-    counts = []
-
-    def counted(left: Tensor, rows: Tensor, *others: Tensor | torch.dtype) -> Tensor:
-        counts.append(len(rows))
-        return pair_distances(left, rows, *others)
-
-    monkeypatch.setattr(bank, "pair_distances", counted)
+    counts = count_pairs(monkeypatch)
     patches, queries = (
         1e-21 * torch.randn(count, 150, generator=torch.Generator().manual_seed(count)) for count in (6000, 40)
     )
     _, rows = MemoryBank(patches).nearest(queries)
-    assert rows.squeeze(1).equal(distances_of(queries, patches).argmin(dim=1)) and sum(counts) < 40 * 400
+    assert rows.squeeze(1).equal(reference.distances(queries, patches).argmin(dim=1)) and sum(counts) < 40 * 400

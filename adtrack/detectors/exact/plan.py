@@ -1,0 +1,39 @@
+"""How the work is cut up, in one record. No value in it shows in any result."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """The defaults were measured best on the features of ResNets; tests take others, so that small inputs go through
+    everything that large ones go through."""
+
+    # Encodings.
+    encoding: Literal["fastest", "codes", "principal"] = "fastest"  # of this processor and these vectors
+    encoded_at_once: int = 1024  # vectors
+    sample: int = 4096  # vectors that stand for all in the choice of the principal directions
+    asked: int = 64  # vectors of the sample whose nearest other one is looked for
+
+    # Tiles of the distance matrix.
+    tile: tuple[int, int] = (1024, 4096)  # rows and columns on the CPU; fewer columns make more rows
+    gpu_tile: tuple[int, int] = (8192, 16384)
+    block: int = 64  # columns that are ruled out together, by the smallest of their products
+    crowd: int = 16  # a row gives up an encoding that leaves it more than one in so many columns of a tile
+    pairs: int = 2**20  # that are kept of a strip of tiles before they are settled
+
+    # The search in a bank.
+    queries: int = 8192  # that are looked at together by tiles
+    products: int = 2**22  # that are kept together where several nearest rows are wanted
+    numbers: int = 2**16  # of either side whose differences are computed together
+
+    # Rounds of the greedy order.
+    round_share: int = 16  # about one in so many points is looked at in a round
+    threshold_sample: int = 8192  # points whose distances stand for all in the choice of a round's threshold
+    rows: int = 8192  # points that are compared together
+    centres: int = 2048  # centres that points are compared with together
+    active: int = 1024  # points that the plain loop runs among at most
+    steps: int = 32  # of the plain loop before somebody looks at them, which a graphics card would have to wait for
+
+
+USUAL = SearchPlan()

@@ -1,0 +1,67 @@
+"""Vectors with whatever a comparison needs of them, each computed when it is first needed."""
+
+from functools import cached_property
+
+from torch import Tensor
+
+from .encoding import Encoded, Encoding
+from .floats import Floats
+from .plan import SearchPlan
+from .principal import encoding_of
+
+
+class VectorTable:
+    """Vectors float32 (n, D) that can be compared with others of the same encoding.
+
+    They are all of ``vectors``, or its ``rows`` int64 (n,). The encoding and the encoded vectors can be given.
+    """
+
+    def __init__(
+        self,
+        vectors: Tensor,
+        plan: SearchPlan,
+        encoding: Encoding | None = None,
+        encoded: Encoded | None = None,
+        rows: Tensor | None = None,
+    ) -> None:
+        self.plan = plan
+        self._whole, self._rows = vectors, rows
+        self._encoding, self._encoded = encoding, encoded
+
+    def __len__(self) -> int:
+        return len(self._whole if self._rows is None else self._rows)
+
+    def __getitem__(self, rows: Tensor) -> "VectorTable":
+        return VectorTable(self.vectors, self.plan, self.encoding, self.encoded[rows], rows)
+
+    @cached_property
+    def vectors(self) -> Tensor:
+        """The vectors. Where only some rows are meant, they are gathered now; mostly the encoded ones will do."""
+        return self._whole if self._rows is None else self._whole.index_select(0, self._rows)
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """The encoding that was given, else the one that suits these vectors."""
+        return encoding_of(self.vectors, self.plan) if self._encoding is None else self._encoding
+
+    @cached_property
+    def encoded(self) -> Encoded:
+        """The vectors in their encoding."""
+        return self.encoding.encode(self.vectors) if self._encoded is None else self._encoded
+
+    @cached_property
+    def padded(self) -> Encoded:
+        """The encoded vectors in whole blocks."""
+        return self.encoded.padded(self.plan.block)
+
+    @cached_property
+    def floats(self) -> tuple[Floats, Encoded]:
+        """The vectors in float32, in whole blocks."""
+        floats = Floats(self.vectors.mean(dim=0))
+        return floats, floats.encode(self.vectors).padded(self.plan.block)
+
+    @cached_property
+    def doubles(self) -> tuple[Floats, Encoded]:
+        """The vectors in float64, in whole blocks, for rows that the other encodings leave too many others of."""
+        doubles = Floats.doubles(self.vectors.mean(dim=0))
+        return doubles, doubles.encode(self.vectors).padded(self.plan.block)
