@@ -119,14 +119,19 @@ def _report(page: "Page", address: str) -> Image.Image:
     """Of the report: the winner, the best trials of the table, and the heatmaps of the best."""
     visit(page, address)
     page.locator("#roc .main-svg").first.wait_for()
-    sight, sheet = _sight(page), page.get_by_alt_text("Heatmaps of the best trials")
-    rows = page.locator("#trials tbody tr")
+    sight, trials, images = _sight(page), _section(page, "Trials"), _section(page, "The same images in the best trials")
+    rows = trials.locator("tbody tr")
     regions = [
         (0, _bottom(page.locator("pre").first)),
-        (_top(page.locator("#trials h2")), _bottom(rows.nth(min(ROWS, rows.count()) - 1))),
-        (_top(page.locator("section:has(img) h2")), _top(sheet) + SHEET),
+        (_top(trials.locator("h2")), _bottom(rows.nth(min(ROWS, rows.count()) - 1))),
+        (_top(images.locator("h2")), _top(images.locator("img").first) + SHEET),
     ]
     return stacked([part(sight, *region) for region in regions])
+
+
+def _section(page: "Page", title: str) -> "Locator":
+    """The part of the report below that heading."""
+    return page.locator("section").filter(has=page.get_by_role("heading", name=title, exact=True))
 
 
 def _sight(page: "Page") -> Image.Image:
