@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from .errors import UserError
 from .settings import LAYERS, MEANT, added_later, check_settings, layers_text, setting, settings, whole
@@ -176,7 +176,11 @@ class DetectorSpec:
     """How a detector is made: what every method has, to which each adds settings of its own (see ``settings``).
 
     ``seed`` is that of everything a method draws at random. ``method`` is the name of the method; each gives its own.
+    A method may say in ``search_order`` in which order a study varies its settings, the first most slowly; the others
+    follow in the order of the fields.
     """
+
+    search_order: ClassVar[tuple[str, ...]] = ()
 
     seed: int = 42
     method: str = ""

@@ -26,13 +26,15 @@ class Kind:
     """How the values of a setting are written.
 
     ``words`` completes "must be …"; ``parse`` makes a value of a text and raises ValueError if it cannot; ``plain``
-    makes of a value what Optuna and JSON can hold; ``text`` writes it as users type it.
+    makes of a value what Optuna and JSON can hold, and ``value`` the value again of that; ``text`` writes it as users
+    type it.
     """
 
     words: str
     parse: Callable[[str], Any]
     plain: Callable[[Any], Any] = lambda value: value
     text: Callable[[Any], str] = str
+    value: Callable[[Any], Any] = lambda plain: plain
 
 
 def _switch(text: str) -> bool:
@@ -58,7 +60,7 @@ WHOLE_OR_NONE = Kind("a whole number or none", _whole_or_none)
 NUMBER = Kind("a number", float)
 SWITCH = Kind("true or false", _switch)
 TEXT = Kind("a word", str)
-LAYERS = Kind("layer names joined by +", parse_layers, layers_text, layers_text)
+LAYERS = Kind("layer names joined by +", parse_layers, layers_text, layers_text, parse_layers)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """The verbs that make banks: build-bank, evaluate, tune."""
 
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,12 +16,7 @@ from adtrack.cli.methods import (
 )
 from adtrack.cli.options import backbone_options, build_spec, data_options, quantile_option, study_options
 from adtrack.command import loading, say, warn
-from adtrack.detectors import detector_class
-from adtrack.settings import settings
 from adtrack.verbs.checks import check_class, need_anomalies
-
-if TYPE_CHECKING:
-    from adtrack.tuning.space import Space
 
 
 @click.command("build-bank", cls=MethodCommand, brought=build_options)
@@ -100,24 +94,15 @@ def tune(
     check_fixed(given["method"], option_pairs(given["options"]), tried)
     need_anomalies(spec.data, "tune")
     with loading():
+        from adtrack.tuning.space import Space
         from adtrack.tuning.spec import StudySpec
         from adtrack.verbs import report
         from adtrack.verbs.tune import tune as run_tune
 
-    asked = StudySpec(_space(given["method"], tried), trials, sampler, metric, objective, max_bank_mb, given["seed"])
+    searched = Space.of(type(spec.detector), tried)
+    asked = StudySpec(searched, trials, sampler, metric, objective, max_bank_mb, given["seed"])
     name, url = (None if value == AUTO else value for value in (study, storage))
     result = run_tune(spec, asked, name, url, device, say, warn)
     report.print_study(result, say)
     if result.failed:
         sys.exit(1)
-
-
-def _space(method: str, tried: Mapping[str, str]) -> "Space":
-    from adtrack.tuning.space import Space
-
-    known = {one.key: one for one in settings(detector_class(method).spec_type)}
-    values = {
-        key: tuple(known[key].kind.plain(known[key].parse(part)) for part in text.split(","))
-        for key, text in tried.items()
-    }
-    return Space(**values)

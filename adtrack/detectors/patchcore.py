@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ..config import LARGEST_VIEW, LayersSpec
 from ..errors import UserError
@@ -37,6 +37,8 @@ def _whole_or_none(label: str, value: int | None) -> None:
 @dataclass(frozen=True)
 class PatchCoreSpec(LayersSpec):
     """How a memory bank is made from patch features and asked for scores."""
+
+    search_order: ClassVar[tuple[str, ...]] = ("patch_size", "layers", "coreset_fraction")
 
     patch_size: int = setting(
         3,

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
-from adtrack.config import DEFAULT_METHOD
 from adtrack.data.imageset import TEST_SETS
 from adtrack.detectors import detector_class
 from adtrack.evaluation.measuring import measure_set
@@ -130,13 +129,13 @@ def _test(run: Run, bench: Workbench, best: TrialRecord) -> str:
 def write_summary(trials: Trials, records: list[TrialRecord], best: TrialRecord, registered: Registered) -> None:
     """The study's report, tables, figures and note, and its best trial's numbers, on the parent run."""
     spec = trials.spec
-    rows = detector_class(DEFAULT_METHOD).rows_called
-    story = Story(trials.bench, records, best, registered.uri, spec.objective_name, spec.metric, rows)
+    rows = detector_class(trials.base.method).rows_called
+    story = Story(trials.bench, records, best, registered.uri, spec.goal.words, spec.metric, rows)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_text(folder / REPORT, study_page(story))
         write_tables(records, folder / "tables")
-        write_figures(records, folder / "plots", objective_name=spec.objective_name)
+        write_figures(records, folder / "plots", objective_name=spec.goal.words)
         trials.parent.log_folder(folder)
     note = study_note(story, trials.parent.experiment_id, trials.parent.run_id)
     trials.parent.set_tags({BEST_RUN: best.run_id, BEST_TRIAL: str(best.number), NOTE: note})

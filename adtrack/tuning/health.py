@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import optuna
+from optuna.samplers import RandomSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -18,8 +19,7 @@ from adtrack.tracking.sqlite import check_sqlite
 from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.trials import study_parent, study_storages, study_trials
 from adtrack.tracking.workers import is_gone
-from adtrack.tuning.space import Space, WithoutRepeats
-from adtrack.tuning.spec import StudySpec
+from adtrack.tuning.spec import Objective
 from adtrack.tuning.storage import open_study, put_in_order, storage_options
 
 GROUP = "Studies"
@@ -108,7 +108,7 @@ def _title(name: str, numbers: Sequence[int]) -> str:
 def _settle(url: str, name: str, numbers: Sequence[int]) -> str:
     study = next(study for study in _studies(url) if study.study_name == name)
     digests = {key: study.user_attrs[key] for key in _DIGESTS}
-    sampler = WithoutRepeats(Space(), "random", 0)  # nothing is sampled
+    sampler = RandomSampler()  # nothing is sampled
     directions = [direction.name.lower() for direction in study.directions]
     study = open_study(url, name, sampler, directions, digests)
     with one_at_a_time(url, f"{name}/trial"):
@@ -121,12 +121,12 @@ def _settle(url: str, name: str, numbers: Sequence[int]) -> str:
 def _recovery(name: str) -> Callable[[FrozenTrial], Sequence[float] | None]:
     """The values of a trial that had done its work, from its run: what the study asked for is on its parent."""
     asked = run_params(study_parent(name))
-    spec = StudySpec(metric=asked["metric"], objective=asked["objective"])
+    goal = Objective(asked["metric"], asked["objective"])
     finished = {record.number: record for record in study_trials(name)}
 
     def recover(trial: FrozenTrial) -> Sequence[float] | None:
         record = finished.get(trial.number)
-        return spec.values(record.metrics) if record else None
+        return goal.values(record.metrics) if record else None
 
     return recover
 

@@ -14,7 +14,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.config import DetectorSpec
 from adtrack.evaluation.building import build
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.weights import keep_trunk
@@ -28,7 +28,7 @@ from adtrack.tracking.tags import FEASIBLE, MODEL, ROLE, TRIAL, WRITTEN_UP, RunT
 from adtrack.tracking.trials import adopt_trials, study_trials
 from adtrack.tracking.workers import Worker, end_left_behind, hold_run
 from adtrack.troubles import trouble
-from adtrack.tuning.space import Space, free_cells
+from adtrack.tuning.sampling import free_cells
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.standing import show_standing
 from adtrack.tuning.storage import put_in_order
@@ -53,7 +53,7 @@ class Trials:
     """The trials of a study at work: what each of them needs."""
 
     bench: Workbench
-    bank: PatchCoreSpec
+    base: DetectorSpec
     spec: StudySpec
     name: str
     study: Study
@@ -67,7 +67,7 @@ class Trials:
     @property
     def tags(self) -> RunTags:
         """What the parent and every child are found by."""
-        return RunTags(self.bench.opened.data.class_name, self.bank.method, self.name, self.bench.opened.digest)
+        return RunTags(self.bench.opened.data.class_name, self.base.method, self.name, self.bench.opened.digest)
 
     @property
     def key(self) -> str:
@@ -151,7 +151,7 @@ class Trials:
         cell = self.spec.space.suggest(trial)
         turn.close()
         hold_run(self.parent.run_id, self.worker)
-        bank = Space.spec(cell, self.bank)
+        bank = self.spec.space.spec(cell, self.base)
         extra = {ROLE: "trial", TRIAL: str(trial.number)}
         name = f"{trial.number}: {bank.title}"
         try:
@@ -169,7 +169,7 @@ class Trials:
                 trial.set_user_attr("error", f"{type(error).__name__}: {error}"[:500])
             raise
 
-    def _work(self, run: Run, trial: Trial, bank: PatchCoreSpec) -> tuple[float, ...]:
+    def _work(self, run: Run, trial: Trial, bank: DetectorSpec) -> tuple[float, ...]:
         built = build(self.bench, bank, facts={"trunk_run": self.parent.run_id})
         uri = log_bank(run, self.bench, built, with_trunk=False)
         metrics = {f"{found.name}/{key}": value for found in built.evaluations for key, value in found.metrics.items()}
@@ -177,17 +177,17 @@ class Trials:
         if self.spec.max_bank_mb:
             trial.set_constraint("bank_mb", over)
         run.set_tags({MODEL: uri, FEASIBLE: str(over <= 0).lower()})
-        values = self.spec.values(metrics)
+        values = self.spec.goal.values(metrics)
         if any(map(math.isnan, values)):
-            raise UndefinedObjectiveError(f"the {self.spec.objective_name} is undefined (NaN)")
-        run.log_metrics({"objective": self.spec.objective_value(metrics)})
+            raise UndefinedObjectiveError(f"the {self.spec.goal.words} is undefined (NaN)")
+        run.log_metrics({"objective": self.spec.goal.value(metrics)})
         return values
 
     def _recover(self, trial: FrozenTrial) -> Sequence[float] | None:
         end_left_behind(self.name)
         finished = {record.number: record for record in study_trials(self.name)}
         record = finished.get(trial.number)
-        return self.spec.values(record.metrics) if record else None
+        return self.spec.goal.values(record.metrics) if record else None
 
     def _report(self, durations: Sequence[float]) -> None:
         last, trials = self._latest(), self.count()
@@ -207,7 +207,7 @@ class Trials:
 
     def _show(self, left: float = 0) -> None:
         """Say on the study's page in MLflow how it stands."""
-        show_standing(self.parent, self.spec.trials, self.spec.objective_name, study_trials(self.name), left)
+        show_standing(self.parent, self.spec.trials, self.spec.goal.words, study_trials(self.name), left)
 
 
 def trial_value(trial: FrozenTrial) -> float:

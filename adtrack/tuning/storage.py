@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
+from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -23,7 +24,7 @@ from adtrack.tracking.sqlite import PREFIX, check_sqlite, sqlite_file, sqlite_ur
 from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.workers import end_killed, is_gone
 from adtrack.troubles import TroubleError, disk_trouble
-from adtrack.tuning.space import WithoutRepeats, cell_of, interrupted
+from adtrack.tuning.sampling import cell_of, interrupted
 
 VARIABLE = "ADTRACK_STORAGE"
 _HEARTBEAT, _GRACE = 60, 300  # seconds: how a worker on another machine shows that it lives
@@ -59,9 +60,7 @@ class _Storage(RDBStorage):
             super().record_heartbeat(trial_id)
 
 
-def open_study(
-    url: str, name: str, sampler: WithoutRepeats, directions: Sequence[str], digests: dict[str, str]
-) -> Study:
+def open_study(url: str, name: str, sampler: BaseSampler, directions: Sequence[str], digests: dict[str, str]) -> Study:
     """The study ``name``, made if need be; ``digests`` (of data and specification) must be those it was made with."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # at WARNING, Ctrl-C prints a traceback
     optuna.logging.disable_propagation()
@@ -104,7 +103,7 @@ def storage_options(url: str) -> dict[str, Any]:
     return {"engine_kwargs": engine_options(url), "heartbeat_interval": _HEARTBEAT, "grace_period": _GRACE}
 
 
-def _open(url: str, name: str, sampler: WithoutRepeats, directions: Sequence[str], digests: dict[str, str]) -> Study:
+def _open(url: str, name: str, sampler: BaseSampler, directions: Sequence[str], digests: dict[str, str]) -> Study:
     _refuse_others_tables(url)
     storage = _Storage(
         url,

@@ -2,33 +2,34 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict
 
-from adtrack.config import digest
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.config import DetectorSpec, digest, plain
 from adtrack.detectors.scorer import SCORING
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import PIXEL_METRICS
 from adtrack.evaluation.visibility import Visibility, visibility
 from adtrack.evaluation.workbench import Workbench
+from adtrack.settings import settings
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tracking.workers import Worker
 from adtrack.tuning.ranking import objective, ranked
 from adtrack.tuning.runner import Trials
-from adtrack.tuning.space import WithoutRepeats
+from adtrack.tuning.sampling import WithoutRepeats
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import open_study
 
 
-def study_digests(bench: Workbench, bank: PatchCoreSpec, spec: StudySpec) -> dict[str, str]:
-    """What a study may not change between two calls; the number of trials it may."""
-    asked = {key: value for key, value in asdict(spec).items() if key != "trials"}
-    fixed = {key: value for key, value in asdict(bank).items() if key not in spec.space.__dict__}
+def study_digests(bench: Workbench, base: DetectorSpec, spec: StudySpec) -> dict[str, str]:
+    """The digests of a study's data and of its specification, both of which it must keep.
+
+    ``base`` is the detector's specification, of which the space varies some settings.
+    """
+    varied = {one.name for one in settings(base) if one.key in spec.space.values}
+    fixed = {name: value for name, value in plain(base).items() if name not in varied}
     view = {"image": bench.image, "trunk": bench.backbone.trunk.sha256}
-    return {
-        "data_digest": bench.opened.digest,
-        "spec_digest": digest({"study": asked, "bank": fixed, "format": SCORING, **view}),
-    }
+    # A study that began when there was PatchCore alone has its fixed settings as "bank".
+    specification = {"study": spec.asked(), "bank": fixed, "format": SCORING, **view}
+    return {"data_digest": bench.opened.digest, "spec_digest": digest(specification)}
 
 
 def default_name(class_name: str, digests: dict[str, str]) -> str:
@@ -48,7 +49,7 @@ def check_metric(bench: Workbench, spec: StudySpec) -> None:
             f"metric {spec.metric} needs masks, but class {bench.opened.data.class_name} has no ground_truth folder.",
             "image_auroc needs none.",
         )
-    for name in spec.sets:
+    for name in spec.goal.sets:
         found = visibility(bench.opened.images(name), bench.image)
         if not found.shown:
             raise UserError(
@@ -65,7 +66,7 @@ def _remedy(bench: Workbench, found: Visibility) -> str:
 
 def prepare(
     bench: Workbench,
-    bank: PatchCoreSpec,
+    base: DetectorSpec,
     spec: StudySpec,
     name: str | None,
     storage: str,
@@ -74,10 +75,11 @@ def prepare(
 ) -> Trials:
     """Open or make the study in Optuna's ``storage``."""
     check_metric(bench, spec)
-    digests = study_digests(bench, bank, spec)
+    digests = study_digests(bench, base, spec)
     name = name or default_name(bench.opened.data.class_name, digests)
-    study = open_study(storage, name, WithoutRepeats(spec.space, spec.sampler, spec.seed), spec.directions, digests)
-    return Trials(bench, bank, spec, name, study, storage, worker, say)
+    sampler = WithoutRepeats(spec.space, spec.sampler, spec.seed)
+    study = open_study(storage, name, sampler, spec.goal.directions, digests)
+    return Trials(bench, base, spec, name, study, storage, worker, say)
 
 
 def best_of(name: str) -> TrialRecord:

@@ -1,6 +1,7 @@
 """Studies for an experiment: those that the store has, else new ones."""
 
-from adtrack.config import BuildSpec, DataSpec
+from adtrack.config import DEFAULT_METHOD, BuildSpec, DataSpec
+from adtrack.detectors import make_spec
 from adtrack.evaluation.workbench import Workbench
 from adtrack.lab.setup import Setup
 from adtrack.tracking.store import open_store
@@ -22,8 +23,10 @@ def ensure_studies(setup: Setup, say: Say, warn: Say) -> None:
             say(f"{class_name}: {len(trials)} trials of study {trials[0].study} are there")
             continue
         say(f"{class_name}: no study yet, so {TRIALS} trials are run")
-        spec = BuildSpec(DataSpec(class_name, setup.data, setup.seed), setup.image, setup.backbone)
-        tune(spec, StudySpec(Space(), TRIALS, seed=setup.seed), None, None, setup.device, say, warn)
+        base = make_spec(DEFAULT_METHOD, {})
+        spec = BuildSpec(DataSpec(class_name, setup.data, setup.seed), base, setup.image, setup.backbone)
+        study = StudySpec(Space.of(type(base)), TRIALS, seed=setup.seed)
+        tune(spec, study, None, None, setup.device, say, warn)
 
 
 def known_trials(setup: Setup, class_name: str) -> list[TrialRecord]:

@@ -36,6 +36,7 @@ def tune(
     trials, and the first that finds all of them finished does the rest.
     """
     need_anomalies(spec.data, "tune")
+    inputs = study.space.all_inputs(spec.detector)
     registry_name(spec.data.class_name)
     if name:
         quoted(name)  # what cannot be searched for later
@@ -48,7 +49,7 @@ def tune(
             f"The study's trials are dealt out in {sqlite_file(storage)}, on this machine alone; "
             "--storage postgresql://… lets other machines take part."
         )
-    bench = open_bench(spec, study.space.all_layers, device, warn)
+    bench = open_bench(spec, inputs, device, warn)
     with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
         trials = prepare(bench, spec.detector, study, name, storage, worker, say)
         with trials.alone("parent"):

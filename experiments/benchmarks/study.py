@@ -6,7 +6,7 @@ each image set went through the backbone (once is all that is needed) and how lo
 
 \b
 Command:  python -m experiments.benchmarks.study --data DIR [--class NAME] [--weights FILE]
-          [--trials 30] [--space-layers layer2+layer3] [--space-patch-size 1,3] [--space-coreset-fraction 0.01,0.1]
+          [--trials 30] [--space "layers=layer2+layer3;patch_size=1,3;coreset_fraction=0.01,0.1"]
 Cost:     long: the default space has banks of a quarter of all patches of layer1. The result names a narrower one.
 Result:   experiments/results/benchmarks.csv
 """
@@ -26,10 +26,12 @@ from torch import Tensor
 
 from adtrack.config import BackboneSpec, BuildSpec, DataSpec
 from adtrack.data.imageset import ImageSet
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.features import store
-from adtrack.tuning.space import FRACTIONS, LAYER_RUNS, PATCH_SIZES, Space
+from adtrack.settings import parse_pairs
+from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
-from experiments.benchmarks.common import data_options, report, values
+from experiments.benchmarks.common import data_options, report
 
 
 @dataclass(frozen=True)
@@ -103,40 +105,20 @@ def _from_nothing(command: Callable[..., None], arguments: tuple) -> Cost:
     return Cost(taken, counted.passes, counted.seconds)
 
 
-def _joined(found: tuple) -> str:
-    return ",".join(str(value) for value in found)
-
-
 @click.command(help=__doc__)
 @click.option("--trials", default=30, show_default=True)
-@click.option("--space-layers", default=_joined(LAYER_RUNS), show_default=True)
-@click.option("--space-patch-size", default=_joined(PATCH_SIZES), show_default=True)
-@click.option("--space-coreset-fraction", default=_joined(FRACTIONS), show_default=True)
+@click.option("--space", default="", help="Values to try, as tune has them; those left out are tune's own.")
 @data_options
-def main(
-    data: str,
-    class_name: str,
-    weights: str,
-    trials: int,
-    space_layers: str,
-    space_patch_size: str,
-    space_coreset_fraction: str,
-) -> None:
-    space = Space(
-        values(space_patch_size, int, "space-patch-size"),
-        values(space_layers, str, "space-layers"),
-        values(space_coreset_fraction, float, "space-coreset-fraction"),
-    )
+def main(data: str, class_name: str, weights: str, trials: int, space: str) -> None:
+    tried = Space.of(PatchCoreSpec, parse_pairs(space, "space", ";", "patch_size=1,3;layers=layer2"))
     weights = str(Path(weights).resolve()) if Path(weights).exists() else weights
     data = str(Path(data).resolve()) if Path(data).exists() else data
-    spec = BuildSpec(DataSpec(class_name, data), backbone=BackboneSpec("resnet18", weights))
+    spec = BuildSpec(DataSpec(class_name, data), PatchCoreSpec(), backbone=BackboneSpec("resnet18", weights))
     one = from_nothing(build_and_evaluate, spec)
-    study = from_nothing(tune_study, spec, StudySpec(space, trials))
-    where = (
-        "the default space" if space == Space() else f"{space.layers} × {space.patch_size} × {space.coreset_fraction}"
-    )
+    study = from_nothing(tune_study, spec, StudySpec(tried, trials))
+    where = f"space {space}" if space else "the default space"
     names = {f"build-bank + evaluate; {one.words}": one.seconds, f"tune; {study.words}": study.seconds}
-    work = f"{class_name}, {trials} trials of {where}, {len(space.cells())} cells"
+    work = f"{class_name}, {trials} trials of {where}, {len(tried.cells())} cells"
     report("study", work, names, next(iter(names)))
 
 

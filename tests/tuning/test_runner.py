@@ -7,9 +7,11 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.tracking.store import search_runs
 from adtrack.tuning import runner
-from adtrack.tuning.space import Space, WithoutRepeats
+from adtrack.tuning.sampling import WithoutRepeats
+from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
 
 GRID = ("--sampler", "grid", "--space-patch-size", "1")
@@ -78,7 +80,8 @@ def test_a_process_with_nothing_left_to_begin_waits_for_the_others(
 @pytest.mark.parametrize("look", range(1, 8))
 def test_a_trial_that_ends_between_two_looks_leaves_no_room_for_another(workplace, monkeypatch, look):
     """Two trials are asked for; one is done, the other ends elsewhere just after this process has looked once more."""
-    spec = StudySpec(Space((1, 3, 5), ("layer2",), (0.1,)), trials=2)
+    space = Space.of(PatchCoreSpec, {"patch_size": "1,3,5", "layers": "layer2", "coreset_fraction": "0.1"})
+    spec = StudySpec(space, trials=2)
     study = optuna.create_study(storage="sqlite:///optuna.db", sampler=WithoutRepeats(spec.space, "grid", 0))
     for cell in spec.space.cells()[:2]:
         study.enqueue_trial(cell, user_attrs={"worker": "another-machine|a.lock"})

@@ -1,142 +1,130 @@
-"""The space and its sampler: every cell once, the same ones after an interruption."""
+"""The space of a method: its default values, what a user changes of them, and its cells."""
 
-import optuna
+import json
+from dataclasses import KW_ONLY, dataclass
+
 import pytest
-from optuna.trial import Trial, TrialState
 
+from adtrack.config import VIEW, LayersSpec, canonical
+from adtrack.detectors import DETECTORS
+from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
-from adtrack.tuning.space import FRACTIONS, LAYER_RUNS, Space, WithoutRepeats, cell_of, free_cells, layer_runs
+from adtrack.settings import NUMBER, SWITCH, WHOLE_OR_NONE, setting, within
+from adtrack.tuning.space import Space
 
-SMALL = Space(patch_size=(1, 3), layers=("layer2", "layer2+layer3"), coreset_fraction=(0.1, 0.25))
-
-
-def value(cell: dict) -> float:
-    """Something to learn from."""
-    return cell["patch_size"] - cell["coreset_fraction"] + 0.1 * len(cell["layers"])
+SMALL = Space.of(PatchCoreSpec, {"patch_size": "1,3", "layers": "layer2,layer2+layer3", "coreset_fraction": "0.1,0.25"})
 
 
-def new_study(strategy: str, seed: int = 42, space: Space = SMALL, **options: object) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(sampler=WithoutRepeats(space, strategy, seed), direction="maximize", **options)
+@dataclass(frozen=True)
+class TrainedSpec(LayersSpec):
+    """A method with settings of every kind, of which it refuses some combinations."""
+
+    rate: float = setting(0.1, NUMBER, "", within(0, 1), tries=(0.1, 0.01))
+    views: bool = setting(False, SWITCH, "", key="see_views")
+    depth: int | None = setting(None, WHOLE_OR_NONE, "")
+    _: KW_ONLY
+    method: str = "trained"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.views and self.depth is None:
+            raise UserError("a method that sees views must have a depth.")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (*self.layers, VIEW) if self.views else self.layers
 
 
-def run(study: optuna.Study, count: int, stop_at: int | None = None) -> None:
-    """Run ``count`` trials; trial number ``stop_at`` is interrupted."""
-
-    def objective(trial: Trial) -> float:
-        cell = SMALL.suggest(trial)
-        if trial.number == stop_at:
-            raise KeyboardInterrupt
-        return value(cell)
-
-    study.optimize(objective, n_trials=count)
-
-
-def cells(study: optuna.Study) -> list[dict]:
-    return [trial.params for trial in study.trials if trial.state == TrialState.COMPLETE]
-
-
-def test_every_run_of_consecutive_layers():
-    assert layer_runs(["a", "b"]) == ("a", "a+b", "b")
-    assert set(LAYER_RUNS) == {
-        *("layer1", "layer2", "layer3", "layer1+layer2", "layer2+layer3", "layer1+layer2+layer3"),
+def test_the_default_space_of_patchcore_is_the_promised_one():
+    space = Space.of(PatchCoreSpec)
+    assert space.values == {
+        "patch_size": (1, 3, 5, 7),
+        "layers": ("layer1", "layer1+layer2", "layer1+layer2+layer3", "layer2", "layer2+layer3", "layer3"),
+        "coreset_fraction": (0.01, 0.025, 0.05, 0.1, 0.25),
     }
-
-
-def test_the_default_space_is_the_promised_one():
-    space = Space()
-    assert space.patch_size == (1, 3, 5, 7) and space.coreset_fraction == FRACTIONS == (0.01, 0.025, 0.05, 0.1, 0.25)
+    assert list(space.values) == ["patch_size", "layers", "coreset_fraction"]  # the order of a grid search
     assert len(space.cells()) == 4 * 6 * 5
-    assert space.all_layers == ("layer1", "layer2", "layer3")
+    assert space.all_inputs(PatchCoreSpec()) == ("layer1", "layer2", "layer3")
 
 
-def test_cells_are_banks():
+@pytest.mark.parametrize("method", DETECTORS)
+def test_every_method_has_a_space_whose_cells_are_specifications(method):
+    kind = DETECTORS[method].spec_type
+    space = Space.of(kind)
+    specs = [space.spec(cell, kind(seed=7)) for cell in space.cells()]
+    assert len(set(specs)) == len(specs) > 1 and {spec.seed for spec in specs} == {7}
+
+
+def test_cells_are_specifications():
     first = SMALL.cells()[0]
     assert first == {"patch_size": 1, "layers": "layer2", "coreset_fraction": 0.1}
-    bank = Space.spec(SMALL.cells()[-1], PatchCoreSpec(reweight_neighbours=1, seed=7))
+    bank = SMALL.spec(SMALL.cells()[-1], PatchCoreSpec(reweight_neighbours=1, seed=7))
     assert bank == PatchCoreSpec(("layer2", "layer3"), 3, 0.25, reweight_neighbours=1, seed=7)
 
 
+def test_a_setting_is_searched_under_the_key_that_users_know():
+    space = Space.of(PadimSpec, {"padim_dimensions": "5, 10", "layers": "layer2"})
+    assert space.values == {"layers": ("layer2",), "padim_dimensions": (5, 10)}
+    assert [space.spec(cell, PadimSpec()).dimensions for cell in space.cells()] == [5, 10]
+
+
+def test_settings_that_are_not_searched_by_default_come_last_if_they_are_asked_for():
+    assert list(Space.of(TrainedSpec).values) == ["layers", "rate"]
+    space = Space.of(TrainedSpec, {"depth": "none,2", "see_views": "True,false", "rate": "0.5", "layers": "layer1"})
+    assert list(space.values.items()) == [
+        ("layers", ("layer1",)),
+        ("rate", (0.5,)),
+        ("see_views", (True, False)),
+        ("depth", (None, 2)),
+    ]
+    assert json.loads(canonical(space.values)) == {key: list(values) for key, values in space.values.items()}
+
+
+def test_inputs_are_those_of_all_cells():
+    space = Space.of(TrainedSpec, {"see_views": "false,true", "layers": "layer3,layer2+layer3"})
+    assert space.all_inputs(TrainedSpec(depth=1)) == ("layer3", VIEW, "layer2")
+
+
+def test_a_cell_that_the_specification_refuses_is_refused_before_the_first_trial():
+    space = Space.of(TrainedSpec, {"see_views": "false,true"})
+    with pytest.raises(UserError, match="must have a depth"):
+        space.all_inputs(TrainedSpec())
+
+
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("texts", "said"),
     [
-        ({"patch_size": (1, 2)}, "patch size must be odd"),
-        ({"patch_size": ()}, "space of patch_size"),
-        ({"patch_size": (3, 3)}, "space of patch_size"),
-        ({"layers": ("layer1+layer1",)}, "different layer names"),
-        ({"layers": ("layer1+",)}, "different layer names"),
-        ({"coreset_fraction": (0.1, 1.5)}, r"in \(0, 1\]"),
-        ({"coreset_fraction": (0.0,)}, r"in \(0, 1\]"),
-        ({"coreset_fraction": (float("nan"),)}, r"in \(0, 1\]"),
+        ({"patch_size": "1,2"}, "patch size must be odd"),
+        ({"patch_size": "1,x"}, "patch size must be a whole number, but got 'x'"),
+        ({"patch_size": "1,,3"}, "patch size must be a whole number, but got ''"),
+        ({"patch_size": ""}, "patch size must be a whole number, but got ''"),
+        ({"patch_size": "3,3"}, "space of patch_size must be different values"),
+        ({"layers": "layer1+layer1"}, "different layer names"),
+        ({"layers": "layer1+"}, "different layer names"),
+        ({"coreset_fraction": "0.1,1.5"}, r"in \(0, 1\]"),
+        ({"coreset_fraction": "0"}, r"in \(0, 1\]"),
+        ({"coreset_fraction": "nan"}, r"in \(0, 1\]"),
+        (
+            {"patchsize": "1"},
+            "space of patchcore must be among .*, but got 'patchsize'.*did you mean patch_size",
+        ),
+        ({"padim_dimensions": "1"}, "space of patchcore must be among"),
     ],
 )
-def test_a_space_with_a_wrong_cell_is_refused(fields, said):
+def test_a_space_with_a_wrong_value_is_refused(texts, said):
     with pytest.raises(UserError, match=said):
-        Space(**fields)
+        Space.of(PatchCoreSpec, texts)
 
 
-def test_an_unknown_sampler_is_refused():
-    with pytest.raises(UserError, match="sampler must be one of tpe, random, grid"):
-        WithoutRepeats(SMALL, "bayes", 0)
-
-
-@pytest.mark.parametrize("strategy", ["tpe", "random", "grid"])
-@pytest.mark.parametrize("seed", [0, 1])
-def test_every_cell_comes_once(strategy, seed):
-    study = new_study(strategy, seed)
-    run(study, 8)
-    assert len(cells(study)) == 8 and all(cell in cells(study) for cell in SMALL.cells())
-    assert free_cells(study, SMALL) == []
-
-
-def test_grid_goes_in_order_and_the_others_by_seed():
-    orders = {}
-    for strategy, seed in (("grid", 0), ("random", 0), ("random", 1), ("tpe", 0)):
-        one, two = new_study(strategy, seed), new_study(strategy, seed)
-        run(one, 8)
-        run(two, 8)
-        assert cells(one) == cells(two)
-        orders[strategy, seed] = cells(one)
-    assert orders["grid", 0] == SMALL.cells()
-    assert orders["random", 0] not in (SMALL.cells(), orders["random", 1])
-
-
-def test_tpe_finds_the_good_cells_sooner_than_chance():
-    space = Space(patch_size=(1, 3, 5, 7, 9, 11), layers=("a", "b", "c", "d"), coreset_fraction=(0.1, 0.2, 0.3, 0.4))
-
-    def best_after(strategy: str, seed: int) -> float:
-        study = new_study(strategy, seed, space)
-        study.optimize(lambda trial: value(space.suggest(trial)), n_trials=24)
-        return sum(sorted(trial.value for trial in study.trials)[-10:])
-
-    tpe, chance = (sum(best_after(strategy, seed) for seed in range(5)) for strategy in ("tpe", "random"))
-    assert tpe > chance
-
-
-@pytest.mark.parametrize("strategy", ["tpe", "random", "grid"])
-@pytest.mark.parametrize("stop_at", [1, 7])
-def test_an_interrupted_study_goes_on_as_if_it_had_never_stopped(strategy, stop_at):
-    whole = new_study(strategy)
-    run(whole, 8)
-    study = new_study(strategy)
-    with pytest.raises(KeyboardInterrupt):
-        run(study, 8, stop_at)
-    assert study.trials[stop_at].state == TrialState.FAIL
-    study.enqueue_trial(cell_of(study.trials[stop_at]))
-    run(study, 8 - stop_at)
-    assert cells(study) == cells(whole)
-
-
-def test_queued_and_failed_cells_are_taken():
-    study = new_study("grid")
-    study.enqueue_trial(SMALL.cells()[0])
-    assert free_cells(study, SMALL) == SMALL.cells()[1:]
-    assert cell_of(study.trials[0]) == SMALL.cells()[0]
-
-    def fails(trial: Trial) -> float:
-        SMALL.suggest(trial)
-        raise MemoryError
-
-    study.optimize(fails, n_trials=2, catch=(MemoryError,))
-    assert free_cells(study, SMALL) == SMALL.cells()[2:]
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"patch_size": ()}, "space of patch_size must be different values, but got \\[\\]"),
+        ({"patch_size": (2,)}, "patch size must be odd"),
+        ({"size": (1,)}, "space of patchcore must be among"),
+    ],
+)
+def test_a_space_of_wrong_values_is_refused(values, said):
+    with pytest.raises(UserError, match=said):
+        Space(PatchCoreSpec, values)

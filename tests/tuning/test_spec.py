@@ -4,8 +4,10 @@ import math
 
 import pytest
 
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
-from adtrack.tuning.spec import StudySpec
+from adtrack.tuning.space import Space
+from adtrack.tuning.spec import Objective, StudySpec
 
 METRICS = {
     **{"val_clean/image_auroc": 0.75, "val_shift/image_auroc": 0.5},
@@ -25,9 +27,9 @@ METRICS = {
     ],
 )
 def test_objectives(objective, metric, values, one):
-    spec = StudySpec(objective=objective, metric=metric)
-    assert spec.values(METRICS) == values and spec.objective_value(METRICS) == one
-    assert spec.directions == ["maximize"] * len(values)
+    goal = Objective(metric, objective)
+    assert goal.values(METRICS) == values and goal.value(METRICS) == one
+    assert goal.directions == ["maximize"] * len(values)
 
 
 @pytest.mark.parametrize(("objective", "undefined"), [("both", 1), ("clean", 0), ("worst", 1), ("pareto", 1)])
@@ -36,15 +38,15 @@ def test_what_is_undefined_on_a_set_that_counts_is_undefined(objective, undefine
     values = dict(zip(("val_shift/f1", "val_clean/f1")[::order], (math.nan, 0.5), strict=True))
     if objective == "clean" and order == -1:
         objective = "shift"  # the other set of the two
-    found = StudySpec(objective=objective, metric="f1").values(values)
+    found = Objective("f1", objective).values(values)
     assert sum(map(math.isnan, found)) == undefined
 
 
 def test_objectives_have_names_for_people():
-    assert StudySpec().objective_name == "mean image AUROC of Val-clean and Val-shift"
-    assert StudySpec(objective="shift", metric="f1").objective_name == "F1 on Val-shift"
-    assert StudySpec(objective="clean", metric="pixel_aupro_030").objective_name == "pixel AU-PRO 0.30 on Val-clean"
-    names = {StudySpec(objective=name).objective_name for name in ("both", "clean", "shift", "worst", "pareto")}
+    assert Objective().words == "mean image AUROC of Val-clean and Val-shift"
+    assert Objective("f1", "shift").words == "F1 on Val-shift"
+    assert Objective("pixel_aupro_030", "clean").words == "pixel AU-PRO 0.30 on Val-clean"
+    names = {Objective(of=name).words for name in ("both", "clean", "shift", "worst", "pareto")}
     assert len(names) == 5
 
 
@@ -61,4 +63,4 @@ def test_objectives_have_names_for_people():
 )
 def test_what_makes_no_sense_is_refused(fields, said):
     with pytest.raises(UserError, match=said):
-        StudySpec(**fields)
+        StudySpec(Space.of(PatchCoreSpec), **fields)

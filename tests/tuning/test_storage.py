@@ -15,13 +15,15 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.tracking.workers import Worker
 from adtrack.troubles import TroubleError
-from adtrack.tuning.space import Space, WithoutRepeats
+from adtrack.tuning.sampling import WithoutRepeats
+from adtrack.tuning.space import Space
 from adtrack.tuning.storage import _Storage, default_storage, open_study, put_in_order, reachable
 
-SPACE = Space(patch_size=(1, 3), layers=("layer2",), coreset_fraction=(0.1, 0.25))
+SPACE = Space(PatchCoreSpec, {"patch_size": (1, 3), "layers": ("layer2",), "coreset_fraction": (0.1, 0.25)})
 DIGESTS = {"data_digest": "a" * 64, "spec_digest": "b" * 64}
 NOBODY = f"{socket.gethostname()}|/no/such/place/worker.lock"
 
