@@ -10,6 +10,7 @@ import numpy as np
 from adtrack.config import DataSpec
 from adtrack.data.checked import Checked
 from adtrack.data.checking import check_images
+from adtrack.data.classes import ImageClass
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet, image_set, parse_name
 from adtrack.data.layouts import read_class
@@ -93,13 +94,18 @@ class OpenedClass:
 
 
 def open_class(data: DataSpec, reading: Reading | None = None) -> OpenedClass:
-    """Open every file of a class. ``reading`` says how images are read for a model that is to be measured; without it
-    the images themselves say so."""
-    root = data_root(data.root)
-    images = read_class(root, data.class_name)
+    """Open every file of the class that ``data`` names; see ``open_images``."""
+    return open_images(read_class(data_root(data.root), data.class_name), data, reading)
+
+
+def open_images(images: ImageClass, data: DataSpec, reading: Reading | None = None) -> OpenedClass:
+    """Open every file of a class, wherever its images lie, and split it by the seed of ``data``.
+
+    ``reading`` says how images are read for a model that is to be measured; without it the images themselves say so.
+    """
     if reading is None and data.bit_depth is not None:
         reading = Reading(data.bit_depth)
-    checked = check_images(root, images.records, reading)
+    checked = check_images(images.root, images.records, reading)
     splits = make_splits(images, data.seed, checked)
     parts = {split.name.title(): split.records for split in splits.all}
-    return OpenedClass(data, root, splits, checked, tuple(all_remarks(images, checked, parts)))
+    return OpenedClass(data, images.root, splits, checked, tuple(all_remarks(images, checked, parts)))

@@ -17,6 +17,7 @@ from adtrack.data.layouts.interface import Layout, by_path
 from adtrack.data.shifted_copy import write_shifted
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
+from adtrack.evaluation.building import build
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import search_runs
 
@@ -103,22 +104,22 @@ def open_bench(root: Path) -> Workbench:
 
 def counts(bench: Workbench) -> list[tuple[int, int]]:
     """Images and anomalous images of Train, Val and Test."""
-    return [(len(split.records), int(split.labels.sum())) for split in bench.splits.all]
+    return [(len(split.records), int(split.labels.sum())) for split in bench.opened.splits.all]
 
 
 def test_its_split_is_honoured(write: Write) -> None:
     root = write(own_split)
     assert class_names(root) == ["nuts"]
     bench = open_bench(root)
-    assert counts(bench) == [(7, 0), (5, 2), (10, 6)] and bench.splits.given and bench.splits.has_masks
-    built = bench.build(PatchCoreSpec(layers=("layer1",)), ("val_clean", "val_shift", "test_clean"))
+    assert counts(bench) == [(7, 0), (5, 2), (10, 6)] and bench.opened.splits.given and bench.opened.splits.has_masks
+    built = build(bench, PatchCoreSpec(layers=("layer1",)), ("val_clean", "val_shift", "test_clean"))
     for evaluation in built.evaluations:
         assert np.isfinite(evaluation.metrics["image_auroc"]) and np.isfinite(evaluation.metrics["pixel_auroc"])
 
 
 def test_without_val_the_protocol_draws_it(write: Write, tiny_data: Path) -> None:
     bench = open_bench(write(lambda part, kind, number: part))
-    assert counts(bench) == [(8, 0), (4, 2), (10, 6)] and not bench.splits.given
+    assert counts(bench) == [(8, 0), (4, 2), (10, 6)] and not bench.opened.splits.given
 
 
 def test_the_command_line_takes_it(write: Write, workplace: Path, adtrack: Callable) -> None:

@@ -2,14 +2,23 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.checking import check_images
 from adtrack.data.imageset import image_set
 from adtrack.data.layouts import read_class
 from adtrack.data.layouts.loose import loose_images
 from adtrack.data.splits import make_splits
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
+from adtrack.evaluation.building import build
+from adtrack.evaluation.opened_class import open_images
+from adtrack.evaluation.workbench import Workbench
+from adtrack.features.backbone import Backbone
+from adtrack.features.weights import load_trunk
 
 
 @pytest.fixture
@@ -50,6 +59,14 @@ def test_they_are_split_checked_and_read_as_a_classs(good: Path, tiny_data: Path
     train = image_set(splits, images.root, "train", "clean")
     assert train.image(0).shape == (64, 64, 3)
     assert {train.contents[record.path] for record in train.records} <= set(contents.values())
+
+
+def test_a_model_can_be_built_of_them(good: Path) -> None:
+    layers = ("layer1",)
+    opened = open_images(loose_images(good, "nuts"), DataSpec("nuts", str(good)))
+    backbone = Backbone(load_trunk(BackboneSpec("resnet18", "random", 1), layers, "/data"), layers, torch.device("cpu"))
+    built = build(Workbench(opened, backbone, ImageSpec(64, 0)), PatchCoreSpec(layers=layers), ("val_clean",))
+    assert np.isfinite(built.scorer.calibration.threshold) and built.scorer.facts["class"] == "nuts"
 
 
 def test_few_images_are_refused_by_the_name_of_their_place(good: Path) -> None:
