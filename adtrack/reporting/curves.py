@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from plotly.graph_objects import Bar, Figure
 from plotly.graph_objects import Scatter as Trace
 
@@ -12,7 +13,7 @@ from adtrack.reporting.figures import ALONE, DASHES, plain, titled
 BINS = 40
 LEGEND_BELOW = {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"}  # a legend that takes no width from the plot
 
-Curve = tuple[Sequence[float], Sequence[float]]
+Curve = tuple[ArrayLike, ArrayLike]
 
 
 def curves_figure(

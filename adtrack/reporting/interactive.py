@@ -142,7 +142,7 @@ def _value_axis(figure: Figure, kind: Points | Lines) -> None:
     figure.update_layout(showlegend=isinstance(kind, Points) and len(kind.series) > 1)
 
 
-def _named(name: str, hovers: list[str]) -> dict:
+def _named(name: str, hovers: list[str]) -> dict[str, object]:
     name = plain(name, 30)
     return {"name": name, "customdata": hovers, "hovertemplate": f"{name}: %{{customdata}}{ALONE}"}
 

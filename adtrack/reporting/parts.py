@@ -59,12 +59,12 @@ class Picture:
     @property
     def width(self) -> int:
         """Pixels from left to right."""
-        return self.pixels.shape[1]
+        return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
         """Pixels from top to bottom."""
-        return self.pixels.shape[0]
+        return int(self.pixels.shape[0])
 
 
 @dataclass(frozen=True)

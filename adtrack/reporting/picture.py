@@ -1,15 +1,15 @@
 """Charts as PNG pictures, drawn by matplotlib without a window and without pyplot's global state."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.style import context
 
 from adtrack.palette import LIGHT, NO_CELL, SHADES, WHITE, colour, ink_on
 from adtrack.reporting.description import Chart, Lines, Matrix, Points, Scatter
@@ -61,18 +61,10 @@ def write_png(chart: Chart, folder: Path, name: str) -> Path:
     """Writes <name>.png on a light ground, making the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"
-    with _style():
+    with context(STYLE, after_reset=True):  # whatever a user's matplotlibrc says
         figure = figure_of(chart)
         figure.savefig(path, dpi=DPI, metadata={"Software": None})  # the same bytes from every release that draws so
     return path
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """matplotlib's own defaults with STYLE on top, whatever a user's matplotlibrc says; put back afterwards."""
-    defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")}
-    with matplotlib.rc_context(defaults | STYLE):
-        yield
 
 
 def figure_of(chart: Chart) -> Figure:
@@ -80,9 +72,9 @@ def figure_of(chart: Chart) -> Figure:
     width, height = _size(chart)
     title, note = wrapped(chart.title, int(width * CHARACTERS[0])), wrapped(chart.note, int(width * CHARACTERS[1]))
     header = 0.2 + TITLE_HEIGHT * len(title) + NOTE_HEIGHT * (len(note) if chart.note else 0)
-    figure = Figure(figsize=(width, height + header), layout="constrained")
+    below_header = ConstrainedLayoutEngine(rect=(0.01, 0.01, 0.98, height / (height + header) - 0.02))
+    figure = Figure(figsize=(width, height + header), layout=below_header)
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(rect=(0.01, 0.01, 0.98, height / (height + header) - 0.02))
     top, left = 1 - 0.15 / (height + header), 0.15 / width
     figure.text(left, top, "\n".join(title), fontsize=14, fontweight="bold", va="top")
     below = top - TITLE_HEIGHT * len(title) / (height + header)
@@ -111,8 +103,13 @@ def _points(axes: Axes, kind: Points) -> None:
             [place + dodged(index, len(kind.series)) for place in places],
             [one.value for one in estimates],
             yerr=error_bars(estimates),
-            **{"fmt": _marker(index), "color": colour(index), "label": name},
-            **{"markersize": 7, "elinewidth": 1.8, "capsize": 3.5, "capthick": 1.8},
+            fmt=_marker(index),
+            color=colour(index),
+            label=name,
+            markersize=7,
+            elinewidth=1.8,
+            capsize=3.5,
+            capthick=1.8,
         )
     axes.set_xticks(places, ["\n".join(wrapped(name, 16)) for name in kind.categories])
     axes.set_xlim(-0.5, len(kind.categories) - 0.5)
@@ -129,11 +126,26 @@ def _lines(axes: Axes, kind: Lines) -> None:
         shade = colour(index)
         low, high = [one.low for one in estimates], [one.high for one in estimates]
         axes.fill_between(kind.x, low, high, color=shade, alpha=0.15, linewidth=0)
-        style = {"marker": _marker(index), "markersize": 6, "linewidth": 2.2, "linestyle": _dash(index)}
-        axes.plot(kind.x, [one.value for one in estimates], color=shade, **style)
+        axes.plot(
+            kind.x,
+            [one.value for one in estimates],
+            color=shade,
+            marker=_marker(index),
+            markersize=6,
+            linewidth=2.2,
+            linestyle=_dash(index),
+        )
         if name in ends and len(ends) > 1:
-            beside = {"xycoords": "axes fraction", "xytext": (6, 0), "textcoords": "offset points"}
-            axes.annotate(name, (1, ends[name]), **beside, color=shade, fontweight="bold", va="center")
+            axes.annotate(
+                name,
+                (1, ends[name]),
+                xycoords="axes fraction",
+                xytext=(6, 0),
+                textcoords="offset points",
+                color=shade,
+                fontweight="bold",
+                va="center",
+            )
     axes.margins(x=0.02)
     axes.grid(axis="x")
     _value_axis(axes, kind)
@@ -158,8 +170,16 @@ def _scatter(axes: Axes, kind: Scatter) -> None:
         axes.scatter(x, y, s=70, marker=_marker(index), color=colour(index), label=name, zorder=3)
         for spot, side in zip(spots, sides[name], strict=True):
             offset, across, along = SIDES[side]
-            beside = {"xytext": offset, "textcoords": "offset points", "ha": across, "va": along}
-            axes.annotate(spot.label, (spot.x, spot.y), **beside, fontsize=10, annotation_clip=True)
+            axes.annotate(
+                spot.label,
+                (spot.x, spot.y),
+                xytext=offset,
+                textcoords="offset points",
+                ha=across,
+                va=along,
+                fontsize=10,
+                annotation_clip=True,
+            )
     _legend(axes, len(kind.series))
 
 

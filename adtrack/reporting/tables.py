@@ -63,7 +63,8 @@ def latex(tables: Sequence[Table], label: str) -> str:
 def csv_text(frame: pd.DataFrame) -> str:
     """The frame as CSV in full precision; no text in it is a formula to a spreadsheet (``naming.csv_cell``)."""
     safe = frame.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
-    return safe.rename(columns=csv_cell).to_csv(index=False, lineterminator="\n")
+    text: str = safe.rename(columns=csv_cell).to_csv(index=False, lineterminator="\n")
+    return text
 
 
 def plain_table(table: Table, width: int | None = None) -> str:

@@ -17,7 +17,7 @@ from adtrack.progress import track
 from adtrack.reporting.curves import LEGEND_BELOW, curves_figure, histogram_figure
 from adtrack.reporting.document import Section, document
 from adtrack.reporting.interactive import figure_of
-from adtrack.reporting.parts import Command, Figures, Paragraph, Picture, SortableTable
+from adtrack.reporting.parts import Command, Figures, Paragraph, Part, Picture, SortableTable
 from adtrack.tracking.log_evaluation import read_curve, read_scores
 from adtrack.tracking.models import load_model
 from adtrack.tracking.trials import TrialRecord, with_models
@@ -68,7 +68,7 @@ class Story:
 def study_page(story: Story) -> str:
     """The page, HTML that asks for no other file."""
     words = f"{story.winner}. What counted: {story.objective_name}. {story.remarks}".strip()
-    lead = [Paragraph(words), SortableTable(best_table(story.best)), Command(story.score_command)]
+    lead: list[Part] = [Paragraph(words), SortableTable(best_table(story.best)), Command(story.score_command)]
     order = ranked(story.trials)
     sections = [Section("Trials", [SortableTable(trials_table(order))], "Click a heading to sort."), *_search(story)]
     sections += [_trade(story), *_comparison(story, order[:COLUMNS]), *_best_scores(story)]

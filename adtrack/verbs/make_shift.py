@@ -17,9 +17,10 @@ from adtrack.reporting.parts import Pairs, Paragraph
 from adtrack.verbs.bench_setup import Say
 
 _NOTES = (
-    "Each pair is an image before (left) and after one kind of transform by itself. A kind is shown on the defect "
-    "images with its lowest and its highest value and, between them, on the good image of the lower quartile. The line "
-    "runs around the mask and must stay around the defect. Blur and noise are shown on a part at twice its size."
+    "Each pair shows an image before (left) and after (right) one kind of change alone. Every kind is shown on up to "
+    "three images: the defect images with its lowest and its highest value and, between them, the good image at the "
+    "lower quartile. The line runs around the mask and must stay around the defect. Blur and noise are shown on a part "
+    "of the image at twice its size."
 )
 
 

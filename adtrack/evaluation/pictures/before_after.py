@@ -64,7 +64,7 @@ def _examples(kind: Kind, shifts: Mapping[ImageRecord, Shift]) -> list[ImageReco
     where there are no defect or no good images any others take their places.
     """
 
-    def order(record: ImageRecord) -> tuple:
+    def order(record: ImageRecord) -> tuple[object, str]:
         return kind.measure(shifts[record]), record.path
 
     having = sorted((record for record, shift in shifts.items() if kind.drawn(shift)), key=order)

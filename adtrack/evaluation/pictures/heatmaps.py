@@ -20,7 +20,8 @@ def _ramp() -> np.ndarray:
     anchors = np.array([list(bytes.fromhex(colour)) for colour in ANCHORS.split()], dtype=np.float64)
     steps = np.linspace(0, len(anchors) - 1, 256)
     columns = [np.interp(steps, np.arange(len(anchors)), channel) for channel in anchors.T]
-    return np.rint(np.stack(columns, axis=1)).astype(np.uint8)
+    ramp: np.ndarray = np.rint(np.stack(columns, axis=1)).astype(np.uint8)
+    return ramp
 
 
 RAMP = _ramp()  # uint8 (256, 3)
@@ -51,7 +52,9 @@ def overlay(image: np.ndarray, anomaly_map: np.ndarray, colours: ColourRange) ->
     """
     check_sizes(image, anomaly_map, "anomaly map")
     step, unseen = _steps(anomaly_map, colours)
-    picture = np.rint(image * (1 - OPACITY)[step][..., None] + (RAMP * OPACITY[:, None])[step]).astype(np.uint8)
+    picture: np.ndarray = np.rint(image * (1 - OPACITY)[step][..., None] + (RAMP * OPACITY[:, None])[step]).astype(
+        np.uint8
+    )
     picture[unseen] = image[unseen].mean(axis=-1, keepdims=True) * DIMMED
     return picture
 

@@ -198,7 +198,8 @@ def _mask(images: ImageSet, index: int) -> np.ndarray | None:
     try:
         if path is None or content_digest(images.root / path, path) != images.contents.get(path):
             return None
-        return fit_mask(images.mask(index), SIDE)
+        mask = images.mask(index)
+        return None if mask is None else fit_mask(mask, SIDE)
     except UserError:  # it has gone
         return None
 
