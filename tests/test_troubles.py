@@ -74,7 +74,7 @@ def test_what_cannot_be_fetched_is_not_called_unknown(monkeypatch, error, says):
     def ask(*_):
         raise caused(MlflowException("y"), error)
 
-    monkeypatch.setattr("adtrack.tracking.models.get_artifact_repository", fetch)
+    monkeypatch.setattr("adtrack.tracking.models.ModelsArtifactRepository", fetch)
     monkeypatch.setattr("mlflow.artifacts.download_artifacts", fetch)
     monkeypatch.setattr("mlflow.MlflowClient.get_logged_model", ask)
     for read in (

@@ -44,6 +44,6 @@ def _logged(address: str) -> list[LoggedModel]:
     if not address.startswith("models:/"):
         return []
     name, slash, version = address.removeprefix("models:/").rpartition("/")
-    source = client.get_model_version(name, version).source if slash else address
+    source = (client.get_model_version(name, version).source or "") if slash else address
     model_id = source.removeprefix("models:/")
     return [client.get_logged_model(model_id)] if model_id.startswith("m-") else []

@@ -20,7 +20,5 @@ def look_at_experiment() -> Check:
             error.hint[0].upper() + error.hint[1:],
         )
         return Check(GROUP, "experiment", "cannot be used", (finding,))
-    there = isinstance(place, Experiment)
-    return Check(
-        GROUP, "experiment", f"{place.name} ({place.experiment_id})" if there else f"{place}: made when needed"
-    )
+    there = f"{place.name} ({place.experiment_id})" if isinstance(place, Experiment) else f"{place}: made when needed"
+    return Check(GROUP, "experiment", there)

@@ -104,7 +104,7 @@ def _check_writable(engine: sqlalchemy.Engine) -> None:
     with engine.connect() as connection:
         connection.execute(sqlalchemy.text("UPDATE experiments SET name = name WHERE 1 = 0"))
         connection.rollback()
-    if engine.url.get_backend_name() == "sqlite":
+    if engine.url.get_backend_name() == "sqlite" and engine.url.database:
         folder = Path(engine.url.database).absolute().parent
         if not os.access(folder, os.W_OK):  # SQLite writes its journal there
             raise PermissionError(f"no right to write to {folder}")
@@ -118,7 +118,7 @@ def local_places(uri: str) -> dict[str, Path]:
     with engine.connect() as connection:
         roots = connection.execute(sqlalchemy.text("SELECT artifact_location FROM experiments")).scalars().all()
     engine.dispose()
-    sqlite = engine.url.get_backend_name() == "sqlite"
-    places = {"store": Path(engine.url.database).absolute().parent} if sqlite else {}
+    file = sqlite_file(uri)
+    places = {"store": file.absolute().parent} if file else {}
     folders = [folder for folder in map(local_folder, roots) if folder]
     return places | ({"artifacts": folders[-1]} if folders else {})

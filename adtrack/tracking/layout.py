@@ -8,7 +8,7 @@ import sqlalchemy
 from mlflow.store.db import utils as database
 
 from adtrack.tracking.locks import engine_options, one_at_a_time
-from adtrack.tracking.sqlite import sqlite_file
+from adtrack.tracking.sqlite import file_of, sqlite_file
 
 _SIDECARS = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a database while it writes
 
@@ -87,7 +87,7 @@ def mend_half_laid(uri: str) -> str:
 
 def move_aside(uri: str) -> str:
     """Give a half-laid SQLite file another name, so that the next command makes a new one; says which."""
-    file = sqlite_file(uri)
+    file = file_of(uri)
     with one_at_a_time(uri):
         if not is_half_laid(uri):
             return f"{file} is whole by now"

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.data.sources import LocalArtifactDatasetSource
-from mlflow.entities import Metric
+from mlflow.entities import Dataset, Metric
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 from mlflow.utils.time import get_current_time_millis
 
@@ -49,8 +47,8 @@ def log_bank(run: Run, bench: Workbench, built: Built, *, with_trunk: bool) -> s
 
 def log_data(run: Run, bench: Workbench, names: Iterable[str]) -> None:
     """Log the image sets as MLflow data sets with their digests; only names and digests, never pixels."""
-    source = LocalArtifactDatasetSource(str(bench.opened.root / bench.opened.data.class_name))
-    run.log_inputs((name, MetaDataset(source, *_dataset(bench, name))) for name in names)
+    source = json.dumps({"uri": str(bench.opened.root / bench.opened.data.class_name)})
+    run.log_inputs({name: Dataset(*_dataset(bench, name), "local", source) for name in names})
 
 
 def _dataset(bench: Workbench, name: str) -> tuple[str, str]:

@@ -34,7 +34,8 @@ def _logged_models() -> dict[str, LoggedModel]:
     """All logged models by id, page after page: a deleted experiment's models are there, and score."""
     client = MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments(ViewType.ALL)]
-    found, token = {}, None
+    found: dict[str, LoggedModel] = {}
+    token: str | None = None
     while True:
         page = client.search_logged_models(experiments, page_token=token)
         found |= {model.model_id: model for model in page}
@@ -45,7 +46,7 @@ def _logged_models() -> dict[str, LoggedModel]:
 
 def _registered(model: RegisteredModel, models: dict[str, LoggedModel]) -> Check:
     found = MlflowClient().search_model_versions(f"name = {quoted(model.name)}", max_results=10_000)
-    versions = {int(version.version): version.source.removeprefix("models:/") for version in found}
+    versions = {int(version.version): (version.source or "").removeprefix("models:/") for version in found}
     aliases = {alias: int(version) for alias, version in sorted(model.aliases.items(), reverse=True)}
     told = {int(version.version): version.tags.get(MANIFEST) for version in found}
     findings = []

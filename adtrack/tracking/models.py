@@ -14,8 +14,8 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
@@ -35,8 +35,10 @@ from adtrack.tracking.tags import NOTE
 from adtrack.troubles import trouble
 
 ARTIFACT = "bank"
-_NEEDED = ("mlflow", "numpy", "pandas", "pillow", "scipy", "safetensors", "torch", "torchvision")
-_NEEDED += ("filelock", "platformdirs", "tqdm")
+_NEEDED = (
+    *("mlflow", "numpy", "pandas", "pillow", "scipy", "safetensors", "torch", "torchvision"),
+    *("filelock", "platformdirs", "tqdm"),
+)
 # Images come as a batch of pixels or as a column of files, and MLflow's schemas know only one of the two: the model
 # checks its input itself, declares its output and its option, and shows an input by its example.
 SIGNATURE = ModelSignature(
@@ -177,7 +179,7 @@ def _bank_folder(address: str, scratch: str, with_code: bool) -> Path:
     place = f"artifacts/{ARTIFACT}"
     if not address.startswith("models:/"):
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=address)) / place
-    repository = get_artifact_repository(address).repo
+    repository = ModelsArtifactRepository(address).repo
     if isinstance(repository, LocalArtifactRepository):
         return Path(repository.download_artifacts(place))
     if with_code:

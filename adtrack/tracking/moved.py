@@ -12,7 +12,7 @@ from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.progress import say
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.places import artifact_uri, local_folder
-from adtrack.tracking.sqlite import sqlite_file
+from adtrack.tracking.sqlite import file_of, sqlite_file
 
 # Where MLflow keeps whole paths: of runs' files, models, versions, and other programs' traces.
 _PLACES = (
@@ -104,7 +104,7 @@ def _in_both(move: Moved) -> Finding:
 
 def re_root(uri: str, move: Moved) -> str:
     """Put the new place into the database, all of it or nothing, after it was copied; says what was done."""
-    file = sqlite_file(uri)
+    file = file_of(uri)
     with one_at_a_time(uri), contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
         copy = file.with_name(f"{file.name}.before-move-{datetime.now(UTC):%Y%m%d-%H%M%S}")
         with contextlib.closing(sqlite3.connect(copy)) as kept:

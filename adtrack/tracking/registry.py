@@ -83,7 +83,7 @@ def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registe
     with one_at_a_time(mlflow.get_tracking_uri(), f"registry/{name}"):
         with contextlib.suppress(MlflowException):  # it exists
             client.create_registered_model(name, description=how_to_call(f"models:/{name}@{CHAMPION}"))
-        known = [found for found in _versions_of_run(name, model.source_run_id) if found.source == model_uri]
+        known = [found for found in _versions_of_run(name, model.source_run_id or "") if found.source == model_uri]
         tags = {named(key): value for key, value in origin.items()}
         tags |= {MANIFEST: model.tags[MANIFEST]} if MANIFEST in model.tags else {}
         found = known or [
@@ -239,5 +239,5 @@ def _numbered_moves(name: str) -> list[tuple[int, Move]]:
 
 def _move(version: int, text: Mapping) -> Move:
     before = None if text["before"] is None else int(text["before"])
-    words = (str(text[key]) for key in ("what", "who", "when", "why"))
-    return Move(version, before, *words, tuple(map(str, text["forced"])))
+    what, who, when, why = (str(text[key]) for key in ("what", "who", "when", "why"))
+    return Move(version, before, what, who, when, why, tuple(map(str, text["forced"])))

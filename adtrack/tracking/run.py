@@ -5,13 +5,12 @@ uses adtrack keeps its active run and its active experiment.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.data.dataset import Dataset as DescribedDataset
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from PIL import Image
@@ -57,11 +56,10 @@ class Run:
         """Set the description that the run's page in MLflow shows: Markdown."""
         self.set_tags({NOTE: text})
 
-    def log_inputs(self, datasets: Iterable[tuple[str, DescribedDataset]]) -> None:
-        """Log data sets that the run has used, each with the word for what it was used as."""
+    def log_inputs(self, datasets: Mapping[str, Dataset]) -> None:
+        """Log the data sets that the run has used, by the word for what it has used each as."""
         inputs = [
-            DatasetInput(Dataset(**dataset.to_dict()), [InputTag(MLFLOW_DATASET_CONTEXT, context)])
-            for context, dataset in datasets
+            DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)]) for context, dataset in datasets.items()
         ]
         MlflowClient().log_inputs(self.run_id, inputs)
 

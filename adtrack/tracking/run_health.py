@@ -94,7 +94,8 @@ def _is_ours(run: Run) -> bool:
 
 
 def _seconds(run: Run) -> float:
-    return datetime.datetime.now().timestamp() - run.info.start_time / 1000
+    started: int = run.info.start_time
+    return datetime.datetime.now().timestamp() - started / 1000
 
 
 def _title(run: Run) -> str:

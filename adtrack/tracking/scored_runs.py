@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -59,7 +60,8 @@ def scored_run(asked: str) -> ScoredRun:
     if lacking:
         raise UserError(f"a run must be one of adtrack's, but {asked} has no tag {' and no '.join(lacking)}.")
     runs = [run, *_evaluations(run)]
-    places, metrics = {}, {}
+    places: dict[str, str] = {}
+    metrics: dict[str, float] = {}
     for found in reversed(runs):
         places |= dict.fromkeys(_score_sets(found.info.run_id), found.info.run_id)
         metrics |= found.data.metrics
@@ -94,7 +96,8 @@ def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> SetSco
         rows.sort(key=lambda row: row["path"])
         paths = tuple(row["path"] for row in rows)
         (threshold,) = {float(row["threshold"]) for row in rows}
-        sample = Sample([float(row["score"]) for row in rows], [int(row["label"]) for row in rows], threshold)
+        scores = np.array([float(row["score"]) for row in rows])
+        sample = Sample(scores, np.array([int(row["label"]) for row in rows]), threshold)
         kinds = tuple(from_csv_cell(row["kind"]) for row in rows)
         images = paths
         if by_content:

@@ -17,6 +17,14 @@ def sqlite_file(url: str) -> Path | None:
     return Path(database) if database and database != ":memory:" and not database.startswith("file:") else None
 
 
+def file_of(url: str) -> Path:
+    """The same for a URL of which the caller knows that it means an SQLite file."""
+    file = sqlite_file(url)
+    if file is None:
+        raise ValueError(f"{url} means no SQLite file")
+    return file
+
+
 def sqlite_url(file: Path) -> str:
     """The URL that means this file, whatever its folders are called.
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from adtrack.errors import UserError
 from adtrack.tracking.experiment import chosen_experiment
@@ -120,11 +121,12 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", module=r"mlflow\.")
 
 
-def search_runs(condition: str, order_by: tuple[str, ...] = ("attributes.start_time ASC",)) -> list:
+def search_runs(condition: str, order_by: tuple[str, ...] = ("attributes.start_time ASC",)) -> list[Run]:
     """All runs of all experiments that match ``condition``, page after page."""
     client = MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs, token = [], None
+    runs: list[Run] = []
+    token: str | None = None
     while True:
         page = client.search_runs(experiments, condition, max_results=500, order_by=list(order_by), page_token=token)
         runs += page

@@ -1,13 +1,13 @@
 """The run object: what its verbs leave on the run that it stands for, whatever other runs are open."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.data.sources import LocalArtifactDatasetSource
+from mlflow.entities import Dataset
 from mlflow.entities import Run as StoredRun
 from PIL import Image
 
@@ -55,13 +55,17 @@ def test_tags_are_set_and_the_note_is_the_runs_description(run: Run) -> None:
     assert tags["mlflow.note.content"] == "**At work**"
 
 
+DIGESTS = {"train_clean": "01", "val_clean": "02"}
+
+
 def test_data_sets_are_inputs_with_their_context(run: Run, tmp_path: Path) -> None:
-    source = LocalArtifactDatasetSource(str(tmp_path))
-    run.log_inputs([("train_clean", MetaDataset(source, "part/train_clean", "01")), ("val_clean", MetaDataset(source))])
+    source = json.dumps({"uri": str(tmp_path)})
+    sets = {name: Dataset(f"part/{name}", digest, "local", source) for name, digest in DIGESTS.items()}
+    run.log_inputs(sets)
     first, second = stored(run).inputs.dataset_inputs
     assert (first.dataset.name, first.dataset.digest, first.tags[0].value) == ("part/train_clean", "01", "train_clean")
     assert first.tags[0].key == "mlflow.data.context" and second.tags[0].value == "val_clean"
-    assert str(tmp_path) in first.dataset.source
+    assert first.dataset.source == source
 
 
 def test_files_and_pictures_are_among_its_artifacts(run: Run, tmp_path: Path) -> None:
