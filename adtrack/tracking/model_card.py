@@ -11,7 +11,7 @@ from adtrack.naming import argument
 from adtrack.reporting.templating import render
 
 
-def how_to_call(uri: str, *, maps: bool = True) -> str:
+def how_to_call(uri: str, *, maps: bool) -> str:
     """Markdown for the page of the model with this URI; ``maps`` says whether it has anomaly maps."""
     quoted = json.dumps(uri, ensure_ascii=False)
     return render("model_card.md", address=argument(uri), quoted=quoted, maps=maps)

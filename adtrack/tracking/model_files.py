@@ -1,13 +1,13 @@
 """What is wrong with the files of a model: missing, damaged, not to be loaded. Looks without changing anything."""
 
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import torch
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 
-from adtrack.detectors import gaussians
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.seal import check_seal, require_all, require_seal
 from adtrack.errors import UserError
@@ -16,15 +16,18 @@ from adtrack.tracking.places import local_folder
 from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, require_code
 from adtrack.tracking.tags import MANIFEST
 
-_BANK = f"artifacts/{ARTIFACT}"
-_FILES = ("MLmodel", f"{_BANK}/scorer.json", f"{_BANK}/detector.json")
-_CODE = (f"{_BANK}/{FILE}", f"{_BANK}/{OLD_FOLDER}")  # one of them
-_TENSORS = (f"{_BANK}/bank.safetensors", f"{_BANK}/{gaussians.FILE}")  # PatchCore's or PaDiM's
+_FOLDER = f"artifacts/{ARTIFACT}"
+_FILES = ("MLmodel", f"{_FOLDER}/scorer.json", f"{_FOLDER}/detector.json")
+_CODE = (f"{_FOLDER}/{FILE}", f"{_FOLDER}/{OLD_FOLDER}")  # a model has one of them
+_TENSORS, _TRUNK = f"{_FOLDER}/*.safetensors", f"{_FOLDER}/trunk.safetensors"
 
 
 def trouble_of(model: LoggedModel | None, loads: bool, told: str | None = None) -> str | None:
-    """What is wrong with a model's files, None if nothing is. Where that needs no transfer, they are compared with
-    their digests (``told`` is the manifest's that the version names), and one in use is loaded."""
+    """What is wrong with a model's files, None if nothing is.
+
+    If they are on this machine, they are compared with their digests, and ``loads`` says whether the model is loaded as
+    well. ``told`` is the digest of the manifest that the version names.
+    """
     if model is None:
         return "its logged model has been deleted"
     missing = _missing(model)
@@ -34,43 +37,48 @@ def trouble_of(model: LoggedModel | None, loads: bool, told: str | None = None) 
     if not folder:
         return None
     digests = {digest for digest in (told, model.tags.get(MANIFEST)) if digest}
-    return _is_damaged(folder / _BANK, digests) or (_does_not_load(folder / _BANK) if loads else None)
+    return _is_damaged(folder / _FOLDER, digests) or (_does_not_load(folder / _FOLDER) if loads else None)
 
 
 def _missing(model: LoggedModel) -> list[str]:
     """The needed files that are not there or empty."""
-    folder = local_folder(model.artifact_location)
+    there = _there(model)
+    missing = [file for file in _FILES if file not in there]
+    if not there & set(_CODE):
+        missing.append(_CODE[0])
+    if not any(fnmatch(file, _TENSORS) for file in there - {_TRUNK}):
+        missing.append(_TENSORS)
+    return missing
+
+
+def _there(model: LoggedModel) -> set[str]:
+    """The model's files that are not empty, and its folders."""
+    folder, parts = local_folder(model.artifact_location), ("", _FOLDER)
     if folder:
-        there = {path for path in (*_FILES, *_CODE, *_TENSORS) if _holds_something(folder / path)}
-    else:
-        client = MlflowClient()
-        listed = (item for part in ("", _BANK) for item in client.list_logged_model_artifacts(model.model_id, part))
-        there = {item.path for item in listed if item.is_dir or item.file_size}
-    lacking = [group[0] for group in (_CODE, _TENSORS) if not there & set(group)]
-    return [file for file in _FILES if file not in there] + lacking
+        found = (path for part in parts if (folder / part).is_dir() for path in (folder / part).iterdir())
+        return {path.relative_to(folder).as_posix() for path in found if path.is_dir() or path.stat().st_size}
+    client = MlflowClient()
+    listed = (item for part in parts for item in client.list_logged_model_artifacts(model.model_id, part))
+    return {item.path for item in listed if item.is_dir or item.file_size}
 
 
-def _holds_something(path: Path) -> bool:
-    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
-
-
-def _is_damaged(bank: Path, digests: Iterable[str]) -> str | None:
-    """How a model's folder differs from what its manifest says, or the manifest from these digests of it."""
+def _is_damaged(folder: Path, digests: Iterable[str]) -> str | None:
+    """How a model's folder differs from its manifest, or its manifest from the digests that the store keeps."""
     try:
         for digest in digests:
-            require_seal(bank, digest)
-        check_seal(bank)
-        require_all(bank)
+            require_seal(folder, digest)
+        check_seal(folder)
+        require_all(folder)
     except UserError as error:
         return error.rule.removesuffix(".")
     return None
 
 
-def _does_not_load(bank: Path) -> str | None:
-    """Why a registered model's folder can't be used: tensors, trunk (by its SHA-256), code (by its digest)."""
+def _does_not_load(folder: Path) -> str | None:
+    """Why a model's folder cannot be used: its tensors, its trunk (by SHA-256) or its code (by its digest)."""
     try:
-        Scorer.load(bank, torch.device("cpu"), _no_other_place)
-        require_code(bank)
+        Scorer.load(folder, torch.device("cpu"), _no_other_place)
+        require_code(folder)
     except UserError as error:
         return error.rule.removesuffix(".")
     except Exception as error:  # whatever damaged files make of the code that reads them

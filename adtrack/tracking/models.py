@@ -1,4 +1,4 @@
-"""A bank as an MLflow model: logged with a trial, made whole for the registry, loaded again."""
+"""A scorer as an MLflow model: logged with a trial, made whole for the registry, loaded again."""
 
 import importlib.metadata
 import re
@@ -39,8 +39,8 @@ _NEEDED = (
     *("mlflow", "numpy", "pandas", "pillow", "scipy", "safetensors", "torch", "torchvision"),
     *("filelock", "platformdirs", "tqdm"),
 )
-# Images come as a batch of pixels or as a column of files, and MLflow's schemas know only one of the two: the model
-# checks its input itself, declares its output and its option, and shows an input by its example.
+# Images come as a batch of pixels or as a column of files, and a schema of MLflow's describes only one of the two. So the
+# model checks its input itself; it declares its output and its option, and its example shows an input.
 SIGNATURE = ModelSignature(
     inputs=None,
     outputs=Schema([ColSpec("double", "score"), ColSpec("double", "threshold"), ColSpec("long", "label")]),
@@ -58,8 +58,8 @@ class LoadedModel:
 
 
 class _Unrehearsed:
-    """MLflow's pyfunc flavour for ``Model.log``. Unlike ``pyfunc.log_model`` that can be told not to try the example,
-    for which it would load the bank and the network again with each trial."""
+    """MLflow's pyfunc flavour for ``Model.log``, which can be told not to try the example. ``pyfunc.log_model`` always
+    tries it, and for that would load the detector and the network again after each trial."""
 
     @staticmethod
     def save_model(path: str, mlflow_model: Model, validate_serving_input: bool, **options: Any) -> None:
@@ -68,9 +68,9 @@ class _Unrehearsed:
 
 
 def model_name(scorer: Scorer) -> str:
-    """The model in MLflow's lists, which show some twenty characters: ``zipper layer2 p3 0,1 resnet50``.
+    """What MLflow's lists call the model: ``zipper layer2 p3 0,1 resnet50``. They show some twenty characters.
 
-    MLflow takes no point, among others.
+    MLflow takes no points, slashes, colons, quotes and per cent signs in the name of a model, so they are replaced.
     """
     spec, named = scorer.detector.spec, scorer.facts.get("class", "")
     method = [] if spec.method == DEFAULT_METHOD else [spec.method]
@@ -81,7 +81,7 @@ def model_name(scorer: Scorer) -> str:
 def log_scorer(run: Run, scorer: Scorer, *, with_trunk: bool, name: str | None = None) -> str:
     """Log the scorer as an MLflow model of a run, with an example and a page that says how to call it.
 
-    Returns its ``models:/…`` URI.
+    Returns the model's ``models:/…`` URI.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / ARTIFACT
@@ -100,13 +100,15 @@ def log_scorer(run: Run, scorer: Scorer, *, with_trunk: bool, name: str | None =
             input_example=example(),
             metadata={"adtrack": adtrack.__version__, **scorer.facts},
         )
-    _tell_how_to_call(info.model_uri)
+    _tell_how_to_call(info.model_uri, scorer)
     return info.model_uri
 
 
 def _new_model(run: Run, name: str, tags: Mapping[str, str]) -> str:
-    """The id of a new logged model of a run, without files. Left to itself, ``Model.log`` would put it into MLflow's
-    active experiment, whatever the run's is."""
+    """The id of a new logged model of a run, which has no files yet.
+
+    ``Model.log`` would make it in MLflow's active experiment, which need not be the experiment of the run.
+    """
     client = MlflowClient()
     params = client.get_run(run.run_id).data.params
     made = client.create_logged_model(run.experiment_id, name, run.run_id, resolve_tags(dict(tags)), params)
@@ -115,15 +117,15 @@ def _new_model(run: Run, name: str, tags: Mapping[str, str]) -> str:
 
 
 def log_whole(run: Run, scorer: Scorer) -> str:
-    """Log the scorer with its trunk, for the registry: a run gets one such model only.
+    """Log the scorer with its trunk, for the registry. A run gets one such model only.
 
-    A model that a process logged before it died, and before it could register it, is taken as it is.
+    If an earlier process logged it and was killed before the model was registered, that model is taken as it is.
     """
     name = f"{model_name(scorer)}, with its network"
     uri = _waiting(run, name)
     if uri is None:
         return log_scorer(run, scorer, with_trunk=True, name=name)
-    _tell_how_to_call(uri)
+    _tell_how_to_call(uri, scorer)
     return uri
 
 
@@ -131,13 +133,15 @@ def _waiting(run: Run, name: str) -> str | None:
     """The run's model of this name that is complete and was never registered, if there is one."""
     asked = f"name = '{name}' AND source_run_id = '{run.run_id}'"
     found = MlflowClient().search_logged_models([run.experiment_id], asked)
-    # MLflow's search compares a status with the number that its database has for it.
+    # Not a condition of the search: MLflow compares the word for a status with the number that its database holds.
     complete = (model for model in found if model.status == LoggedModelStatus.READY)
     return next((model.model_uri for model in complete if VERSIONS_TAG not in model.tags), None)
 
 
-def _tell_how_to_call(uri: str) -> None:
-    MlflowClient().set_logged_model_tags(uri.removeprefix("models:/"), {NOTE: how_to_call(uri)})
+def _tell_how_to_call(uri: str, scorer: Scorer) -> None:
+    """Write the model's page."""
+    page = how_to_call(uri, maps=scorer.detector.has_maps)
+    MlflowClient().set_logged_model_tags(uri.removeprefix("models:/"), {NOTE: page})
 
 
 def requirements(method: str) -> list[str]:
@@ -150,8 +154,8 @@ def requirements(method: str) -> list[str]:
 def load_model(uri: str, device: torch.device, *, whole: bool = False) -> LoadedModel:
     """The scorer behind a model URI (``models:/adtrack-zipper@champion``, ``models:/m-…``, ``runs:/…``, a folder).
 
-    Its files must be as they were logged. Only tensors and JSON are read; code that a model carries is not run, but
-    checked as well where the model is asked for ``whole``, as it is to be served.
+    Its files must be as they were logged. Only tensors and JSON are read. The code that a model carries is never run;
+    with ``whole``, for a model that is to be served, the code must be as it was logged too.
     """
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -160,7 +164,7 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
             check_told(address, folder)
         except UserError:
             raise
-        # The latter two: of an address that its kind of store takes for none, or whose library is not installed.
+        # ValueError: the address is none for its kind of store. ImportError: the library of that kind is missing.
         except (MlflowException, OSError, ValueError, ImportError) as error:
             raise trouble(error) or UserError(
                 f"model must be one that the tracking store knows, but {uri} is not ({first_line(error)}).",
@@ -174,8 +178,8 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
 
 
 def _bank_folder(address: str, scratch: str, with_code: bool) -> Path:
-    """The model's bank: in its place if that is on this machine, else fetched into ``scratch``, with its code or
-    without."""
+    """The folder with the model's detector: where it is kept if that is on this machine, else a copy in ``scratch``,
+    which has the model's code only ``with_code``."""
     place = f"artifacts/{ARTIFACT}"
     if not address.startswith("models:/"):
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=address)) / place

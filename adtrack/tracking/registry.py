@@ -12,7 +12,8 @@ from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from adtrack.config import from_json
+from adtrack.config import DEFAULT_METHOD, from_json
+from adtrack.detectors import detector_class
 from adtrack.errors import UserError
 from adtrack.naming import argument
 from adtrack.tracking.locks import one_at_a_time
@@ -22,7 +23,7 @@ from adtrack.tracking.tags import CHAMPION_MOVE, MANIFEST, MODEL, REGISTERED, na
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
-VERSIONS_TAG = "mlflow.modelVersions"  # by it, which MLflow's client does not set, a model's page shows its versions
+VERSIONS_TAG = "mlflow.modelVersions"  # a model's page lists its versions by it, but MLflow's client does not set it
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,17 @@ def registry_name(class_name: str) -> str:
 
 
 def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registered:
-    """A new version of ``adtrack-<class>``, alias ``candidate``; ``champion`` as well if there is none.
+    """Make a logged model the newest version of ``adtrack-<class>``: its candidate, and champion if there is none yet.
 
-    ``origin`` says where it came from; it becomes the version's tags ``adtrack.…``. A model has one version: where a
-    process died while it was registering, the version is completed.
+    ``origin`` says where the model came from; it becomes the version's tags ``adtrack.…``. A model has one version: if
+    an earlier process was killed while it registered the model, that version is completed.
     """
     client, name = MlflowClient(), registry_name(class_name)
     model = client.get_logged_model(model_uri.removeprefix("models:/"))
+    maps = detector_class((model.params or {}).get("method", DEFAULT_METHOD)).has_maps
     with one_at_a_time(mlflow.get_tracking_uri(), f"registry/{name}"):
         with contextlib.suppress(MlflowException):  # it exists
-            client.create_registered_model(name, description=how_to_call(f"models:/{name}@{CHAMPION}"))
+            client.create_registered_model(name, description=how_to_call(f"models:/{name}@{CHAMPION}", maps=maps))
         known = [found for found in _versions_of_run(name, model.source_run_id or "") if found.source == model_uri]
         tags = {named(key): value for key, value in origin.items()}
         tags |= {MANIFEST: model.tags[MANIFEST]} if MANIFEST in model.tags else {}
@@ -90,14 +92,14 @@ def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registe
             client.create_model_version(name, model_uri, model.source_run_id, tags, model_id=model.model_id)
         ]
         version = int(found[0].version)
-        client.update_model_version(name, str(version), how_to_call(f"models:/{name}/{version}"))
+        client.update_model_version(name, str(version), how_to_call(f"models:/{name}/{version}", maps=maps))
         champion = _set_aliases(name, version) == version
     client.set_logged_model_tags(model.model_id, {VERSIONS_TAG: _with_version(model, name, version)})
     return Registered(name, version, champion)
 
 
 def _set_aliases(name: str, version: int) -> int:
-    """Make a new version the candidate, unless there is a newer one, and champion if there is none: which is told."""
+    """Make a new version the candidate unless a newer one is, and champion if there is none; returns the champion."""
     aliases = _aliases(name)
     if aliases.get(CANDIDATE, 0) < version:
         MlflowClient().set_registered_model_alias(name, CANDIDATE, str(version))
@@ -107,7 +109,7 @@ def _set_aliases(name: str, version: int) -> int:
 
 
 def _with_version(model: LoggedModel, name: str, version: int) -> str:
-    """What a logged model's tag says of its versions, and this one."""
+    """The versions that a logged model's tag lists, with this one, as text."""
     told = from_json(model.tags.get(VERSIONS_TAG, "[]"))
     new = {"name": name, "version": str(version)}
     return json.dumps(told if new in told else [*told, new])
@@ -163,10 +165,10 @@ def version_of(class_name: str, number: int | None) -> Registered:
 
 
 def move_champion(name: str, move: Move) -> None:
-    """Set the alias, and keep the move among the version's tags."""
+    """Make the move: set the alias, and keep the move among the version's tags."""
     client = MlflowClient()
     numbers = [number for number, _ in _numbered_moves(name)]
-    # The alias first: of a process that is killed in between, the history says too little, but nothing untrue.
+    # The alias first: if the process is killed in between, the history lacks a move, but says nothing untrue.
     client.set_registered_model_alias(name, CHAMPION, str(move.version))
     text = {key: value for key, value in asdict(move).items() if key != "version"}
     key = f"{CHAMPION_MOVE}{max(numbers, default=0) + 1:04}"
@@ -174,15 +176,15 @@ def move_champion(name: str, move: Move) -> None:
 
 
 def moves(name: str) -> list[Move]:
-    """How the champion has moved, from the first to the latest move; those of deleted versions are gone with them."""
+    """How the champion has moved, the first move first. Moves to versions that have been deleted are gone with them."""
     return [move for _, move in _numbered_moves(name)]
 
 
 def previous_champion(name: str) -> int | None:
-    """The version that a rollback goes to: before the last one it was the champion, and it still exists.
+    """The version that a rollback goes to: the latest champion before the present one that still exists.
 
-    Versions that were promoted and rolled back are out of the line, so a second rollback goes further back. Where the
-    alias was moved by hand, it is the champion that was there before.
+    Versions that were promoted and rolled back do not count, so a second rollback goes further back. If the alias was
+    moved by hand, the rollback goes to the champion before that.
     """
     known, now = _tags_by_version(name), _aliases(name).get(CHAMPION)
     line = [version for version in champion_line(moves(name)) if version in known]
@@ -192,11 +194,11 @@ def previous_champion(name: str) -> int | None:
 
 
 def champion_line(history: Sequence[Move]) -> list[int]:
-    """The champions one after the other, as if what was rolled back had never been promoted."""
+    """The champions in their order, as if versions that were rolled back had never been promoted."""
     line: list[int] = []
     for move in history:
         if move.before is not None and line[-1:] != [move.before]:
-            line.append(move.before)  # it became champion when it was registered, or by hand
+            line.append(move.before)  # no move made it champion: it was registered first, or set by hand
         if move.what == ROLLED_BACK:
             while line and line[-1] != move.version:
                 line.pop()
@@ -230,7 +232,7 @@ def _numbered_moves(name: str) -> list[tuple[int, Move]]:
     found = []
     for version, tags in _tags_by_version(name).items():
         for key, text in tags.items():
-            # Tags can be edited in the UI: what is no longer a move is left out, and the rest still counts.
+            # Tags can be edited in the UI: a tag that is no move any more is left out, and the others still count.
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 if key.startswith(CHAMPION_MOVE):
                     found.append((int(key.removeprefix(CHAMPION_MOVE)), _move(version, from_json(text))))

@@ -1,6 +1,6 @@
-"""The code that MLflow runs when it loads a bank: it needs neither adtrack nor a network.
+"""The code that MLflow runs when it loads a model of adtrack's: it needs neither adtrack nor a network connection.
 
-The model holds a copy of the code that scored when the bank was logged, as a zip file, which Python imports as it is.
+The model holds a copy of the code that scored when it was logged, as a zip file, which Python imports as it is.
 The package in it has a name of its own, so that it neither hides an installed adtrack nor is hidden by one.
 """
 
@@ -43,14 +43,14 @@ class BadInput(MlflowException, ValueError):
         return json.dumps({"error_code": self.error_code, "message": self._sentence})
 
 
-class BankModel(PythonModel):
+class ServedModel(PythonModel):
     """Scores images: a uint8 batch (n, H, W, 3), or base64, encoded bytes or paths in a list or a column ``image``.
 
     Paths are read in the caller's own process only: a server that did so would let everybody look for files on it.
     """
 
     def load_context(self, context):
-        """Read bank, trunk and code from the model's folder."""
+        """Read detector, trunk and code from the model's folder."""
         folder = Path(context.artifacts["bank"])
         self._code = _import_code(folder / "code.zip")
         scorer = self._code.detectors.scorer
@@ -64,6 +64,11 @@ class BankModel(PythonModel):
     def predict(self, context, model_input: np.ndarray, params=None):
         """A row an image: score, threshold, label (1 = anomalous) and, with ``return_map``, the anomaly map."""
         with_map = bool((params or {}).get("return_map", False))
+        if with_map and not self._scorer.detector.has_maps:
+            raise BadInput(
+                "return_map must be false for this model, but it is true: its method scores whole images and has no "
+                "anomaly maps."
+            )
         rows, map_pixels = [], 0
         for load in self._images(model_input):
             with self._few_at_once:
@@ -207,4 +212,4 @@ def _fetch(run_id, path):
     return mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)
 
 
-mlflow.models.set_model(BankModel())
+mlflow.models.set_model(ServedModel())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from mlflow import MlflowClient
 
+from adtrack.detectors.patchcore import PatchCore
 from adtrack.errors import UserError
 from adtrack.tracking.model_card import how_to_call
 from adtrack.tracking.registry import (
@@ -100,11 +101,19 @@ def test_a_process_that_dies_while_it_registers_leaves_a_version_that_the_next_o
     (version,) = client.search_model_versions(f"name = '{NAME}'")
     assert aliases(NAME) == {"champion": "1", "candidate": "1"}
     assert version.tags == {"adtrack.note": "mine"} and version.source == uri
-    assert version.description == how_to_call(f"models:/{NAME}/1")
-    assert client.get_registered_model(NAME).description == how_to_call(f"models:/{NAME}@champion")
+    assert version.description == how_to_call(f"models:/{NAME}/1", maps=True)
+    assert client.get_registered_model(NAME).description == how_to_call(f"models:/{NAME}@champion", maps=True)
     model = client.get_logged_model(uri.removeprefix("models:/"))
     assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": NAME, "version": "1"}]
     assert model_of_version("nut", version.run_id) == uri and model_of_version("nut", "0" * 32) is None
+
+
+def test_the_pages_of_a_model_without_maps_do_not_speak_of_maps(log_model, monkeypatch):
+    monkeypatch.setattr(PatchCore, "has_maps", False)
+    register("nut", log_model(), {})
+    version = MlflowClient().get_model_version(NAME, "1")
+    for page in (version.description, MlflowClient().get_registered_model(NAME).description):
+        assert "return_map" not in page and "heatmap" not in page and "adtrack score --model models:/" in page
 
 
 def test_a_version_that_is_completed_late_does_not_displace_a_newer_candidate(log_model, monkeypatch):

@@ -95,6 +95,13 @@ def test_the_map_comes_on_request(served, batch, study):
     assert "anomaly_map" not in served.predict(batch[:1], params={"return_map": False})
 
 
+def test_a_model_without_maps_refuses_the_request_for_one(served, batch, expected, monkeypatch):
+    monkeypatch.setattr(served.unwrap_python_model()._scorer.detector, "has_maps", False, raising=False)
+    with pytest.raises(ValueError, match=r"return_map must be false for this model, .* has no anomaly maps"):
+        served.predict(batch[:1], params={"return_map": True})
+    pd.testing.assert_frame_equal(served.predict(batch), expected, check_exact=True)
+
+
 def test_nothing_in_nothing_out(served):
     assert served.predict(np.zeros((0, 64, 64, 3), np.uint8)).empty
     assert served.predict(pd.DataFrame({"image": []})).empty

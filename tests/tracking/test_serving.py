@@ -192,10 +192,10 @@ def test_the_page_and_the_example_say_how_to_call_it(study, ask):
     client = mlflow.MlflowClient()
     version = client.get_model_version_by_alias("adtrack-part", "champion")
     model = client.get_logged_model(version.source.removeprefix("models:/"))
-    assert model.tags["mlflow.note.content"] == how_to_call(model.model_uri)
+    assert model.tags["mlflow.note.content"] == how_to_call(model.model_uri, maps=True)
     assert json.loads(model.tags["mlflow.modelVersions"])[0]["name"] == "adtrack-part"
-    assert version.description == how_to_call(f"models:/adtrack-part/{version.version}")
-    assert client.get_registered_model("adtrack-part").description == how_to_call(CHAMPION)
+    assert version.description == how_to_call(f"models:/adtrack-part/{version.version}", maps=True)
+    assert client.get_registered_model("adtrack-part").description == how_to_call(CHAMPION, maps=True)
     trial = client.get_run(study.children[0]).data.tags["adtrack.model"]
     for uri in (CHAMPION, trial):
         loaded = mlflow.pyfunc.load_model(uri)
@@ -207,7 +207,7 @@ def test_the_page_and_the_example_say_how_to_call_it(study, ask):
 
 
 def test_hostile_names_stay_words_in_the_commands():
-    page = how_to_call("models:/adtrack-a $(reboot)@champion")
+    page = how_to_call("models:/adtrack-a $(reboot)@champion", maps=True)
     assert "--model 'models:/adtrack-a $(reboot)@champion' photos/" in page
 
 
@@ -253,7 +253,7 @@ def answers(port: int) -> bool:
 def test_mlflow_models_serve_answers_curl(study, photos, tmp_path):
     """The two commands of the model's page, word by word, and a path that the server must not read."""
     with mlflow_serves(study.folder, tmp_path / "log") as port:
-        command = how_to_call(CHAMPION).partition("--port 5001\n")[2].partition("```")[0]
+        command = how_to_call(CHAMPION, maps=True).partition("--port 5001\n")[2].partition("```")[0]
         shutil.copy(photos[0], tmp_path / "part.png")
         if shutil.which("curl"):
             done = subprocess.run(
