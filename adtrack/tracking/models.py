@@ -39,8 +39,8 @@ _NEEDED = (
     *("mlflow", "numpy", "pandas", "pillow", "scipy", "safetensors", "torch", "torchvision"),
     *("filelock", "platformdirs", "tqdm"),
 )
-# Images come as a batch of pixels or as a column of files, and a schema of MLflow's describes only one of the two. So the
-# model checks its input itself; it declares its output and its option, and its example shows an input.
+# Images come as a batch of pixels or as a column of files, but one schema of MLflow's can describe only one of the two.
+# So the model checks its input itself; it declares its output and its option, and its example shows an input.
 SIGNATURE = ModelSignature(
     inputs=None,
     outputs=Schema([ColSpec("double", "score"), ColSpec("double", "threshold"), ColSpec("long", "label")]),
