@@ -18,7 +18,7 @@ from ..features.threads import fixed_threads
 from ..progress import bar
 from .bank import MemoryBank
 from .coreset import coreset_count, greedy_order, projection_matrix
-from .orders import OrderStore
+from .order_cache import OrderStore
 from .training import TrainingSet
 
 if TYPE_CHECKING:  # that file is read before torch, this one after it
@@ -49,9 +49,9 @@ def build_bank(train: TrainingSet, spec: "PatchCoreSpec") -> BuiltBank:
     key = digest({"features": train.key, "first": first, **found_with})
     orders, started = OrderStore(train.kept), time.perf_counter()
     order = orders.order(key, count, lambda prefix, watch: _greedy(train, spec, count, prefix, watch))
-    saved = max(0.0, orders.seconds - (time.perf_counter() - started))
-    origins = (order // (total // len(train))).numpy()
-    return BuiltBank(MemoryBank(_chosen(train, spec, order)), origins, saved)
+    saved = max(0.0, order.seconds - (time.perf_counter() - started))
+    origins = (order.indices // (total // len(train))).numpy()
+    return BuiltBank(MemoryBank(_chosen(train, spec, order.indices)), origins, saved)
 
 
 def _merged(train: TrainingSet, spec: "PatchCoreSpec") -> Iterator[Tensor]:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 import adtrack.verbs.build  # noqa: F401 - all that the command loads is loaded here
 from adtrack.detectors import building
-from adtrack.detectors.orders import Compute, OrderStore
+from adtrack.detectors.order_cache import Compute, Order, OrderStore, Watch
 from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
 from adtrack.features.feature_set import FeatureSet
@@ -40,11 +40,11 @@ class Stages(OrderStore):
 
     peaks: ClassVar[dict[str, float]] = {}
 
-    def order(self, key: str, count: int, compute: Compute) -> Tensor:
+    def order(self, key: str, count: int, compute: Compute) -> Order:
         """As ``OrderStore.order``."""
 
-        def watched(prefix: Tensor | None, watch: Callable[[int], None]) -> Tensor:
-            def told(found: int) -> None:
+        def watched(prefix: Tensor | None, watch: Watch) -> Tensor:
+            def told(found: Tensor) -> None:
                 self.peaks.setdefault("projected patches, their codes and the first round", peak_megabytes())
                 watch(found)
 

@@ -28,8 +28,8 @@ class SearchPlan:
     numbers: int = 2**16  # of either side whose differences are computed together
 
     # Rounds of the greedy order.
-    round_share: int = 16  # about one in so many points is looked at in a round
-    threshold_sample: int = 8192  # points whose distances stand for all in the choice of a round's threshold
+    threshold_sample: int = 8192  # points whose gaps stand for all in the choice of a round's threshold
+    sample_above: int = 512  # points of that sample that a round looks at
     rows: int = 8192  # points that are compared together
     centres: int = 2048  # centres that points are compared with together
     active: int = 1024  # points that the plain loop runs among at most

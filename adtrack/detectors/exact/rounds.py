@@ -59,9 +59,9 @@ class Rounds:
             self._choose_among(rows, threshold)
 
     def _threshold(self) -> Tensor:
-        """A threshold that about one in ``plan.round_share`` points reaches, and one point at least."""
+        """A threshold that ``plan.sample_above`` points of the sample reach, and one point at least."""
         some = self.gap[self.sample]
-        above = torch.topk(some, max(len(some) // self.plan.round_share, 1)).values
+        above = torch.topk(some, min(self.plan.sample_above, len(some))).values
         return above[-1].clamp(min=0).minimum(self.gap.max())
 
     def _bring(self, rows: Tensor, threshold: Tensor, known: Tensor, compare: _Compare, width: int) -> Tensor:

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from adtrack.data import demo
-from adtrack.detectors import orders
+from adtrack.detectors import order_cache
 from adtrack.features.entry import FILE, is_as_written
 from adtrack.features.networks import known_networks
 from adtrack.features.weights import NO_NETWORK, Trunk
@@ -74,7 +74,7 @@ def _unfinished_features(folder: Path) -> list[Path]:
 
 def _whole_order(entry: Path) -> bool:
     """Its digest, or for an order of earlier versions, which have none, what it holds."""
-    whole = orders.is_as_written(entry)
+    whole = order_cache.is_as_written(entry)
     if whole is not None:
         return whole
     with safe_open(entry, "pt") as file:

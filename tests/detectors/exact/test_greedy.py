@@ -25,7 +25,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 # Many rounds, tiles and blocks although the features are few.
 SMALL_ROUNDS = SearchPlan(
-    round_share=10, rows=16, centres=12, active=9, steps=4, threshold_sample=60, block=3, tile=(8, 9)
+    sample_above=6, rows=16, centres=12, active=9, steps=4, threshold_sample=60, block=3, tile=(8, 9)
 )
 CASES = {
     "random": normal(300, 24),

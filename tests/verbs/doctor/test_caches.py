@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from adtrack.config import BackboneSpec
 from adtrack.data import demo
-from adtrack.detectors.orders import OrderStore
+from adtrack.detectors.order_cache import OrderStore
 from adtrack.features.entry import EntryWriter
 from adtrack.features.weights import Trunk, keep_trunk, load_trunk
 from adtrack.findings import BROKEN, NOTE, OK, Check

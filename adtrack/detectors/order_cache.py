@@ -1,12 +1,13 @@
 """Greedy orders on disk: one order serves every coreset fraction, so a study pays once for the longest.
 
-One that is interrupted is kept as far as it had come, and goes on from there. Each carries a digest: one that the disk
-has damaged would choose other patches, or none that exist, and is made again.
+An order that is interrupted is kept as far as it had come, and continued from there. Each order carries a digest: a
+damaged one would choose other patches, or patches that do not exist, so it is computed again.
 """
 
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,44 +21,61 @@ from ..cache import cache_folder
 from ..progress import say
 from ..troubles import is_full
 
-Compute = Callable[[Tensor | None, Callable[[Tensor], None]], Tensor]
-_DIGEST = "sha256"  # of an order, in its file's header
+Watch = Callable[[Tensor], None]  # is called with the order as far as it is found
+Compute = Callable[[Tensor | None, Watch], Tensor]  # continues the order that is known, if one is
+_DIGEST = "sha256"  # the header of an order's file names its digest by this word
 _KEPT_AFTER = 30.0  # seconds of work that a killed process may lose
 
 
+@dataclass(frozen=True)
+class Order:
+    """The beginning of a greedy order: ``indices`` int64 (count,), and the ``seconds`` that it took to compute them,
+    now or whenever they were computed."""
+
+    indices: Tensor
+    seconds: float
+
+
 class OrderStore:
-    """Orders below ``folder``, each with the seconds that its parts took when they were computed."""
+    """The orders below ``folder``, each with the seconds that its parts took when they were computed.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    A process that is killed loses at most the last ``kept_after`` seconds of an order.
+    """
+
+    def __init__(self, folder: Path | None = None, kept_after: float = _KEPT_AFTER) -> None:
         self.folder = folder or cache_folder("orders")
-        self.seconds = 0.0  # that the last order asked for took to compute, then or now
+        self._kept_after = kept_after
 
-    def order(self, key: str, count: int, compute: Compute) -> Tensor:
-        """The first ``count`` indices of the order called ``key``; ``compute(prefix, watch)`` continues a shorter one
-        and calls ``watch`` with the order as far as it is found."""
+    def order(self, key: str, count: int, compute: Compute) -> Order:
+        """The first ``count`` indices of the order called ``key``.
+
+        ``compute(prefix, watch)`` continues a shorter one and calls ``watch`` on the way.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{key}.safetensors"
         with FileLock(f"{file}.lock"):
             known = _read(file)
             if known is None or len(known["order"]) < count:
-                growing = _Growing(file, known)
+                growing = _Growing(file, known, self._kept_after)
                 try:
                     growing.watch(compute(known["order"] if known else None, growing.watch))
                 finally:
                     known = growing.keep()
-        self.seconds = float(np.interp(count, known["counts"].numpy(), known["seconds"].numpy()))
-        return known["order"][:count]
+        seconds = float(np.interp(count, known["counts"].numpy(), known["seconds"].numpy()))
+        return Order(known["order"][:count], seconds)
 
 
 def is_as_written(file: Path) -> bool | None:
-    """Whether the order in ``file`` is the one that was written; None if it has no digest, as those of earlier versions
-    have none. Whatever safetensors raises: it cannot be read."""
+    """Whether the order in ``file`` is the one that was written; None if it has no digest, as in earlier versions.
+
+    Raises whatever safetensors raises if the file cannot be read.
+    """
     told, held = _content(file)
     return None if told is None else told == _digest(file.stem, held)
 
 
 def _read(file: Path) -> dict[str, Tensor] | None:
-    """The order in ``file``; None if there is none, or none that is surely as it was written."""
+    """The order in ``file``; None if there is no file, or if the order is not surely the one that was written."""
     try:
         told, held = _content(file)
         whole = None if told is None else told == _digest(file.stem, held)
@@ -71,7 +89,7 @@ def _read(file: Path) -> dict[str, Tensor] | None:
 
 
 def _content(file: Path) -> tuple[str | None, dict[str, Tensor]]:
-    """The digest that a file names (None: it has no place for one), and its tensors."""
+    """The digest that a file names (None if it has no header for one), and its tensors."""
     with safe_open(file, "pt") as opened:
         about = opened.metadata()
         told = None if about is None else about.get(_DIGEST, "")
@@ -80,7 +98,7 @@ def _content(file: Path) -> tuple[str | None, dict[str, Tensor]]:
 
 
 def _digest(key: str, held: dict[str, Tensor]) -> str:
-    """SHA-256 over the order's key and names, types, shapes and bytes of its tensors."""
+    """The SHA-256 of the order's key and of its tensors' names, types, shapes and bytes."""
     state = hashlib.sha256(key.encode())
     for name in sorted(held):
         state.update(f"{name}:{held[name].dtype}:{tuple(held[name].shape)};".encode())
@@ -89,10 +107,10 @@ def _digest(key: str, held: dict[str, Tensor]) -> str:
 
 
 class _Growing:
-    """An order on its way: how far it was after how many seconds."""
+    """An order that is being computed: how far it was after how many seconds."""
 
-    def __init__(self, file: Path, known: dict[str, Tensor] | None) -> None:
-        self.file = file
+    def __init__(self, file: Path, known: dict[str, Tensor] | None, kept_after: float) -> None:
+        self.file, self.kept_after = file, kept_after
         self.order = known["order"] if known else torch.empty(0, dtype=torch.int64)
         self.counts = known["counts"].tolist() if known else [0]
         self.seconds = known["seconds"].tolist() if known else [0.0]
@@ -100,17 +118,17 @@ class _Growing:
         self.kept = self.started
 
     def watch(self, order: Tensor) -> None:
-        """``order`` is found by now."""
+        """Note that ``order`` is found by now."""
         now = time.perf_counter()
         self.order = order
         self.counts.append(len(order))
         self.seconds.append(self.before + now - self.started)
-        if now - self.kept > _KEPT_AFTER:
+        if now - self.kept > self.kept_after:
             self.keep()
             self.kept = now
 
     def keep(self) -> dict[str, Tensor]:
-        """Write it, if there is any of it, under another name until it is whole."""
+        """What is known of the order, which is written to disk if it has begun."""
         known = {
             "order": self.order.cpu().clone(),
             "counts": torch.tensor(self.counts),
@@ -121,7 +139,10 @@ class _Growing:
         return known
 
     def _write(self, known: dict[str, Tensor]) -> None:
-        """Write what is known, if the disk has room: it serves others, and this one goes on without."""
+        """Write what is known, under another name until it is whole.
+
+        It serves later banks only: where the disk is full, this one is built without.
+        """
         partial = self.file.with_suffix(".partial")
         try:
             save_file(known, partial, {_DIGEST: _digest(self.file.stem, known)})

@@ -10,8 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from adtrack.detectors import orders
-from adtrack.detectors.orders import Compute, OrderStore
+from adtrack.detectors.order_cache import Compute, OrderStore, Watch
 
 KEY = "a" * 64
 
@@ -19,7 +18,7 @@ KEY = "a" * 64
 def computing(total: int, asked: list[int], pause: float = 0.0) -> Compute:
     """Computes 0, 1, 2, … ``total`` − 1 and notes how many were known already."""
 
-    def compute(prefix: Tensor | None, watch) -> Tensor:
+    def compute(prefix: Tensor | None, watch: Watch) -> Tensor:
         asked.append(0 if prefix is None else len(prefix))
         for found in range(asked[-1], total, 10):
             time.sleep(pause)
@@ -31,9 +30,9 @@ def computing(total: int, asked: list[int], pause: float = 0.0) -> Compute:
 
 def test_an_order_is_computed_once_and_cut(tmp_path: Path) -> None:
     asked: list[int] = []
-    assert OrderStore(tmp_path).order(KEY, 50, computing(50, asked)).tolist() == list(range(50))
-    assert OrderStore(tmp_path).order(KEY, 50, computing(50, asked)).tolist() == list(range(50))
-    assert OrderStore(tmp_path).order(KEY, 7, computing(50, asked)).tolist() == list(range(7))
+    assert OrderStore(tmp_path).order(KEY, 50, computing(50, asked)).indices.tolist() == list(range(50))
+    assert OrderStore(tmp_path).order(KEY, 50, computing(50, asked)).indices.tolist() == list(range(50))
+    assert OrderStore(tmp_path).order(KEY, 7, computing(50, asked)).indices.tolist() == list(range(7))
     assert asked == [0]
 
 
@@ -41,7 +40,7 @@ def test_a_longer_order_continues_the_known_one(tmp_path: Path) -> None:
     asked: list[int] = []
     store = OrderStore(tmp_path)
     store.order(KEY, 20, computing(20, asked))
-    assert store.order(KEY, 60, computing(60, asked)).tolist() == list(range(60))
+    assert store.order(KEY, 60, computing(60, asked)).indices.tolist() == list(range(60))
     store.order(KEY, 40, computing(40, asked))
     assert asked == [0, 20]
 
@@ -60,7 +59,7 @@ def test_a_damaged_order_is_made_again(tmp_path: Path, content: bytes | None) ->
     store.order(KEY, 30, computing(30, asked))
     file = tmp_path / f"{KEY}.safetensors"
     file.write_bytes(file.read_bytes()[:-9] if content is None else content)
-    assert store.order(KEY, 30, computing(30, asked)).tolist() == list(range(30))
+    assert store.order(KEY, 30, computing(30, asked)).indices.tolist() == list(range(30))
     store.order(KEY, 30, computing(30, asked))
     assert asked == [0, 0]
 
@@ -76,7 +75,7 @@ def test_a_flipped_bit_never_makes_another_order(tmp_path: Path, part: str, caps
         content = bytearray(file.read_bytes())
         content[place] ^= 1 << int(draws.integers(8))
         file.write_bytes(content)
-        assert OrderStore(tmp_path).order(KEY, 30, computing(30, asked)).tolist() == list(range(30))
+        assert OrderStore(tmp_path).order(KEY, 30, computing(30, asked)).indices.tolist() == list(range(30))
     assert len(asked) >= 40  # but for flips in the header's blanks each was made again
     assert f"the order {KEY[:12]}… damaged; it is found again" in capsys.readouterr().err
 
@@ -86,10 +85,10 @@ def test_an_order_under_another_ones_name_or_of_an_earlier_version_is_made_again
     store = OrderStore(tmp_path)
     store.order(KEY, 30, computing(30, asked))
     (tmp_path / f"{KEY}.safetensors").rename(tmp_path / f"{'b' * 64}.safetensors")
-    assert store.order("b" * 64, 20, computing(20, asked)).tolist() == list(range(20))
+    assert store.order("b" * 64, 20, computing(20, asked)).indices.tolist() == list(range(20))
     known = load_file(tmp_path / f"{'b' * 64}.safetensors")
     save_file(known | {"order": known["order"] + 1}, tmp_path / f"{KEY}.safetensors")  # without a digest
-    assert store.order(KEY, 20, computing(20, asked)).tolist() == list(range(20)) and asked == [0, 0, 0]
+    assert store.order(KEY, 20, computing(20, asked)).indices.tolist() == list(range(20)) and asked == [0, 0, 0]
 
 
 def test_an_interrupted_order_leaves_the_known_one(tmp_path: Path) -> None:
@@ -97,12 +96,12 @@ def test_an_interrupted_order_leaves_the_known_one(tmp_path: Path) -> None:
     store = OrderStore(tmp_path)
     store.order(KEY, 30, computing(30, asked))
 
-    def interrupted(prefix: Tensor | None, watch) -> Tensor:
+    def interrupted(prefix: Tensor | None, watch: Watch) -> Tensor:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         store.order(KEY, 60, interrupted)
-    assert store.order(KEY, 30, computing(30, asked)).tolist() == list(range(30)) and asked == [0]
+    assert store.order(KEY, 30, computing(30, asked)).indices.tolist() == list(range(30)) and asked == [0]
     store.order(KEY, 60, computing(60, asked))
     assert asked == [0, 30] and not list(tmp_path.glob("*.partial"))
 
@@ -110,17 +109,19 @@ def test_an_interrupted_order_leaves_the_known_one(tmp_path: Path) -> None:
 def test_an_interrupted_order_goes_on_where_it_was(tmp_path: Path) -> None:
     asked: list[int] = []
 
-    def interrupted(prefix: Tensor | None, watch) -> Tensor:
+    def interrupted(prefix: Tensor | None, watch: Watch) -> Tensor:
         watch(torch.arange(40))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         OrderStore(tmp_path).order(KEY, 60, interrupted)
-    assert OrderStore(tmp_path).order(KEY, 60, computing(60, asked)).tolist() == list(range(60)) and asked == [40]
+    assert OrderStore(tmp_path).order(KEY, 60, computing(60, asked)).indices.tolist() == list(range(60)) and asked == [
+        40
+    ]
 
 
 def test_nothing_is_kept_of_an_order_that_has_not_begun(tmp_path: Path) -> None:
-    def failing(prefix: Tensor | None, watch) -> Tensor:
+    def failing(prefix: Tensor | None, watch: Watch) -> Tensor:
         raise MemoryError
 
     with pytest.raises(MemoryError):
@@ -128,33 +129,28 @@ def test_nothing_is_kept_of_an_order_that_has_not_begun(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.safetensors"))
 
 
-def test_a_killed_process_loses_what_it_found_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders, "_KEPT_AFTER", 0.0)
+def test_a_killed_process_loses_what_it_found_last(tmp_path: Path) -> None:
     file = tmp_path / f"{KEY}.safetensors"
     kept: list[int] = []
 
-    def compute(prefix: Tensor | None, watch) -> Tensor:
+    def compute(prefix: Tensor | None, watch: Watch) -> Tensor:
         for found in (20, 40):
             watch(torch.arange(found))
             kept.append(len(load_file(file)["order"]))
         return torch.arange(60)
 
-    OrderStore(tmp_path).order(KEY, 60, compute)
+    OrderStore(tmp_path, kept_after=0.0).order(KEY, 60, compute)
     assert kept == [20, 40]
 
 
 def test_the_seconds_are_those_of_the_computation(tmp_path: Path) -> None:
-    store = OrderStore(tmp_path)
-    store.order(KEY, 50, computing(50, [], pause=0.02))
-    whole = store.seconds
+    whole = OrderStore(tmp_path).order(KEY, 50, computing(50, [], pause=0.02)).seconds
     assert 0.1 <= whole < 2
     again = OrderStore(tmp_path)
-    again.order(KEY, 50, computing(50, []))
-    assert again.seconds == whole
-    again.order(KEY, 25, computing(50, []))
-    assert 0.02 < again.seconds < whole  # a part of it
-    again.order(KEY, 100, computing(100, [], pause=0.02))
-    assert again.seconds >= whole + 0.1  # what was known took time as well
+    assert again.order(KEY, 50, computing(50, [])).seconds == whole
+    assert 0.02 < again.order(KEY, 25, computing(50, [])).seconds < whole  # a part of it
+    longer = again.order(KEY, 100, computing(100, [], pause=0.02))
+    assert longer.seconds >= whole + 0.1  # what was known took time as well
 
 
 def test_the_default_folder_is_in_the_cache(own_cache: Path) -> None:
@@ -164,6 +160,6 @@ def test_the_default_folder_is_in_the_cache(own_cache: Path) -> None:
 
 def test_an_order_that_finds_no_room_is_used_all_the_same(small_disk, capsys) -> None:
     folder, asked = small_disk("cache", 4), []
-    assert OrderStore(folder).order(KEY, 2000, computing(2000, asked)).tolist() == list(range(2000))
+    assert OrderStore(folder).order(KEY, 2000, computing(2000, asked)).indices.tolist() == list(range(2000))
     assert "is not kept" in capsys.readouterr().err and not list(folder.glob("*.safetensors"))
     assert not list(folder.glob("*.partial"))
