@@ -123,11 +123,11 @@ class Scorer:
         return cls(backbone, detector, image, calibration, text["facts"], _reading(text))
 
 
-def _reading(text: dict) -> Reading:
+def _reading(text: Mapping[str, Any]) -> Reading:
     return STORED if text["format"] == SCORING else Reading(**text["reading"])
 
 
-def _trunk_file(folder: Path, text: dict, fetch: Callable[[str, str], str]) -> Path:
+def _trunk_file(folder: Path, text: Mapping[str, Any], fetch: Callable[[str, str], str]) -> Path:
     inside = folder / "trunk.safetensors"
     cached = cached_trunk(text["trunk"]["sha256"])
     for file in (inside, cached):
@@ -142,14 +142,14 @@ def _trunk_file(folder: Path, text: dict, fetch: Callable[[str, str], str]) -> P
         ) from error
 
 
-def read_scorer(folder: Path) -> dict:
+def read_scorer(folder: Path) -> dict[str, Any]:
     """The checked content of ``scorer.json``: what a model says of itself before its tensors are read."""
     file = Path(folder) / "scorer.json"
     try:
-        text = from_json(file.read_text(encoding="utf-8"))
+        text: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
         version, method = text["format"], text["method"]
         ImageSpec.from_plain(text["image"])
-        Calibration.from_fields(text["calibration"])
+        calibration = Calibration.from_fields(text["calibration"])
         if version == FORMAT:
             _reading(text)
         words = [method, *(text["trunk"][name] for name in ("network", "sha256", "origin"))]
@@ -162,5 +162,10 @@ def read_scorer(folder: Path) -> dict:
         raise UserError(
             f"an adtrack model must have format {FORMAT} and a known method, but {folder} has {version!r}, {method!r}.",
             "it comes from an older or a newer adtrack: build the bank anew, or use that one.",
+        )
+    if DETECTORS[method].has_maps != (calibration.colours is not None):
+        raise UserError(
+            f"an adtrack model must have colours if its method has anomaly maps, and none if not, but {folder} has "
+            f"{method} {'with' if calibration.colours else 'without'} colours."
         )
     return text

@@ -1,10 +1,11 @@
-"""How sure a metric of a small test set is: 95 % intervals, paired where two rows share their images."""
+"""How sure a metric of a small test set is: 95 % intervals, which are paired if two rows share their images."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv
+from numpy.typing import ArrayLike
+from scipy.stats import binomtest
 
 from adtrack.errors import UserError
 from adtrack.evaluation.resampling import RESAMPLES, SHARES, Sample, class_draws, counts, resampled
@@ -31,9 +32,9 @@ def value_of(sample: Sample, metric: str) -> float:
 def interval(rows: Mapping[str, Sample], metric: str, *, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
     """``metric`` of one row: of its class, or the unweighted (macro) mean over its classes, as {class name: sample}.
 
-    The 95 % interval of a class's share is the exact one. Else it is made of ``unseen`` resamples, classes being drawn
-    independently, and so it has a width however well all images were judged. Undefined in one class is undefined: a
-    mean over fewer classes is another quantity.
+    If the metric is a share and there is one class, its 95 % interval is the exact one. Otherwise it is made of
+    ``unseen`` resamples, which are independent in each class, and so it has a width however well all images were
+    judged. A metric that is undefined in one class has no mean: a mean over fewer classes is another quantity.
     """
     classes = _classes(rows)
     values = [value_of(rows[name], metric) for name in classes]
@@ -53,8 +54,8 @@ def difference(
 ) -> Estimate:
     """``metric`` of row a minus that of row b on the same images in the same order, as in ``interval``.
 
-    Each resample weighs the images alike for both rows (paired); what was not seen is worst for one row and best for
-    the other, so that rows without any difference need many images to be called equal. Raises UserError where classes
+    Each resample weighs the images alike for both rows (paired). What was not seen is worst for one row and best for
+    the other. So it takes many images until rows without any difference are called equal. Raises UserError if classes
     or labels differ.
     """
     pairs = {name: (rows_a[name], rows_b[name]) for name in _paired(rows_a, rows_b)}
@@ -71,10 +72,11 @@ def share_higher(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> float:
-    """The share of bootstrap resamples in which row a's ``metric`` is higher, ties one half: both rows see the same.
+    """The share of bootstrap resamples in which row a's ``metric`` is higher; a tie counts one half.
 
-    It speaks of images like these, not of those that were never seen, as ``difference`` does. NaN where the difference
-    is undefined. As both rows' shares add up to 1, it serves metrics where lower is better.
+    Both rows have the same resamples. Unlike ``difference`` the share speaks of images like these, and not of those
+    that were never seen. It is NaN if the difference is undefined. Both rows' shares add up to 1, so it serves metrics
+    as well whose lower values are better.
     """
     differences = []
     for name in _paired(rows_a, rows_b):
@@ -88,9 +90,9 @@ def share_higher(
 
 
 def side(found: Estimate) -> int | None:
-    """Where the interval of a difference lies: 1 above 0, -1 below, 0 holds it, as one that ends there does.
+    """1 if the interval of a difference lies above 0, -1 if it lies below, 0 if it holds 0 or ends there.
 
-    None where the difference or its interval is undefined.
+    None if the difference or its interval is undefined.
     """
     if np.isnan(found.value) or np.isnan(found.low):
         return None
@@ -99,20 +101,22 @@ def side(found: Estimate) -> int | None:
 
 def in_words(found: Estimate) -> str:
     """What the interval of a difference says about 0."""
+    where = side(found)
     words = {0: "the interval holds 0", 1: "the interval lies above 0", -1: "the interval lies below 0"}
-    return words.get(side(found), "undefined")
+    return "undefined" if where is None else words[where]
 
 
 def auroc_interval(
-    scores: Sequence[float], labels: Sequence[int], *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
+    scores: ArrayLike, labels: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of the image AUROC of N scores and labels (1 = anomalous), made of ``unseen`` resamples.
+    """The interval of the image AUROC of N scores and labels (1 = anomalous), made of ``unseen`` resamples.
 
-    (NaN, NaN) where only one class is present. The same images in the same order and the same seed give the same bits.
+    It is (NaN, NaN) if only one class is present. The same images in the same order and the same seed give the same
+    bits.
     """
     if resamples < 1 or not 0 < level < 1:
         raise UserError(f"resamples must be at least 1 and level in (0, 1), but got {resamples} and {level}.")
-    sample, metric = Sample(scores, labels, threshold=0.0), "image_auroc"
+    sample, metric = Sample(np.asarray(scores), np.asarray(labels), threshold=0.0), "image_auroc"
     value = value_of(sample, metric)
     if np.isnan(value):
         return value, value
@@ -121,16 +125,16 @@ def auroc_interval(
 
 
 def share_interval(hits: int, count: int) -> tuple[float, float]:
-    """95 % interval of the share behind ``hits`` of ``count`` independent images (Clopper & Pearson, 1934)."""
+    """The exact 95 % interval of the share of which ``hits`` in ``count`` independent images tell (Clopper & Pearson,
+    1934)."""
     if not 0 <= hits <= count or not count:
         raise UserError(f"hits must lie between 0 and a count of at least 1, but got {hits} of {count}.")
-    low = betaincinv(hits, count - hits + 1, 0.025) if hits else 0.0
-    high = betaincinv(hits + 1, count - hits, 0.975) if hits < count else 1.0
-    return float(low), float(high)
+    found = binomtest(hits, count).proportion_ci(0.95, method="exact")
+    return float(found.low), float(found.high)
 
 
 def _contrasted(a: Sample, b: Sample, metric: str, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row a's metric minus row b's in each resample: what was not seen is bad for a and good for b, or vice versa."""
+    """Row a's metric minus row b's in each resample: with what was not seen bad for a and good for b, and vice versa."""
     (worst_a, best_a), (worst_b, best_b) = bounds(a, metric, drawn), bounds(b, metric, drawn)
     return worst_a - best_b, best_a - worst_b
 
@@ -138,7 +142,7 @@ def _contrasted(a: Sample, b: Sample, metric: str, drawn: np.ndarray) -> tuple[n
 def _estimate(values: list[float], ends: Iterable[tuple[np.ndarray, np.ndarray]], level: float = 0.95) -> Estimate:
     """The mean of the classes' values, and the outer quantiles of the means of their resamples at either end.
 
-    ``ends`` are asked for only where the values are defined.
+    ``ends`` are asked for only if the values are defined.
     """
     value = float(np.mean(values))
     if np.isnan(value):
@@ -150,14 +154,14 @@ def _estimate(values: list[float], ends: Iterable[tuple[np.ndarray, np.ndarray]]
 
 
 def _exact(value: float, hits: int, count: int) -> Estimate:
-    """A share with its exact interval: of no image at all, anything is possible."""
+    """A share with its exact interval. If it is of no image at all, the interval is all of [0, 1]."""
     if np.isnan(value):
         return Estimate(value, value, value)
     return Estimate(value, *(share_interval(hits, count) if count else (0.0, 1.0)))
 
 
 def _classes(rows: Mapping[str, Sample]) -> list[str]:
-    """In one order, whatever the mapping's: sums of floats depend on it."""
+    """The classes in one order, as sums of floats depend on it."""
     if not rows:
         raise UserError("a row needs at least one class, but got none.")
     return sorted(rows)

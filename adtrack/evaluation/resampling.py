@@ -15,7 +15,7 @@ SHARES = ("accuracy", "precision", "recall", "false_alarm_rate")
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One row of a table on one class: float64 scores (n,), labels (n,) as bool, True = anomalous, and the threshold.
+    """One row of a table on one class: float64 scores (n,), bool labels (n,), True = anomalous, and the threshold.
 
     Labels may be given as 0 and 1. Raises UserError where ``image_metrics`` does.
     """
@@ -35,9 +35,9 @@ class Sample:
 def stratified_draws(labels: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """How often each of n images is drawn with replacement in each resample: int64 (resamples, n).
 
-    Normal and anomalous images are drawn separately, so that each resample keeps both numbers (Efron & Tibshirani,
-    *An Introduction to the Bootstrap*, 1993, chapter 13). No score is looked at: rows on the same images see the
-    same resamples.
+    Normal and anomalous images are drawn separately, so that each resample has as many of either as the set (Efron &
+    Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13). Scores play no part: rows on the same images have
+    the same resamples.
     """
     labels = np.asarray(labels, dtype=bool)
     rng = np.random.default_rng(seed)
@@ -61,8 +61,7 @@ def class_seed(class_name: str, seed: int) -> int:
 def resampled(sample: Sample, metric: str, draws: np.ndarray) -> np.ndarray:
     """The metric of each resample, float64 (resamples,), for weights (resamples, n) of the sample's n images.
 
-    Whole numbers give the bits of images that are repeated so often. Defined, and undefined, as in ``image_metrics``;
-    false_alarm_rate is the share of normal images at or above the threshold, NaN without any.
+    Whole numbers give the bits of images that are repeated so often. A metric is NaN where it is in ``image_metrics``.
     """
     return _METRICS[metric](sample, draws)
 
@@ -79,12 +78,12 @@ def _auroc(sample: Sample, draws: np.ndarray) -> np.ndarray:
         return np.full(len(draws), np.nan)
     normal, anomalous = sample.scores[~labels], sample.scores[labels]
     order = np.argsort(normal, kind="stable")
-    # Column i: how many were drawn among the lowest i.
+    # Column i counts those that were drawn among the lowest i.
     below = np.pad(np.cumsum(draws[:, ~labels][:, order], axis=1), ((0, 0), (1, 0)))
     lower = below[:, np.searchsorted(normal, anomalous, side="left", sorter=order)]
     lower_or_equal = below[:, np.searchsorted(normal, anomalous, side="right", sorter=order)]
     twice_won = np.einsum("ri,ri->r", draws[:, labels], lower + lower_or_equal)
-    return twice_won / (2 * _total(draws, ~labels) * _total(draws, labels))
+    return np.asarray(twice_won / (2 * _total(draws, ~labels) * _total(draws, labels)))
 
 
 def _auprc(sample: Sample, draws: np.ndarray) -> np.ndarray:
@@ -97,12 +96,13 @@ def _auprc(sample: Sample, draws: np.ndarray) -> np.ndarray:
     found = np.cumsum((draws * sample.labels)[:, order], axis=1)[:, last]
     added = np.diff(found, axis=1, prepend=0)
     precision = np.divide(found, called, out=np.zeros(found.shape), where=called > 0)
-    return np.einsum("ri,ri->r", added, precision) / _total(draws, sample.labels)
+    return np.asarray(np.einsum("ri,ri->r", added, precision) / _total(draws, sample.labels))
 
 
 def _total(draws: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """What the images, bool (n,), weigh together in each resample; not a matrix product, whose bits a BLAS decides."""
-    return draws[:, images].sum(axis=1)
+    """What the images, bool (n,), weigh together in each resample. It is no matrix product, whose bits depend on the
+    BLAS."""
+    return np.asarray(draws[:, images].sum(axis=1))
 
 
 def _alarms(sample: Sample, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +118,7 @@ def _f1(sample: Sample, draws: np.ndarray) -> np.ndarray:
 
 def _accuracy(sample: Sample, draws: np.ndarray) -> np.ndarray:
     hits, false = _alarms(sample, draws)
-    return (hits + _total(draws, ~sample.labels) - false) / draws.sum(axis=1)
+    return np.asarray((hits + _total(draws, ~sample.labels) - false) / draws.sum(axis=1))
 
 
 def _precision(sample: Sample, draws: np.ndarray) -> np.ndarray:
@@ -137,7 +137,7 @@ def _false_alarm_rate(sample: Sample, draws: np.ndarray) -> np.ndarray:
 
 
 def counts(sample: Sample, metric: str) -> tuple[int, int]:
-    """Of a metric in SHARES, the images that count for it and those that it is a share of."""
+    """The parts of a metric in SHARES: how many images count for it, and of how many it is the share."""
     alarms = sample.scores >= sample.threshold
     part, whole = {
         "accuracy": (alarms == sample.labels, np.ones_like(alarms)),
@@ -149,8 +149,8 @@ def counts(sample: Sample, metric: str) -> tuple[int, int]:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """0 where ``whole`` is 0."""
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+    """The quotient, and 0 where ``whole`` is 0."""
+    return np.asarray(np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0))
 
 
 _METRICS: dict[str, Callable[[Sample, np.ndarray], np.ndarray]] = {

@@ -9,21 +9,21 @@ from adtrack.data.shift import LINEAR, RADIAL, Shift
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of transform: the fields of a Shift that it is, and how they are told.
+    """A kind of transform: the fields of a Shift that it consists of, and how they are told in words.
 
-    ``measure`` orders the images, so that examples of both ends can be shown. ``detail`` says that the kind is too fine
-    for a picture that has been shrunk: a part of the image is shown enlarged instead.
+    ``measure`` orders the images, so that examples of both ends can be shown. ``detail`` says that the kind cannot be
+    seen in a shrunk picture: a part of the image is shown enlarged instead.
     """
 
     title: str
     fields: tuple[str, ...]
-    measure: Callable[[Shift], object]
+    measure: Callable[[Shift], tuple[float, ...]]
     words: Callable[[Shift], str]
     drawn: Callable[[Shift], bool] = lambda _: True
     detail: bool = False
 
     def alone(self, shift: Shift) -> Shift:
-        """The shift with nothing but this kind of it."""
+        """The part of the shift that is of this kind."""
         return Shift(**{name: getattr(shift, name) for name in self.fields})
 
 
@@ -63,7 +63,7 @@ def _everything(shift: Shift) -> str:
 
 def _factor(name: str) -> Kind:
     return Kind(
-        name.capitalize(), (name,), lambda shift: getattr(shift, name), lambda s: f"factor {getattr(s, name):.2f}"
+        name.capitalize(), (name,), lambda shift: (getattr(shift, name),), lambda s: f"factor {getattr(s, name):.2f}"
     )
 
 
@@ -78,31 +78,31 @@ def _illumination(form: str, ends: tuple[str, ...]) -> Kind:
 
 
 KINDS = (
-    Kind("Rotation", ("angle",), lambda shift: shift.angle, _rotation),
+    Kind("Rotation", ("angle",), lambda shift: (shift.angle,), _rotation),
     Kind(
         "Resized crop",
         ("crop_top", "crop_left", "crop_height", "crop_width"),
-        lambda shift: shift.crop_height * shift.crop_width,
+        lambda shift: (shift.crop_height * shift.crop_width,),
         _crop,
     ),
-    Kind("Translation", ("translate_y", "translate_x"), lambda shift: shift.translate_x, _translation),
+    Kind("Translation", ("translate_y", "translate_x"), lambda shift: (shift.translate_x,), _translation),
     _factor("brightness"),
     _factor("contrast"),
     _factor("saturation"),
     _illumination("linear", LINEAR),
     _illumination("radial", RADIAL),
-    Kind("Blur", ("blur_kernel",), lambda shift: shift.blur_kernel, _blur, detail=True),
+    Kind("Blur", ("blur_kernel",), lambda shift: (shift.blur_kernel,), _blur, detail=True),
     Kind(
         "Noise",
         ("noise_sigma", "noise_seed"),
-        lambda shift: shift.noise_sigma,
+        lambda shift: (shift.noise_sigma,),
         lambda shift: f"sigma {shift.noise_sigma:.3f} of the full range",
         detail=True,
     ),
     Kind(
         "All together",
         tuple(field.name for field in dataclasses.fields(Shift)),
-        lambda shift: shift.brightness,
+        lambda shift: (shift.brightness,),
         _everything,
     ),
 )

@@ -1,37 +1,37 @@
 """From which score on an image counts as anomalous."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import betaincinv
+from numpy.typing import ArrayLike
+from scipy.stats import beta
 
 from adtrack.config import check_quantile
 from adtrack.errors import UserError
 from adtrack.evaluation.intervals import Estimate
-from adtrack.evaluation.metrics import labelled_scores, score_quantile
+from adtrack.evaluation.metrics import labelled_scores, normal_scores, score_quantile
 
 
-def f1_threshold(scores: Sequence[float], labels: Sequence[int]) -> float:
+def f1_threshold(scores: ArrayLike, labels: ArrayLike) -> float:
     """The threshold with the highest F1 on N scores and labels (1 = anomalous); an alarm is a score >= threshold.
 
-    F1 is constant between two neighbouring distinct scores, so the middle of the best such interval is returned,
-    as far as possible from either: compare with it in float64. Of several best intervals the widest is taken,
-    of equally wide ones the lowest. Calling everything anomalous is the last resort, with the lowest score
-    as threshold. Raises UserError unless both classes are present and all scores finite.
+    F1 is constant between two neighbouring distinct scores, so the middle of the best such interval is returned, as far
+    as possible from either: compare with it in float64. Of several best intervals the widest is taken, and of equally
+    wide ones the lowest. If it is best to call every image anomalous, the threshold is the lowest score. Raises
+    UserError unless both classes are present and all scores finite.
     """
-    scores, labels = labelled_scores(scores, labels)
-    if labels.all() or not labels.any():
+    values, anomalous = labelled_scores(scores, labels)
+    if anomalous.all() or not anomalous.any():
         raise UserError(
-            f"a threshold needs normal and anomalous images, but got {np.count_nonzero(~labels)} normal "
-            f"and {np.count_nonzero(labels)} anomalous."
+            f"a threshold needs normal and anomalous images, but got {np.count_nonzero(~anomalous)} normal "
+            f"and {np.count_nonzero(anomalous)} anomalous."
         )
-    edges, group = np.unique(scores, return_inverse=True)  # ascending
+    edges, group = np.unique(values, return_inverse=True)  # ascending
     alarms = np.cumsum(np.bincount(group)[::-1])[::-1]  # images with score >= edge
-    hits = np.cumsum(np.bincount(group, weights=labels)[::-1])[::-1]
-    f1 = 2 * hits / (alarms + np.count_nonzero(labels))
-    # Halves, since a difference or a sum of very large scores could overflow. Nothing lies below the lowest edge:
-    # width 0 makes it lose against any interval with room on both sides.
+    hits = np.cumsum(np.bincount(group, weights=anomalous)[::-1])[::-1]
+    f1 = 2 * hits / (alarms + np.count_nonzero(anomalous))
+    # The edges are halved, as a difference or a sum of very large scores could overflow. Nothing lies below the lowest
+    # edge: its width of 0 makes it lose against any interval with room on both sides.
     widths = np.diff(edges / 2, prepend=edges[0] / 2)
     best = np.flatnonzero(f1 == f1.max())
     chosen = best[np.argmax(widths[best])]
@@ -42,19 +42,19 @@ def f1_threshold(scores: Sequence[float], labels: Sequence[int]) -> float:
     return float(middle if below < middle else above)  # the middle of two adjacent floats can round to the lower
 
 
-def good_threshold(scores: Sequence[float], quantile: float) -> float:
+def good_threshold(scores: ArrayLike, quantile: float) -> float:
     """The threshold where no anomaly is labelled: the ``quantile`` of the scores (N) of good images.
 
-    ``expected_false_alarms`` says what follows from it. Where more scores are equal to the quantile than may reach the
-    threshold (all are 0 in a class of one picture), it is the next number above: else all of these would be alarms,
-    and every further image like them. Raises UserError unless there are scores, all finite, and
-    the quantile lies in (0, 1].
+    ``expected_false_alarms`` says what follows from it. If more scores are equal to the quantile than may reach the
+    threshold (in a class of one picture all scores are 0), the threshold is the next number above. Otherwise all of
+    these images would be alarms, and every further image like them. Raises UserError unless there are scores, all
+    finite, and the quantile lies in (0, 1].
     """
     check_quantile(quantile)
-    scores, _ = labelled_scores(scores, np.zeros(len(scores), dtype=np.int64))
-    threshold = score_quantile(scores, quantile)
-    lowest_above = math.ceil(_rank(len(scores), quantile) - 1e-9)  # 20 · 0.95 may be above 19 by an ulp
-    if np.count_nonzero(scores >= threshold) > len(scores) + 1 - lowest_above:
+    values = normal_scores(scores)
+    threshold = score_quantile(values, quantile)
+    lowest_above = math.ceil(_rank(len(values), quantile) - 1e-9)  # 20 · 0.95 may be above 19 by an ulp
+    if np.count_nonzero(values >= threshold) > len(values) + 1 - lowest_above:
         return float(np.nextafter(threshold, np.inf))
     return threshold
 
@@ -62,15 +62,15 @@ def good_threshold(scores: Sequence[float], quantile: float) -> float:
 def expected_false_alarms(count: int, quantile: float) -> Estimate:
     """The share of further good images that ``good_threshold`` of ``count`` good ones will call anomalous.
 
-    The value is 1 - quantile as far as ``count`` images can tell, at least 1 / (count + 1), and holds on average over
-    such sets of images. The interval holds 95 % of these sets' shares: above the k-th lowest of n scores, whatever
+    The value is 1 - quantile, but at least 1 / (count + 1), as ``count`` images can tell no more; it holds on average
+    over such sets of images. The interval holds 95 % of these sets' shares. Above the k-th lowest of n scores, whatever
     their distribution, lies a share that is distributed as Beta(n + 1 - k, k) (David & Nagaraja, *Order Statistics*,
-    2003, section 2.1); a threshold between two scores is charged with the lower one's upper end and the upper one's
-    lower end.
+    2003, section 2.1). For a threshold between two scores the interval reaches from the lower end of the upper one to
+    the upper end of the lower one.
     """
     rank = _rank(count, quantile)
     below, above = math.floor(rank), math.ceil(rank)
-    low, high = betaincinv(count + 1 - above, above, 0.025), betaincinv(count + 1 - below, below, 0.975)
+    low, high = beta.ppf(0.025, count + 1 - above, above), beta.ppf(0.975, count + 1 - below, below)
     return Estimate(1 - rank / (count + 1), float(low), float(high))
 
 
@@ -83,5 +83,5 @@ def images_needed(quantile: float) -> int:
 
 
 def _rank(count: int, quantile: float) -> float:
-    """Where ``score_quantile`` is taken among ``count`` ascending scores, from 1."""
+    """The rank, from 1, of ``score_quantile`` among ``count`` ascending scores."""
     return min(max((count + 1) * quantile, 1.0), float(count))

@@ -1,13 +1,14 @@
-"""Resamples that allow for an image that was not seen: what intervals of small sets are made of.
+"""Resamples that allow for an image that was not seen: intervals of small sets are made of them.
 
-The percentile bootstrap draws only what it has seen: where all of 11 images are ranked right, they are so in every
-resample, and its interval has no width. Here each resample weighs the images by a Dirichlet distribution (Rubin, *The
-Bayesian Bootstrap*, Annals of Statistics 1981), and with them one image more than there are: for the lower end of an
-interval the worst that the metric could meet, for the upper end the best. Of a share that is Clopper & Pearson's exact
-interval, of the mean of a bounded quantity Gaffke's bound (Learned-Miller & Thomas, *A New Confidence Interval for the
-Mean of a Bounded Random Variable*, arXiv 1905.06208, 2019). A metric that looks at good and at anomalous images meets
-half an unseen image of each: together one, which Walley's imprecise Dirichlet model takes for cautious enough
-(*Inferences from Multinomial Data*, JRSS B 1996); simulated intervals hold the truth as often as they say, or oftener.
+The percentile bootstrap draws only what it has seen. If all of 11 images are ranked right, they are so in every
+resample, and the interval has no width. Here each resample weighs the images by a Dirichlet distribution (Rubin, *The
+Bayesian Bootstrap*, Annals of Statistics 1981), and with them one image more than there are. For the lower end of an
+interval that image is the worst that the metric could meet, for the upper end the best. For a share this gives Clopper
+& Pearson's exact interval, for the mean of a bounded quantity Gaffke's bound (Learned-Miller & Thomas, *A New
+Confidence Interval for the Mean of a Bounded Random Variable*, arXiv 1905.06208, 2019). A metric that looks at good and
+at anomalous images meets half an unseen image of each. Together they weigh one, which Walley's imprecise Dirichlet
+model takes for cautious enough (*Inferences from Multinomial Data*, JRSS B 1996). In simulations the intervals hold the
+truth at least as often as they say.
 """
 
 import numpy as np
@@ -27,15 +28,15 @@ def class_weights(
 def weights(labels: np.ndarray, metric: str, resamples: int, seed: int) -> np.ndarray:
     """How much each of n images weighs in each resample, and then an unseen good and an unseen anomalous one.
 
-    float64 (resamples, n + 2). Good and anomalous images are weighed apart, so that each kind keeps its number. No
-    score is looked at: rows on the same images see the same resamples.
+    The weights are float64 (resamples, n + 2). Good and anomalous images are weighed apart, so that the weights of
+    either kind add up to its number. Scores play no part: rows on the same images have the same resamples.
     """
     labels = np.append(np.asarray(labels, dtype=bool), (False, True))
     rng = np.random.default_rng(seed)
     found = np.zeros((resamples, len(labels)))
     for kind in (False, True):
         members = np.flatnonzero(labels == kind)
-        if len(members) > 1:  # of a kind that nobody has seen, nothing is known
+        if len(members) > 1:  # nothing is known of a kind that nobody has seen
             drawn = rng.standard_exponential((resamples, len(members)))
             drawn[:, -1] = rng.standard_gamma(1.0 if metric in _OF_ONE_KIND else 0.5, resamples)
             found[:, members] = drawn * ((len(members) - 1) / drawn.sum(axis=1, keepdims=True))
@@ -45,7 +46,7 @@ def weights(labels: np.ndarray, metric: str, resamples: int, seed: int) -> np.nd
 def bounds(sample: Sample, metric: str, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The metric of each resample with the unseen images at their worst, and at their best: float64 (resamples,) each.
 
-    ``drawn`` are ``weights`` of the sample's labels.
+    ``drawn`` are the ``weights`` of the sample's labels.
     """
     worst, best = (np.clip(resampled(_extended(sample, well), metric, drawn), 0.0, 1.0) for well in (False, True))
     return worst, best
@@ -54,7 +55,7 @@ def bounds(sample: Sample, metric: str, drawn: np.ndarray) -> tuple[np.ndarray, 
 def _extended(sample: Sample, well: bool) -> Sample:
     """The sample and two images beyond all others and the threshold: on their right sides (``well``), or on the wrong.
 
-    Metrics look at nothing but the order, so ranks take the scores' places: there is always room beyond them.
+    Metrics depend on nothing but the order. So ranks take the places of the scores: there is always room beyond them.
     """
     edges, ranks = np.unique(np.append(sample.scores, sample.threshold), return_inverse=True)
     good, anomalous = (-1, len(edges)) if well else (len(edges), -1)

@@ -1,6 +1,8 @@
-"""Which labelled defects a view shows at all: what lies outside the crop no bank can see and no pixel metric counts."""
+"""Which labelled defects a view shows at all: no model sees what lies outside the crop, and no pixel metric counts it."""
 
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from adtrack.config import ImageSpec
 from adtrack.data.imageset import CLEAN, ImageSet
@@ -13,8 +15,9 @@ from adtrack.progress import track
 class Visibility:
     """The paths of the images that have masks, by what a view shows of them.
 
-    ``shown``: at least one defect pixel. ``outside``: none, although the mask that was drawn holds some: they lie
-    outside the crop, or the shift has moved them out of the picture. ``empty``: the mask holds none.
+    Of the images in ``shown`` it shows at least one defect pixel. Of those in ``outside`` it shows none, although the
+    mask as it was drawn holds some: they lie outside the crop, or the shift has moved them out of the picture. The
+    masks of the images in ``empty`` hold none.
     """
 
     shown: tuple[str, ...] = ()
@@ -22,7 +25,7 @@ class Visibility:
     empty: tuple[str, ...] = ()
 
     def __add__(self, other: "Visibility") -> "Visibility":
-        """Of two sets together."""
+        """The images of two sets together."""
         return Visibility(self.shown + other.shown, self.outside + other.outside, self.empty + other.empty)
 
     @property
@@ -49,8 +52,8 @@ def visibility(images: ImageSet, view: ImageSpec) -> Visibility:
 
 
 def _one(images: ImageSet, drawn: ImageSet, index: int, view: ImageSpec) -> Visibility:
-    path, mask = (images.records[index].path,), images.mask(index)
-    part = footprint(*mask.shape, view)
+    path, mask = (images.records[index].path,), np.asarray(images.mask(index))
+    part = footprint(mask.shape[0], mask.shape[1], view)
     if mask[part.top : part.bottom, part.left : part.right].any():
         return Visibility(shown=path)
-    return Visibility(outside=path) if drawn.mask(index).any() else Visibility(empty=path)
+    return Visibility(outside=path) if np.any(drawn.mask(index)) else Visibility(empty=path)

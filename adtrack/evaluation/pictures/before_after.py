@@ -36,7 +36,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairRow:
-    """The examples of one kind of transform and how many of the class's images have it."""
+    """The examples of one kind of transform, and how many of the class's images have it."""
 
     title: str
     share: str
@@ -44,7 +44,7 @@ class PairRow:
 
 
 def pair_rows(root: Path, shifts: Mapping[ImageRecord, Shift], reading: Reading) -> list[PairRow]:
-    """The rows of a class with these shifts: of every kind in turn, if any image has it, up to three examples."""
+    """The rows of a class with these shifts: a row with up to three examples for every kind that some image has."""
     examples = [(kind, record) for kind in KINDS for record in _examples(kind, shifts)]
     pairs: dict[str, list[Pair]] = {kind.title: [] for kind in KINDS}
     for kind, record in track(examples, "Drawing pairs", unit="pair"):
@@ -60,11 +60,11 @@ def _share(kind: Kind, shifts: Mapping[ImageRecord, Shift]) -> str:
 def _examples(kind: Kind, shifts: Mapping[ImageRecord, Shift]) -> list[ImageRecord]:
     """The defect images with the lowest and the highest value and, between them, the good one of the lower quartile.
 
-    Half-way between the ends there would be little to see: that is often no change. Images with masks come first, and
-    where there are no defect or no good images any others take their places.
+    The median good image would show little, as it is often hardly changed. Of the defect images those that have masks
+    are taken. If there are no defect images, or no good ones, others take their places.
     """
 
-    def order(record: ImageRecord) -> tuple[object, str]:
+    def order(record: ImageRecord) -> tuple[tuple[float, ...], str]:
         return kind.measure(shifts[record]), record.path
 
     having = sorted((record for record, shift in shifts.items() if kind.drawn(shift)), key=order)
@@ -94,7 +94,7 @@ def _enlarged(image: np.ndarray, mask: np.ndarray, part: tuple[slice, slice]) ->
 
 
 def _window(mask: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of a part that fits into SIDE² when enlarged: about the defect, or in the middle."""
+    """Rows and columns of a part that fits into SIDE² when it is enlarged: around the defect, else in the middle."""
     rows, columns = np.nonzero(mask if mask.any() else np.ones_like(mask))
     return _around(np.median(rows), mask.shape[0]), _around(np.median(columns), mask.shape[1])
 

@@ -52,15 +52,14 @@ def overlay(image: np.ndarray, anomaly_map: np.ndarray, colours: ColourRange) ->
     """
     check_sizes(image, anomaly_map, "anomaly map")
     step, unseen = _steps(anomaly_map, colours)
-    picture: np.ndarray = np.rint(image * (1 - OPACITY)[step][..., None] + (RAMP * OPACITY[:, None])[step]).astype(
-        np.uint8
-    )
+    blended = image * (1 - OPACITY)[step][..., None] + (RAMP * OPACITY[:, None])[step]
+    picture: np.ndarray = np.rint(blended).astype(np.uint8)
     picture[unseen] = image[unseen].mean(axis=-1, keepdims=True) * DIMMED
     return picture
 
 
 def _steps(anomaly_map: np.ndarray, colours: ColourRange) -> tuple[np.ndarray, np.ndarray]:
-    """Index into the ramp, uint8, and where the map is NaN (there the index is 0), both (H, W)."""
+    """Each pixel's step of the ramp, uint8, and whether its map is NaN (then the step is 0), both (H, W)."""
     level = colours.level(anomaly_map)
     unseen = np.isnan(level)
     level[unseen] = 0.0
