@@ -134,7 +134,7 @@ def share_interval(hits: int, count: int) -> tuple[float, float]:
 
 
 def _contrasted(a: Sample, b: Sample, metric: str, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row a's metric minus row b's in each resample: with what was not seen bad for a and good for b, and vice versa."""
+    """Row a's metric minus row b's in each resample: if the unseen is bad for a and good for b, and vice versa."""
     (worst_a, best_a), (worst_b, best_b) = bounds(a, metric, drawn), bounds(b, metric, drawn)
     return worst_a - best_b, best_a - worst_b
 

@@ -1,4 +1,4 @@
-"""Which labelled defects a view shows at all: no model sees what lies outside the crop, and no pixel metric counts it."""
+"""Which labelled defects a view shows at all: no model and no pixel metric sees what lies outside the crop."""
 
 from dataclasses import dataclass, replace
 

@@ -220,7 +220,7 @@ def test_one_class_or_no_alarm_gives_nan_and_zero_without_a_warning():
     ("scores", "labels", "threshold", "message"),
     [
         ([1.0, np.nan], [0, 1], 0.5, "score of image 1 is nan"),
-        ([1.0, 2.0], [0, 1, 1], 0.5, r"\(2,\), \(3,\)"),
+        ([1.0, 2.0], [0, 1, 1], 0.5, r"\(2,\) and \(3,\)"),
         ([], [], 0.5, "shapes"),
         ([1.0, 2.0], [0, 2], 0.5, "labels must be 0"),
         ([1.0, 2.0], [0, 1], np.nan, "threshold"),
