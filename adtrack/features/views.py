@@ -1,5 +1,7 @@
 """The views of an image set, read like a layer's outputs: they are layer zero of every feature set."""
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,16 +37,18 @@ class Views:
     def __getitem__(self, part: slice) -> np.ndarray:
         """The views of a slice of the images: float32 (any, 3, S, S)."""
         chosen = range(*part.indices(len(self)))
+        missing = [index for index in chosen if index not in self._kept]
+        decoded = dict(zip(missing, side_by_side(self._decode, missing), strict=True)) if missing else {}
         views = np.empty((len(chosen), *self.shape[1:]), dtype=np.float32)
-        for place, pixels in enumerate(side_by_side(self._pixels, chosen)):
-            views[place] = normalised(pixels, self.spec)
+        for place, index in enumerate(chosen):
+            views[place] = normalised(decoded[index] if index in decoded else self._kept[index], self.spec)
+        self._keep(decoded)
         return views
 
-    def _pixels(self, index: int) -> np.ndarray:
-        """The squeezed and cropped image, uint8 (S, S, 3): a quarter of the view's bytes."""
-        if index in self._kept:
-            return self._kept[index]
-        pixels = squeezed(self.images.image(index), self.spec)
-        if (len(self._kept) + 1) * pixels.nbytes <= KEPT_BYTES:
-            self._kept[index] = pixels
-        return pixels
+    def _decode(self, index: int) -> np.ndarray:
+        """The squeezed and cropped image, uint8 (S, S, 3): a quarter of the bytes of its view."""
+        return squeezed(self.images.image(index), self.spec)
+
+    def _keep(self, decoded: Mapping[int, np.ndarray]) -> None:
+        room = KEPT_BYTES // (3 * self.spec.size**2) - len(self._kept)
+        self._kept.update(itertools.islice(decoded.items(), max(0, room)))
