@@ -85,7 +85,7 @@ def log_scorer(run: Run, scorer: Scorer, *, with_trunk: bool, name: str | None =
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / ARTIFACT
-        write_scoring_code(folder)  # first: the manifest, which comes last, lists it too
+        write_scoring_code(folder, scorer.detector.spec.method)  # first: the manifest, which comes last, lists it too
         scorer.save(folder, with_trunk=with_trunk)
         info = Model.log(
             artifact_path=None,  # the old name of a model's name, which the method still asks for

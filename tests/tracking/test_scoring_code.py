@@ -8,15 +8,19 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from adtrack.detectors import DETECTORS
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.errors import UserError
 from adtrack.tracking import served_model
 from adtrack.tracking.scoring_code import FILE, OLD_FOLDER, is_as_logged, write_scoring_code
+from tests.another_method import FarView
 
 
 @pytest.fixture
 def bank(tmp_path) -> Path:
     """A model's folder that holds the code and nothing else."""
     folder = tmp_path / "artifacts" / "bank"
-    write_scoring_code(folder)
+    write_scoring_code(folder, "patchcore")
     shutil.copy(served_model.__file__, tmp_path)
     return folder
 
@@ -64,7 +68,7 @@ def test_whatever_it_imports_of_adtrack_is_in_it(bank):
 
 def test_the_same_code_gives_the_same_bytes(bank, tmp_path):
     (tmp_path / "again").mkdir()
-    write_scoring_code(tmp_path / "again")
+    write_scoring_code(tmp_path / "again", "padim")
     assert (bank / FILE).read_bytes() == (tmp_path / "again" / FILE).read_bytes()
 
 
@@ -99,3 +103,23 @@ def test_the_folder_of_earlier_versions_is_read_too(bank):
     shutil.rmtree(folder)
     with pytest.raises(OSError):
         is_as_logged(bank)
+
+
+def test_the_file_of_a_method_that_lies_elsewhere_is_taken_along(tmp_path, monkeypatch):
+    monkeypatch.setitem(DETECTORS, "far-view", FarView)
+    write_scoring_code(tmp_path, "far-view")
+    files = {name.partition("/")[2]: content.decode() for name, content in modules(tmp_path).items()}
+    added = files["detectors/added_method.py"]
+    assert "class FarView" in added and "from adtrack" not in added and "from ..detectors.contract import" in added
+    assert files["detectors/__init__.py"].endswith('\nDETECTORS["far-view"] = FarView\n')
+    write_scoring_code(tmp_path / "other", "padim")
+    assert not [name for name in modules(tmp_path / "other") if "added" in name]
+
+
+def test_a_method_that_could_not_be_taken_along_is_refused(tmp_path, monkeypatch):
+    class Inside(PatchCore):
+        pass
+
+    monkeypatch.setitem(DETECTORS, "inside", Inside)
+    with pytest.raises(UserError, match=r"must be a class at the top of its file .* but .*Inside in .* is none"):
+        write_scoring_code(tmp_path, "inside")
