@@ -19,7 +19,7 @@ Curve = tuple[ArrayLike, ArrayLike]
 def curves_figure(
     title: str, x_label: str, y_label: str, curves: Mapping[str, Curve], *, x_end: float = 1.0, stepped: bool = False
 ) -> Figure:
-    """Named curves over [0, ``x_end``], heights in [0, 1]; ``stepped`` ones change where the next point is."""
+    """Named curves over [0, ``x_end``], heights in [0, 1]; ``stepped`` ones keep their height until the next point."""
     figure = Figure()
     for index, (name, (x, y)) in enumerate(curves.items()):
         line = {"color": colour(index), "width": 2.5, "dash": DASHES[index % 2], "shape": "hv" if stepped else "linear"}
@@ -37,7 +37,7 @@ def curves_figure(
 def histogram_figure(
     title: str, good: Sequence[float], anomalous: Sequence[float], threshold: float, bounds: tuple[float, float]
 ) -> Figure:
-    """Counts of image scores in equal steps over ``bounds``, good and anomalous images beside the threshold."""
+    """A histogram of the scores of good and of anomalous images, in equal steps over ``bounds``, with the threshold."""
     edges = np.linspace(*bounds, BINS + 1)
     middles, width = (edges[:-1] + edges[1:]) / 2, edges[1] - edges[0]
     figure = Figure()

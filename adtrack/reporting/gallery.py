@@ -11,7 +11,7 @@ from adtrack.evaluation.pictures.sheets import fit
 from adtrack.reporting.jpeg import Pixels, jpeg_text
 from adtrack.reporting.templating import render
 
-SIDE = 128  # pixels of a small picture: about 10 kB an image in the page
+SIDE = 128  # pixels of a small picture's longer side: with two of them an image takes about 10 kB of the page
 _IMAGES = "<!-- images -->\n"  # where the template has a place for the images
 
 

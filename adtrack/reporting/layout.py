@@ -8,10 +8,11 @@ from itertools import chain
 from adtrack.evaluation.intervals import Estimate
 from adtrack.reporting.description import Lines, Points, Scatter, Spot
 
-MARGIN, SCATTER_MARGIN = 0.06, 0.12  # of the values' range, beyond the outermost; labels need room
-LEAST_SPREAD = 1e-6  # of values; less is rounding, also to the trees of fANOVA
-ALONE = 0.05  # room around values that are all but equal
-LINE_GAP = 0.055  # between two names at the ends of lines
+# An axis goes beyond its outermost values by this share of their range; the labels of a scatter plot need more room.
+MARGIN, SCATTER_MARGIN = 0.06, 0.12
+LEAST_SPREAD = 1e-6  # values that differ by less differ by rounding only
+ALONE = 0.05  # how far an axis goes beyond values that are all but equal
+LINE_GAP = 0.055  # the least distance between two names at the ends of lines
 CHARACTER, LABEL = 0.014, 0.04  # width of a character and height of a label beside a spot
 SPOT = 0.011  # half the width of a spot
 
@@ -19,8 +20,8 @@ Range = tuple[float, float]
 
 
 def value_range(values: Iterable[float], share: float = MARGIN) -> Range:
-    """The finite values with a margin; (0, 1) without any. Values that are all but equal get room to both sides, but
-    shares little above 1."""
+    """The finite values with a margin; (0, 1) if there are none. Values that are all but equal get room on both sides,
+    but above 1 only a little if they are shares."""
     finite = [float(value) for value in values if math.isfinite(value)]
     if not finite:
         return 0.0, 1.0

@@ -26,8 +26,8 @@ from adtrack.reporting.layout import (
 from adtrack.reporting.table import number_text
 
 DPI = 200
-TITLE_HEIGHT, NOTE_HEIGHT = 0.29, 0.2  # inches a line
-CHARACTERS = 7.8, 13  # an inch, of title and note
+TITLE_HEIGHT, NOTE_HEIGHT = 0.29, 0.2  # inches per line
+CHARACTERS = 7.8, 13  # per inch, of title and note
 STYLE = {
     "text.parse_math": False,  # a $ in a name is a $
     "font.size": 11,

@@ -56,7 +56,7 @@ class Story:
     def winner(self) -> str:
         """The best trial in a line."""
         rows, size, time = (self.best.metrics[f"cost/{name}"] for name in ("bank_rows", "bank_mb", "score_ms"))
-        costs = f"{rows:.0f} {self.rows}, {size:.2f} MB, about {time:.0f} ms an image"
+        costs = f"{rows:.0f} {self.rows}, {size:.2f} MB, about {time:.0f} ms per image"
         return f"Best of {len(self.trials)} trials: {about(self.best)}; {costs}"
 
     @property

@@ -23,7 +23,7 @@ METRICS = (
     *("threshold", "pixel_auroc", "pixel_aupro_030", "pixel_aupro_005"),
 )
 COSTS = ("cost/bank_rows", "cost/bank_mb", "cost/build_s", "cost/score_ms")
-SHOWN_COSTS = {"Model\nMB": "cost/bank_mb", "ms an image\n(indicative)": "cost/score_ms"}
+SHOWN_COSTS = {"Model\nMB": "cost/bank_mb", "ms per image\n(indicative)": "cost/score_ms"}
 _ORDER = {name: place for place, name in enumerate((*(f"{s}/{m}" for s in SPLITS for m in METRICS), *COSTS))}
 
 DEFINITIONS = (

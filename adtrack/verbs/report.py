@@ -51,7 +51,7 @@ def print_bank(report: BankReport, say: Say) -> None:
         kind = detector_class(report.method)
         say(
             f"{kind.name}: {report.costs['bank_rows']:.0f} {kind.rows_called}, {report.costs['bank_mb']:.2f} MB, "
-            f"built in {report.costs['build_s']:.1f} s, about {report.costs['score_ms']:.0f} ms an image"
+            f"built in {report.costs['build_s']:.1f} s, about {report.costs['score_ms']:.0f} ms per image"
         )
     say(f"Run:   {report.page or f'{report.run_id}   (mlflow ui shows it)'}")
     say(f"Model: {report.model}")
@@ -91,7 +91,7 @@ def print_study(result: StudyResult, say: Say) -> None:
     say(
         f"Best of {result.trials} trials: trial {best.number} with {best.params['layers']}, patch "
         f"{best.params['patch_size']}, fraction {best.params['coreset_fraction']}; "
-        f"bank {best.metrics['cost/bank_mb']:.2f} MB, about {best.metrics['cost/score_ms']:.0f} ms an image"
+        f"{best.metrics['cost/bank_mb']:.2f} MB, about {best.metrics['cost/score_ms']:.0f} ms per image"
     )
     sets: dict[str, dict[str, float]] = {}
     for name, value in best.metrics.items():

@@ -28,8 +28,8 @@ NAME = "efficiency"
 COLUMNS = {
     "size_mb": "size\nMB",
     "build_s": "build\ns",
-    "median_ms": "ms an image\nmedian",
-    "p95_ms": "ms an image\n95th percentile",
+    "median_ms": "ms per image\nmedian",
+    "p95_ms": "ms per image\n95th percentile",
     "peak_mb": "peak memory\nMB",
 }
 
@@ -43,7 +43,7 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
         method: [Spot(cost.size_mb, cost.median_ms, cost.class_name) for cost in costs if cost.method == method]
         for method in setup.methods
     }
-    write_chart(scatter_chart("What scoring costs", "size, MB", "ms an image", spots, log_x=True), folder, NAME)
+    write_chart(scatter_chart("What scoring costs", "size, MB", "ms per image", spots, log_x=True), folder, NAME)
     return tables
 
 
