@@ -27,6 +27,7 @@ from .masks import decode_mask
 from .reading import Reading
 from .remarks import all_remarks
 from .shift import Shift, draw_shift
+from .shifted_paths import shifted_mask_path, shifted_paths
 from .transform import shift_image, shift_mask
 
 MANIFEST = "shift.json"
@@ -78,7 +79,7 @@ def write_shifted(
     if folder.resolve() == (images.root / images.name).resolve():
         raise UserError(f"out must be another folder than data, but both hold {folder}.", _ELSEWHERE)
     shifts = {record: draw_shift(record.path, seed, severity) for record in images.records}
-    targets = _targets(images)
+    targets = shifted_paths(images)
     checked = check_images(images.root, images.records, reading)
     jobs = [_Job(record, shift, _row(record, targets[record], shift, checked)) for record, shift in shifts.items()]
     head = {"class": images.name, "seed": seed, "severity": float(severity), "adtrack": __version__}
@@ -95,40 +96,12 @@ def write_shifted(
     return ShiftedCopy(folder, checked, shifts, sum(kept for _, kept in finished), said)
 
 
-def _target(name: str, part: str, record: ImageRecord) -> PurePosixPath:
-    """Where an image of ``part`` (train or test) of class ``name`` goes, in MVTec's layout."""
-    place, path = PurePosixPath(name, part, record.kind), PurePosixPath(record.path)
-    return (path if path.is_relative_to(place) else place / path).with_suffix(".png")
-
-
-def _mask_target(kind: str, target: PurePosixPath) -> PurePosixPath:
-    """``part/test/spot/a/0.png`` → ``part/ground_truth/spot/a/0_mask.png``."""
-    class_name, _, _, *inside = target.parts
-    return PurePosixPath(class_name, "ground_truth", kind, *inside).with_name(f"{target.stem}_mask.png")
-
-
-def _targets(images: ImageClass) -> dict[ImageRecord, PurePosixPath]:
-    """Where every image goes. UserError: two would get one name as PNG."""
-    parts = {"train": images.train, "test": images.test}
-    targets = {record: _target(images.name, part, record) for part, records in parts.items() for record in records}
-    taken: dict[PurePosixPath, str] = {}
-    for record, target in targets.items():
-        other = taken.setdefault(target, record.path)
-        if other != record.path:
-            raise UserError(
-                f"images must have different names without their suffix, but {other} and {record.path} would both "
-                f"become {target}.",
-                "rename one of them, and its mask.",
-            )
-    return targets
-
-
 def _row(record: ImageRecord, target: PurePosixPath, shift: Shift, checked: Checked) -> Row:
     """An image's row of the manifest; the digests of what is yet to be written are None."""
     return {
         "path": target.as_posix(),
         "sha256": None,
-        "mask": record.mask and _mask_target(record.kind, target).as_posix(),
+        "mask": record.mask and shifted_mask_path(record.kind, target).as_posix(),
         "mask_sha256": None,
         "source": record.path,
         "source_sha256": checked.contents[record.path],

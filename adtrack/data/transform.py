@@ -83,7 +83,8 @@ def _light(shift: Shift, height: int, width: int) -> np.ndarray:
     """The factor of each pixel, float32 (H, W): 1 - depth at the dark end, 1 at the bright end.
 
     Linear light changes along one side. Radial light changes with the distance from the centre, each axis measured in
-    its own side, which is 1 in the corners. As that distance spans half a diagonal, the transition's σ is √2 as large.
+    its own side, which is 1 in the corners. As that distance spans half a diagonal, the transition's σ is √2 times as
+    large.
     """
     y, x = np.ix_((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width)
     linear = {"left": x, "right": 1 - x, "top": y, "bottom": 1 - y}

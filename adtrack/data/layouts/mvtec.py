@@ -19,7 +19,7 @@ _LIKE_GOOD = {
 
 
 class Mvtec(Layout):
-    """The layout of MVTec AD, AD 2 and LOCO: a folder for each class, and in it a folder for each part and kind."""
+    """The layout of MVTec AD and MVTec LOCO: a folder for each class, and in it a folder for each part and kind."""
 
     help = (
         "A class is a folder with train/good, test/good, test/<defect> and, if there are masks, ground_truth/<defect>."
