@@ -24,6 +24,7 @@ from .scoring import map_of
 from .seal import FILE as MANIFEST
 from .seal import check_seal, seal
 
+DESCRIPTION = "scorer.json"
 FORMAT = 3  # 2 didn't say how files are read, which was as they are stored
 SCORING = 2  # since this format the same bank scores the same; 1 had patches without zeros around the border
 
@@ -102,7 +103,7 @@ class Scorer:
             "reading": asdict(self.reading),
             "sealed": True,  # there is a manifest
         }
-        (folder / "scorer.json").write_text(canonical(text), encoding="utf-8")
+        (folder / DESCRIPTION).write_text(canonical(text), encoding="utf-8")
         if with_trunk:
             trunk.save(folder / "trunk.safetensors")
         seal(folder)
@@ -144,7 +145,7 @@ def _trunk_file(folder: Path, text: Mapping[str, Any], fetch: Callable[[str, str
 
 def read_scorer(folder: Path) -> dict[str, Any]:
     """The checked content of ``scorer.json``: what a model says of itself before its tensors are read."""
-    file = Path(folder) / "scorer.json"
+    file = Path(folder) / DESCRIPTION
     try:
         text: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
         version, method = text["format"], text["method"]
@@ -156,7 +157,7 @@ def read_scorer(folder: Path) -> dict[str, Any]:
         complete = all(isinstance(word, str) for word in words) and isinstance(text["facts"], dict)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"an adtrack model must have a readable scorer.json, but {folder} has none ({error})."
+            f"an adtrack model must have a readable {DESCRIPTION}, but {folder} has none ({error})."
         ) from error
     if version not in (SCORING, FORMAT) or not complete or method not in DETECTORS:
         raise UserError(

@@ -22,7 +22,7 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 import adtrack
 from adtrack.config import DEFAULT_METHOD
 from adtrack.detectors import detector_class
-from adtrack.detectors.scorer import Scorer
+from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.detectors.seal import require_all
 from adtrack.errors import UserError
 from adtrack.findings import first_line
@@ -156,7 +156,10 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
 
     Its files must be as they were logged. Only tensors and JSON are read. The code that a model carries is never run;
     with ``whole``, for a model that is to be served, the code must be as it was logged too.
+    A folder may also be one that ``adtrack.Model.save`` has written, which no store knows.
     """
+    if (Path(uri) / DESCRIPTION).is_file():
+        return LoadedModel(Scorer.load(Path(uri), device, _fetch), uri, uri)
     with tempfile.TemporaryDirectory() as scratch:
         try:
             address = resolved(uri)

@@ -1,0 +1,86 @@
+"""Models of good images, and models that were kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from adtrack.api.model import Model
+from adtrack.api.settings import make_spec
+from adtrack.config import DEFAULT_METHOD, GOOD_QUANTILE, IMAGENET, BackboneSpec, DataSpec, ImageSpec
+from adtrack.data.layouts.loose import loose_images
+from adtrack.evaluation.building import build
+from adtrack.evaluation.opened_class import open_images
+from adtrack.evaluation.workbench import Workbench
+from adtrack.features.backbone import Backbone, choose_device
+from adtrack.features.weights import load_trunk
+from adtrack.tracking.models import load_model
+from adtrack.tracking.store import reach_store
+
+_NO_NAMES = ("good", "train")  # of folders, which say nothing of the product
+
+
+def fit(
+    images: str | Path | Sequence[str | Path],
+    *,
+    method: str = DEFAULT_METHOD,
+    backbone: str = "resnet50",
+    weights: str = IMAGENET,
+    resize: int = 256,
+    crop: int = 224,
+    seed: int = 42,
+    device: str = "auto",
+    bit_depth: int | None = None,
+    good_quantile: float = GOOD_QUANTILE,
+    name: str | None = None,
+    **settings: Any,
+) -> Model:
+    """Fit a model to good images: all below a folder, or a list of files. Nothing is tracked.
+
+    A part of the images is held out (a quarter, drawn by ``seed``): the ``good_quantile`` of their scores becomes the
+    threshold, as there are no defects to choose one by. ``settings`` are those of the method: ``layers``,
+    ``patch_size`` and ``coreset_fraction`` of ``patchcore``, ``padim_dimensions`` of ``padim`` and so on. ``name`` is
+    what the model calls its product; without one it is the folder's name.
+
+    UserError: a setting or an image is none that can be used.
+
+    >>> import adtrack
+    >>> model = adtrack.fit(good, backbone="resnet18", weights="random", resize=64, crop=0, coreset_fraction=0.05)
+    >>> result = model.score(photo)
+    >>> result.label == int(result.score >= result.threshold), result.map.shape
+    (True, (256, 256))
+    """
+    spec = make_spec(method, settings, seed)
+    found = loose_images(images, name or _product(images))
+    data = DataSpec(found.name, str(found.root), seed, bit_depth)
+    opened = open_images(found, data)
+    trunk = load_trunk(BackboneSpec(backbone, weights, seed), spec.inputs, data.root)
+    network = Backbone(trunk, spec.inputs, choose_device(device))
+    bench = Workbench(opened, network, ImageSpec(resize, crop))
+    return Model(build(bench, spec, ("val_clean",), good_quantile=good_quantile).scorer)
+
+
+def _product(images: str | Path | Sequence[str | Path]) -> str:
+    """What a folder or the first of a list of files calls the product: ``screw`` of ``data/screw/train/good``."""
+    if isinstance(images, str | Path):
+        folder = Path(images).expanduser().absolute()
+    else:
+        folder = Path(next(iter(images), "")).expanduser().absolute().parent
+    names = [part for part in (folder.name, *(parent.name for parent in folder.parents)) if part not in _NO_NAMES]
+    return names[0] or "images"
+
+
+def load(model: str | Path, *, device: str = "auto") -> Model:
+    """Load a model: a folder that ``Model.save`` has written, or one of the tracking store
+    (``models:/adtrack-screw@champion``, ``runs:/…``).
+
+    Its files must be as they were written. UserError: they are not, or there is no such model.
+
+    >>> import adtrack
+    >>> model = adtrack.load(saved)
+    >>> model.method, model.score(photo).label in (0, 1)
+    ('patchcore', True)
+    """
+    address = str(model)
+    if address.startswith(("models:", "runs:")):
+        reach_store()
+    return Model(load_model(address, choose_device(device)).scorer)

@@ -1,0 +1,112 @@
+"""Studies from Python."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from adtrack.api.fitting import load
+from adtrack.api.model import Model
+from adtrack.api.settings import make_spec
+from adtrack.config import DEFAULT_METHOD, IMAGENET, BackboneSpec, BuildSpec, DataSpec, ImageSpec
+from adtrack.detectors import detector_class
+from adtrack.progress import say
+from adtrack.settings import plain_settings, setting_of
+from adtrack.tracking.trials import TrialRecord, study_trials
+from adtrack.tuning.finish import StudyResult
+from adtrack.tuning.space import Space
+from adtrack.tuning.spec import StudySpec
+from adtrack.tuning.tables import best_trials
+from adtrack.verbs.tune import tune as run_study
+
+
+@dataclass(frozen=True)
+class Study:
+    """A finished study; ``result`` is what the command line prints of it."""
+
+    result: StudyResult
+
+    @property
+    def name(self) -> str:
+        """The study's name: the same arguments, or this name, go on with it."""
+        return self.result.name
+
+    @property
+    def best(self) -> TrialRecord:
+        """The best trial: its number, parameters, metrics (Test's among them) and run."""
+        return self.result.best
+
+    @property
+    def uri(self) -> str:
+        """The registered version of the best model: ``models:/adtrack-screw/3``."""
+        return self.result.registered.uri
+
+    @property
+    def report(self) -> str:
+        """Where its report is: a file, or a page of the tracking server."""
+        return self.result.report
+
+    def table(self) -> pd.DataFrame:
+        """One row per finished trial, the best first: parameters, metrics, costs."""
+        return best_trials(study_trials(self.name))
+
+    def model(self, device: str = "auto") -> Model:
+        """The best model, loaded from the registry."""
+        return load(self.uri, device=device)
+
+
+def tune(
+    data: str,
+    class_name: str,
+    *,
+    trials: int = 20,
+    method: str = DEFAULT_METHOD,
+    backbone: str = "resnet50",
+    weights: str = IMAGENET,
+    resize: int = 256,
+    crop: int = 224,
+    seed: int = 42,
+    device: str = "auto",
+    bit_depth: int | None = None,
+    space: Mapping[str, Sequence[Any]] | None = None,
+    sampler: str = "tpe",
+    metric: str = "image_auroc",
+    objective: str = "both",
+    max_bank_mb: float = 0.0,
+    study: str | None = None,
+    storage: str | None = None,
+    **settings: Any,
+) -> Study:
+    """Search the best model for a class, test it and register it: what ``adtrack tune`` does, with its runs in the
+    tracking store. The same call goes on with a study that was interrupted.
+
+    ``data`` is a folder with classes, or "demo". ``space`` names the values to try of each setting, such as
+    ``{"patch_size": [1, 3]}``. ``settings`` fix others (``patch_size=3``), and the rest takes the method's own values.
+
+    UserError: an argument is not allowed, or the class has no labelled defects.
+
+    >>> import adtrack
+    >>> study = adtrack.tune("demo", "zipper", trials=40)  # doctest: +SKIP
+    >>> study.best.params["layers"], study.model().score("photo.png").label  # doctest: +SKIP
+    ('layer2+layer3', 1)
+    """
+    detector = make_spec(method, settings, seed)
+    fixed = {key: [value] for key, value in plain_settings(detector).items() if key in settings}
+    texts = {key: _text(method, key, values) for key, values in {**fixed, **(space or {})}.items()}
+    build = BuildSpec(
+        DataSpec(class_name, data, seed, bit_depth),
+        detector,
+        ImageSpec(resize, crop),
+        BackboneSpec(backbone, weights, seed),
+    )
+    asked = StudySpec(
+        Space.of(detector_class(method).spec_type, texts), trials, sampler, metric, objective, max_bank_mb, seed
+    )
+    return Study(run_study(build, asked, study, storage, device, say, say))
+
+
+def _text(method: str, key: str, values: Sequence[Any]) -> str:
+    """Values to try, as they are typed."""
+    one = setting_of(detector_class(method).spec_type, key, f"space of {method}")
+    return ",".join(value if isinstance(value, str) else one.text(value) for value in values)
