@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ..config import ImageSpec
+from ..config import VIEW, ImageSpec
 from ..features.feature_set import FeatureSet
 from ..progress import bar
 from .contract import Detector, Scores
 from .maps import anomaly_map
 
-_PIECE_BYTES = 2**27  # of inputs, laid out on the finest grid, that are in memory while a set is scored
+_PIECE_BYTES = 2**27  # that a method's inputs may take in memory while a set is scored
 
 
 def score_features(detector: Detector[Any], features: FeatureSet, what: str) -> Scores:
-    """Scores of an image set, piece by piece: an image gets the same bits in any batch. ``what`` is said meanwhile."""
+    """Scores of an image set, computed piece by piece: an image gets the same bits in any batch. ``what`` is the title
+    of the progress bar."""
     step = _images_at_once(features, detector.spec.inputs)
     parts = []
     with bar(len(features), what) as progress:
@@ -44,7 +45,10 @@ def map_of(detector: Detector[Any], patches: np.ndarray, view: ImageSpec, height
 
 
 def _images_at_once(features: FeatureSet, inputs: Sequence[str]) -> int:
-    """How many images make a piece: a method may lay all of its inputs on the finest grid among them."""
-    shapes = [features.layers[name].shape for name in inputs]
-    cells = max(math.prod(shape[2:]) for shape in shapes)
-    return max(1, _PIECE_BYTES // (4 * cells * sum(shape[1] for shape in shapes)))
+    """How many images make a piece: a method may lay all of its layers on the grid of the finest one. Views are as they
+    are."""
+    shapes = [features.layers[name].shape for name in inputs if name != VIEW]
+    cells = max((math.prod(shape[2:]) for shape in shapes), default=0)
+    numbers = cells * sum(shape[1] for shape in shapes)
+    numbers += math.prod(features.layers[VIEW].shape[1:]) if VIEW in inputs else 0
+    return max(1, _PIECE_BYTES // (4 * numbers))

@@ -87,9 +87,8 @@ class ServedModel(PythonModel):
         judged = self._scorer.judge(image)
         row = {"score": judged.score, "threshold": judged.threshold, "label": int(judged.anomalous)}
         if with_map:
-            found = self._scorer.map(judged, *image.shape[:2])  # None: the method has no maps
-            # JSON has no NaN.
-            row["anomaly_map"] = None if found is None else np.where(np.isnan(found), None, found).tolist()
+            found = self._scorer.map(judged, *image.shape[:2])
+            row["anomaly_map"] = np.where(np.isnan(found), None, found).tolist()  # JSON has no NaN
         return row
 
     def _images(self, model_input):

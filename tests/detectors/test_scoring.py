@@ -1,0 +1,74 @@
+"""The way from inputs to scores and maps: in pieces that fit into memory, and alike in any."""
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from adtrack.config import VIEW, ImageSpec
+from adtrack.detectors import scoring
+from adtrack.detectors.contract import SMOOTHING, Scores
+from adtrack.detectors.maps import anomaly_map
+from adtrack.detectors.scoring import anomaly_maps, map_of, score_features
+from adtrack.features.feature_set import FeatureSet
+from adtrack.features.grids import Grid
+
+SPEC = ImageSpec(48, 0)
+
+
+def method(*inputs: str, grid: Grid | None = None, seen: list[tuple[int, set[str]]] | None = None) -> SimpleNamespace:
+    """A method whose image score is the mean of its inputs and, with a grid, whose patch scores are layer a's means."""
+
+    def score(batch: Mapping[str, Tensor]) -> Scores:
+        if seen is not None:
+            seen.append((len(next(iter(batch.values()))), set(batch)))
+        image = sum(part.double().mean(dim=(1, 2, 3)) for part in batch.values()).numpy()
+        return Scores(image, batch["a"].mean(dim=1).numpy() if grid else None)
+
+    return SimpleNamespace(spec=SimpleNamespace(inputs=inputs), score=score, grid=grid, smoothing=SMOOTHING, name="M")
+
+
+@pytest.mark.parametrize(("room", "sizes"), [(4 * 12 * 36 * 4, [4, 2]), (1, [1] * 6), (2**27, [6])])
+def test_pieces_fit_into_the_room_with_all_layers_on_the_finest_grid(
+    synthetic: Callable[..., FeatureSet], monkeypatch: pytest.MonkeyPatch, room: int, sizes: list[int]
+) -> None:
+    features, seen = synthetic(), []
+    whole = score_features(method("a", "b", grid=Grid(0.0, 8.0)), features, "Scoring")
+    monkeypatch.setattr(scoring, "_PIECE_BYTES", room)
+    found = score_features(method("a", "b", grid=Grid(0.0, 8.0), seen=seen), features, "Scoring")
+    assert [count for count, _ in seen] == sizes
+    assert np.array_equal(found.image, whole.image) and np.array_equal(found.patches, whole.patches)
+
+
+def test_only_what_is_asked_for_is_read_and_counted(
+    synthetic: Callable[..., FeatureSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = synthetic()
+    views = np.zeros((6, 3, 48, 48), np.float32)
+    features = FeatureSet(
+        "k", {**features.layers, VIEW: views}, {**features.grids, VIEW: Grid(0.0, 1.0)}, features.device, 48
+    )
+    monkeypatch.setattr(scoring, "_PIECE_BYTES", 2 * views[0].nbytes)
+    for inputs, first in {(VIEW,): 2, ("b",): 6, ("b", VIEW): 1}.items():
+        seen: list[tuple[int, set[str]]] = []
+        found = score_features(method(*inputs, seen=seen), features, "Scoring")
+        assert seen[0] == (first, set(inputs)) and len(found.image) == 6 and found.patches is None
+
+
+def test_maps_are_each_images_own_size_with_the_methods_smoothing() -> None:
+    draws = np.random.default_rng(0)
+    one = method("a", grid=Grid(0.0, 8.0))
+    one.smoothing = 2.0
+    scores = Scores(np.zeros(2), draws.random((2, 6, 6), dtype=np.float32))
+    maps = anomaly_maps(one, scores, SPEC, [(50, 70), (48, 48)])
+    assert [plane.shape for plane in maps] == [(50, 70), (48, 48)]
+    assert np.array_equal(maps[0], map_of(one, scores.patches[0], SPEC, 50, 70))
+    assert np.array_equal(maps[0], anomaly_map(scores.patches[0], Grid(0.0, 8.0), SPEC, 50, 70, 2.0))
+
+
+def test_without_patches_there_are_no_maps_and_patches_need_a_place() -> None:
+    assert anomaly_maps(method("a"), Scores(np.zeros(2), None), SPEC, [(50, 70), (48, 48)]) is None
+    with pytest.raises(ValueError, match="must say where they lie"):
+        map_of(method("a"), np.zeros((6, 6), np.float32), SPEC, 50, 70)
