@@ -1,4 +1,5 @@
-"""False alarms in words: a threshold that calls nearly every good image anomalous is of no use, however scores rank."""
+"""False alarms in words: a threshold that calls nearly every good image anomalous is of no use, even if scores rank
+the images well."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,10 @@ def set_name(name: str) -> str:
 
 
 def floods(rates: Mapping[str, float]) -> list[str]:
-    """Sentences on the image sets, by their names, of whose good images all or nearly all raise an alarm; sets of which
-    the same is to be said share one."""
+    """Sentences on the image sets in which all or nearly all good images raise a false alarm.
+
+    ``rates`` are the shares that do so by the names of the sets. Sets of the same share and domain share a sentence.
+    """
     alike: dict[tuple[float, str], list[str]] = {}
     for name, rate in rates.items():
         if not math.isnan(rate) and rate >= NEARLY_ALL:

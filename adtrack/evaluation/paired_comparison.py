@@ -1,4 +1,4 @@
-"""Banks beside each other on the same images: how far one is ahead, how sure that is, and where they disagree."""
+"""Models beside each other on the same images: how far one is ahead, how sure that is, and where they disagree."""
 
 import math
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ import numpy as np
 from adtrack.evaluation.intervals import ROUNDING, Estimate, difference, share_higher, side, value_of
 from adtrack.evaluation.resampling import Sample
 
-SAME = 0.01  # of a metric: no difference that a user would act upon
+SAME = 0.01  # a difference of a metric that no user would act upon
 LOWER_IS_BETTER = ("false_alarm_rate",)
 _BOTH = ("image_auroc", "image_auprc", "f1", "false_alarm_rate")
 _NORMAL_ONLY, _ANOMALOUS_ONLY = ("false_alarm_rate",), ("recall",)
 
 
 @dataclass(frozen=True, eq=False)
-class SetScores:
-    """What a bank says of the n images of a set.
+class ModelScores:
+    """What a model says of the n images of a set.
 
-    ``images`` tell which image a score belongs to: two sets are aligned by them. They may be the paths.
+    ``images`` tell which image a score belongs to, and two sets are aligned by them. They may be the paths.
     """
 
     images: tuple[str, ...]
@@ -30,10 +30,10 @@ class SetScores:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A metric of a bank beside the reference's on the same images; the difference is the bank's minus the reference's.
+    """A metric of a model beside the reference's on the same images, and the model's value minus the reference's.
 
-    ``reference_better`` is the share of paired resamples in which the reference is the better one, ties one half. It
-    and the interval are NaN where there is none.
+    ``reference_better`` is the share of paired resamples in which the reference is better; a tie counts one half. The
+    share and the interval are NaN if there are none.
     """
 
     metric: str
@@ -44,19 +44,19 @@ class Contrast:
 
     @property
     def ahead(self) -> int | None:
-        """1 if the bank is better, -1 if the reference is, 0 if these images can't tell them apart, None undefined."""
+        """1 if the model is better, -1 if the reference is, 0 if these images can't tell, None if it is undefined."""
         found = side(self.difference)
         return -found if found and self.metric in LOWER_IS_BETTER else found
 
     @property
     def equal(self) -> bool:
-        """Whether there are images enough to say that no difference of more than SAME is left, whichever way."""
+        """Whether there are enough images to say that the two differ by no more than SAME."""
         return self.difference.low >= -SAME - ROUNDING and self.difference.high <= SAME + ROUNDING
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """An image that the banks call differently, each at its own threshold; in the banks' order."""
+    """An image that the models call differently, each at its own threshold. Tuples are in the order of the models."""
 
     path: str
     kind: str
@@ -66,17 +66,17 @@ class Disagreement:
     called: tuple[bool, ...]
 
 
-def aligned(sets: Sequence[SetScores]) -> list[SetScores]:
-    """The sets cut down to the images that all of them hold, in one order, whatever theirs is; [] if there are none."""
+def aligned(sets: Sequence[ModelScores]) -> list[ModelScores]:
+    """The sets cut down to the images that all of them hold, and sorted by them; [] if they have none in common."""
     common = set.intersection(*(set(found.images) for found in sets))
     return [_chosen(found, sorted(common)) for found in sets] if common else []
 
 
-def _chosen(found: SetScores, images: Sequence[str]) -> SetScores:
+def _chosen(found: ModelScores, images: Sequence[str]) -> ModelScores:
     place = {image: at for at, image in enumerate(found.images)}
     rows = [place[image] for image in images]
     sample = found.sample
-    return SetScores(
+    return ModelScores(
         tuple(images),
         tuple(found.paths[row] for row in rows),
         tuple(found.kinds[row] for row in rows),
@@ -85,13 +85,13 @@ def _chosen(found: SetScores, images: Sequence[str]) -> SetScores:
 
 
 def metrics_of(sample: Sample) -> tuple[str, ...]:
-    """The image metrics that a set with these labels defines."""
+    """The image metrics that are defined for these labels."""
     if sample.labels.all():
         return _ANOMALOUS_ONLY
     return _BOTH if sample.labels.any() else _NORMAL_ONLY
 
 
-def contrasts(name: str, reference: SetScores, other: SetScores) -> list[Contrast]:
+def contrasts(name: str, reference: ModelScores, other: ModelScores) -> list[Contrast]:
     """Every image metric of two aligned sets of the class called ``name``, which seeds the resamples."""
     a, b = {name: reference.sample}, {name: other.sample}
     found = []
@@ -110,12 +110,12 @@ def contrasts(name: str, reference: SetScores, other: SetScores) -> list[Contras
 
 
 def plain_contrast(metric: str, reference: float, value: float) -> Contrast:
-    """Two numbers of which no resamples are known: a difference without an interval."""
+    """The difference of two numbers without resamples, so it has no interval."""
     return Contrast(metric, reference, value, Estimate(value - reference, math.nan, math.nan), math.nan)
 
 
-def disagreements(sets: Sequence[SetScores]) -> list[Disagreement]:
-    """The images of aligned sets that are an alarm for some banks and none for others."""
+def disagreements(sets: Sequence[ModelScores]) -> list[Disagreement]:
+    """The images of aligned sets that are alarms for some models and not for others."""
     called = np.array([found.sample.scores >= found.sample.threshold for found in sets])
     first = sets[0]
     return [

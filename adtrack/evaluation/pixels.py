@@ -18,12 +18,17 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 @dataclass(frozen=True)
 class PixelRanking:
-    """All that the curves depend on: one entry for each distinct score of a defect pixel, highest first."""
+    """All that the curves depend on: one entry for each distinct score of a defect pixel, highest first.
 
-    above: np.ndarray  # int64: normal pixels with a higher score
-    reached: np.ndarray  # int64: normal pixels with this score or a higher one
-    defects: np.ndarray  # int64: defect pixels with exactly this score
-    pro: np.ndarray  # float64: per-region overlap at this score as threshold
+    ``above`` int64 counts the normal pixels with a higher score, ``reached`` int64 those with this score or a higher
+    one, ``defects`` int64 the defect pixels with exactly this score. ``pro`` float64 is the per-region overlap with
+    this score as threshold. ``normal_total`` is the number of normal pixels.
+    """
+
+    above: np.ndarray
+    reached: np.ndarray
+    defects: np.ndarray
+    pro: np.ndarray
     normal_total: int
 
     @property
@@ -31,7 +36,7 @@ class PixelRanking:
         return not (self.normal_total and len(self.defects))
 
     def auroc(self) -> float:
-        """Share of (defect, normal) pixel pairs in the right order, ties one half; counted in whole numbers."""
+        """The share of (defect, normal) pixel pairs in the right order, counted in whole numbers; a tie is one half."""
         if self.empty:
             return float("nan")
         twice_below = 2 * self.normal_total - self.above - self.reached
@@ -39,7 +44,7 @@ class PixelRanking:
         return int(twice_below @ self.defects) / (2 * pairs)
 
     def aupro(self, limit: float) -> float:
-        """Area under the curve up to false-positive rate ``limit``, divided by ``limit``; NaN where it is empty."""
+        """Area under the curve up to false-positive rate ``limit``, divided by ``limit``; NaN if there is no curve."""
         if self.empty:
             return float("nan")
         fpr, pro = self._edges(limit)
@@ -57,7 +62,8 @@ class PixelRanking:
         inside = bisect_right(self.reached, limit, key=lambda count: count / self.normal_total)
         above, reached, overlap = (part[: inside + 1] for part in (self.above, self.reached, self.pro))
         fpr, pro = np.zeros((2, 2 * len(overlap) + 2))
-        # Each distinct defect score is an edge of the curve: level up to it, then up (slanting if normal pixels tie).
+        # Each distinct defect score is an edge of the curve, which is level up to it and then rises: straight up, or
+        # slanting if normal pixels have the same score.
         fpr[1:-1:2], fpr[2:-1:2], fpr[-1] = above / self.normal_total, reached / self.normal_total, 1.0
         pro[3:-1:2], pro[2:-1:2], pro[-1] = overlap[:-1], overlap, 1.0
         end = min(int(np.searchsorted(fpr, limit, side="right")) + 1, len(fpr))
@@ -79,7 +85,7 @@ def rank_pixels(maps: Planes, masks: Planes) -> PixelRanking:
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))[: len(scores)]
     weights = 1.0 / sizes
     pro = np.cumsum(weights, out=weights)[last] / max(regions, 1)
-    del sizes, weights  # memory for what follows
+    del sizes, weights  # their memory is needed below
     scores = scores[last]
     return PixelRanking(
         above=len(normal) - np.searchsorted(normal, scores, side="right"),
@@ -91,13 +97,13 @@ def rank_pixels(maps: Planes, masks: Planes) -> PixelRanking:
 
 
 def _descending(scores: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both by falling score, equal scores by rising size: sums over them are then, to the last bit, free of the order
-    of images and ties."""
+    """Both sorted by falling score, and equal scores by rising size: so the bits of sums over them do not depend on the
+    order of images and ties."""
     order = np.argsort(scores)[::-1]
     scores = scores[order]
     first = np.ones(len(scores), dtype=bool)
     first[1:] = scores[1:] != scores[:-1]
-    # One number tells score and size: several times as fast as to sort by two.
+    # One number holds score and size: to sort by it is several times as fast as to sort by both.
     key = np.cumsum(first) << 32 | sizes[order]
     key.sort()
     return scores, key & 0xFFFFFFFF

@@ -8,7 +8,7 @@ from adtrack.data.shift import LINEAR, RADIAL, Shift
 
 
 @dataclass(frozen=True)
-class Kind:
+class ShiftKind:
     """A kind of transform: the fields of a Shift that it consists of, and how they are told in words.
 
     ``measure`` orders the images, so that examples of both ends can be shown. ``detail`` says that the kind cannot be
@@ -61,14 +61,14 @@ def _everything(shift: Shift) -> str:
     )
 
 
-def _factor(name: str) -> Kind:
-    return Kind(
+def _factor(name: str) -> ShiftKind:
+    return ShiftKind(
         name.capitalize(), (name,), lambda shift: (getattr(shift, name),), lambda s: f"factor {getattr(s, name):.2f}"
     )
 
 
-def _illumination(form: str, ends: tuple[str, ...]) -> Kind:
-    return Kind(
+def _illumination(form: str, ends: tuple[str, ...]) -> ShiftKind:
+    return ShiftKind(
         f"Illumination, {form}",
         ("illumination", "illumination_depth"),
         lambda shift: (ends.index(shift.illumination), shift.illumination_depth),
@@ -78,28 +78,28 @@ def _illumination(form: str, ends: tuple[str, ...]) -> Kind:
 
 
 KINDS = (
-    Kind("Rotation", ("angle",), lambda shift: (shift.angle,), _rotation),
-    Kind(
+    ShiftKind("Rotation", ("angle",), lambda shift: (shift.angle,), _rotation),
+    ShiftKind(
         "Resized crop",
         ("crop_top", "crop_left", "crop_height", "crop_width"),
         lambda shift: (shift.crop_height * shift.crop_width,),
         _crop,
     ),
-    Kind("Translation", ("translate_y", "translate_x"), lambda shift: (shift.translate_x,), _translation),
+    ShiftKind("Translation", ("translate_y", "translate_x"), lambda shift: (shift.translate_x,), _translation),
     _factor("brightness"),
     _factor("contrast"),
     _factor("saturation"),
     _illumination("linear", LINEAR),
     _illumination("radial", RADIAL),
-    Kind("Blur", ("blur_kernel",), lambda shift: (shift.blur_kernel,), _blur, detail=True),
-    Kind(
+    ShiftKind("Blur", ("blur_kernel",), lambda shift: (shift.blur_kernel,), _blur, detail=True),
+    ShiftKind(
         "Noise",
         ("noise_sigma", "noise_seed"),
         lambda shift: (shift.noise_sigma,),
         lambda shift: f"sigma {shift.noise_sigma:.3f} of the full range",
         detail=True,
     ),
-    Kind(
+    ShiftKind(
         "All together",
         tuple(field.name for field in dataclasses.fields(Shift)),
         lambda shift: (shift.brightness,),

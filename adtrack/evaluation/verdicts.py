@@ -1,4 +1,4 @@
-"""What a bank called each image, and whether it was right: what it got most wrong comes first."""
+"""What a model called each image, and whether it was right: what it got most wrong comes first."""
 
 from dataclasses import dataclass
 
@@ -19,17 +19,17 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """found, missed, false alarm or passed; an alarm is a score that reaches the threshold."""
+        """One of found, missed, false alarm and passed; an alarm is a score that reaches the threshold."""
         return WORDS[self.label, self.score >= self.threshold]
 
     @property
     def wrong(self) -> bool:
-        """Whether a person would disagree."""
+        """Whether the model called the image wrongly."""
         return self.word in ("missed", "false alarm")
 
 
 def verdicts(evaluation: Evaluation) -> list[Verdict]:
-    """Wrong ones first, the farthest from the threshold on top; then the right ones, the closest calls on top."""
+    """The wrong verdicts first, the farthest from the threshold on top; then the right ones, the closest on top."""
     found = [
         Verdict(record.path, record.kind, int(record.label), float(score), float(evaluation.threshold))
         for record, score in zip(evaluation.scored.images.records, evaluation.scored.scores.image, strict=True)

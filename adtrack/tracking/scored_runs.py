@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from adtrack.config import canonical, from_json
 from adtrack.data.imageset import CLEAN, TEST_SETS, VAL_SETS, parse_name
 from adtrack.errors import UserError
-from adtrack.evaluation.paired_comparison import SetScores
+from adtrack.evaluation.paired_comparison import ModelScores
 from adtrack.evaluation.resampling import Sample
 from adtrack.naming import from_csv_cell
 from adtrack.tracking.registry import resolved
@@ -83,7 +83,7 @@ def scored_run(asked: str) -> ScoredRun:
     )
 
 
-def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> SetScores:
+def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> ModelScores:
     """The scores of an image set in the order of its paths. UserError if they can't be read.
 
     Images are known by their paths; ``by_content`` by path, file content and what the shift of a shifted set depends
@@ -108,7 +108,7 @@ def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> SetSco
             f"scores/{name}.csv must list path, kind, label, score and one threshold, but that of run {run.run_id} "
             f"does not ({error})."
         ) from error
-    return SetScores(images, paths, kinds, sample)
+    return ModelScores(images, paths, kinds, sample)
 
 
 def image_contents(run_id: str, name: str) -> dict[str, str]:

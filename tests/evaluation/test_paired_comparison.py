@@ -9,7 +9,7 @@ from adtrack.evaluation.intervals import Estimate, difference
 from adtrack.evaluation.paired_comparison import (
     Contrast,
     Disagreement,
-    SetScores,
+    ModelScores,
     aligned,
     contrasts,
     disagreements,
@@ -19,12 +19,12 @@ from adtrack.evaluation.paired_comparison import (
 from adtrack.evaluation.resampling import Sample
 
 
-def scores_of(scores: dict[str, float], threshold: float = 0.5) -> SetScores:
+def scores_of(scores: dict[str, float], threshold: float = 0.5) -> ModelScores:
     """Scores by name; an anomalous image's begins with "bad"."""
     names = tuple(scores)
     labels = [name.startswith("bad") for name in names]
     kinds = tuple("scratch" if label else "good" for label in labels)
-    return SetScores(names, names, kinds, Sample(list(scores.values()), labels, threshold))
+    return ModelScores(names, names, kinds, Sample(list(scores.values()), labels, threshold))
 
 
 A = scores_of({"bad1": 0.9, "bad2": 0.4, "good1": 0.1, "good2": 0.6})

@@ -15,7 +15,7 @@ from adtrack.data.shift import Shift
 from adtrack.data.transform import shift_image, shift_mask
 from adtrack.evaluation.pictures.heatmaps import outline
 from adtrack.evaluation.pictures.sheets import FAINT, GAP, INK, PAPER, fit, fit_mask, fitted, font
-from adtrack.evaluation.shift_kinds import KINDS, Kind
+from adtrack.evaluation.shift_kinds import KINDS, ShiftKind
 from adtrack.palette import LIGHT
 from adtrack.progress import track
 
@@ -52,12 +52,12 @@ def pair_rows(root: Path, shifts: Mapping[ImageRecord, Shift], reading: Reading)
     return [PairRow(kind.title, _share(kind, shifts), tuple(pairs[kind.title])) for kind in KINDS if pairs[kind.title]]
 
 
-def _share(kind: Kind, shifts: Mapping[ImageRecord, Shift]) -> str:
+def _share(kind: ShiftKind, shifts: Mapping[ImageRecord, Shift]) -> str:
     having = sum(map(kind.drawn, shifts.values()))
     return f"all {having} images" if having == len(shifts) else f"{having} of {len(shifts)} images"
 
 
-def _examples(kind: Kind, shifts: Mapping[ImageRecord, Shift]) -> list[ImageRecord]:
+def _examples(kind: ShiftKind, shifts: Mapping[ImageRecord, Shift]) -> list[ImageRecord]:
     """The defect images with the lowest and the highest value and, between them, the good one of the lower quartile.
 
     The median good image would show little, as it is often hardly changed. Of the defect images those that have masks
@@ -73,7 +73,7 @@ def _examples(kind: Kind, shifts: Mapping[ImageRecord, Shift]) -> list[ImageReco
     return list(dict.fromkeys((marked[0], good[len(good) // 4], marked[-1]))) if having else []
 
 
-def _pair(root: Path, kind: Kind, record: ImageRecord, shift: Shift, reading: Reading) -> Pair:
+def _pair(root: Path, kind: ShiftKind, record: ImageRecord, shift: Shift, reading: Reading) -> Pair:
     image, alone = decode(root / record.path, record.path, reading), kind.alone(shift)
     mask = np.zeros(image.shape[:2], bool)
     if record.mask is not None:

@@ -11,7 +11,7 @@ from adtrack.evaluation.evaluate import PIXEL_METRICS
 from adtrack.evaluation.paired_comparison import (
     Contrast,
     Disagreement,
-    SetScores,
+    ModelScores,
     aligned,
     contrasts,
     disagreements,
@@ -126,7 +126,7 @@ def _compared(name: str, runs: Sequence[ScoredRun], holders: tuple[int, ...]) ->
     )
 
 
-def clearest_first(found: Sequence[Disagreement], sets: Sequence[SetScores]) -> list[Disagreement]:
+def clearest_first(found: Sequence[Disagreement], sets: Sequence[ModelScores]) -> list[Disagreement]:
     """Disagreements of aligned sets, first those in which both sides are sure, then by path.
 
     A side, the banks that call the image alike, is as sure as the bank whose score is farthest from its threshold, in

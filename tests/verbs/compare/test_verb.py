@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from adtrack.errors import UserError
-from adtrack.evaluation.paired_comparison import SetScores, disagreements
+from adtrack.evaluation.paired_comparison import ModelScores, disagreements
 from adtrack.evaluation.resampling import Sample
 from adtrack.tracking import scored_runs
 from adtrack.tracking.scored_runs import image_contents, scored_run
@@ -141,7 +141,7 @@ def in_order(threshold: float, *others: list[float]) -> str:
     at threshold 1, and others at ``threshold``."""
     banks = [([1.5, 3.0, 1.2, 0.0], 1.0), *((scores, threshold) for scores in others)]
     sets = [
-        SetScores(tuple("abcd"), tuple("abcd"), ("good", "good", "bad", "bad"), Sample(scores, [0, 0, 1, 1], limit))
+        ModelScores(tuple("abcd"), tuple("abcd"), ("good", "good", "bad", "bad"), Sample(scores, [0, 0, 1, 1], limit))
         for scores, limit in banks
     ]
     return "".join(image.path for image in clearest_first(disagreements(sets), sets))
