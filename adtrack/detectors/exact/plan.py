@@ -32,7 +32,7 @@ class SearchPlan:
     sample_above: int = 512  # points of that sample that a round looks at
     rows: int = 8192  # points that are compared together
     centres: int = 2048  # centres that points are compared with together
-    active: int = 1024  # points that the plain loop runs among at most
+    active: int = 512  # points that the plain loop runs among at most
     steps: int = 32  # of the plain loop before somebody looks at them, which a graphics card would have to wait for
 
 
