@@ -1,5 +1,6 @@
 """What a run was made with: the parameters that its numbers depend on, versions and device."""
 
+import json
 import platform
 from importlib.metadata import version
 
@@ -15,8 +16,9 @@ from adtrack.tracking.run import Run
 from adtrack.tracking.tags import DEVICE, VERSION, WEIGHTS_FELL_BACK, named, package_version
 
 
-def bank_params(bench: Workbench, scorer: Scorer) -> dict[str, str]:
-    """Every choice that the detector's numbers depend on, as parameters of its run, named as on the command line."""
+def choices(bench: Workbench, scorer: Scorer) -> dict[str, str]:
+    """All that the detector's numbers depend on and somebody chose: parameters of its run, named as on the command
+    line."""
     spec = scorer.detector.spec
     return {
         "class": bench.opened.data.class_name,
@@ -47,13 +49,28 @@ def threshold_params(scorer: Scorer) -> dict[str, str]:
     return {name: scorer.facts[name] for name in ("threshold_from", "good_quantile") if name in scorer.facts}
 
 
+def spec_text(bench: Workbench, scorer: Scorer) -> str:
+    """The detector's full specification as JSON, which is enough to build it again."""
+    trunk = bench.backbone.trunk
+    facts = {
+        "data": bench.opened.data,
+        "image": bench.image,
+        "reading": bench.opened.checked.reading,
+        "backbone": {"network": trunk.network, "weights": trunk.origin, "sha256": trunk.sha256},
+        "bank": scorer.detector.spec,
+        "threshold": threshold_params(scorer),
+        "split_digest": bench.opened.digest,
+    }
+    return json.dumps(json.loads(canonical(facts)), indent=1)
+
+
 def log_surroundings(run: Run, bench: Workbench) -> None:
-    """Log versions, device and platform, and whether the weights are a makeshift, as tags of a run."""
+    """Log versions, device and platform, and whether other weights than the asked ones were used, as tags of a run."""
     packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "anomalib", "mlflow")
     tags = {package_version(package): version(package) for package in packages}
     tags |= {VERSION: adtrack.__version__, DEVICE: device_name(bench.backbone.device)}
     tags[WEIGHTS_FELL_BACK] = str(bench.backbone.trunk.fell_back).lower()
-    # Beside the parameter, which ``mlflow run`` has logged as it was asked for: auto.
+    # The parameter of that name may say "auto": ``mlflow run`` logs parameters as they were asked for.
     tags |= {named(name): value for name, value in depth_params(bench).items()}
     run.set_tags(tags)
 

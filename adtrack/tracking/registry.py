@@ -3,8 +3,8 @@
 import contextlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import mlflow
 from mlflow import MlflowClient
@@ -19,10 +19,9 @@ from adtrack.naming import argument
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.model_card import how_to_call
 from adtrack.tracking.store import quoted
-from adtrack.tracking.tags import CHAMPION_MOVE, MANIFEST, MODEL, REGISTERED, named
+from adtrack.tracking.tags import MANIFEST, MODEL, REGISTERED, named
 
 CHAMPION, CANDIDATE = "champion", "candidate"
-PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 VERSIONS_TAG = "mlflow.modelVersions"  # a model's page lists its versions by it, but MLflow's client does not set it
 
 
@@ -43,22 +42,6 @@ class Registered:
     def uri(self) -> str:
         """``models:/adtrack-zipper/3``."""
         return f"models:/{self.text}"
-
-
-@dataclass(frozen=True)
-class Move:
-    """The champion became ``version``; until then it was ``before`` (None: there was none).
-
-    ``what`` is PROMOTED or ROLLED_BACK, ``when`` ISO 8601 in UTC; ``forced`` names the checks that had failed.
-    """
-
-    version: int
-    before: int | None
-    what: str
-    who: str
-    when: str
-    why: str
-    forced: tuple[str, ...] = ()
 
 
 def registry_name(class_name: str) -> str:
@@ -100,7 +83,7 @@ def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registe
 
 def _set_aliases(name: str, version: int) -> int:
     """Make a new version the candidate unless a newer one is, and champion if there is none; returns the champion."""
-    aliases = _aliases(name)
+    aliases = aliases_of(name)
     if aliases.get(CANDIDATE, 0) < version:
         MlflowClient().set_registered_model_alias(name, CANDIDATE, str(version))
     if CHAMPION not in aliases:
@@ -128,9 +111,9 @@ def _versions_of_run(name: str, run_id: str) -> list[ModelVersion]:
 def registered_as(tags: Mapping[str, str]) -> Registered | None:
     """The version that a run with these tags was registered as, unless it has been deleted since."""
     name, _, version = tags.get(REGISTERED, "").rpartition("/")
-    if not name or version not in map(str, _tags_by_version(name)):
+    if not name or version not in map(str, tags_by_version(name)):
         return None
-    return Registered(name, int(version), _aliases(name).get(CHAMPION) == int(version))
+    return Registered(name, int(version), aliases_of(name).get(CHAMPION) == int(version))
 
 
 def resolved(uri: str) -> str:
@@ -154,7 +137,7 @@ def version_of(class_name: str, number: int | None) -> Registered:
     """Version ``number``, or the candidate without one. UserError if there is no such version."""
     aliases, name = _known_aliases(class_name), registry_name(class_name)
     asked = aliases.get(CANDIDATE) if number is None else number
-    known = _tags_by_version(name)
+    known = tags_by_version(name)
     if asked not in known:
         there = ", ".join(map(str, sorted(known))) or "none"
         raise UserError(
@@ -164,53 +147,10 @@ def version_of(class_name: str, number: int | None) -> Registered:
     return Registered(name, asked, aliases.get(CHAMPION) == asked)
 
 
-def move_champion(name: str, move: Move) -> None:
-    """Make the move: set the alias, and keep the move among the version's tags."""
-    client = MlflowClient()
-    numbers = [number for number, _ in _numbered_moves(name)]
-    # The alias first: if the process is killed in between, the history lacks a move, but says nothing untrue.
-    client.set_registered_model_alias(name, CHAMPION, str(move.version))
-    text = {key: value for key, value in asdict(move).items() if key != "version"}
-    key = f"{CHAMPION_MOVE}{max(numbers, default=0) + 1:04}"
-    client.set_model_version_tag(name, str(move.version), key, json.dumps(text, ensure_ascii=False))
-
-
-def moves(name: str) -> list[Move]:
-    """How the champion has moved, the first move first. Moves to versions that have been deleted are gone with them."""
-    return [move for _, move in _numbered_moves(name)]
-
-
-def previous_champion(name: str) -> int | None:
-    """The version that a rollback goes to: the latest champion before the present one that still exists.
-
-    Versions that were promoted and rolled back do not count, so a second rollback goes further back. If the alias was
-    moved by hand, the rollback goes to the champion before that.
-    """
-    known, now = _tags_by_version(name), _aliases(name).get(CHAMPION)
-    line = [version for version in champion_line(moves(name)) if version in known]
-    while line and line[-1] == now:
-        line.pop()
-    return line[-1] if line else None
-
-
-def champion_line(history: Sequence[Move]) -> list[int]:
-    """The champions in their order, as if versions that were rolled back had never been promoted."""
-    line: list[int] = []
-    for move in history:
-        if move.before is not None and line[-1:] != [move.before]:
-            line.append(move.before)  # no move made it champion: it was registered first, or set by hand
-        if move.what == ROLLED_BACK:
-            while line and line[-1] != move.version:
-                line.pop()
-        if line[-1:] != [move.version]:
-            line.append(move.version)
-    return line
-
-
 def _known_aliases(class_name: str) -> dict[str, int]:
     name = registry_name(class_name)
     try:
-        return _aliases(name)
+        return aliases_of(name)
     except MlflowException as error:
         raise UserError(
             f"a class must have a registered model, but there is no {name} in this store.",
@@ -218,28 +158,11 @@ def _known_aliases(class_name: str) -> dict[str, int]:
         ) from error
 
 
-def _aliases(name: str) -> dict[str, int]:
+def aliases_of(name: str) -> dict[str, int]:
     """Alias → version; stores differ in whether MLflow gives a number or a text."""
     return {alias: int(version) for alias, version in MlflowClient().get_registered_model(name).aliases.items()}
 
 
-def _tags_by_version(name: str) -> dict[int, dict[str, str]]:
+def tags_by_version(name: str) -> dict[int, dict[str, str]]:
     found = MlflowClient().search_model_versions(f"name = {quoted(name)}", max_results=10_000)
     return {int(version.version): version.tags for version in found}
-
-
-def _numbered_moves(name: str) -> list[tuple[int, Move]]:
-    found = []
-    for version, tags in _tags_by_version(name).items():
-        for key, text in tags.items():
-            # Tags can be edited in the UI: a tag that is no move any more is left out, and the others still count.
-            with contextlib.suppress(ValueError, TypeError, KeyError):
-                if key.startswith(CHAMPION_MOVE):
-                    found.append((int(key.removeprefix(CHAMPION_MOVE)), _move(version, from_json(text))))
-    return sorted(found, key=lambda item: item[0])
-
-
-def _move(version: int, text: Mapping) -> Move:
-    before = None if text["before"] is None else int(text["before"])
-    what, who, when, why = (str(text[key]) for key in ("what", "who", "when", "why"))
-    return Move(version, before, what, who, when, why, tuple(map(str, text["forced"])))

@@ -1,4 +1,4 @@
-"""Runs whose scores are kept image by image: found by what a user types, and read back."""
+"""Runs that keep the score of every image: they are found by what a user types, and their scores are read back."""
 
 import csv
 import re
@@ -28,9 +28,9 @@ _ORDER = (*VAL_SETS, *TEST_SETS)
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A run with per-image scores; ``asked`` is what the user called it.
+    """A run with a score for every image; ``asked`` is what the user typed to name it.
 
-    ``places`` says for every image set which run holds its scores: this one, or one that evaluated its model later.
+    ``places`` is {image set: id of the run that holds its scores}: this run, or one that evaluated its model later.
     """
 
     asked: str
@@ -44,7 +44,7 @@ class ScoredRun:
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """The image sets that it has scores of, the usual ones first."""
+        """The image sets that have scores, the usual ones first."""
         usual = [name for name in _ORDER if name in self.places]
         return (*usual, *sorted(set(self.places) - set(usual)))
 
@@ -69,7 +69,9 @@ def scored_run(asked: str) -> ScoredRun:
         best = tags.get(BEST_RUN)
         raise UserError(
             f"a run must hold scores image by image, but {asked} has none.",
-            f"it is a study: its best trial is run {best}." if best else "trials, banks and evaluations hold them.",
+            f"it is a study: its best trial is run {best}."
+            if best
+            else "runs of tune, build-bank and evaluate hold them.",
         )
     return ScoredRun(
         asked,
@@ -86,8 +88,8 @@ def scored_run(asked: str) -> ScoredRun:
 def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> ModelScores:
     """The scores of an image set in the order of its paths. UserError if they can't be read.
 
-    Images are known by their paths; ``by_content`` by path, file content and what the shift of a shifted set depends
-    on, and how files are read, so that runs with different splits can be aligned.
+    An image is identified by its path. With ``by_content``, it is identified by its path, the content of its file, what
+    the shift of a shifted set depends on, and how files are read: so runs with different splits can be aligned.
     """
     try:
         file = run_file(run.places[name], f"scores/{name}.csv")
@@ -112,7 +114,7 @@ def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> ModelS
 
 
 def image_contents(run_id: str, name: str) -> dict[str, str]:
-    """Path → SHA-256 of the file, and the shift's seed in a shifted set, from the run's manifest of the splits."""
+    """{path: SHA-256 of the file, in a shifted set with the shift's seed}, from the run's manifest of the splits."""
     split, domain, _ = parse_name(name)
     try:
         manifest = _manifest(run_id)
@@ -127,12 +129,12 @@ def _manifest(run_id: str) -> dict:
 
 
 def _how_read(run_id: str) -> str:
-    """What tells pixels of the same files that were read in different ways."""
+    """How the run read its files, as text: the same files give other pixels if they are read in another way."""
     return canonical(_manifest(run_id).get("reading", ""))
 
 
 def data_place(run_id: str) -> str:
-    """Where the run's data lay, as its user said it: "demo" or a folder."""
+    """Where the run's data were, as its user typed it: "demo" or a folder."""
     try:
         return str(from_json(run_file(run_id, "spec.json").read_text(encoding="utf-8"))["data"]["root"])
     except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:

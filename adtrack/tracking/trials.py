@@ -21,8 +21,8 @@ class TrialRecord:
     """One finished trial of a study.
 
     ``params`` are the run's parameters as text (patch_size, layers, coreset_fraction, backbone, …); ``metrics`` are
-    named as in the run (``val_clean/image_auroc``, ``cost/bank_mb``, ``objective``). ``feasible`` is False for a bank
-    above the study's limit on its size. Only trials of the same ``split_digest`` can be compared.
+    named as in the run (``val_clean/image_auroc``, ``cost/bank_mb``, ``objective``). ``feasible`` is False if what the
+    detector remembers is larger than the study allows. Only trials of the same ``split_digest`` can be compared.
     """
 
     class_name: str
@@ -36,7 +36,7 @@ class TrialRecord:
 
 
 def study_trials(study: str) -> list[TrialRecord]:
-    """The finished trials of a study, by number. One whose tags have been spoilt is left out and named."""
+    """The finished trials of a study in the order of their numbers. Those with spoilt tags are left out and named."""
     condition = f"tags.`{STUDY}` = {quoted(study)} and tags.`{ROLE}` = 'trial'"
     runs = search_runs(f"{condition} and attributes.status = 'FINISHED'")
     _name_strays(study)
@@ -45,7 +45,7 @@ def study_trials(study: str) -> list[TrialRecord]:
 
 
 def _name_strays(study: str) -> None:
-    """Name the finished runs below the study's that have lost the tags which say that they are its trials."""
+    """Name the finished children of the study's run that have lost the tags of the study's trials."""
     parent = study_parent(study)
     condition = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and attributes.status = 'FINISHED'"
     for run in search_runs(condition) if parent else ():
@@ -59,14 +59,14 @@ def trial_model(trial: TrialRecord) -> str:
     found = with_models([trial])
     if not found:
         raise UserError(
-            f"the best trial must say which model is its bank, but run {trial.run_id} has lost its tag {MODEL}.",
+            f"the best trial must say which model is its own, but run {trial.run_id} has lost its tag {MODEL}.",
             "mlflow ui can put it back: models:/ and the id of the model that its page shows.",
         )
     return found[0][1]
 
 
 def with_models(trials: Iterable[TrialRecord]) -> list[tuple[TrialRecord, str]]:
-    """The trials whose runs say which model is their bank, with its URI; the others are named."""
+    """The trials whose runs name their model, each with the model's URI; the other trials are named to the user."""
     found = []
     for trial in trials:
         uri = MlflowClient().get_run(trial.run_id).data.tags.get(MODEL)
@@ -94,8 +94,8 @@ def _record(run: Run) -> TrialRecord:
 def adopt_trials(study: str, parent: str) -> None:
     """Make ``parent`` the parent of all the study's trials.
 
-    Several processes that began at once, and calls of earlier versions, have made parents of their own: this one shows
-    all trials, and the others say where they went.
+    Processes that began at the same moment, and calls of earlier versions, have made parents of their own. From now on
+    this one shows all trials, and the others say where the trials went.
     """
     client = MlflowClient()
     for run in search_runs(f"tags.`{STUDY}` = {quoted(study)}"):
@@ -117,10 +117,10 @@ def study_parent(study: str) -> str | None:
 
 
 def study_home(study: str) -> str | None:
-    """The experiment of a study's first trial, None if it has no trial: there it stays.
+    """The experiment in which a study stays: that of its first trial; None if it has no trial.
 
-    MLflow shows trials below their parent within one experiment only, and moves no run to another. UserError if that
-    experiment is deleted: no search finds what is in it.
+    MLflow shows trials below their parent only if both are in one experiment, and it cannot move a run to another.
+    UserError if that experiment is deleted, because no search finds its runs.
     """
     condition = f"tags.`{STUDY}` = {quoted(study)} and tags.`{ROLE}` = 'trial'"
     if trials := search_runs(condition):
@@ -140,7 +140,7 @@ def parent_in(experiment: str, study: str) -> str | None:
 
 
 def study_storages() -> dict[str, str]:
-    """Where the trials of the store's studies are kept, by name, as far as their runs say so."""
+    """{name of a study: where Optuna keeps its trials}, for the studies of the store whose runs say so."""
     runs = whole(search_runs(f"tags.`{ROLE}` = 'study'"), STUDY)
     return {run.data.tags[STUDY]: run.data.tags[STORAGE] for run in runs if STORAGE in run.data.tags}
 

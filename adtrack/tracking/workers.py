@@ -1,4 +1,4 @@
-"""Who is at work in the tracking store, and what becomes of runs whose process has gone."""
+"""Which processes work on runs, and how runs are ended whose process has gone."""
 
 import contextlib
 import socket
@@ -17,7 +17,7 @@ from adtrack.tracking.tags import ROLE, STUDY, WORKER
 
 
 class Worker:
-    """This process, while it works on runs: a lock that the system releases however the process ends."""
+    """This process while it works on runs. It holds a lock that the system releases however the process ends."""
 
     def __init__(self) -> None:
         self._lock = FileLock(writable("workers") / f"{uuid.uuid4().hex}.lock")
@@ -25,7 +25,7 @@ class Worker:
         self.name = f"{socket.gethostname()}|{self._lock.lock_file}"
 
     def close(self) -> None:
-        """Give up the lock; runs that still carry this worker's name count as left behind from now on."""
+        """Give up the lock. From now on, runs that carry this worker's name and are RUNNING count as left behind."""
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
@@ -57,7 +57,7 @@ def working() -> Iterator[Worker]:
 def end_left_behind(study: str) -> list[str]:
     """End the study's runs that are RUNNING although their process has gone; returns their ids.
 
-    A trial that has its objective had done its work, or had been opened again to be tested: it is FINISHED.
+    A trial that has its objective becomes FINISHED: it was complete, or it had been opened again to be tested.
     """
     running = search_runs(f"tags.`{STUDY}` = {quoted(study)} and attributes.status = 'RUNNING'")
     return end_all([run for run in running if is_gone(run.data.tags.get(WORKER))])
@@ -80,6 +80,6 @@ def end_killed(run_id: str) -> None:
 
 
 def hold_run(run_id: str, worker: Worker) -> None:
-    """Say that ``worker`` is at work below this run: another one that shared it may have been stopped meanwhile."""
+    """Make this run RUNNING by ``worker``, in case another worker that shared the run has ended it meanwhile."""
     MlflowClient().update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
     MlflowClient().set_tag(run_id, WORKER, worker.name)

@@ -18,7 +18,7 @@ from adtrack.reporting.curves import LEGEND_BELOW, curves_figure, histogram_figu
 from adtrack.reporting.document import Section, document
 from adtrack.reporting.interactive import figure_of
 from adtrack.reporting.parts import Command, Figures, Paragraph, Part, Picture, SortableTable
-from adtrack.tracking.log_evaluation import read_curve, read_scores
+from adtrack.tracking.evaluation_files import read_curve, read_scores
 from adtrack.tracking.models import load_model
 from adtrack.tracking.trials import TrialRecord, with_models
 from adtrack.tuning.plots import study_figures

@@ -20,7 +20,7 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.features.weights import keep_trunk
 from adtrack.progress import duration
 from adtrack.tracking.locks import one_at_a_time
-from adtrack.tracking.log_evaluation import log_bank
+from adtrack.tracking.log_evaluation import log_built
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_tags
 from adtrack.tracking.runs import tracked_run
@@ -171,7 +171,7 @@ class Trials:
 
     def _work(self, run: Run, trial: Trial, bank: DetectorSpec) -> tuple[float, ...]:
         built = build(self.bench, bank, facts={"trunk_run": self.parent.run_id})
-        uri = log_bank(run, self.bench, built, with_trunk=False)
+        uri = log_built(run, self.bench, built, with_trunk=False)
         metrics = {f"{found.name}/{key}": value for found in built.evaluations for key, value in found.metrics.items()}
         over = built.costs["bank_mb"] - self.spec.max_bank_mb if self.spec.max_bank_mb else 0.0
         if self.spec.max_bank_mb:

@@ -14,8 +14,8 @@ from adtrack.evaluation.opened_class import open_class
 from adtrack.evaluation.thresholds import expected_false_alarms
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
-from adtrack.tracking.log_evaluation import log_bank, log_data, log_evaluations
-from adtrack.tracking.made_with import bank_params, log_surroundings
+from adtrack.tracking.log_evaluation import log_built, log_data, log_evaluations
+from adtrack.tracking.made_with import choices, log_surroundings
 from adtrack.tracking.models import LoadedModel, load_model
 from adtrack.tracking.registry import Registered, register, registry_name
 from adtrack.tracking.runs import tracked_run
@@ -88,7 +88,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}"
     with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run:
         built = build(bench, spec.detector, present, good_quantile=spec.good_quantile)
-        uri = log_bank(run, bench, built, with_trunk=True)
+        uri = log_built(run, bench, built, with_trunk=True)
         run.set_tags({MODEL: uri})
         registered = None
         if do_register:
@@ -146,7 +146,7 @@ def _evaluate_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) 
     name = f"evaluation: {loaded.resolved.removeprefix('models:/')}"
     extra = {ROLE: "evaluation", MODEL: loaded.resolved}
     with working() as worker, tracked_run(worker, tags, name=name, extra=extra) as run:
-        run.log_params(bank_params(bench, scorer))
+        run.log_params(choices(bench, scorer))
         log_surroundings(run, bench)
         evaluations = tuple(measure_set(bench, scorer, name) for name in sets)
         log_data(run, bench, sets)

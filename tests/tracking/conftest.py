@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL, for tests of what several machines share."""
+"""A throw-away PostgreSQL for tests of what several machines share, and versions for tests of the registry."""
 
 import contextlib
 import os
@@ -133,3 +133,16 @@ def _wait_until_it_answers(postgres: Postgres, process: subprocess.Popen, log: P
         except psycopg.OperationalError:
             time.sleep(0.1)
     raise AssertionError(f"PostgreSQL did not start: {log.read_text()}")
+
+
+@pytest.fixture
+def nuts(opened_store: str, workplace: Path) -> None:
+    """Five versions of "nut" without a model behind them; the first is champion, the last candidate."""
+    from mlflow import MlflowClient
+
+    client, name = MlflowClient(), "adtrack-nut"
+    client.create_registered_model(name)
+    for _ in range(5):
+        client.create_model_version(name, str(workplace))
+    client.set_registered_model_alias(name, "champion", "1")
+    client.set_registered_model_alias(name, "candidate", "5")

@@ -1,4 +1,4 @@
-"""The registry: versions, the champion's moves, and where a rollback goes."""
+"""The registry: how models become versions, and how versions are found."""
 
 import json
 from collections.abc import Callable
@@ -10,16 +10,9 @@ from adtrack.detectors.patchcore import PatchCore
 from adtrack.errors import UserError
 from adtrack.tracking.model_card import how_to_call
 from adtrack.tracking.registry import (
-    PROMOTED,
-    ROLLED_BACK,
-    Move,
     Registered,
-    champion_line,
     champion_of,
     model_of_version,
-    move_champion,
-    moves,
-    previous_champion,
     register,
     registered_as,
     registry_name,
@@ -143,33 +136,6 @@ def test_a_class_that_the_registry_cannot_name_is_refused(name):
     assert registry_name("zipper") == "adtrack-zipper"
 
 
-def move(version: int, before: int | None, what: str = PROMOTED, why: str = "better", forced: tuple = ()) -> Move:
-    return Move(version, before, what, "ina", "2026-01-02T03:04:05+00:00", why, forced)
-
-
-@pytest.fixture
-def nuts(opened_store, workplace):
-    """Five versions of "nut" without a model behind them; the first is champion, the last candidate."""
-    client = MlflowClient()
-    client.create_registered_model(NAME)
-    for _ in range(5):
-        client.create_model_version(NAME, str(workplace))
-    client.set_registered_model_alias(NAME, "champion", "1")
-    client.set_registered_model_alias(NAME, "candidate", "5")
-
-
-def go(version: int, **more) -> None:
-    champion = champion_of("nut")
-    move_champion(NAME, move(version, champion and champion.version, **more))
-
-
-def back() -> int | None:
-    earlier = previous_champion(NAME)
-    if earlier is not None:
-        go(earlier, what=ROLLED_BACK)
-    return earlier
-
-
 def test_versions_are_found_by_number_and_as_candidate(nuts):
     assert version_of("nut", None) == Registered(NAME, 5, champion=False)
     assert version_of("nut", 1) == champion_of("nut") == Registered(NAME, 1, champion=True)
@@ -188,57 +154,3 @@ def test_versions_that_are_not_there_are_a_sentence(nuts):
         champion_of("bolt")
     MlflowClient().delete_registered_model_alias(NAME, "champion")
     assert champion_of("nut") is None
-
-
-def test_moves_are_kept_in_order_with_who_when_and_why(nuts):
-    told = [move(2, 1, why="sharper"), move(3, 2, forced=("val_shift: −0.050",)), move(2, 3, ROLLED_BACK, "alarms")]
-    for one in told:
-        move_champion(NAME, one)
-    assert moves(NAME) == told and aliases(NAME)["champion"] == "2"
-    tags = MlflowClient().get_model_version(NAME, "2").tags
-    assert set(tags) == {"adtrack.champion.0001", "adtrack.champion.0003"}
-    assert '"who": "ina"' in tags["adtrack.champion.0003"] and '"why": "alarms"' in tags["adtrack.champion.0003"]
-
-
-def test_a_history_outlasts_many_moves(nuts):
-    for turn in range(60):
-        go(2 + turn % 2, why="x" * 1000)
-    assert len(moves(NAME)) == 60 and [one.version for one in moves(NAME)[-3:]] == [3, 2, 3]
-    assert previous_champion(NAME) == 2
-
-
-def test_rollbacks_go_further_back_each_time_and_end(nuts):
-    for version in (2, 3, 4):
-        go(version)
-    assert [back(), back()] == [3, 2]
-    go(5)  # 3 and 4 are out of the line: 1, 2, 5
-    assert [back(), back(), back()] == [2, 1, None]
-    assert aliases(NAME)["champion"] == "1"
-
-
-def test_a_champion_set_by_hand_goes_back_to_the_one_before(nuts):
-    go(2)
-    MlflowClient().set_registered_model_alias(NAME, "champion", "5")
-    assert [back(), back()] == [2, 1]
-    MlflowClient().delete_registered_model_alias(NAME, "champion")
-    assert back() == 1
-
-
-def test_deleted_versions_and_broken_tags_are_passed_over(nuts):
-    for version in (2, 3, 4):
-        go(version)
-    client = MlflowClient()
-    client.delete_model_version(NAME, "3")
-    assert previous_champion(NAME) == 2
-    for key, value in {"adtrack.champion.0002": "{", "adtrack.champion.x": "{}", "adtrack.champion.0009": "[]"}.items():
-        client.set_model_version_tag(NAME, "2", key, value)
-    client.set_model_version_tag(NAME, "2", "adtrack.champion.0007", '{"before": "one"}')
-    assert [one.version for one in moves(NAME)] == [2, 4] and previous_champion(NAME) == 2
-
-
-def test_champions_in_line():
-    assert champion_line([]) == []
-    assert champion_line([move(2, None)]) == [2]
-    assert champion_line([move(2, 1), move(3, 2), move(2, 3, ROLLED_BACK), move(4, 2)]) == [1, 2, 4]
-    assert champion_line([move(2, 1), move(1, 2)]) == [1, 2, 1]  # promoted again
-    assert champion_line([move(3, 4, ROLLED_BACK)]) == [3]  # what came before was deleted

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from adtrack.tracking.log_evaluation import read_curve, read_scores
+from adtrack.tracking.evaluation_files import read_curve, read_scores
 from adtrack.tracking.run_contents import run_file, run_metrics, run_tags
 from adtrack.tracking.tags import NOTE
 from adtrack.tuning.report import telling

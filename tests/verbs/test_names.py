@@ -10,7 +10,7 @@ import mlflow
 import pytest
 from PIL import Image
 
-from adtrack.tracking.log_evaluation import read_scores
+from adtrack.tracking.evaluation_files import read_scores
 from adtrack.tracking.scored_runs import scored_run, set_scores
 from adtrack.tracking.store import search_runs
 

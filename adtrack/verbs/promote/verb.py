@@ -9,18 +9,9 @@ import torch
 
 from adtrack.errors import UserError
 from adtrack.naming import argument
+from adtrack.tracking.champions import PROMOTED, ROLLED_BACK, Move, move_champion, previous_champion
 from adtrack.tracking.models import load_model
-from adtrack.tracking.registry import (
-    PROMOTED,
-    ROLLED_BACK,
-    Move,
-    Registered,
-    champion_of,
-    move_champion,
-    previous_champion,
-    registry_name,
-    version_of,
-)
+from adtrack.tracking.registry import Registered, champion_of, registry_name, version_of
 from adtrack.tracking.store import open_store
 from adtrack.verbs.promote.checks import Check, checks
 

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from adtrack.detectors.seal import seal
 from adtrack.evaluation.intervals import Estimate
-from adtrack.tracking.registry import Move, moves
+from adtrack.tracking.champions import Move, moves
 from adtrack.tracking.tags import MANIFEST
 from adtrack.verbs.promote.checks import Difference, _enough
 from adtrack.verbs.promote.verb import LONGEST_REASON, promote
