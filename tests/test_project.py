@@ -1,6 +1,8 @@
 """The files around the package: MLproject, conda.yaml and the wheel."""
 
+import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -99,3 +101,21 @@ def test_a_wheel_holds_the_package_and_runs_outside_the_checkout(tmp_path):
     )
     assert str(tmp_path / "site") in ran.stdout
     assert "<h1>A page</h1>" in ran.stdout and "version" in ran.stdout
+
+
+HOSTILE = ("patch_size=1,3;coreset_fraction=0.05,0.1", "a b;c", "$(touch pwned)", "`touch pwned`", "'\"; touch pwned #")
+
+
+@pytest.mark.parametrize("verb", ENTRY_POINTS)
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_value_reaches_the_command_whole_whatever_is_in_it(verb, value):
+    from mlflow.projects._project_spec import load_project
+
+    parameters = ENTRY_POINTS[verb]["parameters"]
+    command = load_project(str(ROOT)).get_entry_point(verb).compute_command(dict.fromkeys(parameters, value), None)
+    # As MLflow runs it, but for the program, which is one that prints what it is given.
+    printing = f'{shlex.quote(sys.executable)} -c "import json, sys; print(json.dumps(sys.argv[1:]))"'
+    told = subprocess.run(
+        ["bash", "-c", command.replace("python -m adtrack", printing, 1)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(told.stdout).count(value) == len(parameters)

@@ -29,7 +29,7 @@ class _InOrder(click.Group):
 @click.version_option(__version__, prog_name="adtrack")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def cli(debug: bool) -> None:
-    """Find, compare, register and use the PatchCore memory bank that works for your product.
+    """Find, compare, register and use the anomaly detector that works for your product.
 
     \b
     adtrack tune --class zipper                     search on the built-in demo data

@@ -1,4 +1,4 @@
-"""The verbs that make banks: build-bank, evaluate, tune."""
+"""The verbs that make models: build-bank, evaluate, tune."""
 
 import sys
 from typing import Any
@@ -27,13 +27,13 @@ from adtrack.verbs.checks import check_class, need_anomalies
     "--register", is_flag=False, flag_value=True, type=bool, default=False, help="Register it as adtrack-<class>."
 )
 def build_bank(register: bool, device: str, **given: Any) -> None:
-    """Build one memory bank (or PaDiM's Gaussians), measure it on Val, log it as a run.
+    """Build one model, such as PatchCore's memory bank, measure it on Val and log it as a run.
 
-    Where only good images are known (train/good and nothing else), the threshold is a quantile of good scores.
+    Where there are only good images (train/good and nothing else), a quantile of their scores is the threshold.
 
     \b
     adtrack build-bank --class zipper --layers layer2 --coreset-fraction 0.01
-    adtrack build-bank --class photos --data data/ --register       a model of your own good images
+    adtrack build-bank --class photos --data data/ --register       from your own good images
     """
     spec = build_spec(**given)  # before the libraries: what is wrong with it is said at once
     check_class(spec.data)
@@ -48,9 +48,9 @@ def build_bank(register: bool, device: str, **given: Any) -> None:
 @data_options
 @backbone_options
 @quantile_option
-@click.option("--model", default=AUTO, help="A model URI; auto: build the bank that the other options describe.")
+@click.option("--model", default=AUTO, help="A model URI; auto: build the model that the other options describe.")
 def evaluate(model: str, device: str, **given: Any) -> None:
-    """Measure a bank on Test-clean and Test-shift, at its own threshold.
+    """Measure a model on Test-clean and Test-shift, at its own threshold.
 
     \b
     adtrack evaluate --class zipper --model models:/adtrack-zipper@champion
@@ -81,7 +81,7 @@ def tune(
     space: str,
     **given: Any,
 ) -> None:
-    """Search the bank that works on Val-clean and Val-shift, test it and register it.
+    """Search the model that works best on Val-clean and Val-shift, test it and register it.
 
     The same command goes on with a study that was interrupted.
 

@@ -11,9 +11,8 @@ from typing import Any
 import click
 
 import adtrack
-from adtrack.cli.completion import complete_data
 from adtrack.cli.methods import AUTO, MethodCommand, detector_spec, option_pairs, setting_options
-from adtrack.cli.options import together
+from adtrack.cli.options import backbone_option, data_option, device_option, network_options, seed_option, together
 from adtrack.command import loading, say, warn
 from adtrack.config import DEMO, DEMO_CLASSES, BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.layouts import class_names
@@ -25,20 +24,18 @@ ALL = "all"
 _EXAMPLE = "patchcore.coreset_fraction=0.01,padim.padim_dimensions=50"
 _OPTIONS = together(
     click.option("--classes", default=ALL, help="Class names joined by commas; all: every class of the data."),
-    click.option("--data", default=DEMO, shell_complete=complete_data, help="demo, or a folder in MVTec layout."),
+    data_option,
     click.option("--methods", default="patchcore,padim", help="Methods joined by commas."),
-    click.option("--backbone", default="resnet18", help="A torchvision classification network."),
-    click.option("--weights", default="imagenet", help="imagenet, random, or a .pth or .safetensors file."),
-    click.option("--resize", default=256, help="Side of the view before the crop."),
-    click.option("--crop", default=224, help="Side of the central crop; 0 = none."),
+    backbone_option("resnet18"),
+    network_options,
     click.option(
         "--options",
         default=AUTO,
         metavar="METHOD.NAME=VALUE,…",
         help=f'Any settings of the methods, as in "{_EXAMPLE}"; these go before the options of the same name.',
     ),
-    click.option("--seed", default=42, help="Of splits, shift, coreset and random weights."),
-    click.option("--device", default="auto", help="auto, cpu or cuda."),
+    seed_option,
+    device_option,
     click.option("--out", default=Path("tables"), type=click.Path(path_type=Path), help="Folder for what it writes."),
 )
 

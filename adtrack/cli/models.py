@@ -1,4 +1,4 @@
-"""The verbs that use banks: score, compare, promote, rollback."""
+"""The verbs that use models: score, compare, promote, rollback."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from adtrack.cli.completion import complete_data
-from adtrack.cli.options import class_option
+from adtrack.cli.options import class_option, device_option
 from adtrack.command import loading, say
 from adtrack.verbs.checks import check_data, check_sources, check_writable
 
@@ -17,9 +17,9 @@ from adtrack.verbs.checks import check_data, check_sources, check_writable
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder for gallery.html, scores.csv, overlays/."
 )
-@click.option("--device", default="auto", help="auto, cpu or cuda.")
+@device_option
 def score(images: tuple[Path, ...], model: str, out: Path, device: str) -> None:
-    """Score images, or all images below folders, with a bank.
+    """Score images, or all images below folders, with a model.
 
     \b
     adtrack score --model models:/adtrack-zipper@champion photos/ --out scored/
@@ -75,14 +75,14 @@ def compare(runs: tuple[str, ...], out: Path | None, any_split: bool, data: str 
 @click.option(
     "--margin",
     default=0.01,
-    help="Image AUROC that it may lose against the champion on any image set; of good images alone: further share of "
-    "false alarms.",
+    help="How much image AUROC it may lose against the champion on any image set; without labelled anomalies, how much "
+    "larger its share of false alarms may be.",
 )
 @click.option("--reason", default="", help="Why, for the record; needed if no anomalies are labelled.")
 @click.option(
     "--data", shell_complete=complete_data, help="Where the images lie now, if not where they were: 'demo' or a folder."
 )
-@click.option("--device", default="auto", help="auto, cpu or cuda.")
+@device_option
 @click.option("--force", is_flag=True, help="Promote it although checks fail, which is recorded.")
 def promote(
     class_name: str, version: int | None, margin: float, reason: str, data: str | None, device: str, force: bool

@@ -35,28 +35,37 @@ data_option = click.option(
     "--data", default=DEMO, shell_complete=complete_data, help="'demo', or a folder with classes in MVTec layout."
 )
 bit_depth_option = click.option(
-    "--bit-depth", default=AUTO, help="How many bits of 16-bit files are used, 8 to 16; auto: as their values say."
+    "--bit-depth",
+    default=AUTO,
+    help="How many bits 16-bit files use, 8 to 16; auto: as many as the largest value of the class needs.",
 )
-data_options = together(
-    class_option,
-    data_option,
-    bit_depth_option,
-    click.option("--seed", default=42, help="Seeds splits, shifts, coreset and random weights."),
-    click.option("--device", default="auto", help="auto, cpu or cuda."),
+seed_option = click.option(
+    "--seed", default=42, help="Seed of splits, shifts, random weights and all that a method draws at random."
 )
-backbone_options = together(
-    click.option("--backbone", default="resnet50", help="A torchvision classification network."),
+device_option = click.option("--device", default="auto", help="auto, cpu or cuda.")
+data_options = together(class_option, data_option, bit_depth_option, seed_option, device_option)
+network_options = together(
     click.option("--weights", default="imagenet", help="imagenet, random, or a .pth or .safetensors file."),
-    click.option("--resize", default=256, help="Side in pixels that images are squeezed to."),
-    click.option("--crop", default=224, help="Side of the central crop; 0 = the whole image."),
+    click.option("--resize", default=256, help="Side of the square that images are squeezed to, in pixels."),
+    click.option(
+        "--crop", default=224, help="Side of the central square that the network sees, in pixels; 0: the whole image."
+    ),
 )
+
+
+def backbone_option(default: str) -> Decorator:
+    """The name of the network."""
+    return click.option("--backbone", default=default, help="A torchvision classification network.")
+
+
+backbone_options = together(backbone_option("resnet50"), network_options)
 quantile_option = click.option(
     "--good-quantile",
     default=GOOD_QUANTILE,
-    help="If no anomalies are labelled: the quantile of good Val scores that becomes the threshold.",
+    help="Where no anomalies are labelled: the quantile of the good Val scores that becomes the threshold.",
 )
 study_options = together(
-    click.option("--trials", default=20, help="Finished trials that the study shall have in total."),
+    click.option("--trials", default=20, help="How many finished trials the study shall have in total."),
     click.option("--study", default=AUTO, help="Name of the study; auto: from class, data and space."),
     click.option(
         "--storage",
@@ -64,11 +73,11 @@ study_options = together(
         help="Optuna's database URL; auto: ADTRACK_STORAGE, else optuna.db beside the MLflow store.",
     ),
     click.option("--sampler", default="tpe", help="tpe, random or grid."),
-    click.option("--metric", default="image_auroc", help="The Val metric that counts."),
+    click.option("--metric", default="image_auroc", help="The metric on Val that counts."),
     click.option(
         "--objective", default="both", help="both (mean of Val-clean and Val-shift), clean, shift, worst or pareto."
     ),
-    click.option("--max-bank-mb", default=0.0, help="Largest bank in MB that may win; 0 = no limit."),
+    click.option("--max-bank-mb", default=0.0, help="Largest size in MB that the best model may have; 0: no limit."),
 )
 
 

@@ -14,7 +14,7 @@ from adtrack.verbs.checks import check_class, check_writable
 
 @click.command("export")
 @click.option("--class", "class_name", default=AUTO, help="Class whose newest study is exported; auto: all classes.")
-@click.option("--study", default=AUTO, help="A study's name instead.")
+@click.option("--study", default=AUTO, help="Name of the study that is exported instead.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for tables and plots/.")
 def export(class_name: str, study: str, out: Path) -> None:
     """Write a study's tables (CSV, Markdown, LaTeX, HTML) and figures.
@@ -38,7 +38,7 @@ def export(class_name: str, study: str, out: Path) -> None:
 @bit_depth_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder that the class is written below.")
 @click.option("--severity", default=1.0, help="0 = no shift, 1 = the protocol's, 2 = double.")
-@click.option("--seed", default=42, help="Seeds the shift of every image.")
+@click.option("--seed", default=42, help="Seed of the shift of every image.")
 def make_shift(class_name: str, data: str, bit_depth: str, out: Path, severity: float, seed: int) -> None:
     """Write a class through MVTec-Shift: images and masks for any tool, all parameters, a page to look at.
 
