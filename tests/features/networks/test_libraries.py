@@ -13,8 +13,9 @@ from adtrack.config import BackboneSpec, ImageSpec, Normalisation
 from adtrack.data.imageset import ImageSet, image_set
 from adtrack.data.loading import view
 from adtrack.data.splits import Splits
+from adtrack.detectors.calibration import Calibration, ColourRange
 from adtrack.detectors.patchcore import PatchCoreSpec
-from adtrack.detectors.scorer import Calibration, Scorer
+from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
 from adtrack.features.grids import Grid
@@ -138,7 +139,7 @@ def test_a_model_with_a_network_of_another_library(
     image, backbone = ImageSpec(64, 0, normalisation), toy_backbone("embed")
     features = FeatureStore(tmp_path / "store").features(train, backbone, image)
     detector = fitted(features, PatchCoreSpec(layers=("embed",)), tmp_path / "orders")
-    scorer = Scorer(backbone, detector, image, Calibration(1.0, 0.0, 2.0), {})
+    scorer = Scorer(backbone, detector, image, Calibration(1.0, ColourRange(0.0, 2.0)), {})
     scorer.save(tmp_path / "model", with_trunk=True)
     read = Scorer.load(tmp_path / "model", CPU, lambda run, path: "")
     picture = train.image(0)
