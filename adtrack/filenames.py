@@ -48,7 +48,7 @@ def file_path(parts: Iterable[str]) -> PurePosixPath:
     return PurePosixPath(*map(file_name, parts))
 
 
-class Places:
+class UniquePaths:
     """Paths of files in one folder, no two of them the same, whatever the file system takes for the same."""
 
     def __init__(self) -> None:

@@ -228,7 +228,7 @@ def spoil(own_data: Path, how: str) -> str:
     if how == "no anomalies":
         for kind in ("spot", "scratch"):
             shutil.rmtree(folder / "test" / kind)
-        return "tune needs labelled anomalies to tell which bank is better, but class part has only good images"
+        return "tune needs labelled anomalies to tell which model is better, but class part has only good images"
     if how == "too few anomalies":
         for photo in [*folder.glob("test/s*/00[1-3].png")]:
             photo.unlink()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlflow.utils.uri import validate_path_is_safe
 
 from adtrack import filenames
-from adtrack.filenames import LONGEST, Places, ascii_name, file_name, file_path
+from adtrack.filenames import LONGEST, UniquePaths, ascii_name, file_name, file_path
 
 ODD = [
     "a#b",
@@ -56,7 +56,7 @@ def test_a_changed_name_can_still_be_read():
 
 
 def test_no_file_takes_anothers_place():
-    places = Places()
+    places = UniquePaths()
     asked = ["a.png", "A.png", "a-2.png", "b.png", "b.png/c.png", "B.png/d.png", "e/f.png", "e"]
     found = [places.free(PurePosixPath(path)).as_posix() for path in asked]
     assert found == ["a.png", "A-2.png", "a-2-2.png", "b.png", "b-2.png/c.png", "B-2.png/d.png", "e/f.png", "e-2"]
@@ -67,7 +67,7 @@ def test_many_files_of_one_name_are_no_more_work_each(
 ) -> None:
     looks, folded = [], filenames._folded
     monkeypatch.setattr(filenames, "_folded", lambda path: looks.append(path) or folded(path))
-    places = Places()
+    places = UniquePaths()
     found = [places.free(PurePosixPath("shots/a.png")).name for _ in range(500)]
     assert found == ["a.png", *(f"a-{number}.png" for number in range(2, 501))]
     assert len(looks) < 500 * 12

@@ -40,8 +40,8 @@ def build_bank(register: bool, device: str, **given: Any) -> None:
     with loading():
         from adtrack.verbs import build, report
 
-    result = build.build_bank(spec, device, register, warn)
-    report.print_bank(result, say)
+    result = build.build_model(spec, device, register, warn)
+    report.print_model(result, say)
 
 
 @click.command("evaluate", cls=MethodCommand, brought=build_options)
@@ -61,8 +61,8 @@ def evaluate(model: str, device: str, **given: Any) -> None:
     with loading():
         from adtrack.verbs import build, report
 
-    result = build.evaluate_bank(spec, device, None if model == AUTO else model, warn)
-    report.print_bank(result, say)
+    result = build.evaluate_model(spec, device, None if model == AUTO else model, warn)
+    report.print_model(result, say)
 
 
 @click.command("tune", cls=MethodCommand, brought=tune_options)

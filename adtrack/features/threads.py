@@ -1,6 +1,6 @@
 """A fixed number of threads for work whose bits depend on it, and several pieces of such work side by side."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -33,7 +33,9 @@ def fixed_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> Iterator[Result]:
+def side_by_side(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
+) -> Generator[Result, None, None]:
     """Results of ``work`` in the order of ``items``. At most two items for each worker are in progress or wait.
 
     Without a number there are as many workers as torch has threads, divided by the ``THREADS`` that each takes.

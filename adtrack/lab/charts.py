@@ -1,4 +1,4 @@
-"""Charts of an experiment's lines: what a person looks at before any table."""
+"""Charts of an experiment's results."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,8 @@ def shown(found: Sequence[Line]) -> list[Line]:
 
 
 def points_chart(found: Sequence[Line], metric: str, along: str, by: str, title: str) -> Chart:
-    """A metric with its intervals in the categories ``along``, a series for each value of ``by``."""
+    """A metric with its intervals: the texts in the column ``along`` are the categories of the axis, and those in the
+    column ``by`` are the series."""
     some = shown(found)
     categories = list(dict.fromkeys(line.names[along] for line in some))
     series = {
@@ -26,7 +27,7 @@ def points_chart(found: Sequence[Line], metric: str, along: str, by: str, title:
 
 
 def curves_chart(found: Sequence[Line], metric: str, along: str, by: str, title: str) -> Chart:
-    """A metric along a number, with bands."""
+    """A metric with its intervals as bands, along the numbers of the column ``along``."""
     some = shown(found)
     x = [float(value) for value in dict.fromkeys(line.names[along] for line in some)]
     series = {
@@ -39,7 +40,7 @@ def curves_chart(found: Sequence[Line], metric: str, along: str, by: str, title:
 def scatter_chart(
     title: str, x: str, y: str, series: Mapping[str, Sequence[Spot]], *, diagonal: bool = False, log_x: bool = False
 ) -> Chart:
-    """Spots by series."""
+    """A chart of spots, given by the name of their series."""
     return Chart(title, x, y, Scatter(series, diagonal, log_x))
 
 

@@ -1,4 +1,4 @@
-"""What methods cost, measured the same way for all: in a process of its own, warm, one after the other."""
+"""What methods cost. Each is measured in the same way: in a process of its own, once it is warm, and one at a time."""
 
 import multiprocessing
 import platform
@@ -18,7 +18,8 @@ from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.calibrating import calibrate
 from adtrack.evaluation.measuring import score_set
 from adtrack.evaluation.stopwatch import milliseconds_once
-from adtrack.lab.cells import Cells, Found
+from adtrack.lab.cell import CellOutcome
+from adtrack.lab.cells import Cells
 from adtrack.lab.memory import peak_megabytes
 from adtrack.lab.setup import Setup
 from adtrack.tracking.made_with import device_name
@@ -29,8 +30,13 @@ _IMAGES = 60
 
 @dataclass(frozen=True)
 class Cost:
-    """Size in MB (10⁶ bytes), seconds to build from cached layer outputs, milliseconds from file to score and map
-    (median and 95th percentile), and the peak memory in MB of a process that does nothing but build and score."""
+    """What one method costs on one class.
+
+    ``size_mb`` is the size of what the model remembers, in MB (10⁶ bytes). ``build_s`` are the seconds to fit it to
+    layer outputs that are in the cache. ``median_ms`` and ``p95_ms`` are the median and the 95th percentile of the
+    milliseconds from an image's file to its score and anomaly map. ``peak_mb`` is the peak memory, in MB, of a process
+    that does nothing but build the model and score with it.
+    """
 
     class_name: str
     method: str
@@ -42,31 +48,35 @@ class Cost:
 
 
 def measure_costs(cells: Cells, setup: Setup) -> list[Cost]:
-    """Every class with every method. A cell is taken over from an earlier run only on the machine that it was measured
-    on."""
-    costs = []
-    for bench, spec in setup.cells():
+    """The costs of every class with every method, each with a network that is cut to what the method asks for.
+
+    A cell of an earlier run is used only on the machine on which it was measured.
+    """
+    return [_cost(cells, setup.only(spec.method), name, spec) for name in setup.classes for spec in setup.detectors]
+
+
+def _cost(cells: Cells, setup: Setup, class_name: str, spec: DetectorSpec) -> Cost:
+    bench = setup.bench(class_name)
+
+    def compute() -> CellOutcome:
         for name in ("train_clean", "val_clean"):
-            bench.features(name)  # so that every method finds them in the cache
+            bench.features(name)  # the process that is measured shall find them in the cache
+        cost = _in_a_new_process(setup, class_name, spec)
+        return CellOutcome([], {key: value for key, value in asdict(cost).items() if isinstance(value, float)})
 
-        def compute(class_name: str = bench.opened.data.class_name, spec: DetectorSpec = spec) -> Found:
-            cost = _in_a_new_process(setup, class_name, spec)
-            return Found([], {key: value for key, value in asdict(cost).items() if isinstance(value, float)})
-
-        what = {
-            "method": spec.method,
-            "detector": plain(spec),
-            "measured": "costs",
-            "machine": f"{platform.node()}, {device_name(bench.backbone.device)}",
-        }
-        cell = cells.cell(f"{bench.opened.data.class_name} {spec.method} costs", [bench], what, compute)
-        numbers = {key: cell.metrics[key] for key in ("size_mb", "build_s", "median_ms", "p95_ms", "peak_mb")}
-        costs.append(Cost(bench.opened.data.class_name, spec.method, **numbers))
-    return costs
+    what = {
+        "method": spec.method,
+        "detector": plain(spec),
+        "measured": "costs",
+        "machine": f"{platform.node()}, {device_name(bench.backbone.device)}",
+    }
+    cell = cells.cell(f"{class_name} {spec.method} costs", [bench], what, compute)
+    numbers = {key: cell.metrics[key] for key in ("size_mb", "build_s", "median_ms", "p95_ms", "peak_mb")}
+    return Cost(class_name, spec.method, **numbers)
 
 
 def _in_a_new_process(setup: Setup, class_name: str, spec: DetectorSpec) -> Cost:
-    # A fresh process: its peak memory is this method's, and nothing that another one has warmed up helps it.
+    # The peak memory of a fresh process is this method's own, and no other method has warmed anything up for it.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(measure_cost, setup, class_name, spec).result()
 

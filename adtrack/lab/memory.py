@@ -1,4 +1,4 @@
-"""How much memory a process has held at most."""
+"""The peak memory of a process."""
 
 import resource
 import sys

@@ -1,4 +1,4 @@
-"""Rows of an experiment's tables: per class and macro mean, with intervals and differences to a reference."""
+"""Rows of an experiment's tables: metrics of each class and of their mean, with intervals and differences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,8 +15,12 @@ MACRO = "macro mean"
 
 @dataclass(frozen=True)
 class Row:
-    """One row before it is split by class: what it is called, its Test scores by class, the row that it is compared
-    with (on the same images), and its pixel metrics by class."""
+    """A row before it is split by class.
+
+    ``names`` are the texts of its first columns, by heading. ``samples`` and ``pixel`` hold the Test scores and the
+    pixel metrics of each class. ``reference`` holds the scores of the row that this one is compared with, on the same
+    images.
+    """
 
     names: Mapping[str, str]
     samples: Mapping[str, Sample]
@@ -26,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Line:
-    """A row for one class, or for their unweighted mean."""
+    """A row of the table: the metrics of one class, or their unweighted mean over classes."""
 
     class_name: str
     names: Mapping[str, str]
@@ -36,7 +40,10 @@ class Line:
 
 
 def compared(rows: Sequence[Row], column: str, reference: str) -> list[Row]:
-    """The rows, each compared with its method's that is called ``reference`` in ``column``, which has none."""
+    """The rows, each with its reference: the row of the same method that has the text ``reference`` in ``column``.
+
+    The references themselves have none.
+    """
     references = {row.names["method"]: row for row in rows if row.names[column] == reference}
     return [
         row if row.names[column] == reference else replace(row, reference=references[row.names["method"]].samples)
@@ -45,7 +52,7 @@ def compared(rows: Sequence[Row], column: str, reference: str) -> list[Row]:
 
 
 def lines(rows: Sequence[Row], metrics: Sequence[str]) -> list[Line]:
-    """Every row for every class, and for their macro mean if there are several."""
+    """Every row for every class and, if there are several classes, for their macro mean."""
     classes = list(rows[0].samples)
     groups = [(name, (name,)) for name in classes] + ([(MACRO, tuple(classes))] if len(classes) > 1 else [])
     return [_line(row, name, members, metrics) for name, members in groups for row in rows]
@@ -67,7 +74,10 @@ def _line(row: Row, name: str, members: Sequence[str], metrics: Sequence[str]) -
 
 
 def frame(found: Sequence[Line]) -> pd.DataFrame:
-    """Everything about the lines in full precision: each metric with _low and _high, and as difference _diff…"""
+    """The lines in full precision.
+
+    The ends of the interval of ``f1`` are ``f1_low`` and ``f1_high``; its difference to the reference is ``f1_diff``.
+    """
     records = []
     for line in found:
         record: dict[str, object] = {"class": line.class_name, **line.names}

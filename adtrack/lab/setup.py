@@ -1,4 +1,4 @@
-"""What an experiment is asked to look at: classes, methods and everything that their cells have in common."""
+"""What an experiment measures: classes, methods, and all that their cells have in common."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from adtrack.features.weights import load_trunk
 
 @dataclass(frozen=True)
 class Setup:
-    """The classes of one data set, the methods by name, one backbone and one view for all of them."""
+    """The classes of one data set and the methods, with one network and one view for all of them."""
 
     classes: tuple[str, ...]
     data: str
@@ -25,20 +25,20 @@ class Setup:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """``patchcore``, ``padim``."""
+        """The names of the methods: ``patchcore``, ``padim``."""
         return tuple(spec.method for spec in self.detectors)
 
     @property
-    def layers(self) -> tuple[str, ...]:
-        """All layers that some method uses."""
-        return tuple(dict.fromkeys(layer for spec in self.detectors for layer in spec.inputs))
+    def inputs(self) -> tuple[str, ...]:
+        """Whatever some method asks for: layers of the network, the view."""
+        return tuple(dict.fromkeys(name for spec in self.detectors for name in spec.inputs))
 
     def bench(self, class_name: str) -> Workbench:
         """The workbench of one class."""
         return Workbench(open_class(DataSpec(class_name, self.data, self.seed)), _backbone(self), self.image)
 
     def cells(self) -> Iterator[tuple[Workbench, DetectorSpec]]:
-        """Every class with every method."""
+        """The bench of every class with every method."""
         for class_name in self.classes:
             bench = self.bench(class_name)
             for spec in self.detectors:
@@ -49,8 +49,8 @@ class Setup:
         return replace(self, detectors=tuple(spec for spec in self.detectors if spec.method == method))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _backbone(setup: Setup) -> Backbone:
-    """The one backbone of all classes, loaded once."""
-    trunk = load_trunk(setup.backbone, setup.layers, setup.data)
-    return Backbone(trunk, setup.layers, choose_device(setup.device))
+    """The network, which all classes share."""
+    trunk = load_trunk(setup.backbone, setup.inputs, setup.data)
+    return Backbone(trunk, setup.inputs, choose_device(setup.device))

@@ -1,11 +1,11 @@
-"""How a bank built on clean images holds as the shift grows from none to twice the protocol's."""
+"""How a model that was trained on clean images holds as the shift grows from none to twice the protocol's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adtrack.evaluation.resampling import Sample
 from adtrack.lab.cells import Cells
-from adtrack.lab.regimes import bank_cell, judged
+from adtrack.lab.regimes import judged, model_cell
 from adtrack.lab.setup import Setup
 
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
@@ -13,8 +13,8 @@ THRESHOLD_FROM = "val_clean"
 
 
 @dataclass(frozen=True)
-class AtSeverity:
-    """One method's Test scores of every class at one severity, judged at the threshold of Val-clean."""
+class SeverityScores:
+    """The Test scores of every class with one method at one severity, judged at the threshold of Val-clean."""
 
     method: str
     severity: float
@@ -26,18 +26,18 @@ def shifted(severity: float) -> str:
     return "test_shift" if severity == 1 else f"test_shift@{severity:g}"
 
 
-def measure_severities(cells: Cells, setup: Setup) -> list[AtSeverity]:
-    """All severities of all methods, from one bank per class and method."""
+def measure_severities(cells: Cells, setup: Setup) -> list[SeverityScores]:
+    """All severities with all methods. There is one model for each class and method."""
     sets = (THRESHOLD_FROM, *(shifted(severity) for severity in SEVERITIES))
-    banks = {
-        (spec.method, bench.opened.data.class_name): bank_cell(cells, bench, spec, "clean", sets)
+    models = {
+        (spec.method, bench.opened.data.class_name): model_cell(cells, bench, spec, "clean", sets)
         for bench, spec in setup.cells()
     }
     return [
-        AtSeverity(
+        SeverityScores(
             method,
             severity,
-            {name: judged(banks[method, name], name, THRESHOLD_FROM, shifted(severity)) for name in setup.classes},
+            {name: judged(models[method, name], name, THRESHOLD_FROM, shifted(severity)) for name in setup.classes},
         )
         for method in setup.methods
         for severity in SEVERITIES

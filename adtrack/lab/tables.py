@@ -1,7 +1,8 @@
-"""Lines of an experiment as tables for people."""
+"""An experiment's lines as a table for people."""
 
 from collections.abc import Sequence
 
+from adtrack.detectors import detector_class
 from adtrack.lab.rows import Line
 from adtrack.reporting.table import Column, Table, difference_text, estimate_text, number_text
 
@@ -18,9 +19,10 @@ HEADINGS = {
     "pixel_aupro_005": "AU-PRO 0.05",
 }
 INTERVALS = (
-    "In brackets 95 % intervals: of one class's shares the exact ones (Clopper and Pearson), else from 1000 resamples "
-    "of the Test images, normal and anomalous ones apart, each with one image that was not seen, at its worst and at "
-    "its best; differences are paired. Pixel metrics have none."
+    "Brackets hold 95 % intervals. Those of one class's shares are exact (Clopper and Pearson). The others come from "
+    "1000 resamples of the Test images. Normal and anomalous images are drawn apart, and each resample holds one image "
+    "more, which was not seen and is at its worst or at its best. Differences are paired: both sides have the same "
+    "resamples. Pixel metrics have no interval."
 )
 
 
@@ -32,7 +34,10 @@ def lines_table(
     pixel: Sequence[str] = (),
     notes: str = "",
 ) -> Table:
-    """A table of ``metrics``, of the differences of those ``compared``, and of ``pixel`` metrics."""
+    """A table of ``metrics``, of the differences of the metrics ``compared``, and of ``pixel`` metrics.
+
+    A cell is empty in the row of a reference, which has no difference, and MISSING where there is no such number.
+    """
     names = list(found[0].names)
     columns = [
         *(Column(name, number=False) for name in ("class", *names)),
@@ -51,3 +56,12 @@ def lines_table(
         for line in found
     )
     return Table(title, tuple(columns), rows, f"{notes} {INTERVALS}".strip())
+
+
+def maps_note(methods: Sequence[str]) -> str:
+    """A sentence that says which of the methods have no pixel metrics; "" if all have them."""
+    without = [method for method in methods if not detector_class(method).has_maps]
+    if not without:
+        return ""
+    verb, they = ("scores", "it has") if len(without) == 1 else ("score", "they have")
+    return f"{' and '.join(without)} {verb} whole images only, so {they} no pixel metrics."

@@ -1,7 +1,7 @@
-"""One bank for all classes: unified models, what they cost against a bank a class, and two diagnostics.
+"""One model for all classes: what it loses against one model for each class, and two diagnostics.
 
-An image's class is used only where the setting allows it: the bank is asked without it in all settings; model-unified
-chooses the threshold by it, absolute-unified never.
+The detector of all classes is never told an image's class. The setting "model-unified" uses the class to choose the
+threshold; "absolute-unified" has one threshold and uses it nowhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,9 @@ from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.feature_set import pooled
-from adtrack.lab.cells import Cell, Cells, Found, metric_name
-from adtrack.lab.regimes import bank_cell, judged
+from adtrack.lab.cell import Cell, CellOutcome, metric_name
+from adtrack.lab.cells import Cells
+from adtrack.lab.regimes import judged, model_cell
 from adtrack.lab.setup import Setup
 
 SETTINGS = ("per class", "model-unified", "absolute-unified")
@@ -30,8 +31,9 @@ VAL, TEST = "val_clean", "test_clean"
 
 
 @dataclass(frozen=True)
-class Unified:
-    """One setting with one method: every class's Test-clean scores at the threshold that the setting allows."""
+class UnifiedScores:
+    """One setting with one method: the Test-clean scores of every class at the threshold that the setting allows, and
+    their pixel metrics."""
 
     method: str
     setting: str
@@ -41,11 +43,11 @@ class Unified:
 
 @dataclass(frozen=True)
 class Shortcut:
-    """The identical shortcut of a pooled bank.
+    """How far the model of all classes mixes them up, a fault that is known as the identical shortcut.
 
-    ``alarms[a, b]`` is the share of class a's normal Test images that are anomalous at class b's threshold;
-    ``foreign[a]`` the share of class a's Test patches whose nearest bank patch comes from another class (NaN where a
-    method has no bank of patches).
+    ``alarms[a, b]`` is the share of class a's normal Test images that are anomalous at class b's threshold.
+    ``foreign[a]`` is the share of class a's Test patches that resemble an image of another class most; it is NaN where
+    the method does not remember single images.
     """
 
     method: str
@@ -54,12 +56,12 @@ class Shortcut:
     foreign: np.ndarray
 
 
-def measure_unified(cells: Cells, setup: Setup) -> tuple[list[Unified], list[Shortcut]]:
-    """All settings of all methods, and the diagnostics of the pooled banks."""
+def measure_unified(cells: Cells, setup: Setup) -> tuple[list[UnifiedScores], list[Shortcut]]:
+    """All settings with all methods, and the diagnostics of each method's model of all classes."""
     benches = {name: setup.bench(name) for name in setup.classes}
     settings, shortcuts = [], []
     for spec in setup.detectors:
-        own = {name: bank_cell(cells, bench, spec, "clean") for name, bench in benches.items()}
+        own = {name: model_cell(cells, bench, spec, "clean") for name, bench in benches.items()}
         pool = pooled_cell(cells, list(benches.values()), spec)
         shared = dict.fromkeys(setup.classes, pool)
         settings += [
@@ -71,14 +73,16 @@ def measure_unified(cells: Cells, setup: Setup) -> tuple[list[Unified], list[Sho
     return settings, shortcuts
 
 
-def _setting(spec: DetectorSpec, setting: str, cells: Mapping[str, Cell], samples: Mapping[str, Sample]) -> Unified:
-    return Unified(spec.method, setting, samples, {name: cell.pixel(name, TEST) for name, cell in cells.items()})
+def _setting(
+    spec: DetectorSpec, setting: str, cells: Mapping[str, Cell], samples: Mapping[str, Sample]
+) -> UnifiedScores:
+    return UnifiedScores(spec.method, setting, samples, {name: cell.pixel(name, TEST) for name, cell in cells.items()})
 
 
 def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) -> Cell:
-    """One bank from the Train-clean of all classes, with its scores of each class's Val-clean and Test-clean."""
+    """The model fitted to the Train-clean of all classes, with its scores of each class's Val-clean and Test-clean."""
 
-    def compute() -> Found:
+    def compute() -> CellOutcome:
         train = [bench.features("train_clean") for bench in benches]
         detector = detector_class(spec.method).fit(TrainingSet(pooled(train), spec.inputs), spec).detector
         evaluations = [found for bench in benches for found in _evaluate(bench, detector)]
@@ -88,7 +92,7 @@ def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) 
         if shares is not None:
             names = [metric_name("foreign", bench.opened.data.class_name) for bench in benches]
             numbers |= dict(zip(names, shares, strict=True))
-        return Found(evaluations, numbers)
+        return CellOutcome(evaluations, numbers)
 
     classes = ", ".join(bench.opened.data.class_name for bench in benches)
     name = f"{spec.method} from the pooled train_clean of {classes}"
@@ -104,12 +108,12 @@ def _evaluate(bench: Workbench, detector: Detector[Any]) -> list[tuple[str, Eval
 
 
 def model_unified(pool: Cell, classes: Sequence[str]) -> dict[str, Sample]:
-    """Each class's Test at the threshold of its own Val."""
+    """The Test of each class at the threshold of its own Val."""
     return {name: judged(pool, name, VAL, TEST) for name in classes}
 
 
 def absolute_unified(pool: Cell, classes: Sequence[str]) -> dict[str, Sample]:
-    """Each class's Test at the one threshold of all classes' Val together."""
+    """The Test of each class at one threshold, which the Val of all classes together gives."""
     val = [pool.scores(name, VAL) for name in classes]
     threshold = f1_threshold(
         np.concatenate([found.scores for found in val]), np.concatenate([found.labels for found in val])
@@ -118,7 +122,7 @@ def absolute_unified(pool: Cell, classes: Sequence[str]) -> dict[str, Sample]:
 
 
 def shortcut(method: str, pool: Cell, classes: Sequence[str]) -> Shortcut:
-    """The diagnostics of a pooled bank."""
+    """The diagnostics of the model of all classes."""
     thresholds = [pool.scores(name, VAL).threshold for name in classes]
     normal = [pool.scores(name, TEST) for name in classes]
     alarms = np.array(
@@ -131,8 +135,8 @@ def shortcut(method: str, pool: Cell, classes: Sequence[str]) -> Shortcut:
 def foreign_shares(benches: Sequence[Workbench], detector: Detector[Any], owners: np.ndarray) -> list[float] | None:
     """The share of each class's Test patches that resemble an image of another class most.
 
-    ``owners`` (images,) gives the class of each pooled Train image as its place in ``benches``. None if the method does
-    not remember single images.
+    ``owners`` (images,) holds, for each Train image of all classes, the place of its class in ``benches``. None: the
+    method does not remember single images.
     """
     shares = []
     for place, bench in enumerate(benches):

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from adtrack.config import canonical, from_json
+from adtrack.config import DEFAULT_METHOD, canonical, from_json
 from adtrack.data.imageset import CLEAN, TEST_SETS, VAL_SETS, parse_name
 from adtrack.errors import UserError
 from adtrack.evaluation.paired_comparison import ModelScores
@@ -41,6 +41,11 @@ class ScoredRun:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     places: Mapping[str, str]
+
+    @property
+    def method(self) -> str:
+        """The method of its model. The first runs did not log it."""
+        return self.params.get("method", DEFAULT_METHOD)
 
     @property
     def sets(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What several verbs begin with: the tracking store and the class on the workbench."""
+"""What several verbs begin with: the class of a specification is opened, and the user is told what is odd about it."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,14 +12,14 @@ Say = Callable[[str], None]
 
 
 def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say) -> Workbench:
-    """The class of ``spec`` behind its backbone, with what the user should know about it said."""
+    """The bench of the class of ``spec``. The user is told what to know about it."""
     bench = Workbench.open(spec.data, spec.image, spec.backbone, layers, device)
     warn_of(bench, warn)
     return bench
 
 
 def warn_of(bench: Workbench, warn: Say) -> None:
-    """Say what a reader of the bench's numbers should know."""
+    """Tell what a reader of the bench's numbers should know."""
     opened, trunk = bench.opened, bench.backbone.trunk
     for remark in opened.remarks:
         warn(remark)
@@ -31,7 +31,7 @@ def warn_of(bench: Workbench, warn: Say) -> None:
     if not opened.splits.has_anomalies:
         warn(
             f"Class {opened.data.class_name} has no labelled anomalies (test/<defect>): there will be no AUROC and no "
-            "F1, and nothing says which defects a bank finds. Its threshold comes from good images alone."
+            "F1, and nothing says which defects a model finds. Its threshold comes from good images alone."
         )
     elif not opened.splits.has_masks:
         warn(f"{opened.splits.unmarked[0].upper()}{opened.splits.unmarked[1:]}: there will be no pixel metrics.")
@@ -41,7 +41,7 @@ def warn_of(bench: Workbench, warn: Say) -> None:
 
 
 def hidden_defects(bench: Workbench) -> list[str]:
-    """In words, the defects of Val and Test that lie wholly outside the view: by the crop, and by the shift besides."""
+    """Sentences on the defects of Val and Test that the crop or the shift leaves wholly outside the view."""
     opened = bench.opened
     clean, shift = (
         visibility(opened.images(f"val_{domain}"), bench.image)
@@ -53,7 +53,7 @@ def hidden_defects(bench: Workbench) -> list[str]:
     if clean.outside:
         found.append(
             f"{len(clean.outside)} of {clean.count} defects of class {opened.data.class_name} lie wholly outside the "
-            f"view (resize {bench.image.resize}, crop {bench.image.crop}), where no bank sees them: "
+            f"view (resize {bench.image.resize}, crop {bench.image.crop}), where no model sees them: "
             f"{listed(clean.outside)}. Their images count as anomalous all the same; --crop 0 shows whole images."
         )
     if moved:

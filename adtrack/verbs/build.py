@@ -1,10 +1,11 @@
-"""build-bank and evaluate: one bank, built or loaded, measured and logged to a run of its own."""
+"""build-bank and evaluate: one model, which is built or loaded, measured, and logged to a run of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adtrack.config import DEFAULT_METHOD, BuildSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
+from adtrack.detectors import detector_class
 from adtrack.errors import UserError
 from adtrack.evaluation.building import build
 from adtrack.evaluation.evaluate import Evaluation
@@ -27,7 +28,10 @@ from adtrack.verbs.bench_setup import Say, open_bench, warn_of
 
 @dataclass(frozen=True)
 class GoodThreshold:
-    """A threshold from good images alone: the quantile of so many Val scores, and the false alarms to expect of it."""
+    """A threshold from good images alone: the ``quantile`` of the scores of so many images of Val.
+
+    ``false_alarms`` is the share of good parts that will be called anomalous.
+    """
 
     value: float
     quantile: float
@@ -36,11 +40,11 @@ class GoodThreshold:
 
 
 @dataclass(frozen=True)
-class BankReport:
-    """What the user is told of a bank: its run, its method and model, how it did, and its place in the registry.
+class ModelReport:
+    """What the user is told of a model: its run, its method, how it did, what it costs, and its place in the registry.
 
-    ``page`` is the run's page in the tracking server's UI, None if there is no server. ``unmarked`` says why there are
-    no pixel metrics, where there are anomalies.
+    ``page`` is the run's page in the tracking server's UI, None if there is no server. ``no_pixels`` says why there are
+    no pixel metrics although there are anomalies; it is "" if there are some.
     """
 
     run_id: str
@@ -51,16 +55,16 @@ class BankReport:
     costs: dict[str, float]
     registered: Registered | None = None
     good_threshold: GoodThreshold | None = None
-    unmarked: str = ""
+    no_pixels: str = ""
 
 
-def build_bank(spec: BuildSpec, device: str, do_register: bool, warn: Say) -> BankReport:
+def build_model(spec: BuildSpec, device: str, do_register: bool, warn: Say) -> ModelReport:
     """Build a detector from Train-clean, measure it on Val-clean and Val-shift, log it and maybe register it."""
     return _build(spec, device, do_register, VAL_SETS, "bank", warn)
 
 
-def evaluate_bank(spec: BuildSpec, device: str, model: str | None, warn: Say) -> BankReport:
-    """Measure a bank on Test-clean and Test-shift: the model, or the bank that ``spec`` describes, built for it."""
+def evaluate_model(spec: BuildSpec, device: str, model: str | None, warn: Say) -> ModelReport:
+    """Measure a model on Test-clean and Test-shift: the one named ``model``, or one that is built as ``spec`` says."""
     if model is None:
         return _build(spec, device, False, (*VAL_SETS, *TEST_SETS), "evaluation", warn)
     open_store()
@@ -72,10 +76,10 @@ def evaluate_bank(spec: BuildSpec, device: str, model: str | None, warn: Say) ->
             f"evaluate must have Test images, but class {spec.data.class_name} has neither test/good nor defects.",
             "put good parts there that are not in train/good.",
         )
-    return _evaluate_model(bench, loaded, sets)
+    return _measure_model(bench, loaded, sets)
 
 
-def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str], role: str, warn: Say) -> BankReport:
+def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str], role: str, warn: Say) -> ModelReport:
     if do_register:
         registry_name(spec.data.class_name)
     open_store()
@@ -97,7 +101,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
             )
             run.set_tags({REGISTERED: registered.text})
     good = _good_threshold(bench, spec.good_quantile, built.scorer.calibration.threshold)
-    return BankReport(
+    return ModelReport(
         run.run_id,
         run.page,
         spec.detector.method,
@@ -106,12 +110,15 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         built.costs,
         registered,
         good,
-        _unmarked(bench),
+        _no_pixels(bench, spec.detector.method),
     )
 
 
-def _unmarked(bench: Workbench) -> str:
-    return bench.opened.splits.unmarked if bench.opened.splits.has_anomalies else ""
+def _no_pixels(bench: Workbench, method: str) -> str:
+    """Why there are no pixel metrics, "" if there are some or if there are no anomalies either."""
+    if not bench.opened.splits.has_anomalies:
+        return ""
+    return bench.opened.splits.unmarked if detector_class(method).has_maps else f"{method} scores whole images only"
 
 
 def _good_threshold(bench: Workbench, quantile: float, value: float) -> GoodThreshold | None:
@@ -122,7 +129,7 @@ def _good_threshold(bench: Workbench, quantile: float, value: float) -> GoodThre
 
 
 def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
-    """The class on a workbench with the model's own backbone and view."""
+    """The bench of the class with the model's own network and view. UserError: it is a model of another class."""
     facts = loaded.scorer.facts
     if facts.get("class") != spec.data.class_name:
         raise UserError(
@@ -140,7 +147,7 @@ def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
     return bench
 
 
-def _evaluate_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) -> BankReport:
+def _measure_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) -> ModelReport:
     scorer, spec = loaded.scorer, loaded.scorer.detector.spec
     tags = RunTags(bench.opened.data.class_name, spec.method, NO_STUDY, bench.opened.digest)
     name = f"evaluation: {loaded.resolved.removeprefix('models:/')}"
@@ -151,4 +158,5 @@ def _evaluate_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) 
         evaluations = tuple(measure_set(bench, scorer, name) for name in sets)
         log_data(run, bench, sets)
         log_evaluations(run, bench, scorer, evaluations, loaded.resolved)
-    return BankReport(run.run_id, run.page, spec.method, loaded.resolved, evaluations, {}, unmarked=_unmarked(bench))
+    no_pixels = _no_pixels(bench, spec.method)
+    return ModelReport(run.run_id, run.page, spec.method, loaded.resolved, evaluations, {}, no_pixels=no_pixels)

@@ -1,16 +1,16 @@
-"""cache: what lies on disk, and how to get rid of it."""
+"""cache: show what the cache holds, or empty it."""
 
 import shutil
 
 from adtrack.cache import cache_folder
 from adtrack.features.store import LIMIT_VARIABLE, cache_limit
 
-# "workers" and "locks" belong to processes that may be at work; they are empty files.
+# The folders "workers" and "locks" hold empty files of processes that may be at work.
 ROOMS = {"features": "backbone outputs", "orders": "coreset orders", "trunks": "backbone weights", "demo": "demo data"}
 
 
 def describe_cache() -> list[str]:
-    """Folder, size of every room and the limit on features, line by line."""
+    """Lines of text: the folder, the size of every room in it, and the limit on features."""
     lines = [f"{cache_folder()}"]
     for room, what in ROOMS.items():
         size = sum(file.stat().st_size for file in cache_folder(room).rglob("*") if file.is_file())

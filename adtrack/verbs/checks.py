@@ -1,4 +1,4 @@
-"""What is looked at before anything takes time: folders and files' names, without the libraries that work on them."""
+"""Checks of folders and file names, which take no time and need no libraries, so they come before everything else."""
 
 import tempfile
 from collections.abc import Iterable
@@ -22,11 +22,11 @@ def check_data(root: str | None) -> None:
 
 
 def need_anomalies(data: DataSpec, what: str) -> None:
-    """Refuse a class that is not there, and one of which only good images are known."""
+    """Refuse a class that is not there, and one that has only good images."""
     images = _class(data)
     if images is not None and not images.has_anomalies:
         raise UserError(
-            f"{what} needs labelled anomalies to tell which bank is better, but class {data.class_name} has only good "
+            f"{what} needs labelled anomalies to tell which model is better, but class {data.class_name} has only good "
             "images.",
             f"put some defects under {images.places.defects}; adtrack build-bank --register makes a model of "
             "good images alone.",
@@ -41,7 +41,7 @@ def check_sources(sources: Iterable[Path]) -> None:
 
 
 def check_writable(out: Path) -> None:
-    """Refuse a folder that can neither be written to nor be made; leaves no trace."""
+    """Refuse a folder that cannot be made or written to. The check leaves no trace."""
     try:
         there = next(path for path in (out, *out.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=there):

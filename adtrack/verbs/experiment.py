@@ -1,4 +1,4 @@
-"""experiment: measure an experiment's cells, write its tables and charts, keep both on one parent run."""
+"""experiment: measure the cells of an experiment, write its tables and charts, and keep them on one run."""
 
 import contextlib
 import json
@@ -33,9 +33,10 @@ _TAG = 4000  # characters of a tag that every tracking store takes
 
 @dataclass(frozen=True)
 class Experiment:
-    """``measure(cells, setup, folder)`` writes what it finds into a folder and returns its tables.
+    """A named experiment.
 
-    ``prepare(setup, say, warn)`` comes first, before the experiment's run is open: it may open runs of its own.
+    ``measure(cells, setup, folder)`` writes its files into the folder and returns its tables. ``prepare(setup, say,
+    warn)`` is called first, before the experiment's run is open, so it may open runs of its own.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class ExperimentReport:
-    """What an experiment found, and the folder that holds its tables and charts."""
+    """The tables of an experiment, and the folder that holds them and its charts."""
 
     name: str
     tables: tuple[Table, ...]
@@ -55,7 +56,7 @@ class ExperimentReport:
 def run_experiment(
     experiment: Experiment, setup: Setup, params: Mapping[str, object], out: Path, say: Say, warn: Say
 ) -> ExperimentReport:
-    """Run an experiment; what it writes goes to ``out``/<name> and onto a run that records ``params``."""
+    """Run an experiment. Its files go to the folder ``out``/<name> and onto a run that records ``params``."""
     name, target = experiment.name, out / experiment.name
     for class_name in setup.classes:
         need_anomalies(DataSpec(class_name, setup.data, setup.seed), f"experiment {name}")
@@ -90,7 +91,7 @@ def run_experiment(
 
 
 def _on_its_page(run: Run, say: Say) -> Say:
-    """``say`` that also tells on the run's page in MLflow what is being measured."""
+    """``say``, which also writes on the run's page in MLflow what is being measured."""
 
     def told(text: str) -> None:
         say(text)
@@ -101,14 +102,14 @@ def _on_its_page(run: Run, say: Say) -> Say:
 
 
 def _note(name: str, run: Run, tables: Sequence[Table]) -> str:
-    """Markdown for the run's page: where all of the tables are, and those that fit."""
+    """Markdown for the run's page: a link to all tables, and as many of the tables as fit."""
     place = f"#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{name}/{name}.html"
     parts = [f"[The tables]({place})", *(markdown([table]) for table in tables)]
     return "\n\n".join(part for count, part in enumerate(parts, start=1) if sum(map(len, parts[:count])) < _TAG)
 
 
 def _about(name: str, setup: Setup, params: Mapping[str, object], cells: Cells) -> dict[str, object]:
-    """What the experiment's numbers come from: enough to run it again and to know where it ran."""
+    """What somebody needs to run the experiment again, and where it ran."""
     options = " ".join(f"--{key.replace('_', '-')} {argument(str(value))}" for key, value in params.items())
     return {
         "command": f"adtrack experiment {name} {options}",
@@ -122,7 +123,7 @@ def _about(name: str, setup: Setup, params: Mapping[str, object], cells: Cells) 
 
 @contextlib.contextmanager
 def _without_joined_run() -> Iterator[None]:
-    """The run that ``mlflow run`` has made is the experiment's: whatever comes before it must not join it."""
+    """While this is open, new runs do not join the run that ``mlflow run`` has made, which is the experiment's."""
     run_id = os.environ.pop("MLFLOW_RUN_ID", None)
     try:
         yield

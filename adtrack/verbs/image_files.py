@@ -1,18 +1,19 @@
-"""Which images a user means by files and folders, and where what is written about each goes."""
+"""The images that a user names by files and folders, and the place of each one's overlay."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from adtrack.data.files import SUFFIXES, files_below, is_beside, is_image
 from adtrack.errors import UserError
-from adtrack.filenames import Places, file_path
+from adtrack.filenames import UniquePaths, file_path
 from adtrack.verbs.checks import check_sources
 
 
 def find_images(sources: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Every image with the overlay's place below ``out``: files as given, folders searched, each image once.
+    """Pairs of an image and the place of its overlay below ``out``.
 
-    Linked subfolders are searched, too; a folder that several paths lead to is searched once.
+    Files are taken as they are given, and folders are searched. Each image is listed once. Linked subfolders are
+    searched too, but a folder to which several paths lead is searched once. UserError: there is no image.
     """
     check_sources(sources)
     found: dict[Path, Path] = {}
@@ -30,18 +31,18 @@ def find_images(sources: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
 
 
 def left_out(sources: Sequence[Path], out: Path) -> list[Path]:
-    """The files below folders that are no image by their suffix and no text: who meant them should hear of it."""
+    """The files below folders that are not scored because of their suffix, apart from texts and the like."""
     below = (path for source in sources if source.is_dir() for path in _below(source, out))
     return [path for path in below if not is_image(path) and not is_beside(path)]
 
 
 def _below(folder: Path, out: Path) -> Iterator[Path]:
-    """Files below ``folder``, but not the overlays of an earlier call; ``folder`` itself may be ``out``."""
+    """The files below ``folder`` without the overlays of an earlier call. ``folder`` may itself be ``out``."""
     return files_below(folder, skip=(out, out / "overlays"))
 
 
 def _places(found: dict[Path, Path]) -> list[tuple[Path, Path]]:
-    """Overlay paths that no two images share: photo.jpg and photo.png of one folder get different ones."""
-    places = Places()
+    """The places of the overlays, all different: photo.jpg and photo.png in one folder get different ones."""
+    places = UniquePaths()
     below = {path: file_path(("overlays", *inside.parts[:-1], inside.stem)) for path, inside in found.items()}
     return [(path, Path(places.free(place.with_name(f"{place.name}.png")))) for path, place in below.items()]

@@ -1,4 +1,4 @@
-"""make-shift: a class through MVTec-Shift as files that any tool reads, and a page that shows what was done."""
+"""make-shift: write a class that has gone through MVTec-Shift as image files, and a page that shows what was done."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ _NOTES = (
 
 @dataclass(frozen=True)
 class ShiftReport:
-    """What was shifted and how, how much of it was there from an earlier call, and the files to look at."""
+    """What was shifted and how, how many images an earlier call had written, and the files to look at."""
 
     data: DataSpec
     severity: float

@@ -1,4 +1,4 @@
-"""What the user reads at the end of a verb: the figures, where things are, and what to type next."""
+"""What a verb tells at its end: the figures, where things are, and what to type next."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from adtrack.naming import argument
 from adtrack.reporting.table import estimate_text
 from adtrack.reporting.tables import plain_table
 from adtrack.tuning.finish import StudyResult
-from adtrack.verbs.build import BankReport, GoodThreshold
+from adtrack.verbs.build import GoodThreshold, ModelReport
 from adtrack.verbs.experiment import ExperimentReport
 from adtrack.verbs.export import ExportReport
 from adtrack.verbs.make_shift import ShiftReport
@@ -37,11 +37,11 @@ _GOOD_COLUMNS = (
 )
 
 
-def print_bank(report: BankReport, say: Say) -> None:
-    """A built or evaluated bank."""
+def print_model(report: ModelReport, say: Say) -> None:
+    """A model that was built or evaluated."""
     say("")
     sets = {found.name: found.metrics for found in report.evaluations}
-    _print_metrics(sets, report.unmarked, say)
+    _print_metrics(sets, report.no_pixels, say)
     for words in floods({name: metrics["false_alarm_rate"] for name, metrics in sets.items()}):
         say(f"  {words}")
     say("")
@@ -135,7 +135,7 @@ def print_scores(report: ScoreReport, say: Say) -> None:
     if report.as_stored:
         say(
             f"{counted(report.as_stored, 'image')} with an orientation tag: scored as stored, as the model's own were "
-            "read. A bank that is built anew takes them as a viewer shows them."
+            "read. A model that is built anew takes them as a viewer shows them."
         )
     if report.left:
         say(f"Stopped: {report.left} images are not scored.")
@@ -175,8 +175,8 @@ def print_shift(report: ShiftReport, say: Say) -> None:
     say(f"  adtrack build-bank --class {argument(name)} --data {argument(str(report.out))}")
 
 
-def _print_metrics(sets: Mapping[str, Mapping[str, float]], unmarked: str, say: Say) -> None:
-    """A row a set; below them why there are no pixel metrics, of all sets if ``unmarked`` says why, else of some."""
+def _print_metrics(sets: Mapping[str, Mapping[str, float]], no_pixels: str, say: Say) -> None:
+    """A row for each set, and below them why some have no pixel metrics: ``no_pixels`` says it if none has any."""
     known = {key for metrics in sets.values() for key in metrics}
     shown = _COLUMNS if "image_auroc" in known else _GOOD_COLUMNS
     columns, (told, key) = [column for column in shown if column[1] in known], shown[0]
@@ -189,8 +189,8 @@ def _print_metrics(sets: Mapping[str, Mapping[str, float]], unmarked: str, say: 
         alarms = estimate_text(_false_alarms(metrics)) if with_alarms else ""
         say(f"  {name:12}{cells}{interval:19}   {alarms}".rstrip())
     undefined = [name for name, metrics in sets.items() if math.isnan(metrics.get("pixel_auroc", 0.0))]
-    if unmarked:
-        say(f"  No pixel metrics: {unmarked}.")
+    if no_pixels:
+        say(f"  No pixel metrics: {no_pixels}.")
     elif undefined:
         say(f"  No pixel metrics of {' and '.join(undefined)}: no mask there marks a pixel that the view shows.")
 
@@ -200,5 +200,5 @@ def _cell(value: float) -> str:
 
 
 def _false_alarms(metrics: Mapping[str, float]) -> Estimate:
-    """NaN of a run by an older adtrack."""
+    """The share of false alarms. It is NaN in a run of an older adtrack."""
     return Estimate(*(metrics.get(f"false_alarm_rate{end}", math.nan) for end in ("", "_low", "_high")))

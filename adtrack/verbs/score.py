@@ -1,4 +1,4 @@
-"""score: a model, images, and a folder with scores, heatmaps and a page that shows them."""
+"""score: images are scored with a model; scores, heatmaps and a page that shows them are written to a folder."""
 
 import contextlib
 import csv
@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
+from PIL.ImageFile import ImageFile
 from torch import Tensor
 
 from adtrack.data.decoding import FORMATS, UPRIGHT, file_orientation, is_deep, orientation_of
@@ -30,15 +31,16 @@ from adtrack.verbs.image_files import find_images, left_out
 
 COLUMNS = ("path", "score", "threshold", "label", "overlay", "error")
 
-_Seen = tuple[np.ndarray, dict[str, Tensor]]  # an image uint8 (H, W, 3), and the network's outputs
+_Seen = tuple[np.ndarray, dict[str, Tensor]]  # an image uint8 (H, W, 3) and what the detector gets of it
 
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """How many images were scored, called anomalous, could not be read and were left when it was stopped.
+    """How many images were scored and called anomalous, which could not be read, and how many were left when scoring
+    was stopped.
 
-    ``no_images`` are the files below the folders that were not scored because of their suffix. ``as_stored``: how many
-    were scored as they are stored though a viewer turns them, for the model's images were read so.
+    ``no_images`` are the files below the folders that were not scored because of their suffix. ``as_stored`` counts the
+    images that a viewer turns, but that were scored as they are stored, because the model's own images were read so.
     """
 
     model: str
@@ -55,19 +57,19 @@ class ScoreReport:
 def score_images(model: str, sources: Sequence[Path], out: Path, device: str) -> ScoreReport:
     """Score files, and the images below folders, one by one; write ``scores.csv``, ``gallery.html`` and ``overlays/``.
 
-    A file that can't be read is a row with its error, and the others are scored all the same. Stopped by Ctrl-C it
-    reports what it has; memory holds a few images, however many there are.
+    A file that cannot be read gets a row with its error, and the others are scored all the same. After Ctrl-C the
+    report is of what has been scored. Only a few images at a time are in memory.
     """
     images = find_images(sources, out)
     reach_store()
     loaded = load_model(model, choose_device(device))
     table, page = out / "scores.csv", out / "gallery.html"
-    # A GPU does one image after the other; what cuDNN is told holds for all threads, so they must not tell it at once.
+    # A GPU computes one image after the other, and several threads must not change cuDNN's settings at the same time.
     workers = 1 if loaded.scorer.backbone.device.type == "cuda" else None
     scored, anomalous, as_stored, failed = 0, 0, 0, []
     with _writable(out):
         (out / "overlays").mkdir(parents=True, exist_ok=True)
-        # A name that is no Unicode is written with escapes: a table that cannot be read would help nobody.
+        # A name that is no Unicode is written with escapes, so that the table can be read.
         with (
             contextlib.suppress(KeyboardInterrupt),
             table.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
@@ -114,7 +116,7 @@ def _score(
 
 
 def _seen(scorer: Scorer, image: tuple[Path, Path]) -> _Seen | UserError:
-    """An image's pixels and what the network makes of them: while its predecessor is searched for in the bank."""
+    """The pixels of an image and what the detector gets of it. This runs while the detector scores the image before."""
     try:
         pixels = scorer.read(image[0], visible(str(image[0])))
     except UserError as error:
@@ -123,7 +125,7 @@ def _seen(scorer: Scorer, image: tuple[Path, Path]) -> _Seen | UserError:
 
 
 def _address(path: Path, out: Path, reading: Reading) -> str:
-    """Where a page in ``out`` finds the image; empty where a browser would show it otherwise than it was scored."""
+    """The address of the image for a page in ``out``. It is "" if a browser would not show what was scored."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             if not _as_in_browsers(image, reading):
@@ -133,12 +135,12 @@ def _address(path: Path, out: Path, reading: Reading) -> str:
         return ""
 
 
-def _as_in_browsers(image: Image.Image, reading: Reading) -> bool:
-    """Whether browsers show an image's pixels as they are read: they know no TIFF and no depth, and turn JPEGs."""
+def _as_in_browsers(image: ImageFile, reading: Reading) -> bool:
+    """Whether browsers show an image as it is scored. They know no TIFF and no 16-bit depths, and they turn JPEGs."""
     if image.format == "TIFF" or (is_deep(image) and reading.bits not in (None, FULL)):
         return False
     if image.format in ("JPEG", "MPO") and reading.upright:
-        return "exif" in image.info or orientation_of(image) == UPRIGHT  # other places of the tag they don't know
+        return "exif" in image.info or orientation_of(image) == UPRIGHT  # browsers look for the tag nowhere else
     return "exif" not in image.info or orientation_of(image) == UPRIGHT
 
 

@@ -1,4 +1,4 @@
-"""A model's logged scores, computed again from the images they were computed from."""
+"""The logged scores of a model are checked by scoring some of the images again."""
 
 import hashlib
 import itertools
@@ -11,15 +11,15 @@ from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.tracking.scored_runs import ScoredRun, data_place, image_contents, set_scores
 
-IMAGES = 8  # as many are scored again
-SETS = ("val_clean", "test_clean")  # the first of them that there is
+IMAGES = 8  # so many are scored again
+SETS = ("val_clean", "test_clean")  # the first one that the run has is used
 
 
 def score_again(scorer: Scorer, run: ScoredRun, data: str | None) -> tuple[int, float]:
-    """How many images were scored again, and the largest deviation from their logged scores, relative to these.
+    """The number of images that were scored again, and the largest relative deviation from their logged scores.
 
-    Images count only if their files are, byte for byte, what they were; ``data`` says where they lie if not where the
-    run found them. UserError: it can't be checked.
+    Only images whose files are, byte for byte, what they were are scored. ``data`` says where they lie; None means
+    where the run found them. UserError: the scores cannot be checked.
     """
     name = next((name for name in SETS if name in run.places), None)
     if name is None:
@@ -41,7 +41,7 @@ def score_again(scorer: Scorer, run: ScoredRun, data: str | None) -> tuple[int, 
 
 
 def check_threshold(scorer: Scorer, logged: float, name: str) -> None:
-    """Refuse a model whose threshold is not the one that the image set ``name`` was judged at."""
+    """Refuse a model that has another threshold than the one at which the image set ``name`` was judged."""
     threshold = scorer.calibration.threshold
     if threshold != logged:
         raise UserError(
@@ -51,17 +51,17 @@ def check_threshold(scorer: Scorer, logged: float, name: str) -> None:
 
 
 def place_of(run: ScoredRun, name: str, data: str | None) -> Path:
-    """The folder that the paths of an image set start from: ``data``, or where the run found it."""
+    """The folder at which the paths of an image set start: ``data`` or, if it is None, where the run found it."""
     return data_root(data or data_place(run.places[name]))
 
 
 def deviation(score: float, logged: float) -> float:
-    """How far a score is from the logged one, relative to that."""
+    """The relative deviation of a score from the logged one."""
     return abs(score - logged) / max(abs(logged), 1e-12)
 
 
 def unchanged(root: Path, path: str, sha256: str | None) -> bytes | None:
-    """The bytes of the file at ``path`` if they have this SHA-256. UserError: it leads out of the root."""
+    """The bytes of the file at ``path`` if they have this SHA-256, else None. UserError: the path leaves ``root``."""
     ImageRecord(path, 0, "")  # refuses such a path
     try:
         encoded = (root / path).read_bytes() if (root / path).is_file() else b""
@@ -71,7 +71,7 @@ def unchanged(root: Path, path: str, sha256: str | None) -> bytes | None:
 
 
 def _unchanged(root: Path, paths: tuple[str, ...], contents: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """Path and bytes of the images that are still there; in an order that mixes good and anomalous ones."""
+    """Path and bytes of the images that have not changed, in an order that mixes good and anomalous ones."""
     for path in sorted(paths, key=lambda path: hashlib.sha256(path.encode()).digest()):
         encoded = unchanged(root, path, contents.get(path))
         if encoded is not None:

@@ -71,10 +71,10 @@ class CountedPasses:
 
 def build_and_evaluate(spec: BuildSpec) -> None:
     """The commands build-bank and evaluate."""
-    from adtrack.verbs.build import build_bank, evaluate_bank
+    from adtrack.verbs.build import build_model, evaluate_model
 
-    built = build_bank(spec, "cpu", False, click.echo)
-    evaluate_bank(spec, "cpu", built.model, click.echo)
+    built = build_model(spec, "cpu", False, click.echo)
+    evaluate_model(spec, "cpu", built.model, click.echo)
 
 
 def tune_study(spec: BuildSpec, study: StudySpec) -> None:

@@ -11,8 +11,9 @@ import pytest
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.evaluation.building import build
 from adtrack.lab import cells as cells_module
-from adtrack.lab.cells import Cells, Found
-from adtrack.lab.regimes import bank_cell
+from adtrack.lab.cell import CellOutcome
+from adtrack.lab.cells import Cells
+from adtrack.lab.regimes import model_cell
 from adtrack.lab.setup import Setup
 from adtrack.tracking.places import local_folder
 from adtrack.tracking.store import search_runs
@@ -26,22 +27,22 @@ def test_a_cell_is_a_child_run_and_is_measured_once(
     cells: Cells, setup: Setup, said: list[str], fresh: Callable[[], Cells]
 ) -> None:
     bench, spec = setup.bench("part"), setup.detectors[0]
-    first = bank_cell(cells, bench, spec, "clean")
+    first = model_cell(cells, bench, spec, "clean")
     run = mlflow.get_run(first.run_id)
     assert not first.reused and run.data.tags["mlflow.parentRunId"] == cells.parent.run_id
     assert run.data.tags["adtrack.class"] == "part" and run.data.tags["adtrack.split_digest"] == bench.opened.digest
-    again = bank_cell(cells, setup.bench("part"), spec, "clean")
+    again = model_cell(cells, setup.bench("part"), spec, "clean")
     assert again.reused and again.run_id == first.run_id and finished_cells() == 1
     assert f"taken from run {first.run_id}" in said[-1]
     assert again.sets.keys() == first.sets.keys()
     for key, one in first.sets.items():
         assert np.array_equal(one.scores, again.sets[key].scores) and one.paths == again.sets[key].paths
-    assert bank_cell(fresh(), bench, spec, "clean").reused
+    assert model_cell(fresh(), bench, spec, "clean").reused
 
 
 def test_scores_come_back_bit_for_bit(cells: Cells, setup: Setup) -> None:
     bench, spec = setup.bench("part"), setup.detectors[0]
-    cell = bank_cell(cells, bench, spec, "clean", ("val_clean", "test_shift"))
+    cell = model_cell(cells, bench, spec, "clean", ("val_clean", "test_shift"))
     built = build(bench, spec, ("val_clean", "test_shift"))
     for evaluation in built.evaluations:
         read = cell.scores("part", evaluation.name)
@@ -55,7 +56,7 @@ def test_whatever_changes_the_numbers_changes_the_cell(
 ) -> None:
     spec = setup.detectors[0]
     assert isinstance(spec, PatchCoreSpec)
-    bank_cell(cells, setup.bench("part"), spec, "clean", ("val_clean",))
+    model_cell(cells, setup.bench("part"), spec, "clean", ("val_clean",))
     others = [
         (setup, replace(spec, patch_size=1), ("val_clean",)),
         (setup, spec, ("val_clean", "test_clean")),
@@ -64,25 +65,25 @@ def test_whatever_changes_the_numbers_changes_the_cell(
         (replace(setup, backbone=replace(setup.backbone, seed=1)), spec, ("val_clean",)),
     ]
     for number, (one, detector, sets) in enumerate(others, start=2):
-        assert not bank_cell(cells, one.bench("part"), detector, "clean", sets).reused
+        assert not model_cell(cells, one.bench("part"), detector, "clean", sets).reused
         assert finished_cells() == number
     monkeypatch.setattr(cells_module, "code_version", lambda: "other code")
-    assert not bank_cell(cells, setup.bench("part"), spec, "clean", ("val_clean",)).reused
+    assert not model_cell(cells, setup.bench("part"), spec, "clean", ("val_clean",)).reused
 
 
 def test_an_interrupted_cell_is_measured_again_and_finished_ones_are_not(cells: Cells, setup: Setup) -> None:
     bench, spec = setup.bench("part"), setup.detectors[0]
-    bank_cell(cells, bench, spec, "clean", ("val_clean",))
+    model_cell(cells, bench, spec, "clean", ("val_clean",))
 
-    def interrupted() -> Found:
+    def interrupted() -> CellOutcome:
         raise KeyboardInterrupt
 
     what = {"method": "patchcore", "test": "interrupted"}
     with pytest.raises(KeyboardInterrupt):
         cells.cell("second", [bench], what, interrupted)
     assert [run.info.run_name for run in search_runs("attributes.status = 'KILLED'")] == ["second"]
-    assert bank_cell(cells, bench, spec, "clean", ("val_clean",)).reused
-    assert not cells.cell("second", [bench], what, lambda: Found([], {"number": 1.5})).reused
+    assert model_cell(cells, bench, spec, "clean", ("val_clean",)).reused
+    assert not cells.cell("second", [bench], what, lambda: CellOutcome([], {"number": 1.5})).reused
     assert cells.cell("second", [bench], what, interrupted).metrics["number"] == 1.5
 
 
@@ -99,11 +100,11 @@ def test_a_cell_whose_scores_have_gone_is_measured_again(
     cells: Cells, setup: Setup, said: list[str], spoil: Callable[[Path], object]
 ) -> None:
     bench, spec = setup.bench("part"), setup.detectors[0]
-    first = bank_cell(cells, bench, spec, "clean", ("val_clean",))
+    first = model_cell(cells, bench, spec, "clean", ("val_clean",))
     spoil(local_folder(mlflow.get_run(first.run_id).info.artifact_uri) / "scores.csv")
-    again = bank_cell(cells, bench, spec, "clean", ("val_clean",))
+    again = model_cell(cells, bench, spec, "clean", ("val_clean",))
     assert not again.reused and again.run_id != first.run_id
     scores = [cell.scores("part", "val_clean").scores for cell in (first, again)]
     assert np.array_equal(*scores)
     assert any(f"the scores of run {first.run_id} have gone" in text for text in said)
-    assert bank_cell(cells, bench, spec, "clean", ("val_clean",)).run_id == again.run_id
+    assert model_cell(cells, bench, spec, "clean", ("val_clean",)).run_id == again.run_id

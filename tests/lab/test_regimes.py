@@ -1,4 +1,4 @@
-"""Regimes: from two banks a class and method, each trained, calibrated and tested on what the protocol says."""
+"""Regimes: two models for each class and method, trained, calibrated and tested on what the protocol says."""
 
 import shutil
 from pathlib import Path
@@ -10,16 +10,16 @@ from PIL import Image
 from adtrack.evaluation.building import build
 from adtrack.evaluation.intervals import interval
 from adtrack.lab.cells import Cells
-from adtrack.lab.regimes import REGIMES, Measured, measure_regimes
+from adtrack.lab.regimes import REGIMES, RegimeScores, measure_regimes
 from adtrack.lab.setup import Setup
 
 
-def by_name(measured: list[Measured], method: str) -> dict[str, Measured]:
+def by_name(measured: list[RegimeScores], method: str) -> dict[str, RegimeScores]:
     return {one.regime.name: one for one in measured if one.method == method}
 
 
 def test_the_regimes_are_the_protocols() -> None:
-    assert [(one.name, one.bank, one.threshold, one.test) for one in REGIMES] == [
+    assert [(one.name, one.train, one.threshold, one.test) for one in REGIMES] == [
         ("clean reference", "clean", "val_clean", "test_clean"),
         ("none", "clean", "val_clean", "test_shift"),
         ("threshold-only", "clean", "val_shift", "test_shift"),
@@ -30,7 +30,7 @@ def test_the_regimes_are_the_protocols() -> None:
 def test_threshold_only_moves_the_threshold_and_nothing_else(cells: Cells, setup: Setup) -> None:
     measured = measure_regimes(cells, setup)
     assert [(one.method, one.regime) for one in measured] == [(m, r) for m in ("patchcore", "padim") for r in REGIMES]
-    assert len(cells.used) == 4  # a bank for each method and training domain, not for each regime
+    assert len(cells.used) == 4  # a model for each method and domain of training, not for each regime
     for method in setup.methods:
         found = by_name(measured, method)
         none, threshold_only = found["none"].samples["part"], found["threshold-only"].samples["part"]

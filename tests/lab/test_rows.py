@@ -62,4 +62,4 @@ def test_the_table_is_for_people() -> None:
     assert headings == ["class", "regime", "image AUROC", "F1\ndifference", "pixel AUROC"]
     assert table.rows[0][2].startswith("1.000 [") and table.rows[0][3:] == ("", "0.900")
     assert table.rows[1][3].startswith("−") and table.rows[1][4] == "–"
-    assert table.notes.startswith("Notes. In brackets")
+    assert table.notes.startswith("Notes. Brackets")

@@ -6,7 +6,7 @@ from adtrack.lab.setup import Setup
 def test_cells_are_every_class_with_every_method(setup: Setup) -> None:
     found = [(bench.opened.data.class_name, spec.method) for bench, spec in setup.cells()]
     assert found == [("part", "patchcore"), ("part", "padim")]
-    assert setup.methods == ("patchcore", "padim") and setup.layers == ("layer2",)
+    assert setup.methods == ("patchcore", "padim") and setup.inputs == ("layer2",)
     assert setup.only("padim").methods == ("padim",)
 
 

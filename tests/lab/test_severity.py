@@ -1,11 +1,11 @@
-"""Severity: none of it is the clean set, one is the protocol's, and each step is measured with the same bank."""
+"""Severity: none of it is the clean set, one is the protocol's, and each step is measured with the same model."""
 
 import numpy as np
 import pytest
 
 from adtrack.lab import severity
 from adtrack.lab.cells import Cells
-from adtrack.lab.regimes import bank_cell
+from adtrack.lab.regimes import model_cell
 from adtrack.lab.setup import Setup
 from adtrack.lab.severity import measure_severities, shifted
 
@@ -24,8 +24,8 @@ def test_severities_begin_at_the_clean_set_and_pass_through_the_protocols(
 ) -> None:
     monkeypatch.setattr(severity, "SEVERITIES", (0.0, 1.0, 2.0))
     measured = [one for one in measure_severities(cells, setup) if one.method == "patchcore"]
-    assert len(cells.used) == 2  # a bank a method
-    reference = bank_cell(cells, setup.bench("part"), setup.detectors[0], "clean")
+    assert len(cells.used) == 2  # a model for each method
+    reference = model_cell(cells, setup.bench("part"), setup.detectors[0], "clean")
     none, protocol, double = (one.samples["part"] for one in measured)
     assert np.array_equal(none.scores, reference.scores("part", "test_clean").scores)
     assert np.array_equal(protocol.scores, reference.scores("part", "test_shift").scores)

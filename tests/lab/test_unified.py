@@ -5,16 +5,17 @@ from pathlib import Path
 import numpy as np
 
 from adtrack.evaluation.thresholds import f1_threshold
-from adtrack.lab.cells import Cell, Cells, SetScores
+from adtrack.lab.cell import Cell, CellScores
+from adtrack.lab.cells import Cells
 from adtrack.lab.setup import Setup
 from adtrack.lab.unified import absolute_unified, measure_unified, model_unified, shortcut
 
 
 def pool(**classes: tuple[list[float], list[float]]) -> Cell:
-    """A pooled bank's scores: of each class on Val and on Test, two normal images and two anomalous ones each."""
+    """The scores of a model of several classes: two normal images and two anomalous ones in each Val and Test."""
     labels = np.array([0, 0, 1, 1])
     sets = {
-        (name, one): SetScores(name, one, tuple("abcd"), ("good", "good", "hole", "hole"), labels, np.array(scores))
+        (name, one): CellScores(name, one, tuple("abcd"), ("good", "good", "hole", "hole"), labels, np.array(scores))
         for name, both in classes.items()
         for one, scores in zip(("val_clean", "test_clean"), both, strict=True)
     }

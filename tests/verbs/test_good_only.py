@@ -128,7 +128,7 @@ def test_a_version_becomes_champion_for_a_reason(workplace, adtrack, photos):
 
 def test_what_must_tell_banks_apart_is_refused_at_once(workplace, adtrack, photos, good_data, tmp_path):
     done = adtrack("tune", *photos, "--weights", "imagenet")  # refused before weights would be fetched
-    said = "needs labelled anomalies to tell which bank is better, but class photos has only good images."
+    said = "needs labelled anomalies to tell which model is better, but class photos has only good images."
     assert done.code == 2 and f"Error: tune {said}" in done.err and len(done.err.strip().splitlines()) == 1
     assert "test/<defect>/" in done.err and "build-bank --register" in done.err
     assert not (workplace / "optuna.db").exists()

@@ -10,7 +10,7 @@ from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.pictures.displays import SIDE, display
 from adtrack.evaluation.pictures.heatmaps import Heatmap
 from adtrack.evaluation.pictures.sheets import Tile, contact_sheet, fit, panel, save_png, thumb
-from adtrack.filenames import Places, file_name
+from adtrack.filenames import UniquePaths, file_name
 
 _SHEET_TILES = 120
 
@@ -41,7 +41,7 @@ def write_pictures(
     """
     target = folder / "heatmaps" / evaluation.name
     target.mkdir(parents=True, exist_ok=True)
-    written, places = {}, Places()
+    written, places = {}, UniquePaths()
     for name, index in telling_images(evaluation):
         shown = display(opened, evaluation.name, index)
         heatmap = _heatmap(evaluation, index, shown.image, colours)

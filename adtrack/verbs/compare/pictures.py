@@ -1,4 +1,4 @@
-"""Pictures for compare: the images that the runs call differently, as the models see them."""
+"""Pictures for compare: the images that the runs call differently, as each model sees them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,12 +31,12 @@ from adtrack.verbs.score_again import check_threshold, deviation, place_of, unch
 
 MOST = 12  # images of a set
 
-_Column = list[tuple[np.ndarray, Look]]  # of every image itself, uint8 (h, w, 3) and small, and a model's look at it
+_Column = list[tuple[np.ndarray, Look]]  # pairs of a small image, uint8 (h, w, 3), and a model's look at it
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Images of a set under a caption: each image is a row, each model that has scored the set a column."""
+    """Images of a set under a caption. Each image is a row, and each model that has scored the set is a column."""
 
     caption: str
     rows: tuple[ComparedImage, ...]
@@ -45,7 +45,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Pictures:
-    """A sheet of every image set with disagreements; ``missing`` says, in a sentence each, why there are not more."""
+    """A sheet for each image set with disagreements. ``missing`` are sentences that say why there are not more."""
 
     sheets: tuple[Sheet, ...] = ()
     missing: tuple[str, ...] = ()
@@ -53,7 +53,10 @@ class Pictures:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A set's images of which to draw some, by their places, and how many were passed by because they have changed."""
+    """An image set and those of its images that are drawn, by their places in it.
+
+    ``changed`` counts the images that are not drawn because their files have changed.
+    """
 
     images: ImageSet
     drawn: tuple[tuple[int, Disagreement], ...]
@@ -61,10 +64,10 @@ class _Chosen:
 
 
 def draw(found: Comparison, data: str | None, device: str) -> Pictures:
-    """The first images of each set's disagreements as every model sees them.
+    """The clearest disagreements of each set, as every model sees them.
 
-    Images come from ``data``, or from where A found them, and only if their files are, byte for byte, what they were.
-    UserError: there is no such device. Whatever else stands in the way is told.
+    Images are read from ``data`` or, if it is None, from where A found them. They are drawn only if their files are,
+    byte for byte, what they were. UserError: there is no such device. Whatever else goes wrong is told in ``missing``.
     """
     chosen_device = choose_device(device)
     chosen, missing = _all_chosen(found, data)
@@ -78,7 +81,7 @@ def draw(found: Comparison, data: str | None, device: str) -> Pictures:
 
 
 def _all_chosen(found: Comparison, data: str | None) -> tuple[dict[str, _Chosen], tuple[str, ...]]:
-    """What to draw of each set, and why there is nothing to be drawn of others."""
+    """The images to draw of each set, and sentences on the sets of which none can be drawn."""
     chosen: dict[str, _Chosen] = {}
     without: dict[str, list[str]] = {}
     for one in found.sets:
@@ -113,7 +116,7 @@ def _chosen(run: ScoredRun, one: ComparedSet, data: str | None) -> _Chosen:
 
 
 def logged_images(run_id: str, name: str, root: Path) -> ImageSet:
-    """An image set as the run's manifest has it, its files below ``root``. UserError: it can't be read."""
+    """An image set as the run's manifest lists it; its files lie below ``root``. UserError: it cannot be read."""
     split, domain, severity = parse_name(name)
     file = run_file(run_id, "splits.json")
     try:
@@ -128,7 +131,7 @@ def logged_images(run_id: str, name: str, root: Path) -> ImageSet:
 
 
 def _columns(found: Comparison, chosen: Mapping[str, _Chosen], device: torch.device) -> dict[str, list[_Column]]:
-    """The columns of each set, one for each model. Models follow each other, so that memory holds one."""
+    """The columns of each set, one for each model. Only one model at a time is in memory."""
     columns: dict[str, list[_Column]] = {name: [] for name in chosen}
     total = sum(len(chosen[one.name].drawn) * len(one.runs) for one in found.sets if one.name in chosen)
     with bar(total, "Drawing pictures", "picture") as progress:
@@ -153,7 +156,7 @@ def _model(run: ScoredRun) -> str:
 
 
 def _column(scorer: Scorer, chosen: _Chosen, place: int, progress: tqdm) -> _Column:
-    """The images as the model at ``place`` sees them. UserError: it no longer gives one the score that it gave."""
+    """The images as the model at ``place`` sees them. UserError: it no longer gives one of them its logged score."""
     column = []
     images = replace(chosen.images, reading=scorer.reading)
     for index, image in chosen.drawn:
@@ -167,7 +170,7 @@ def _column(scorer: Scorer, chosen: _Chosen, place: int, progress: tqdm) -> _Col
                 f"{judged.score:.4g} where {logged:.4g} was logged."
             )
         small = fit(pixels, SIDE)
-        # The logged score: where it is close to the threshold, rounding on another device might turn the call.
+        # The logged score decides: on another device a score close to the threshold might be rounded to its other side.
         column.append((small, look(scorer, replace(judged, score=logged), small)))
         progress.update()
     return column
@@ -188,12 +191,12 @@ def _sheet(found: Comparison, one: ComparedSet, chosen: _Chosen, columns: Sequen
 
 
 def _heading(at: int, run: ScoredRun) -> str:
-    """The run's letter and, on a line of its own, its name without the class, which all have in common."""
+    """The run's letter and, on the next line, its name without the class, which is the same for all runs."""
     return f"{ascii_uppercase[at]}\n{' '.join(run.name.replace(f'{run.class_name} ', '').split())}"
 
 
 def _mask(images: ImageSet, index: int) -> np.ndarray | None:
-    """Where the defect is, small; None where that is not known."""
+    """A small mask of the defect; None if there is none, or if its file has changed."""
     path = images.records[index].mask
     try:
         if path is None or content_digest(images.root / path, path) != images.contents.get(path):

@@ -31,7 +31,7 @@ SEEN = (
 
 
 def print_comparison(found: Comparison, pictures: Pictures, files: Sequence[Path], say: Callable[[str], None]) -> None:
-    """The tables, the first images of disagreement, where the rest is, and what has no picture there."""
+    """Print the tables, the clearest disagreements, where the rest is, and why some have no picture."""
     _say_table(runs_table(found), say)
     for one in found.sets:
         for table in set_tables(found, one):
@@ -58,8 +58,8 @@ def _say_table(table: Table, say: Callable[[str], None]) -> None:
 
 
 def write_comparison(found: Comparison, pictures: Pictures, out: Path) -> list[Path]:
-    """compare.csv, .md, .tex and .html with the tables, the last with the pictures too, and disagreements.csv with
-    every image that is called differently."""
+    """Write compare.csv, .md, .tex and .html with the tables, and disagreements.csv with every image that is called
+    differently. The HTML page has the pictures too."""
     tables = [runs_table(found), *(table for one in found.sets for table in set_tables(found, one))]
     tables.append(disagreements_table(found))
     title = f"{found.runs[0].class_name}: {len(found.runs)} runs compared"
@@ -71,7 +71,7 @@ def write_comparison(found: Comparison, pictures: Pictures, out: Path) -> list[P
 
 
 def _below(pictures: Pictures) -> list[Section]:
-    """The pictures, or why there are none; nothing where the runs agree."""
+    """The section with the pictures, or with why there are none. There is no section if the runs agree."""
     if not pictures.sheets and not pictures.missing:
         return []
     shown = [

@@ -1,4 +1,4 @@
-"""A comparison of runs as tables for people and as frames in full precision."""
+"""A comparison of runs, as tables for people and as data frames in full precision."""
 
 import math
 from pathlib import PurePath
@@ -6,6 +6,7 @@ from string import ascii_uppercase
 
 import pandas as pd
 
+from adtrack.detectors import detector_class
 from adtrack.evaluation.paired_comparison import SAME, Contrast, Disagreement
 from adtrack.evaluation.verdicts import WORDS
 from adtrack.lab.tables import HEADINGS
@@ -16,7 +17,7 @@ from adtrack.verbs.compare.verb import ComparedSet, Comparison
 LONGEST = 24  # characters of a parameter's value in a table
 HOW = (
     "Each difference stands with its 95 % interval, from 1000 resamples of the images, the same ones for both runs. "
-    "Good and anomalous images are drawn apart, and every resample holds one image more, which was not seen and is at "
+    "Good and anomalous images are drawn apart, and each resample holds one image more, which was not seen and is at "
     "its worst for either run: the fewer the images, the wider the interval. Where an interval holds 0, these images "
     f"cannot tell the runs apart. Where it lies within ±{SAME:g}, the runs count as the same. “A better” is the share "
     "of resamples in which A has the better value, a tie counting half: how often A would win on as many images like "
@@ -35,9 +36,9 @@ OTHER_SPLITS = (
 
 
 def runs_table(found: Comparison) -> Table:
-    """Which run each letter stands for, and the parameters and costs in which they differ."""
+    """The run that each letter stands for, the parameters in which the runs differ, and their costs."""
     runs = found.runs
-    # The weights' digest is of the layers that are used: it would differ with them.
+    # The digest of the weights differs wherever the layers differ, as it is of the layers that are used.
     keys = sorted({key for run in runs for key in run.params} - {"weights_sha256"})
     differing = [key for key in keys if len({run.params.get(key) for run in runs}) > 1]
     columns = [Column(name, number=False) for name in ("", "Run", "Name", "Asked for as", *differing)]
@@ -60,7 +61,7 @@ def _short(value: str) -> str:
 
 
 def set_tables(found: Comparison, one: ComparedSet) -> list[Table]:
-    """Of every other run a table of its metrics beside A's."""
+    """A table for each other run, with its metrics beside those of A."""
     notes = VAL if one.name.startswith("val") else ""
     count = f"{one.good + one.anomalous} images, {one.good} good and {one.anomalous} anomalous"
     if one.left_out:
@@ -82,7 +83,7 @@ def set_tables(found: Comparison, one: ComparedSet) -> list[Table]:
 
 
 def verdict(contrast: Contrast, letter: str) -> str:
-    """What the images say of a difference, in words."""
+    """A difference in words: who is ahead, if these images can tell."""
     if contrast.ahead is None:
         return "no interval"
     undecided = f"the same within {SAME:g}" if contrast.equal else "these images cannot tell"
@@ -90,7 +91,7 @@ def verdict(contrast: Contrast, letter: str) -> str:
 
 
 def disagreements_table(found: Comparison) -> Table:
-    """The images that the runs call differently, the clearest of each set first."""
+    """The images that the runs call differently. The clearest ones of each set come first."""
     letters = [Column(letter, number=False) for letter, _ in zip(ascii_uppercase, found.runs, strict=False)]
     columns = [Column(name, number=False) for name in ("Set", "Image", "Kind", "Truth")]
     rows = tuple(row for one in found.sets for row in disagreement_rows(found, one))
@@ -101,7 +102,7 @@ def disagreements_table(found: Comparison) -> Table:
 
 
 def disagreement_rows(found: Comparison, one: ComparedSet) -> list[tuple[str, ...]]:
-    """Set, image, kind, truth, and what each run says, MISSING where it does not hold the set."""
+    """Set, image, kind, truth, and each run's call, which is MISSING where the run does not hold the set."""
     return [
         (
             *(one.name, image.path, image.kind, "anomalous" if image.anomalous else "good"),
@@ -119,7 +120,7 @@ def _call(image: Disagreement, place: int) -> str:
 
 
 def metrics_frame(found: Comparison) -> pd.DataFrame:
-    """Every contrast in full precision."""
+    """Every difference in full precision."""
     records = []
     for one in found.sets:
         for at, contrasts in zip(one.runs[1:], one.contrasts, strict=True):
@@ -136,7 +137,7 @@ def metrics_frame(found: Comparison) -> pd.DataFrame:
 
 
 def disagreements_frame(found: Comparison) -> pd.DataFrame:
-    """Every image that is called differently: of each run its score, threshold and call."""
+    """Every image that is called differently, with the score, the threshold and the call of each run."""
     columns = ["set", "path", "kind", "label"]
     letters = [letter for letter, _ in zip(ascii_uppercase, found.runs, strict=False)]
     columns += [f"{what}_{letter}" for letter in letters for what in ("score", "threshold", "predicted")]
@@ -159,4 +160,17 @@ def _percent(share: float) -> str:
 
 def explanations(found: Comparison) -> list[str]:
     """What a reader of the figures must know."""
-    return [HOW] if found.same_images else [OTHER_SPLITS, HOW]
+    return [*([] if found.same_images else [OTHER_SPLITS]), *_without_maps(found), HOW]
+
+
+def _without_maps(found: Comparison) -> list[str]:
+    """Which runs have no pixel metrics because their method scores whole images only."""
+    letters = [
+        letter
+        for letter, run in zip(ascii_uppercase, found.runs, strict=False)
+        if not detector_class(run.method).has_maps
+    ]
+    if not letters:
+        return []
+    which = f"{' and '.join(letters)} {'score' if len(letters) > 1 else 'scores'} whole images only"
+    return [f"{which}: there are no heatmaps and no pixel metrics to compare."]

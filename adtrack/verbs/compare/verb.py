@@ -1,4 +1,4 @@
-"""compare: runs beside each other on the images that they all scored."""
+"""compare: several runs beside each other, on the images that all of them have scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,21 +23,28 @@ from adtrack.tracking.store import open_store
 
 @dataclass(frozen=True)
 class ComparedSet:
-    """An image set: the runs that hold it, by their places, how each does beside the first of them, and where they
-    disagree, the clearest first. ``left_out`` counts the images that not all of them hold."""
+    """The comparison on one image set.
+
+    ``runs`` are the places, in the comparison, of the runs that hold the set. ``contrasts`` has an entry for each of
+    these runs but the first, with which they are compared. The clearest of ``disagreements`` come first. ``left_out``
+    counts the images that not all of the runs hold.
+    """
 
     name: str
     runs: tuple[int, ...]
     good: int
     anomalous: int
     left_out: int
-    contrasts: tuple[tuple[Contrast, ...], ...]  # of every run but the first
+    contrasts: tuple[tuple[Contrast, ...], ...]
     disagreements: tuple[Disagreement, ...]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs, called A, B, … in their order, on each image set that at least two of them hold, and what was passed by."""
+    """Runs, called A, B, … in their order, on each image set that A and another run hold.
+
+    ``skipped`` says, in a sentence each, which image sets are not compared and why.
+    """
 
     runs: tuple[ScoredRun, ...]
     sets: tuple[ComparedSet, ...]
@@ -74,7 +81,7 @@ def compare(asked: Sequence[str], any_split: bool) -> Comparison:
     if not sets:
         raise UserError(
             f"runs must have scores of the same images to be compared, but these have none. {' '.join(skipped)}",
-            "adtrack evaluate --model scores Test with a bank that has only seen Val.",
+            "adtrack evaluate --model measures a model on Test that has only been measured on Val.",
         )
     return Comparison(runs, tuple(sets), tuple(skipped))
 
@@ -127,10 +134,11 @@ def _compared(name: str, runs: Sequence[ScoredRun], holders: tuple[int, ...]) ->
 
 
 def clearest_first(found: Sequence[Disagreement], sets: Sequence[ModelScores]) -> list[Disagreement]:
-    """Disagreements of aligned sets, first those in which both sides are sure, then by path.
+    """Disagreements of aligned sets, in the order of how sure both sides are, and then of the paths.
 
-    A side, the banks that call the image alike, is as sure as the bank whose score is farthest from its threshold, in
-    standard deviations of its scores: those of several banks have no common scale. The less sure side counts.
+    One side are the models that call the image anomalous, the other side the rest. How sure a model is, is the distance
+    of its score from its threshold in standard deviations of its scores, as scores of different models have no common
+    scale. A side is as sure as its surest model, and the disagreement is as clear as the less sure side.
     """
     spreads = np.array([np.std(one.sample.scores) or 1.0 for one in sets])
 
@@ -142,7 +150,7 @@ def clearest_first(found: Sequence[Disagreement], sets: Sequence[ModelScores]) -
 
 
 def _pixel(name: str, reference: ScoredRun, run: ScoredRun) -> list[Contrast]:
-    """The pixel metrics that both have, as they were logged: maps are not kept, so there is nothing to resample."""
+    """The pixel metrics that both runs have, as they were logged. Maps are not kept, so nothing can be resampled."""
     keys = [(metric, f"{name}/{metric}") for metric in PIXEL_METRICS]
     both = [(metric, key) for metric, key in keys if key in reference.metrics and key in run.metrics]
     return [plain_contrast(metric, reference.metrics[key], run.metrics[key]) for metric, key in both]

@@ -1,4 +1,4 @@
-"""Is adtrack's cache writable, within its limit and whole? Everything in it can be made again."""
+"""Checks of adtrack's cache: can it be written to, is it within its limit, are its entries whole?"""
 
 import shutil
 import tempfile
@@ -17,7 +17,7 @@ GROUP = "Cache"
 
 
 def look_at_caches() -> list[Check]:
-    """A check of the folder and one of each room."""
+    """One check of the folder, and one of each room."""
     return [_folder(), *map(_look_at, ROOMS)]
 
 
@@ -71,9 +71,9 @@ def _limit() -> tuple[Finding, ...]:
 
 
 def _look_at(room: Room) -> Check:
-    """The entries of a room, those of them that are damaged, and what was never finished."""
+    """A check of one room: how many entries it has, which are damaged, and which were never finished."""
     folder = cache_folder(room.name)
-    unfinished = room.unfinished(folder)  # first: what becomes complete from now on is not left over
+    unfinished = room.unfinished(folder)  # listed first, as another process may finish some meanwhile
     entries = room.entries(folder)
     damaged = [entry for entry in track(entries, f"Looking at {room.name}", unit="entry") if not is_whole(room, entry)]
     detail = f"{counted(len(entries), 'entry', 'entries')}, {size_of(folder) / 1e6:.1f} MB" if entries else "empty"

@@ -1,4 +1,4 @@
-"""How the rooms of adtrack's cache look inside: their entries, whether one is whole, and what a killed process left."""
+"""What the rooms of adtrack's cache hold: their entries, whether an entry is whole, and what a killed process left."""
 
 import time
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from adtrack.features.networks import known_networks
 from adtrack.features.weights import NO_NETWORK, Trunk
 
 _USUAL = ("resnet50", "resnet18", "resnet34", "wide_resnet50_2", "squeezenet1_1")
-_MOMENT = 600.0  # seconds: to write a trunk takes one at most
+_MOMENT = 600.0  # seconds: writing a trunk takes about one
 
 
 @dataclass(frozen=True)
 class Room:
-    """A folder of the cache. ``whole`` raises or says False of an entry that is damaged."""
+    """A folder of the cache. For a damaged entry ``whole`` gives False or raises."""
 
     name: str
     entries: Callable[[Path], list[Path]]
@@ -58,7 +58,7 @@ def _feature_folders(folder: Path) -> list[Path]:
 
 
 def _whole_features(entry: Path) -> bool:
-    """Its checksum, or for an entry of earlier versions, which have none, that header and length fit."""
+    """Whether the checksum is right. An entry of an earlier version has none: then header and length must fit."""
     whole = is_as_written(entry, entry.name)
     if whole is not None:
         return whole
@@ -68,12 +68,12 @@ def _whole_features(entry: Path) -> bool:
 
 def _unfinished_features(folder: Path) -> list[Path]:
     left = sorted(folder.glob("tmp-*"))
-    # Which pass writes which of them is not written down: they count as left over when no pass is under way.
+    # Nothing says which pass writes which folder, so they count as left over only when no pass is under way.
     return left if all(map(_free, folder.glob("*.lock"))) else []
 
 
 def _whole_order(entry: Path) -> bool:
-    """Its digest, or for an order of earlier versions, which have none, what it holds."""
+    """Whether the digest is right. An order of an earlier version has none: then its tensors must have their names."""
     whole = order_cache.is_as_written(entry)
     if whole is not None:
         return whole
@@ -86,7 +86,7 @@ def _unfinished_orders(folder: Path) -> list[Path]:
 
 
 def _whole_trunk(entry: Path) -> bool:
-    """Its name is the SHA-256 of its tensors and of the network that they belong to, which the file does not name."""
+    """Whether the name is the SHA-256 of the tensors and their network, which the file does not name."""
     tensors = load_file(entry)
     networks = dict.fromkeys((NO_NETWORK, *_USUAL, *known_networks()))
     return any(Trunk(network, tensors, entry.name).sha256 == entry.stem for network in networks)
@@ -102,7 +102,7 @@ def _demo_folder(folder: Path) -> list[Path]:
 
 
 def _whole_demo(entry: Path) -> bool:
-    """Every picture is there and readable."""
+    """Whether every picture is there and can be read."""
     for name in demo.CLASSES:
         defects = len(demo.PRODUCTS[name].DEFECTS) * demo.COUNTS.test_defect
         images = [*(entry / name / "train").rglob("*.png"), *(entry / name / "test").rglob("*.png")]

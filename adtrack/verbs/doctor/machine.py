@@ -1,8 +1,7 @@
-"""What the machine offers: GPU, threads, disks, and the weights that lie on it."""
+"""Checks of the machine: GPU, threads, disks, and the weights that lie on it."""
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -21,7 +20,7 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def look_at_machine(places: Mapping[str, Path]) -> list[Check]:
-    """``places`` are the folders that adtrack writes to, by what it keeps there."""
+    """Four checks. ``places`` are the folders that adtrack writes to, by what it keeps there."""
     cuda = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
     gpus = [f"{gpu.name}, {gpu.total_memory / 1e9:.0f} GB" for gpu in cuda] if torch.cuda.is_available() else []
     driver = _DRIVER.exists() or shutil.which("nvidia-smi") is not None
@@ -35,7 +34,10 @@ def look_at_machine(places: Mapping[str, Path]) -> list[Check]:
 
 
 def gpu_check(gpus: list[str], driver: bool, torch_version: str, built_for: str | None) -> Check:
-    """``gpus`` that torch can use, whether NVIDIA's driver is there, and the CUDA version that torch was built for."""
+    """A check of the ``gpus`` that torch can use.
+
+    ``driver`` says whether NVIDIA's driver is there, ``built_for`` for which CUDA version torch was built.
+    """
     if gpus:
         return Check(GROUP, "gpu", "; ".join(gpus) + f" (CUDA {built_for})")
     if not driver:
@@ -53,12 +55,12 @@ def gpu_check(gpus: list[str], driver: bool, torch_version: str, built_for: str 
 
 
 def usable_cores() -> int:
-    """The cores that this process may use: fewer than the machine has where it is told so."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_check(threads: int, cores: int) -> Check:
-    """Threads that torch computes with, against the cores that it may use."""
+    """A check of the number of torch's threads: it should not exceed the cores that the process may use."""
     detail = f"{counted(threads, 'thread')} on {counted(cores, 'core')}"
     if threads <= cores:
         return Check(GROUP, "threads", detail)
@@ -72,7 +74,7 @@ def threads_check(threads: int, cores: int) -> Check:
 
 
 def disk_check(places: Mapping[str, Path]) -> Check:
-    """Room on the disks that ``places`` lie on; a finding for each with less than 2 GB."""
+    """A check of the disks that hold ``places``, with a finding for each that has less than 2 GB left."""
     disks: dict[int, list[str]] = {}
     for what, folder in places.items():
         disks.setdefault(existing(folder).stat().st_dev, []).append(what)
@@ -95,9 +97,9 @@ def disk_check(places: Mapping[str, Path]) -> Check:
 
 
 def weights_check(network: str, url: str, megabytes: float) -> Check:
-    """The ImageNet weights of a network in torch's cache: there, and the bytes that the hash in their name promises.
+    """A check that a network's ImageNet weights are in torch's cache and have the hash that their name promises.
 
-    Nothing is fetched: torch does not look at the hash of a file that it has.
+    Torch itself never checks the hash of a file that it has. Nothing is downloaded here.
     """
     file = Path(torch.hub.get_dir(), "checkpoints", PurePosixPath(urlparse(url).path).name)
     name = "weights"
@@ -110,7 +112,7 @@ def weights_check(network: str, url: str, megabytes: float) -> Check:
             f"Nothing, if there is a network. Else copy {file.name} to {file.parent}, or pass --weights FILE.",
         )
         return Check(GROUP, name, f"{network}: not here yet", (finding,))
-    promised = re.search(r"-([0-9a-f]{8,})\.", file.name)[1]
+    promised = file.stem.rpartition("-")[2]
     with file.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found.startswith(promised):

@@ -1,4 +1,4 @@
-"""How doctor tells what it found: a line a check, then what each finding means and what to do about it."""
+"""What doctor prints: a line for each check, then what each finding means and what to do about it."""
 
 import itertools
 import shutil
@@ -11,15 +11,15 @@ from adtrack.verbs.doctor.verb import DoctorReport
 
 Say = Callable[..., None]
 _COLOURS = {OK: "green", NOTE: "yellow", BROKEN: "red"}
-_SHOWN = 5  # items of a finding: all of them would hide the others
+_SHOWN = 5  # items of one finding: more of them would hide the other findings
 _WIDEST, _NARROWEST = 110, 60
-_NAME, _TEXT = 30, 25  # characters: what longer names exceed, and what a text has beside one however long it is
+_NAME, _TEXT = 30, 25  # characters of the column of names, and the least that is left for the text beside a name
 
 
 def print_report(report: DoctorReport, fixed: bool, say: Say) -> None:
-    """The checks by group, the findings, what was mended, and what it comes to.
+    """Print the checks by group, the findings, what was mended, and a summary.
 
-    ``say(line, word, …)`` prints a line with a word in it in click's style.
+    ``say(line, word, …)`` prints a line in which the word has click's style.
     """
     width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
     longest = min(_NAME, max(len(check.name) for check in report.checks))
@@ -55,9 +55,10 @@ def _print_finding(finding: Finding, width: int, say: Say) -> None:
 
 
 def _say_wrapped(first: str, text: str, width: int, say: Say, level: str = "") -> None:
-    """``text`` after ``first``, its further lines below its beginning; what is to be copied stays in one piece.
+    """Print ``first`` and then ``text``. Further lines of the text start below its beginning. No word is cut, so that
+    commands and paths can be copied.
 
-    The ``level``, if the first line tells one, is coloured.
+    ``level`` is a word in the first line that is coloured, "" if there is none.
     """
     room = max(width - len(first), _TEXT)
     lines = textwrap.wrap(visible(text), room, break_long_words=False, break_on_hyphens=False) or [""]

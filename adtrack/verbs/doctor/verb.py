@@ -1,4 +1,4 @@
-"""doctor: everything that adtrack stands on is looked at, and what is safe to mend is mended if it is asked for."""
+"""doctor: check everything that adtrack relies on, and mend what can be mended safely if the user asks for it."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ Look = Callable[[], Sequence[Check]]
 
 @dataclass(frozen=True)
 class DoctorReport:
-    """All checks, made after what was mended; ``mended`` says what was done, ``failed`` what could not be."""
+    """All checks as they are after the mending. ``mended`` says what was done, ``failed`` what could not be done."""
 
     checks: tuple[Check, ...]
     mended: tuple[str, ...]
@@ -21,7 +21,7 @@ class DoctorReport:
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found, in the order of the checks."""
+        """The findings of all checks, in the order of the checks."""
         return [finding for check in self.checks for finding in check.findings]
 
     @property
@@ -31,23 +31,23 @@ class DoctorReport:
 
 
 def doctor(storage: str | None, fix: bool) -> DoctorReport:
-    """Look at everything; with ``fix``, mend what is safe and look again."""
+    """Check everything. With ``fix``, mend what is safe and check again."""
     checks = examine(storage)
     mended, failed = [], []
     for finding in (finding for check in checks for finding in check.findings):
         if fix and finding.mend:
             try:
                 mended.append(finding.mend())
-            except Exception as error:  # one that cannot be mended must not keep the others from it
+            except Exception as error:  # the others shall be mended all the same
                 failed.append(f"{finding.what}: {first_line(error)}")
     return DoctorReport(tuple(examine(storage) if mended else checks), tuple(mended), tuple(failed))
 
 
 def examine(storage: str | None) -> list[Check]:
-    """Look at everything, without changing anything.
+    """Check everything without changing anything.
 
-    What a group needs is imported when its turn comes: a package that is missing or broken is named by the first
-    group, and the others still have their say.
+    Each group imports what it needs when its turn comes. So the first group can name a package that is missing or
+    broken, and the other groups still do their checks.
     """
     looks = (
         ("Versions", _versions),
@@ -59,7 +59,7 @@ def examine(storage: str | None) -> list[Check]:
 
 
 def _guarded(group: str, look: Look) -> list[Check]:
-    """What ``look`` finds, or that it could not look."""
+    """The checks that ``look`` makes, or a check that says that it could not be made."""
     try:
         return list(look())
     except Exception as error:  # doctor is called where things are broken
@@ -96,7 +96,7 @@ def _places() -> dict[str, Path]:
     from adtrack.tracking.store import tracking_uri
 
     places = {"cache": cache_folder()}
-    with contextlib.suppress(Exception):  # what is wrong with the store is said when it is looked at
+    with contextlib.suppress(Exception):  # the checks of the store say what is wrong with it
         places |= local_places(tracking_uri())
     return places
 
@@ -114,7 +114,7 @@ def _store(storage: str | None) -> list[Check]:
     uri = tracking_uri()
     check, usable = look_at_store(uri)
     place = look_at_place(uri) if usable else []
-    if not usable or any(one.level == BROKEN for one in place):  # then all the rest would be said to be gone
+    if not usable or any(one.level == BROKEN for one in place):  # else everything in the store would be called missing
         return [check, *place]
     found = [check, *place, *_guarded("Tracking store", lambda: [look_at_experiment(), look_at_runs(), look_at_tags()])]
     found += _guarded("Models", look_at_models)

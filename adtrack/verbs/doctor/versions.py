@@ -1,11 +1,10 @@
-"""Are the packages installed that adtrack asks for? Asks the installation, and imports none of them."""
+"""Checks of the packages that adtrack needs. The installation is asked, and no package is imported."""
 
 import platform
 import tomllib
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
 import adtrack
@@ -18,7 +17,7 @@ _FAMILIES = {"torchvision": ("torch",), "mlflow": ("mlflow-skinny", "mlflow-trac
 
 
 def look_at_versions() -> list[Check]:
-    """Python, adtrack, the packages that matter most, one check for the others and one for pairs that must match."""
+    """Checks of Python, of adtrack, of the most important packages, of all others, and of pairs that must match."""
     python, texts = declared()
     wanted = _here(texts)
     shown = [need for need in wanted if need.name in _SHOWN]
@@ -35,9 +34,9 @@ def look_at_versions() -> list[Check]:
 
 
 def declared() -> tuple[str, list[str]]:
-    """The Python and the packages that adtrack needs.
+    """The Python versions and the packages that adtrack needs.
 
-    A checkout says it itself: what pip has noted is as old as the installation.
+    They are read from the checkout if there is one, as pip's own record is as old as the installation.
     """
     checkout = Path(adtrack.__file__).parents[1] / "pyproject.toml"
     if checkout.is_file():
@@ -50,8 +49,7 @@ def declared() -> tuple[str, list[str]]:
 def _here(texts: list[str]) -> list[Requirement]:
     """The requirements that hold on this platform, without those of extras."""
     found = [Requirement(text) for text in texts]
-    here = default_environment() | {"extra": ""}
-    return [need for need in found if need.marker is None or need.marker.evaluate(here)]
+    return [need for need in found if need.marker is None or need.marker.evaluate({"extra": ""})]
 
 
 def installed(package: str) -> str | None:
@@ -63,7 +61,7 @@ def installed(package: str) -> str | None:
 
 
 def unmet(need: Requirement, whose: str) -> tuple[Finding, ...]:
-    """A finding if ``whose`` requirement is not met by what is installed."""
+    """A finding if the installed version does not meet the requirement ``need`` of the package ``whose``."""
     found = installed(need.name)
     if found is not None and need.specifier.contains(found, prereleases=True):
         return ()
@@ -102,7 +100,7 @@ def _adtrack() -> Check:
 
 
 def _matches() -> Check:
-    """torchvision with torch, mlflow with its parts: a wrong pair installs, and fails when it is used."""
+    """A check that torchvision fits torch and mlflow fits its parts. Wrong pairs can be installed, but fail in use."""
     findings, pairs = [], []
     for package, partners in _FAMILIES.items():
         if installed(package):

@@ -1,13 +1,14 @@
 """What do the methods cost?
 
-Size, seconds to build, milliseconds an image (median and 95th percentile, from file to score and map) and peak memory,
-for every method on every class: each in a process of its own, after all features are cached, warm, one after the other.
+For every method on every class: the model's size, the seconds to build it, the milliseconds to score an image (median
+and 95th percentile, from the file to score and anomaly map) and the peak memory. Each method is measured in a process
+of its own, one at a time, once the layer outputs are in the cache and the process is warm.
 
 Command:  adtrack experiment efficiency                               (mlflow run . -e experiment -P name=efficiency)
 Writes:   tables/efficiency/: efficiency.csv, .md, .tex, .html and a chart; the same on an MLflow run.
-Cost:     110 s on the demo data, 65 s on magnetic_tile (1 % bank), on 2 CPU cores.
-Result:   a 1 % bank is smaller than PaDiM's Gaussians; the network's pass dominates what either method takes an
-          image.
+Cost:     110 s on the demo data, 65 s on magnetic_tile (1 % of the patches), on 2 CPU cores.
+Result:   PatchCore's bank of 1 % of the patches is smaller than PaDiM's Gaussians. With both methods the network
+          takes most of the time that an image takes.
 """
 
 from dataclasses import asdict
@@ -54,8 +55,9 @@ def table(costs: list[Cost]) -> Table:
         (cost.class_name, cost.method, *(number_text(getattr(cost, name), 1) for name in COLUMNS)) for cost in costs
     )
     notes = (
-        "Build: from cached layer outputs. An image: from file to score and anomaly map. Peak memory: of a process "
-        "that builds and scores, libraries included."
+        "Building starts from layer outputs that are in the cache. The time of an image runs from its file to its "
+        "score and, where the method has one, its anomaly map. The peak memory is that of a process that builds and "
+        "scores, with all libraries."
     )
     return Table("What the methods cost", columns, rows, notes)
 

@@ -1,12 +1,13 @@
-"""How do patch size, layers and coreset fraction move clean and shifted quality, and do they agree?
+"""How do the hyperparameters move the quality on clean and on shifted images, and do the two agree?
 
-From the trials of each class's study; where the store has none of these images and this backbone, one is run first.
+The answer is read from the trials of each class's study. Where the store has no study of these images, this network
+and this view, one is run first.
 
 Command:  adtrack experiment hyperparameters_under_shift
           (mlflow run . -e experiment -P name=hyperparameters_under_shift)
 Writes:   tables/hyperparameters_under_shift/: .csv, .md, .tex, .html and charts; the same on an MLflow run.
-Cost:     3 min on the demo data with its three studies of 12 trials, nothing where studies are there; 2 CPU cores.
-Result:   on the demo data the bank that is best on clean images is not the best one under shift.
+Cost:     3 min on the demo data with its three studies of 12 trials, on 2 CPU cores; nothing where studies are there.
+Result:   on the demo data the model that is best on clean images is not the best one under shift.
 """
 
 from pathlib import Path
@@ -47,7 +48,7 @@ def _by_layers(trials: pd.DataFrame) -> dict[str, list]:
 
 
 def agreement(frames: dict[str, pd.DataFrame]) -> Table:
-    """Whether clean images tell which bank is best on shifted ones."""
+    """Whether clean images tell which model is best on shifted ones."""
     columns = (
         Column("class", number=False),
         *map(Column, ("trials", "clean AUROC\nmean", "shifted AUROC\nmean", "Spearman's ρ", "shifted AUROC\nlost")),
@@ -64,14 +65,15 @@ def agreement(frames: dict[str, pd.DataFrame]) -> Table:
         for name, trials in frames.items()
     )
     notes = (
-        "On Val. ρ: rank correlation of clean and shifted AUROC over trials. Lost: by choosing the bank that is best "
-        "on clean images instead of on shifted ones. The trials are those that the sampler chose, not a full grid."
+        "All figures are of Val. Spearman's ρ is the rank correlation of clean and shifted AUROC over trials. The last "
+        "column is the shifted AUROC that is lost by choosing the model that is best on clean images. The trials are "
+        "those that the sampler chose, not a full grid."
     )
-    return Table("Do clean images tell which bank is best under shift?", columns, rows, notes)
+    return Table("Do clean images tell which model is best under shift?", columns, rows, notes)
 
 
 def class_table(name: str, trials: pd.DataFrame) -> Table:
-    """Mean quality by hyperparameter."""
+    """The mean quality of the trials that share a value of a hyperparameter."""
     columns = (
         *(Column(heading, number=False) for heading in ("hyperparameter", "value")),
         *map(Column, ("trials", "clean AUROC", "shifted AUROC", "drop")),
@@ -87,7 +89,7 @@ def class_table(name: str, trials: pd.DataFrame) -> Table:
         )
         for effect in effects(trials)
     )
-    notes = "Means over the trials with that value; the other hyperparameters vary with them as the sampler chose."
+    notes = "Means over the trials with that value. Their other hyperparameters are those that the sampler chose."
     return Table(f"Hyperparameters under shift, {name}", columns, rows, notes)
 
 

@@ -1,11 +1,11 @@
-"""From which severity on does a bank that was built on clean images fail?
+"""From which severity on does a model of clean images fail?
 
-AUROC, F1 and false-alarm rate on Test, shifted from severity 0 (none) over 1 (the protocol's) to 2 (double), at the
-threshold that was fixed on clean images.
+AUROC, F1 and the share of false alarms on Test, which is shifted with severities from 0 (no shift) over 1 (the
+protocol's) to 2 (double). The threshold is the one that was fixed on clean images.
 
 Command:  adtrack experiment severity                                   (mlflow run . -e experiment -P name=severity)
 Writes:   tables/severity/: severity.csv, .md, .tex, .html and charts; the same on an MLflow run.
-Cost:     80 s on the demo data, 7 min on magnetic_tile (1 % bank), on 2 CPU cores.
+Cost:     80 s on the demo data, 7 min on magnetic_tile (1 % of the patches), on 2 CPU cores.
 Result:   on magnetic_tile a quarter of the protocol's shift is already felt; PatchCore begins higher and falls faster
           than PaDiM, and at double severity neither ranks images much better than chance.
 """

@@ -1,14 +1,14 @@
 """How much does drift cost, and what wins it back?
 
-PatchCore and PaDiM on every class, clean and through MVTec-Shift, in the protocol's four regimes: the clean reference;
-no adaptation; a threshold chosen on shifted images; bank and threshold from shifted images.
+Every method on every class, on clean images and through MVTec-Shift, in the protocol's four regimes: the clean
+reference; no adaptation; a threshold chosen on shifted images; model and threshold from shifted images.
 
 Command:  adtrack experiment shift_regimes                         (mlflow run . -e experiment -P name=shift_regimes)
           adtrack experiment shift_regimes --data DIR --classes magnetic_tile --weights trunk.pth
 Writes:   tables/shift_regimes/: shift_regimes.csv, .md, .tex, .html and charts; the same on an MLflow run.
-Cost:     70 s on the demo data (3 classes, cold cache), 3 min on magnetic_tile (1344 images, 1 % bank), on 2 CPU
-          cores.
-Result:   drift costs far more than a new threshold wins back; a bank from shifted images wins back a part. See
+Cost:     70 s on the demo data (3 classes, cold cache), 3 min on magnetic_tile (1344 images, 1 % of the patches),
+          on 2 CPU cores.
+Result:   drift costs far more than a new threshold wins back; a model of shifted images wins back a part. See
           experiments/README.md.
 """
 
@@ -19,7 +19,7 @@ from adtrack.lab.charts import points_chart
 from adtrack.lab.regimes import REFERENCE, measure_regimes
 from adtrack.lab.rows import Row, compared, frame, lines
 from adtrack.lab.setup import Setup
-from adtrack.lab.tables import lines_table
+from adtrack.lab.tables import lines_table, maps_note
 from adtrack.reporting.charts import write_chart
 from adtrack.reporting.table import Table
 from adtrack.reporting.tables import write_report
@@ -40,7 +40,7 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
         ("image_auroc", "f1", "false_alarm_rate"),
         compared=("image_auroc", "f1"),
         pixel=("pixel_auroc", "pixel_aupro_030"),
-        notes="Differences are to the clean reference of the same method.",
+        notes=f"Differences are to the clean reference of the same method. {maps_note(setup.methods)}".strip(),
     )
     write_report(NAME, frame(found), [table], folder)
     for metric in ("image_auroc", "f1"):

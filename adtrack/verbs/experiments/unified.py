@@ -1,14 +1,15 @@
 """Can one model serve all classes?
 
-One bank on the pooled Train-clean of all classes against a bank a class: with a threshold a class (model-unified) and
-with a single one (absolute-unified), and two diagnostics of the identical shortcut: normal images of one class at
-another's threshold, and Test patches whose nearest bank patch belongs to another class.
+One model of the Train-clean of all classes beside a model for each class. The one model is measured with a threshold
+for each class (model-unified) and with a single threshold (absolute-unified). Two diagnostics show how far it mixes
+classes up (the identical shortcut): how many normal images of one class are alarms at another class's threshold, and
+how many Test patches resemble an image of another class most.
 
 Command:  adtrack experiment unified                                     (mlflow run . -e experiment -P name=unified)
 Writes:   tables/unified/: unified.csv, .md, .tex, .html and charts; the same on an MLflow run.
-Cost:     30 s on the demo data after shift_regimes, whose banks it shares, on 2 CPU cores.
-Result:   on the demo data one bank ranks images nearly as well as a bank a class; one threshold for all classes does
-          not fit.
+Cost:     30 s on the demo data after shift_regimes, whose models it shares, on 2 CPU cores.
+Result:   on the demo data one model ranks images nearly as well as a model for each class; one threshold for all
+          classes does not fit.
 """
 
 from pathlib import Path
@@ -19,7 +20,7 @@ from adtrack.lab.cells import Cells
 from adtrack.lab.charts import matrix_chart, points_chart
 from adtrack.lab.rows import Row, compared, frame, lines
 from adtrack.lab.setup import Setup
-from adtrack.lab.tables import lines_table
+from adtrack.lab.tables import lines_table, maps_note
 from adtrack.lab.unified import SETTINGS, Shortcut, measure_unified
 from adtrack.reporting.charts import write_chart
 from adtrack.reporting.table import Column, Table, number_text
@@ -41,7 +42,7 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
         ("image_auroc", "f1", "false_alarm_rate"),
         compared=("image_auroc", "f1"),
         pixel=("pixel_auroc", "pixel_aupro_030"),
-        notes="On Test-clean. Differences are to a bank a class of the same method.",
+        notes=f"On Test-clean. Differences are to a model for each class. {maps_note(setup.methods)}".strip(),
     )
     tables = [table, *map(diagnostics, shortcuts)]
     write_report(NAME, frame(found), tables, folder)
@@ -59,19 +60,19 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
 
 
 def diagnostics(found: Shortcut) -> Table:
-    """The identical shortcut in numbers."""
+    """The two diagnostics of the model of all classes."""
     columns = [
         Column("normal images of", number=False),
         *(Column(f"at the threshold\nof {name}") for name in found.classes),
     ]
     rows = [[name, *map(number_text, shares)] for name, shares in zip(found.classes, found.alarms, strict=True)]
+    notes = "Cells are shares of the class's normal Test-clean images that the model of all classes calls anomalous."
     if not np.isnan(found.foreign).all():
         columns.append(Column("patches nearest to\nanother class"))
         rows = [[*row, number_text(share)] for row, share in zip(rows, found.foreign, strict=True)]
-    notes = "Shares of the class's normal Test-clean images that the pooled model calls anomalous"
-    if not np.isnan(found.foreign).all():
-        notes += ", and of all its Test-clean patches whose nearest bank patch comes from another class"
-    notes += "."
+        notes += (
+            " The last column is the share of the class's Test-clean patches that resemble another class's image most."
+        )
     return Table(f"Identical shortcut, {found.method}", tuple(columns), tuple(map(tuple, rows)), notes)
 
 

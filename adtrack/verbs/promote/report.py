@@ -1,4 +1,4 @@
-"""What promote and rollback say."""
+"""What promote and rollback print."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ Say = Callable[[str], None]
 
 
 def print_promotion(found: Promotion, say: Say) -> None:
-    """The checks one by one, and what came of them."""
+    """Print the checks one by one, and whether the version is now the champion."""
     name, version = found.candidate.name, found.candidate.version
     if found.candidate.champion:
         say(f"{name} version {version} is the champion already.")
@@ -30,7 +30,7 @@ def print_promotion(found: Promotion, say: Say) -> None:
 
 
 def print_rollback(found: Rollback, say: Say) -> None:
-    """Where the champion went."""
+    """Print which version is the champion now."""
     if found.move is None:
         now = f"version {found.champion} stays" if found.champion else "there is none"
         say(f"Not rolled back: {found.name} has had no earlier champion that is still there; {now}.")

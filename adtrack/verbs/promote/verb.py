@@ -1,4 +1,4 @@
-"""promote and rollback: which version of a class's model is the champion, and a record of who moved it when and why."""
+"""promote and rollback: choose the champion among the versions of a class's model, and record who did it and why."""
 
 import getpass
 import math
@@ -13,29 +13,29 @@ from adtrack.tracking.champions import PROMOTED, ROLLED_BACK, Move, move_champio
 from adtrack.tracking.models import load_model
 from adtrack.tracking.registry import Registered, champion_of, registry_name, version_of
 from adtrack.tracking.store import open_store
-from adtrack.verbs.promote.checks import Check, checks
+from adtrack.verbs.promote.checks import PromotionCheck, checks
 
 LONGEST_REASON = 1000  # characters
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """A version that was to become champion: what was checked, and the move, None if there was none."""
+    """A version that was to become champion, the checks, and the move of the champion; None if it was not moved."""
 
     candidate: Registered
     champion: Registered | None
-    checks: tuple[Check, ...]
+    checks: tuple[PromotionCheck, ...]
     move: Move | None
 
     @property
-    def failed(self) -> tuple[Check, ...]:
-        """The checks that speak against it."""
+    def failed(self) -> tuple[PromotionCheck, ...]:
+        """The checks that failed."""
         return tuple(check for check in self.checks if not check.passed)
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """The champion before, and the move to an earlier one, None if there is no earlier one."""
+    """The version that was champion, and the move to an earlier one; None if there is no earlier one."""
 
     name: str
     champion: int | None
@@ -45,11 +45,11 @@ class Rollback:
 def promote(
     class_name: str, number: int | None, margin: float, reason: str, data: str | None, device: str, force: bool
 ) -> Promotion:
-    """Make version ``number`` (the candidate without one) champion if all checks pass, or all the same with ``force``.
+    """Make version ``number`` champion if all checks pass, or even if some fail with ``force``.
 
-    ``margin`` is how much of the champion's image AUROC it may lose on any image set, or, where no anomalies are
-    labelled, how many more false alarms it may raise, as a share of the good images; then ``reason`` must be given.
-    ``data`` says where the images lie if not where its run found them.
+    ``number`` None means the candidate. ``margin`` is how much image AUROC the version may lose against the champion on
+    any image set. Without labelled anomalies it is how many more false alarms it may raise, as a share of the good
+    images, and ``reason`` must be given. ``data`` says where the images lie now, if they have moved.
     """
     if not (math.isfinite(margin) and 0 <= margin < 1):
         raise UserError(f"margin must be in [0, 1), but got {margin}.", "0.01 lets 0.01 of image AUROC go.")
@@ -69,8 +69,8 @@ def promote(
 
 
 def rollback(class_name: str, reason: str) -> Rollback:
-    """Make the previous champion champion again; once more, the one before it. It served before, and is only checked
-    for damage since."""
+    """Make the previous champion the champion again; called once more, the one before that. It has served before, so it
+    is only checked for damage."""
     _check_reason(reason)
     open_store()
     champion = champion_of(class_name)
