@@ -51,7 +51,7 @@ def test_a_bank_is_measured_on_val_and_logged(workplace, adtrack, part):
     assert splits_in(run) == {"val_clean", "val_shift"} and "cost/bank_mb" in run.data.metrics
     assert run.info.run_id in done.out and run.data.tags["adtrack.model"] in done.out
     rows = run.data.metrics["cost/bank_rows"]
-    assert f"Bank: {rows:.0f} patches" in done.out and rows == round(0.25 * 8 * 8 * 8)
+    assert f"PatchCore: {rows:.0f} patches" in done.out and rows == round(0.25 * 8 * 8 * 8)
     assert MlflowClient().search_registered_models() == []
     folder = mlflow.artifacts.download_artifacts(run.data.tags["adtrack.model"])
     assert "trunk.safetensors" in {item.name for item in Path(folder).rglob("*")}
