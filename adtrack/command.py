@@ -23,18 +23,18 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> None:
     try:
         sys.exit(command.main(list(arguments), standalone_mode=False))
     except click.ClickException as error:
-        error.message = visible(error.message)  # a shell may have put a file's name among the options
-        error.show()
+        told = visible(error.format_message())  # a shell may have put a file's name among the options
+        click.UsageError(told, getattr(error, "ctx", None)).show()
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nStopped. What is finished is kept; the same command goes on from there.", err=True)
         sys.exit(130)
     except Exception as error:
-        told = error if isinstance(error, UserError) else trouble(error)
-        if debug or told is None:
+        known = error if isinstance(error, UserError) else trouble(error)
+        if debug or known is None:
             raise
-        say(f"Error: {told}", "Error:", err=True, fg="red", bold=True)
-        sys.exit(1 if isinstance(told, TroubleError) else 2)
+        say(f"Error: {known}", "Error:", err=True, fg="red", bold=True)
+        sys.exit(1 if isinstance(known, TroubleError) else 2)
 
 
 @contextlib.contextmanager

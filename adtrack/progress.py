@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import AbstractContextManager
 from typing import Protocol, Self, TypeVar
 
@@ -73,7 +73,8 @@ def bar(total: int | None, what: str, unit: str = "image") -> Progress:
 
 def track(items: Iterable[Item], what: str, total: int | None = None, unit: str = "image") -> Iterator[Item]:
     """Yield ``items`` and show how many have passed and how long the rest will take."""
-    with bar(len(items) if total is None and hasattr(items, "__len__") else total, what, unit) as progress:
+    known = len(items) if total is None and isinstance(items, Sized) else total
+    with bar(known, what, unit) as progress:
         for item in items:
             yield item
             progress.update()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adtrack.config import DetectorSpec
 from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.errors import UserError
 
@@ -39,7 +40,8 @@ class Model:
     @property
     def method(self) -> str:
         """``patchcore``, ``padim``, …"""
-        return self.scorer.detector.spec.method
+        spec: DetectorSpec = self.scorer.detector.spec
+        return spec.method
 
     @property
     def threshold(self) -> float:

@@ -68,7 +68,7 @@ def sha256_of(file: Path) -> str:
 
 def _listed(folder: Path) -> dict[str, str] | None:
     try:
-        listed = from_json((folder / FILE).read_text(encoding="utf-8"))
+        listed: dict[str, str] = from_json((folder / FILE).read_text(encoding="utf-8"))
         if not all(Path(name).name == name and isinstance(told, str) for name, told in listed.items()):
             raise ValueError("it must list names and digests")
         return listed

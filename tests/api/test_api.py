@@ -1,6 +1,10 @@
 """adtrack in Python: the documented examples run, what is kept scores the same, mistakes are sentences."""
 
+import ast
+import dataclasses
 import doctest
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,3 +115,23 @@ def test_importing_the_package_loads_none_of_its_libraries() -> None:
     with pytest.raises(AttributeError, match="no attribute 'fitt'"):
         _ = adtrack.fitt
     assert {"fit", "load", "tune"} <= set(dir(adtrack))
+
+
+def test_the_readme_uses_names_that_there_are() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\nimport adtrack\n(.*?)```", readme, re.DOTALL)
+    owners = {"adtrack": adtrack, "model": adtrack.Model, "study": adtrack.Study}
+    used = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Attribute)]
+    names = [(node.value.id, node.attr) for node in used if isinstance(node.value, ast.Name)]
+    assert len(names) >= 8 and not [name for name in names if not hasattr(owners[name[0]], name[1])]
+    fields = {field.name for field in dataclasses.fields(adtrack.Result)}
+    assert {"score", "threshold", "label", "map"} == fields
+    for call in (node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)):
+        if (
+            isinstance(call.func, ast.Attribute)
+            and isinstance(call.func.value, ast.Name)
+            and call.func.value.id == "adtrack"
+        ):
+            inspect.signature(getattr(adtrack, call.func.attr)).bind(
+                *call.args, **{keyword.arg: keyword.value for keyword in call.keywords}
+            )
