@@ -8,9 +8,10 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.tables import PARAMETERS, parameters
+from adtrack.tuning.searched import parameters
 
 CLEAN, SHIFTED = "val_clean/image_auroc", "val_shift/image_auroc"
+_FACTS = ("class", "trial", "clean", "shifted", "bank_mb", "run_id")  # columns that are no hyperparameters
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ def trial_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
 
 
 def effects(trials: pd.DataFrame) -> list[Effect]:
-    """Of every value of every hyperparameter, over one class's trials."""
+    """The effect of every value of every hyperparameter, over one class's trials."""
     found = []
-    for parameter in PARAMETERS:
+    for parameter in (name for name in trials.columns if name not in _FACTS):
         for value, group in trials.groupby(parameter, sort=True):
             found.append(Effect(parameter, str(value), len(group), group["clean"].mean(), group["shifted"].mean()))
     return found

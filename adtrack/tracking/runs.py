@@ -16,7 +16,7 @@ from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import has_file, run_experiment, run_file
 from adtrack.tracking.store import quoted, search_runs, soon
 from adtrack.tracking.system_metrics import watched
-from adtrack.tracking.tags import STUDY, WORKER, RunTags
+from adtrack.tracking.tags import STUDY, TRIAL, WORKER, RunTags
 from adtrack.tracking.workers import Worker
 
 _ERROR_FILE, _PAST = "error.txt", "Past"
@@ -79,11 +79,12 @@ def reopened_run(run_id: str, worker: Worker) -> Iterator[Run]:
     MlflowClient().set_terminated(run_id)
 
 
-def end_open(study: str, run_ids: Collection[str]) -> None:
-    """End those of a study's RUNNING runs that are among ``run_ids``, as FINISHED."""
+def end_open(study: str, trials: Collection[int]) -> None:
+    """End the RUNNING runs of a study's trials that have these numbers, as FINISHED."""
     condition = f"tags.`{STUDY}` = {quoted(study)} and attributes.status = 'RUNNING'"
+    numbers = {str(number) for number in trials}
     for run in search_runs(condition):
-        if run.info.run_id in run_ids:
+        if run.data.tags.get(TRIAL, "") in numbers:
             MlflowClient().set_terminated(run.info.run_id)
 
 

@@ -7,11 +7,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from adtrack.config import DEFAULT_METHOD
 from adtrack.errors import UserError
 from adtrack.tracking.experiment import deleted_experiment
 from adtrack.tracking.spoilt_tags import leave_out, whole
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import CLASS, CONTINUED_IN, DIGEST, FEASIBLE, MODEL, ROLE, STORAGE, STUDY, TRIAL
+from adtrack.tracking.tags import CLASS, CONTINUED_IN, DIGEST, FEASIBLE, MODEL, ROLE, SEARCHED, STORAGE, STUDY, TRIAL
 
 _CONTINUED = "continued study"
 
@@ -20,9 +21,10 @@ _CONTINUED = "continued study"
 class TrialRecord:
     """One finished trial of a study.
 
-    ``params`` are the run's parameters as text (patch_size, layers, coreset_fraction, backbone, …); ``metrics`` are
-    named as in the run (``val_clean/image_auroc``, ``cost/bank_mb``, ``objective``). ``feasible`` is False if what the
-    detector remembers is larger than the study allows. Only trials of the same ``split_digest`` can be compared.
+    ``params`` are the run's parameters as text (patch_size, layers, coreset_fraction, backbone, …), of which the study
+    varies those that ``searched`` names; runs of older versions name none. ``metrics`` are named as in the run
+    (``val_clean/image_auroc``, ``cost/bank_mb``, ``objective``). ``feasible`` is False for a model above the study's
+    limit on its size. Only trials of the same ``split_digest`` can be compared.
     """
 
     class_name: str
@@ -33,6 +35,12 @@ class TrialRecord:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     feasible: bool = True
+    searched: tuple[str, ...] = ()
+
+    @property
+    def method(self) -> str:
+        """The method of the trial's model."""
+        return self.params.get("method", DEFAULT_METHOD)
 
 
 def study_trials(study: str) -> list[TrialRecord]:
@@ -88,6 +96,7 @@ def _record(run: Run) -> TrialRecord:
         params=run.data.params,
         metrics=run.data.metrics,
         feasible=tags.get(FEASIBLE, "true") == "true",
+        searched=tuple(filter(None, tags.get(SEARCHED, "").split(","))),
     )
 
 

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from adtrack.tracking.locks import writable
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import ROLE, STUDY, WORKER
+from adtrack.tracking.tags import ROLE, STUDY, TRIAL, WORKER
 
 
 class Worker:
@@ -73,8 +73,16 @@ def end_all(runs: Sequence[Run]) -> list[str]:
     return [run.info.run_id for run in runs]
 
 
+def end_silent(study: str, trial: int) -> None:
+    """End the run of a trial whose process was on another machine and has fallen silent; it does not count."""
+    client, killed = MlflowClient(), RunStatus.to_string(RunStatus.KILLED)
+    for run in search_runs(f"tags.`{STUDY}` = {quoted(study)} and tags.`{TRIAL}` = '{trial}'"):
+        if run.info.status != RunStatus.to_string(RunStatus.FAILED):
+            client.set_terminated(run.info.run_id, killed)
+
+
 def end_killed(run_id: str) -> None:
-    """End a run whose process was on another machine and has fallen silent."""
+    """End a run that does not count."""
     with contextlib.suppress(MlflowException):  # somebody has deleted it
         MlflowClient().set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
 

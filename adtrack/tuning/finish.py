@@ -1,6 +1,7 @@
 """What follows a study's last trial: the best model is tested, registered, and the tables and figures are drawn."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +23,14 @@ from adtrack.tracking.tags import BEST_RUN, BEST_TRIAL, NOTE, REGISTERED, WRITTE
 from adtrack.tracking.trials import TrialRecord, study_trials, trial_model
 from adtrack.tuning.note import study_note
 from adtrack.tuning.plots import write_figures
-from adtrack.tuning.quality import about
 from adtrack.tuning.ranking import tie_in_words
 from adtrack.tuning.report import Story, study_page
-from adtrack.tuning.runner import Trials
+from adtrack.tuning.searched import about
+from adtrack.tuning.shared_study import SharedStudy
 from adtrack.tuning.study import best_of
 from adtrack.tuning.tables import alarms_in_words, write_tables
 
+Say = Callable[[str], None]
 REPORT = "report.html"
 
 
@@ -54,61 +56,69 @@ class StudyResult:
     page: str | None
 
 
-def finish(trials: Trials) -> StudyResult:
-    """Test the best trial, and only it, register it, and write tables and figures on the parent run.
+def finish(study: SharedStudy, parent: Run, written_up: str, say: Say) -> StudyResult:
+    """Test the best trial, and only it, register it, and write tables and figures on the study's run ``parent``.
 
-    What an earlier call has done is left as it is, so an interrupted end can be repeated.
+    ``written_up`` is what that run's tag of this name said when this process began. What an earlier call has done is
+    left as it is, so an interrupted end can be repeated.
     """
-    _end_reopened(trials)
-    best = best_of(trials.name)
-    trials.say(f"The best is {about(best)}. It is tested and registered, and the study is written up.")
-    registered = registered_as(run_tags(best.run_id)) or _test_and_register(trials, best)
-    records = study_trials(trials.name)
+    _end_reopened(study)
+    best = best_of(study.name)
+    say(f"The best is {about(best)}. It is tested and registered, and the study is written up.")
+    registered = registered_as(run_tags(best.run_id)) or _test_and_register(study, best)
+    records = study_trials(study.name)
     # The same trial, now with its Test metrics: another call of the study may have finished a better one meanwhile.
     best = next(record for record in records if record.run_id == best.run_id)
     state = f"{len(records)} trials, {best.run_id}, {registered.text}"
-    if not _is_written_up(trials, state):
-        write_summary(trials, records, best, registered)
-        trials.parent.set_tags({WRITTEN_UP: f"{trials.worker.name}: {state}"})
-    page = trials.parent.page
+    if not _is_written_up(parent, written_up, state):
+        write_summary(study, parent, records, best, registered)
+        parent.set_tags({WRITTEN_UP: f"{study.worker.name}: {state}"})
     return StudyResult(
-        trials.name,
-        trials.parent.run_id,
+        study.name,
+        parent.run_id,
         best,
         trials=len(records),
-        failed=sum("error" in trial.user_attrs for trial in trials.study.get_trials(deepcopy=False)),
+        failed=sum("error" in trial.user_attrs for trial in study.optuna.get_trials(deepcopy=False)),
         registered=registered,
-        tables=trials.parent.artifact_place("tables/best_trials.html" if page else "tables"),  # a page shows no folder
-        report=trials.parent.artifact_place(REPORT),
-        unmarked=trials.bench.opened.splits.unmarked,
+        tables=parent.artifact_place("tables/best_trials.html" if parent.page else "tables"),  # a page shows no folder
+        report=parent.artifact_place(REPORT),
+        unmarked=_unmarked(study),
         remarks=tuple(filter(None, (tie_in_words(records), alarms_in_words(best)))),
-        page=page,
+        page=parent.page,
     )
 
 
-def _end_reopened(trials: Trials) -> None:
-    """End a best trial's run that a process has left open which died while it tested it: it would not count.
+def _unmarked(study: SharedStudy) -> str:
+    """Why there are no pixel metrics; "" if there are some."""
+    kind = detector_class(study.spec.detector.method)
+    return study.bench.opened.splits.unmarked if kind.has_maps else f"{kind.name} scores whole images only"
+
+
+def _end_reopened(study: SharedStudy) -> None:
+    """End the run of a best trial that a process has left open which died while it tested it: it would not count.
 
     One process at a time finishes a study, so a run that is open although Optuna has its values is such a one.
     """
-    done = trials.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    end_open(trials.name, {trial.user_attrs.get("run_id") for trial in done})
+    done = study.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    end_open(study.name, {trial.number for trial in done})
 
 
-def _is_written_up(trials: Trials, state: str) -> bool:
-    """Whether another process has written this up since this one began. What earlier calls wrote is written anew: it
-    may be an older adtrack's, or have been deleted."""
-    found = run_tags(trials.parent.run_id).get(WRITTEN_UP, "")
-    return found != trials.written_up and found.endswith(f": {state}")
+def _is_written_up(parent: Run, before: str, state: str) -> bool:
+    """Whether another process has written this up since this one began, when the tag said ``before``.
+
+    What earlier calls wrote is written anew: it may be an older adtrack's, or have been deleted.
+    """
+    found = run_tags(parent.run_id).get(WRITTEN_UP, "")
+    return found != before and found.endswith(f": {state}")
 
 
-def _test_and_register(trials: Trials, best: TrialRecord) -> Registered:
-    class_name = trials.bench.opened.data.class_name
-    with reopened_run(best.run_id, trials.worker) as run:
-        # A process that died while it registered the bank has tested it before.
-        whole = model_of_version(class_name, best.run_id) or _test(run, trials.bench, best)
-        origin = {"study": best.study, "split_digest": trials.bench.opened.digest, "run_id": best.run_id}
-        registered = register(class_name, whole, origin)
+def _test_and_register(study: SharedStudy, best: TrialRecord) -> Registered:
+    opened = study.bench.opened
+    with reopened_run(best.run_id, study.worker) as run:
+        # A process that died while it registered the model has tested it before.
+        whole = model_of_version(opened.data.class_name, best.run_id) or _test(run, study.bench, best)
+        origin = {"study": best.study, "split_digest": opened.digest, "run_id": best.run_id}
+        registered = register(opened.data.class_name, whole, origin)
         run.set_tags({REGISTERED: registered.text})
     return registered
 
@@ -126,16 +136,17 @@ def _test(run: Run, bench: Workbench, best: TrialRecord) -> str:
     return whole
 
 
-def write_summary(trials: Trials, records: list[TrialRecord], best: TrialRecord, registered: Registered) -> None:
-    """The study's report, tables, figures and note, and its best trial's numbers, on the parent run."""
-    spec = trials.spec
-    rows = detector_class(trials.base.method).rows_called
-    story = Story(trials.bench, records, best, registered.uri, spec.goal.words, spec.metric, rows)
+def write_summary(
+    study: SharedStudy, parent: Run, records: list[TrialRecord], best: TrialRecord, registered: Registered
+) -> None:
+    """The study's report, tables, figures and note, and its best trial's numbers, on the study's run."""
+    goal, kind = study.asked.goal, detector_class(study.spec.detector.method)
+    story = Story(study.bench, records, best, registered.uri, goal.words, goal.metric, kind.rows_called)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_text(folder / REPORT, study_page(story))
         write_tables(records, folder / "tables")
-        write_figures(records, folder / "plots", objective_name=spec.goal.words)
-        trials.parent.log_folder(folder)
-    note = study_note(story, trials.parent.experiment_id, trials.parent.run_id)
-    trials.parent.set_tags({BEST_RUN: best.run_id, BEST_TRIAL: str(best.number), NOTE: note})
+        write_figures(records, folder / "plots", objective_name=goal.words)
+        parent.log_folder(folder)
+    note = study_note(story, parent.experiment_id, parent.run_id)
+    parent.set_tags({BEST_RUN: best.run_id, BEST_TRIAL: str(best.number), NOTE: note})

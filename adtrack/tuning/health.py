@@ -19,6 +19,7 @@ from adtrack.tracking.sqlite import check_sqlite
 from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.trials import study_parent, study_storages, study_trials
 from adtrack.tracking.workers import is_gone
+from adtrack.tuning.heartbeat import heart_of
 from adtrack.tuning.spec import Objective
 from adtrack.tuning.storage import open_study, put_in_order, storage_options
 
@@ -45,7 +46,7 @@ def look_at_studies(url: str) -> Check:
     stale = {study.study_name: numbers for study in studies if (numbers := _stale(study))}
     known = {name: parent for name in stale if (parent := study_parent(name))}
     findings = (
-        *_left_behind(url, {name: stale[name] for name in known}),
+        *_left_behind(url, {name: stale[name] for name in known}, known),
         *_elsewhere({name: stale[name] for name in stale if name not in known}),
         *_not_here({study.study_name for study in studies}),
     )
@@ -72,22 +73,23 @@ def _running(study: Study) -> list[FrozenTrial]:
 
 def _stale(study: Study) -> list[int]:
     """Numbers of the trials whose process has gone from this machine, or has been silent for long on another one."""
-    silent = study._storage._get_stale_trial_ids(study._study_id)  # what fail_stale_trials asks; it has no other name
+    silent = heart_of(study)._get_stale_trial_ids(study._study_id)  # what fail_stale_trials asks; it has no other name
     return [trial.number for trial in _running(study) if trial._trial_id in silent or _is_abandoned(trial)]
 
 
 def _is_abandoned(trial: FrozenTrial) -> bool:
     if "worker" in trial.user_attrs:
         return is_gone(trial.user_attrs["worker"])
-    return (datetime.datetime.now() - trial.datetime_start).total_seconds() > _NAMELESS
+    begun = trial.datetime_start
+    return begun is not None and (datetime.datetime.now() - begun).total_seconds() > _NAMELESS
 
 
-def _left_behind(url: str, stale: Mapping[str, Sequence[int]]) -> tuple[Finding, ...]:
+def _left_behind(url: str, stale: Mapping[str, Sequence[int]], parents: Mapping[str, str]) -> tuple[Finding, ...]:
     if not stale:
         return ()
 
     def settle() -> str:
-        return "; ".join(_settle(url, name, numbers) for name, numbers in stale.items())
+        return "; ".join(_settle(url, name, numbers, parents[name]) for name, numbers in stale.items())
 
     finding = Finding(
         BROKEN,
@@ -105,22 +107,21 @@ def _title(name: str, numbers: Sequence[int]) -> str:
     return f"study {name}: {'trial' if len(numbers) == 1 else 'trials'} {', '.join(map(str, numbers))}"
 
 
-def _settle(url: str, name: str, numbers: Sequence[int]) -> str:
+def _settle(url: str, name: str, numbers: Sequence[int], parent: str) -> str:
     study = next(study for study in _studies(url) if study.study_name == name)
     digests = {key: study.user_attrs[key] for key in _DIGESTS}
     sampler = RandomSampler()  # nothing is sampled
-    directions = [direction.name.lower() for direction in study.directions]
-    study = open_study(url, name, sampler, directions, digests)
+    study = open_study(url, name, sampler, len(study.directions), digests)
     with one_at_a_time(url, f"{name}/trial"):
-        put_in_order(study, _recovery(name))
+        put_in_order(study, _recovery(name, parent))
     trials = study.get_trials(deepcopy=False)
     complete = sum(trials[number].state == TrialState.COMPLETE for number in numbers)
     return f"study {name}: {counted(complete, 'trial')} COMPLETE, {len(numbers) - complete} queued again"
 
 
-def _recovery(name: str) -> Callable[[FrozenTrial], Sequence[float] | None]:
-    """The values of a trial that had done its work, from its run: what the study asked for is on its parent."""
-    asked = run_params(study_parent(name))
+def _recovery(name: str, parent: str) -> Callable[[FrozenTrial], Sequence[float] | None]:
+    """The values of a trial that had done its work, from its run: what the study asked for is on its run ``parent``."""
+    asked = run_params(parent)
     goal = Objective(asked["metric"], asked["objective"])
     finished = {record.number: record for record in study_trials(name)}
 

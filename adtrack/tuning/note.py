@@ -4,13 +4,11 @@ from dataclasses import replace
 
 from adtrack.reporting.table import Table
 from adtrack.reporting.templating import render
+from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.report import Story
+from adtrack.tuning.searched import method_settings
 from adtrack.tuning.tables import best_table, in_brief
 
-_TOLD = (
-    *("backbone", "weights", "layers", "patch_size", "coreset_fraction", "reweight_neighbours"),
-    *("resize", "crop", "seed"),
-)
 _LEFT_OUT = ("Precision", "Recall")
 
 
@@ -28,8 +26,14 @@ def study_note(story: Story, experiment: str, parent: str) -> str:
         objective_name=story.objective_name,
         score_command=story.score_command,
         table=_narrow(best_table(best)),
-        specification=[f"{name}={best.params[name]}" for name in _TOLD if name in best.params],
+        specification=[f"{name}={best.params[name]}" for name in _told(best) if name in best.params],
     )
+
+
+def _told(trial: TrialRecord) -> list[str]:
+    """The parameters that make the specification, in the order in which they are told."""
+    settings_keys = [one.key for one in method_settings(trial.method)]
+    return ["method", "backbone", "weights", *settings_keys, "resize", "crop", "seed"]
 
 
 def _narrow(table: Table) -> Table:

@@ -15,13 +15,13 @@ from adtrack.errors import UserError
 from adtrack.palette import BLUE, LIGHT, ORANGE
 from adtrack.reporting.figures import AXIS_WIDTH, BREAK, NOTE_WIDTH, plain, titled, write_figure
 from adtrack.reporting.layout import LEAST_SPREAD, value_range
+from adtrack.settings import Setting
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.ranking import objective
-from adtrack.tuning.tables import parameters
+from adtrack.tuning.searched import about, parameters, settings_of, trial_settings, value_text
 
 MOST_LINES = 500  # above this, parallel coordinates are a smear that takes seconds to draw
 COLOURS = [[0, ORANGE], [1, BLUE]]  # blue is good; neither end is lost on a light or on a dark ground
-LABELS = {"patch_size": "Patch size", "layers": "Layers", "coreset_fraction": "Coreset fraction"}
 
 
 def study_figures(trials: Sequence[TrialRecord], objective_name: str = "Objective") -> dict[str, Figure]:
@@ -86,18 +86,38 @@ def _quiet() -> Iterator[None]:
 
 
 def _varying(trials: Sequence[TrialRecord]) -> list[str]:
-    """The labels of the parameters of which the trials tried more than one value."""
-    values = {name: {parameters(trial).get(name) for trial in trials} for name in LABELS}
-    return [LABELS[name] for name, seen in values.items() if len(seen - {None}) > 1]
+    """The labels of the settings of which the trials tried more than one value."""
+    values = {one.key: {parameters(trial).get(one.key) for trial in trials} for one in settings_of(trials)}
+    return [_label(one) for one in settings_of(trials) if len(values[one.key] - {None}) > 1]
+
+
+def _label(one: Setting) -> str:
+    """A setting as an axis names it: ``Patch size``."""
+    return one.label.capitalize()
+
+
+def _coordinates(trial: TrialRecord) -> dict[str, float | str]:
+    """Where a trial stands on the axes, by their labels: at a number, or at a text."""
+    found, known = parameters(trial), trial_settings(trial)
+    return {_label(one): _coordinate(one, found[one.key]) for one in known if one.key in found}
+
+
+def _coordinate(one: Setting, value: object) -> float | str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    return plain(value_text(one, value))
+
+
+def _order(value: float | str) -> tuple[bool, float, str]:
+    """Numbers by size, then texts by their letters."""
+    return (True, 0.0, value) if isinstance(value, str) else (False, value, "")
 
 
 def _study(trials: Sequence[TrialRecord]) -> optuna.Study:
     """The trials, in the order given, as an Optuna study in memory."""
-    rows = [
-        {LABELS[name]: plain(value) if isinstance(value, str) else value for name, value in found.items()}
-        for found in map(parameters, trials)
-    ]
-    choices = {label: sorted({row[label] for row in rows if label in row}) for label in LABELS.values()}
+    rows = [_coordinates(trial) for trial in trials]
+    labels = [_label(one) for one in settings_of(trials)]
+    choices = {label: sorted({row[label] for row in rows if label in row}, key=_order) for label in labels}
     spaces = {label: CategoricalDistribution(values) for label, values in choices.items() if values}
     limited = not all(trial.feasible for trial in trials)
     study = optuna.create_study(direction="maximize")
@@ -107,7 +127,7 @@ def _study(trials: Sequence[TrialRecord]) -> optuna.Study:
                 value=objective(trial),
                 params=row,
                 distributions={label: spaces[label] for label in row},
-                constraints={"size": 0.0 if trial.feasible else 1.0} if limited else None,
+                constraints={"model size": 0.0 if trial.feasible else 1.0} if limited else None,
             )
         )
     return study
@@ -130,8 +150,8 @@ def _history(trials: Sequence[TrialRecord], axis: str) -> Figure:
 
 
 def _about(trial: TrialRecord) -> str:
-    values = [f"{LABELS[name].lower()} {value}" for name, value in parameters(trial).items()]
-    return plain(", ".join([f"Trial {trial.number}", *values]))
+    words = about(trial)
+    return plain(words[0].upper() + words[1:])
 
 
 def _importance(trials: Sequence[TrialRecord], varying: list[str]) -> Figure:
@@ -145,8 +165,8 @@ def _importance(trials: Sequence[TrialRecord], varying: list[str]) -> Figure:
 
 def _parallel(trials: Sequence[TrialRecord]) -> Figure:
     # Optuna's axes list texts as they appear: sorted trials give sorted axes.
-    by_layers = sorted(trials, key=lambda trial: trial.params.get("layers", ""))
-    figure = optuna.visualization.plot_parallel_coordinate(_study(by_layers), target_name="Objective")
+    by_texts = sorted(trials, key=lambda trial: [text for text in parameters(trial).values() if isinstance(text, str)])
+    figure = optuna.visualization.plot_parallel_coordinate(_study(by_texts), target_name="Objective")
     figure.data = sorted(figure.data, key=_height)  # the best trials on top
     for trace in filter(_is_trial, figure.data):
         trace.update(opacity=0.8, line={"color": sample_colorscale(COLOURS, trace.y[0])[0], "width": 2})

@@ -10,20 +10,11 @@ from collections.abc import Sequence
 from adtrack.reporting.charts import Chart, Scatter, Spot
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.ranking import objective, ranked
+from adtrack.tuning.searched import about, parameters
 from adtrack.tuning.spec import metric_words
-from adtrack.tuning.tables import parameters
 
 ON_FRONT, BEHIND = "on the Pareto front", "not on it"
 _SIZE = "cost/bank_mb"
-
-
-def about(trial: TrialRecord) -> str:
-    """``trial 7: layer2+layer3, patch 3, fraction 0.05``."""
-    found = parameters(trial)
-    words = [str(found["layers"])] if "layers" in found else []
-    words += [f"patch {found['patch_size']}"] if "patch_size" in found else []
-    words += [f"fraction {found['coreset_fraction']:g}"] if "coreset_fraction" in found else []
-    return f"trial {trial.number}: {', '.join(words)}"
 
 
 def pareto_front(trials: Sequence[TrialRecord]) -> list[TrialRecord]:

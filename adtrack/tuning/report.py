@@ -22,9 +22,10 @@ from adtrack.tracking.evaluation_files import read_curve, read_scores
 from adtrack.tracking.models import load_model
 from adtrack.tracking.trials import TrialRecord, with_models
 from adtrack.tuning.plots import study_figures
-from adtrack.tuning.quality import about, shift_chart, size_chart
+from adtrack.tuning.quality import shift_chart, size_chart
 from adtrack.tuning.ranking import ranked, tie_in_words
-from adtrack.tuning.tables import SPLITS, alarms_in_words, best_table, parameters, trials_table
+from adtrack.tuning.searched import about, briefly
+from adtrack.tuning.tables import SPLITS, alarms_in_words, best_table, trials_table
 
 COLUMNS, KINDS = 6, 6  # trials and kinds of image on the comparison sheet
 
@@ -114,9 +115,7 @@ def _comparison(story: Story, best: Sequence[TrialRecord]) -> list[Section]:
 
 
 def _heading(rank: int, trial: TrialRecord) -> str:
-    found = parameters(trial)
-    size = f"p{found.get('patch_size', '?')}, {found.get('coreset_fraction', float('nan')):g}"
-    return f"{rank}. trial {trial.number}\n{found.get('layers', '')}\n{size}"
+    return "\n".join((f"{rank}. trial {trial.number}", *briefly(trial)))
 
 
 def _telling_images(story: Story) -> list[int]:

@@ -34,9 +34,9 @@ class Objective:
             raise UserError(f"objective must be one of {', '.join(OBJECTIVES)}, but got {self.of!r}.")
 
     @property
-    def directions(self) -> list[str]:
-        """One direction for each value that ``values`` gives."""
-        return ["maximize"] * (2 if self.of == "pareto" else 1)
+    def count(self) -> int:
+        """How many values ``values`` gives; all of them are to be large."""
+        return 2 if self.of == "pareto" else 1
 
     @property
     def sets(self) -> tuple[str, ...]:

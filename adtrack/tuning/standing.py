@@ -9,8 +9,8 @@ from adtrack.reporting.templating import render
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_metrics
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.quality import about
 from adtrack.tuning.ranking import objective, ranked
+from adtrack.tuning.searched import about
 from adtrack.tuning.tables import in_brief
 
 # Named as no metric of a trial is: in MLflow's charts of all runs, the study must not stand among its trials.

@@ -22,12 +22,12 @@ from adtrack.tracking.layout import lay_out
 from adtrack.tracking.locks import engine_options, one_at_a_time
 from adtrack.tracking.sqlite import PREFIX, check_sqlite, sqlite_file, sqlite_url
 from adtrack.tracking.store import what_it_says, without_password
-from adtrack.tracking.workers import end_killed, is_gone
+from adtrack.tracking.workers import end_silent, is_gone
 from adtrack.troubles import TroubleError, disk_trouble
+from adtrack.tuning.heartbeat import GRACE, INTERVAL
 from adtrack.tuning.sampling import cell_of, interrupted
 
 VARIABLE = "ADTRACK_STORAGE"
-_HEARTBEAT, _GRACE = 60, 300  # seconds: how a worker on another machine shows that it lives
 
 
 def default_storage(tracking_uri: str) -> str:
@@ -53,23 +53,20 @@ def _unusable(url: str, error: Exception) -> UserError:
     )
 
 
-class _Storage(RDBStorage):
-    def record_heartbeat(self, trial_id: int) -> None:
-        # A beat that the database misses must not end the thread that sends them: the trial goes on, and so must they.
-        with contextlib.suppress(StorageInternalError):
-            super().record_heartbeat(trial_id)
+def open_study(url: str, name: str, sampler: BaseSampler, values: int, digests: dict[str, str]) -> Study:
+    """The study ``name``, made if need be, that maximises so many ``values`` of each trial.
 
-
-def open_study(url: str, name: str, sampler: BaseSampler, directions: Sequence[str], digests: dict[str, str]) -> Study:
-    """The study ``name``, made if need be; ``digests`` (of data and specification) must be those it was made with."""
+    ``digests`` are those of data and specification. UserError: the study was made with others.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # at WARNING, Ctrl-C prints a traceback
     optuna.logging.disable_propagation()
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used with Study.optimize")
     try:
         check_sqlite(url)
         with one_at_a_time(url):  # processes that start together must not lay out the tables twice
             lay_out(url, _optunas_tables)
-            study = _open(url, name, sampler, directions, digests)
+            study = _open(url, name, sampler, values, digests)
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy's errors, a wrong URL, a missing driver
@@ -91,29 +88,26 @@ def reachable(url: str) -> Iterator[None]:
     try:
         yield
     except (StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         raise disk_trouble(error) or TroubleError(
             f"the study's storage must stay reachable, but {without_password(url)} no longer is "
-            f"({what_it_says(error.__cause__ or error, url)}).",
+            f"({what_it_says(cause, url)}).",
             "what is finished is kept; the same command goes on from there.",
         ) from error
 
 
 def storage_options(url: str) -> dict[str, Any]:
     """How Optuna reaches the database, and how long a worker may be silent."""
-    return {"engine_kwargs": engine_options(url), "heartbeat_interval": _HEARTBEAT, "grace_period": _GRACE}
+    return {"engine_kwargs": engine_options(url), "heartbeat_interval": INTERVAL, "grace_period": GRACE}
 
 
-def _open(url: str, name: str, sampler: BaseSampler, directions: Sequence[str], digests: dict[str, str]) -> Study:
+def _open(url: str, name: str, sampler: BaseSampler, values: int, digests: dict[str, str]) -> Study:
     _refuse_others_tables(url)
-    storage = _Storage(
-        url,
-        **storage_options(url),
-        heartbeat_stale_trial_callback=_end_run,
-    )
+    storage = RDBStorage(url, **storage_options(url), heartbeat_stale_trial_callback=_end_run)
     if name in {summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)}:
         study = optuna.load_study(storage=storage, sampler=sampler, study_name=name)
     else:
-        study = optuna.create_study(storage=storage, sampler=sampler, study_name=name, directions=list(directions))
+        study = optuna.create_study(storage=storage, sampler=sampler, study_name=name, directions=["maximize"] * values)
         for key, digest in digests.items():
             study.set_user_attr(key, digest)
     if "key" not in study.user_attrs:
@@ -141,10 +135,9 @@ def _refuse_others_tables(url: str) -> None:
         )
 
 
-def _end_run(_: Study, trial: FrozenTrial) -> None:
-    """A trial whose worker on another machine has fallen silent takes its run with it; its retry has one of its own."""
-    if "run_id" in trial.user_attrs:
-        end_killed(trial.user_attrs["run_id"])
+def _end_run(study: Study, trial: FrozenTrial) -> None:
+    """End the run of a trial whose worker on another machine has fallen silent; its retry has a run of its own."""
+    end_silent(study.study_name, trial.number)
 
 
 def put_in_order(study: Study, recover: Callable[[FrozenTrial], Sequence[float] | None]) -> None:

@@ -1,9 +1,9 @@
-"""A study: one run a trial below one parent run, until there are as many finished trials as asked for."""
+"""A study is identified by what is asked and of which data, checked before its first trial, and opened."""
 
 import math
-from collections.abc import Callable
 
-from adtrack.config import DetectorSpec, digest, plain
+from adtrack.config import BuildSpec, DetectorSpec, digest, plain
+from adtrack.detectors import detector_class
 from adtrack.detectors.scorer import SCORING
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import PIXEL_METRICS
@@ -13,8 +13,8 @@ from adtrack.settings import settings
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tracking.workers import Worker
 from adtrack.tuning.ranking import objective, ranked
-from adtrack.tuning.runner import Trials
 from adtrack.tuning.sampling import WithoutRepeats
+from adtrack.tuning.shared_study import SharedStudy
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import open_study
 
@@ -37,13 +37,20 @@ def default_name(class_name: str, digests: dict[str, str]) -> str:
     return "-".join([class_name, *(text[:8] for text in digests.values())])
 
 
-def check_metric(bench: Workbench, spec: StudySpec) -> None:
-    """Refuse a pixel metric that no bank can have a number of: without masks, or without a defect pixel in the view.
+def check_metric(bench: Workbench, method: str, spec: StudySpec) -> None:
+    """Refuse a pixel metric that no trial can have a number of.
 
-    Labels and masks alone decide that, so it is known before the first trial. Image metrics are defined on every Val.
+    That is so for a method without anomaly maps, and for images without masks or without a defect pixel in the view,
+    so it is known before the first trial. Image metrics are defined on every Val.
     """
     if spec.metric not in PIXEL_METRICS:
         return
+    kind = detector_class(method)
+    if not kind.has_maps:
+        raise UserError(
+            f"metric {spec.metric} needs anomaly maps, but {kind.name} scores whole images only.",
+            "image_auroc needs none.",
+        )
     if not bench.opened.checked.masks:
         raise UserError(
             f"metric {spec.metric} needs masks, but class {bench.opened.data.class_name} has no ground_truth folder.",
@@ -64,22 +71,16 @@ def _remedy(bench: Workbench, found: Visibility) -> str:
     return f"{wider}--metric image_auroc asks for no pixels."
 
 
-def prepare(
-    bench: Workbench,
-    base: DetectorSpec,
-    spec: StudySpec,
-    name: str | None,
-    storage: str,
-    worker: Worker,
-    say: Callable[[str], None],
-) -> Trials:
-    """Open or make the study in Optuna's ``storage``."""
-    check_metric(bench, spec)
-    digests = study_digests(bench, base, spec)
+def open_shared(
+    bench: Workbench, spec: BuildSpec, asked: StudySpec, name: str | None, url: str, device: str, worker: Worker
+) -> SharedStudy:
+    """Open the study in Optuna's storage at ``url``, or make it there. UserError: no trial can answer what is asked."""
+    check_metric(bench, spec.detector.method, asked)
+    digests = study_digests(bench, spec.detector, asked)
     name = name or default_name(bench.opened.data.class_name, digests)
-    sampler = WithoutRepeats(spec.space, spec.sampler, spec.seed)
-    study = open_study(storage, name, sampler, spec.goal.directions, digests)
-    return Trials(bench, base, spec, name, study, storage, worker, say)
+    sampler = WithoutRepeats(asked.space, asked.sampler, asked.seed)
+    study = open_study(url, name, sampler, asked.goal.count, digests)
+    return SharedStudy(name, spec, asked, study, url, bench, device, worker)
 
 
 def best_of(name: str) -> TrialRecord:

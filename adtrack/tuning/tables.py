@@ -12,10 +12,11 @@ from adtrack.errors import UserError
 from adtrack.evaluation.alarms import floods, set_name
 from adtrack.reporting.table import MISSING, Column, Table
 from adtrack.reporting.tables import write_report
+from adtrack.settings import Setting
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.ranking import TIES, objective, ranked
+from adtrack.tuning.searched import is_number, method_name, parameters, settings_of, value_text
 
-PARAMETERS = {"patch_size": int, "layers": str, "coreset_fraction": float}
 SPLITS = (*VAL_SETS, *TEST_SETS)
 METRICS = (
     *("image_auroc", "image_auroc_low", "image_auroc_high", "image_auprc", "f1", "accuracy", "precision", "recall"),
@@ -33,11 +34,6 @@ DEFINITIONS = (
     f"{TIES} Only the best trial is evaluated on Test. Milliseconds count from the file to score and heatmap. They are "
     "indicative, as other work shares the machine; those of the best trial are measured when no trial runs."
 )
-
-
-def parameters(trial: TrialRecord) -> dict[str, int | str | float]:
-    """The tuned parameters that the trial has, as numbers where they are numbers."""
-    return {name: kind(trial.params[name]) for name, kind in PARAMETERS.items() if name in trial.params}
 
 
 def _studies(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
@@ -58,10 +54,11 @@ def best_trials(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     """
     names = {name for trial in trials for name in trial.metrics} - {"objective"}
     metrics = sorted(names, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+    shown = settings_of(trials)
     rows = [
         {"class": trial.class_name, "study": trial.study, "split_digest": trial.split_digest, "rank": rank}
-        | {"trial": trial.number}
-        | {name: parameters(trial).get(name) for name in PARAMETERS}
+        | {"trial": trial.number, "method": trial.method}
+        | {one.key: parameters(trial).get(one.key) for one in shown}
         | {name: trial.params.get(name) for name in ("backbone", "weights")}
         | {"feasible": trial.feasible, "objective": objective(trial)}
         | {name: trial.metrics.get(name, math.nan) for name in metrics}
@@ -96,12 +93,12 @@ def _interval(trial: TrialRecord, split: str, metric: str = "image_auroc") -> st
     return value if MISSING in (value, low, high) else f"{value} [{low}, {high}]"
 
 
-def _parameter_cells(trial: TrialRecord) -> dict[Column, str]:
+def _parameter_cells(trial: TrialRecord, shown: Sequence[Setting]) -> dict[Column, str]:
+    """The values of these settings, each under its heading."""
     values = parameters(trial)
     return {
-        Column("Patch\nsize"): str(values.get("patch_size", MISSING)),
-        Column("Layers", number=False): str(values.get("layers", MISSING)),
-        Column("Coreset\nfraction"): f"{values['coreset_fraction']:g}" if "coreset_fraction" in values else MISSING,
+        Column(one.heading, number=is_number(one)): value_text(one, values[one.key]) if one.key in values else MISSING
+        for one in shown
     }
 
 
@@ -121,20 +118,21 @@ def _run_cell(trial: TrialRecord) -> dict[Column, str]:
 
 
 def _origin(study: Sequence[TrialRecord]) -> str:
-    """Where the numbers of a study come from: its name, network, number of trials and split."""
+    """Where the numbers of a study come from: its name, method, network, number of trials and split."""
     first = study[0]
+    method = f", {method_name(first)}" if "method" in first.params else ""
     network = f", {first.params['backbone']}" if "backbone" in first.params else ""
     weights = f" with {PurePath(first.params['weights']).name} weights" if "weights" in first.params else ""
     count = f"{len(study)} trial{'s' if len(study) > 1 else ''}"
-    return f"study {first.study}{network}{weights}, {count}, split {first.split_digest[:12]}."
+    return f"study {first.study}{method}{network}{weights}, {count}, split {first.split_digest[:12]}."
 
 
 def trials_table(study: Sequence[TrialRecord]) -> Table:
     """All ranked trials of a study, with their Val metrics."""
-    limited = not all(trial.feasible for trial in study)
+    limited, shown = not all(trial.feasible for trial in study), settings_of(study)
     rows = [
         {Column("Rank"): str(rank), Column("Trial"): str(trial.number)}
-        | _parameter_cells(trial)
+        | _parameter_cells(trial, shown)
         | {Column("Objective"): _number(trial, "objective", 4)}
         | _metric_cells(trial, "val_clean", "val_shift")
         | ({Column("Within\nlimit", number=False): "yes" if trial.feasible else "no"} if limited else {})
@@ -180,11 +178,13 @@ def _test_table(studies: list[list[TrialRecord]]) -> list[Table]:
     tested = [trial for study in studies for trial in study if any(name.startswith("test_") for name in trial.metrics)]
     if not tested:
         return []
+    methods, shown = len({trial.method for trial in tested}), settings_of(tested)
     rows = [
         {Column("Class", number=False): trial.class_name}
         | ({Column("Study", number=False): trial.study} if several else {})
         | {Column("Trial"): str(trial.number)}
-        | _parameter_cells(trial)
+        | ({Column("Method", number=False): method_name(trial)} if methods > 1 else {})
+        | _parameter_cells(trial, shown)
         | _metric_cells(trial, "test_clean", "test_shift")
         | _run_cell(trial)
         for trial in tested

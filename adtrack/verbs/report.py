@@ -15,6 +15,7 @@ from adtrack.naming import argument
 from adtrack.reporting.table import estimate_text
 from adtrack.reporting.tables import plain_table
 from adtrack.tuning.finish import StudyResult
+from adtrack.tuning.searched import about
 from adtrack.verbs.build import GoodThreshold, ModelReport
 from adtrack.verbs.experiment import ExperimentReport
 from adtrack.verbs.export import ExportReport
@@ -89,8 +90,7 @@ def print_study(result: StudyResult, say: Say) -> None:
     best = result.best
     say("")
     say(
-        f"Best of {result.trials} trials: trial {best.number} with {best.params['layers']}, patch "
-        f"{best.params['patch_size']}, fraction {best.params['coreset_fraction']}; "
+        f"Best of {counted(result.trials, 'trial')}: {about(best)}; "
         f"{best.metrics['cost/bank_mb']:.2f} MB, about {best.metrics['cost/score_ms']:.0f} ms per image"
     )
     sets: dict[str, dict[str, float]] = {}

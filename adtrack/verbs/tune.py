@@ -1,4 +1,4 @@
-"""tune: a study from its first trial to the registered bank."""
+"""tune: a study from its first trial to the registered model."""
 
 import contextlib
 from datetime import datetime
@@ -15,14 +15,15 @@ from adtrack.tracking.run_contents import run_tags
 from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.sqlite import sqlite_file
 from adtrack.tracking.store import open_store, quoted, without_password
-from adtrack.tracking.tags import ROLE, STORAGE, STUDY_KEY
+from adtrack.tracking.tags import ROLE, STORAGE, STUDY_KEY, WRITTEN_UP
 from adtrack.tracking.trials import adopt_trials, parent_in, study_home, study_parent
 from adtrack.tracking.workers import working
 from adtrack.tuning.finish import StudyResult, finish
-from adtrack.tuning.runner import Trials
+from adtrack.tuning.runner import run_trials, take_over
+from adtrack.tuning.shared_study import SharedStudy
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import check_url, default_storage, reachable
-from adtrack.tuning.study import prepare
+from adtrack.tuning.study import open_shared
 from adtrack.verbs.bench_setup import Say, open_bench
 from adtrack.verbs.checks import need_anomalies
 
@@ -30,7 +31,7 @@ from adtrack.verbs.checks import need_anomalies
 def tune(
     spec: BuildSpec, study: StudySpec, name: str | None, storage: str | None, device: str, say: Say, warn: Say
 ) -> StudyResult:
-    """Run the study, or go on with it, then test, register and write up its best bank.
+    """Run the study, or go on with it, then test, register and write up its best model.
 
     Several processes may run it together, on one machine or, with a PostgreSQL storage, on many: they share the
     trials, and the first that finds all of them finished does the rest.
@@ -51,15 +52,16 @@ def tune(
         )
     bench = open_bench(spec, inputs, device, warn)
     with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
-        trials = prepare(bench, spec.detector, study, name, storage, worker, say)
-        with trials.alone("parent"):
-            run = at_work.enter_context(_parent_run(trials, _title(bench, name)))
-            _describe(run, bench, study)
-            trials.open_parent(run)
-        trials.run()
-        with trials.alone("finish"):
-            adopt_trials(trials.name, run.run_id)
-            return finish(trials)
+        shared = open_shared(bench, spec, study, name, storage, device, worker)
+        with shared.alone("parent"):
+            run = at_work.enter_context(_parent_run(shared, _title(bench, name), say))
+            _describe(run, bench, spec.detector.method, study)
+            written_up = run_tags(run.run_id).get(WRITTEN_UP, "")
+            take_over(shared, run)
+        run_trials(shared, run, say)
+        with shared.alone("finish"):
+            adopt_trials(shared.name, run.run_id)
+            return finish(shared, run, written_up, say)
 
 
 def _title(bench: Workbench, name: str | None) -> str:
@@ -68,29 +70,30 @@ def _title(bench: Workbench, name: str | None) -> str:
     return f"{name} ({words})" if name else words
 
 
-def _parent_run(trials: Trials, title: str) -> contextlib.AbstractContextManager[Run]:
+def _parent_run(study: SharedStudy, title: str, say: Say) -> contextlib.AbstractContextManager[Run]:
     """The run that holds the study: the one that it has where its trials are, or a new one."""
-    earlier = study_parent(trials.name)
+    earlier = study_parent(study.name)
     known = run_tags(earlier) if earlier else {}
-    if known.get(STUDY_KEY, trials.key) != trials.key:
+    if known.get(STUDY_KEY, study.key) != study.key:
         raise UserError(
-            f"study {trials.name} must go on with the Optuna storage that it began with, "
+            f"study {study.name} must go on with the Optuna storage that it began with, "
             f"{known.get(STORAGE, 'the first one')}, but this is another one.",
             "name the first one with --storage, or choose another --study.",
         )
-    home, chosen = study_home(trials.name), chosen_experiment()
+    home, chosen = study_home(study.name), chosen_experiment()
     if home not in (None, chosen):
-        trials.say(f"Study {trials.name} goes on in experiment {experiment_name(home)}, where its trials are.")
+        say(f"Study {study.name} goes on in experiment {experiment_name(home)}, where its trials are.")
     place = home or chosen
-    run_id = parent_in(place, trials.name)
-    extra = {ROLE: "study", STUDY_KEY: trials.key, STORAGE: without_password(trials.storage)}
-    return tracked_run(trials.worker, trials.tags, name=title, run_id=run_id, experiment=place, extra=extra)
+    run_id = parent_in(place, study.name)
+    extra = {ROLE: "study", STUDY_KEY: study.key, STORAGE: without_password(study.url)}
+    return tracked_run(study.worker, study.tags, name=title, run_id=run_id, experiment=place, extra=extra)
 
 
-def _describe(run: Run, bench: Workbench, study: StudySpec) -> None:
+def _describe(run: Run, bench: Workbench, method: str, study: StudySpec) -> None:
     run.log_params(
         {
             "class": bench.opened.data.class_name,
+            "method": method,
             "backbone": bench.backbone.trunk.network,
             "weights": bench.backbone.trunk.origin,
             "weights_sha256": bench.backbone.trunk.sha256,

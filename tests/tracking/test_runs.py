@@ -16,7 +16,7 @@ from mlflow.tracking import fluent
 from PIL import Image
 
 from adtrack.tracking.runs import end_open, reopened_run, tracked_run
-from adtrack.tracking.tags import WORKER, RunTags
+from adtrack.tracking.tags import STUDY, TRIAL, WORKER, RunTags
 from adtrack.tracking.workers import working
 
 IMAGE_METRICS = {"image_auroc", "image_auprc", "f1", "accuracy", "precision", "recall", "threshold"}
@@ -157,13 +157,16 @@ def test_an_error_is_past_once_the_run_has_finished(opened_store):
         assert go_on().count("Past") == 1 and run_of(run_id).info.status == "FINISHED"
 
 
-def test_runs_are_ended_that_are_open_and_named(opened_store):
+def test_runs_of_trials_are_ended_that_are_open_and_named(opened_store):
     client = MlflowClient()
     experiment = client.get_experiment_by_name("adtrack").experiment_id
-    first, second = (client.create_run(experiment, tags=TAGS.texts()).info.run_id for _ in "12")
-    other = client.create_run(experiment, tags={"adtrack.study": "another"}).info.run_id
-    end_open("a study", {first, other, None})
-    assert [run_of(run_id).info.status for run_id in (first, second, other)] == ["FINISHED", "RUNNING", "RUNNING"]
+
+    def opened(tags: dict[str, str], trial: int) -> str:
+        return client.create_run(experiment, tags={**tags, TRIAL: str(trial)}).info.run_id
+
+    runs = [opened(TAGS.texts(), 0), opened(TAGS.texts(), 1), opened({STUDY: "another"}, 0)]
+    end_open("a study", {0, 7})
+    assert [run_of(run_id).info.status for run_id in runs] == ["FINISHED", "RUNNING", "RUNNING"]
 
 
 def test_the_active_run_and_experiment_of_the_program_around_it_are_left_alone(opened_store):

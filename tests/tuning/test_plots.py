@@ -34,7 +34,7 @@ def test_history_shows_the_trials_own_numbers_and_the_best_so_far():
     assert list(points.x) == [2, 5, 9] and list(points.y) == [0.5, 0.4, 0.7]
     assert list(best.x) == [2, 4, 5, 9] and list(best.y) == [0.5, 0.5, 0.5, 0.7]
     assert list(infeasible.x) == [4] and list(infeasible.y) == [0.6] and infeasible.showlegend
-    assert points.text[0] == "Trial 2, patch size 3, layers layer2, coreset fraction 0.1"
+    assert points.text[0] == "Trial 2: patch size 3, layers layer2, coreset fraction 0.1"
     assert figure.layout.yaxis.title.text == "Mean &lt;AUROC&gt;"
 
 

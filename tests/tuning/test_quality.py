@@ -1,7 +1,7 @@
 import math
 
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.quality import BEHIND, ON_FRONT, about, pareto_front, shift_chart, size_chart
+from adtrack.tuning.quality import BEHIND, ON_FRONT, pareto_front, shift_chart, size_chart
 
 
 def trial(number: int, objective: float, size: float, layers: str = "layer2", **metrics: float) -> TrialRecord:
@@ -40,7 +40,3 @@ def test_clean_stands_against_shift_by_layers():
     assert list(chart.kind.series) == ["layer2", "layer3"] and chart.kind.diagonal
     assert (chart.kind.series["layer3"][0].x, chart.kind.series["layer3"][0].y) == (0.9, 0.6)
     assert chart.x_label == "image AUROC on Val-clean"
-
-
-def test_a_trial_in_words():
-    assert about(trial(7, 0.5, 1.0)) == "trial 7: layer2, patch 3, fraction 0.1"

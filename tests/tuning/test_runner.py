@@ -7,10 +7,12 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
+from adtrack.config import BuildSpec, DataSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.tracking.store import search_runs
-from adtrack.tuning import runner
+from adtrack.tuning import one_trial, runner
 from adtrack.tuning.sampling import WithoutRepeats
+from adtrack.tuning.shared_study import SharedStudy
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
 
@@ -30,14 +32,14 @@ def statuses(role: str) -> list[str]:
 def during_the_first_trial(monkeypatch):
     """Has something happen once, while the first bank is built."""
     pending = []
-    real = runner.build
+    real = one_trial.build
 
     def build(*arguments, **named):
         if pending:
             pending.pop()()
         return real(*arguments, **named)
 
-    monkeypatch.setattr(runner, "build", build)
+    monkeypatch.setattr(one_trial, "build", build)
     return pending.append
 
 
@@ -98,9 +100,10 @@ def test_a_trial_that_ends_between_two_looks_leaves_no_room_for_another(workplac
         return seen
 
     monkeypatch.setattr(study, "get_trials", looked)
-    monkeypatch.setattr(runner.Trials, "_run_one", lambda *_: pytest.fail("a third trial was begun"))
-    trials = runner.Trials(None, None, spec, "part", study, "sqlite:///optuna.db", None, print)
-    while trials._take_turn([]) == "wait":
+    monkeypatch.setattr(study, "ask", lambda *_: pytest.fail("a third trial was begun"))
+    base = BuildSpec(DataSpec("part"), PatchCoreSpec())
+    shared = SharedStudy("part", base, spec, study, "sqlite:///optuna.db", None, "cpu", None)
+    while runner.choose(shared) is runner.Turn.WAIT:
         pass
     assert [trial.state.name for trial in the_study().trials] == ["COMPLETE", "COMPLETE"]
 

@@ -29,7 +29,7 @@ METRICS = {
 def test_objectives(objective, metric, values, one):
     goal = Objective(metric, objective)
     assert goal.values(METRICS) == values and goal.value(METRICS) == one
-    assert goal.directions == ["maximize"] * len(values)
+    assert goal.count == len(values)
 
 
 @pytest.mark.parametrize(("objective", "undefined"), [("both", 1), ("clean", 0), ("worst", 1), ("pareto", 1)])

@@ -46,4 +46,4 @@ def test_a_run_that_takes_over_shows_what_was_found_before(own_study):
     assert told[0].startswith("**0 of 20 trials are done** (as of ")
     assert told[1].startswith("**3 of 20 trials are done, about 80 s left** (as of ") and told[2] == told[1]
     best = next(trial for trial in trials if trial.run_id == own_study.best)
-    assert f"[trial {best.number}: {best.params['layers']}, patch " in told[1] and f"/runs/{best.run_id})" in told[1]
+    assert f"[trial {best.number}: patch size " in told[1] and f"/runs/{best.run_id})" in told[1]

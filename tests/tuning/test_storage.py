@@ -1,7 +1,6 @@
 """Optuna's storage: opened and checked, and put in order after a crash."""
 
 import contextlib
-import json
 import math
 import shutil
 import socket
@@ -12,16 +11,16 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
+from adtrack.tracking.tags import STUDY, TRIAL
 from adtrack.tracking.workers import Worker
 from adtrack.troubles import TroubleError
 from adtrack.tuning.sampling import WithoutRepeats
 from adtrack.tuning.space import Space
-from adtrack.tuning.storage import _Storage, default_storage, open_study, put_in_order, reachable
+from adtrack.tuning.storage import default_storage, open_study, put_in_order, reachable
 
 SPACE = Space(PatchCoreSpec, {"patch_size": (1, 3), "layers": ("layer2",), "coreset_fraction": (0.1, 0.25)})
 DIGESTS = {"data_digest": "a" * 64, "spec_digest": "b" * 64}
@@ -30,7 +29,7 @@ NOBODY = f"{socket.gethostname()}|/no/such/place/worker.lock"
 
 def opened(folder: Path, name: str = "s", **digests: str) -> optuna.Study:
     sampler = WithoutRepeats(SPACE, "grid", 0)
-    return open_study(f"sqlite:///{folder}/optuna.db", name, sampler, ["maximize"], DIGESTS | digests)
+    return open_study(f"sqlite:///{folder}/optuna.db", name, sampler, 1, DIGESTS | digests)
 
 
 def begin(study: optuna.Study, worker: str | None) -> int:
@@ -44,9 +43,6 @@ def begin(study: optuna.Study, worker: str | None) -> int:
 
 def states(study: optuna.Study) -> list[str]:
     return [trial.state.name for trial in study.trials]
-
-
-pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage")  # "ask" stands for a process at work
 
 
 def nothing_done(_: object) -> None:
@@ -101,7 +97,7 @@ def test_a_study_of_somebody_else_is_not_taken_over(tmp_path):
 @pytest.mark.parametrize("url", ["nonsense", "sqlite:////no/such/folder/o.db", "postgresql://anna:secret@nowhere/x"])
 def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url):
     with pytest.raises(UserError, match="storage must be a database URL") as refusal:
-        open_study(url, "s", WithoutRepeats(SPACE, "grid", 0), ["maximize"], DIGESTS)
+        open_study(url, "s", WithoutRepeats(SPACE, "grid", 0), 1, DIGESTS)
     assert "secret" not in str(refusal.value)
 
 
@@ -173,21 +169,21 @@ def test_a_trial_killed_before_it_got_its_workers_name_is_settled(tmp_path):
 
 def test_a_trial_of_a_silent_machine_is_queued_again_and_its_run_is_killed(tmp_path, opened_store):
     client = MlflowClient()
-    run_id = client.create_run(client.get_experiment_by_name("adtrack").experiment_id).info.run_id
     study = opened(tmp_path)
     silent, living = begin(study, "another-machine|a.lock"), begin(study, "another-machine|b.lock")
-    client.set_terminated(run_id, "FINISHED")  # it had ended just before, but nobody told the study
+    home = client.get_experiment_by_name("adtrack").experiment_id
+    runs = {number: client.create_run(home, tags={STUDY: "s", TRIAL: str(number)}) for number in (silent, living)}
+    client.set_terminated(runs[silent].info.run_id, "FINISHED")  # it had ended just before, but nobody told the study
     with contextlib.closing(sqlite3.connect(tmp_path / "optuna.db")) as database, database:
         beat = "INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT trial_id, datetime('now', ?) FROM trials "
         for number, age in ((silent, "-6 minutes"), (living, "-4 minutes")):
             database.execute(f"{beat} WHERE number = ?", (age, number))
-        told = "INSERT INTO trial_user_attributes (trial_id, key, value_json) SELECT trial_id, 'run_id', ? FROM trials"
-        database.execute(f"{told} WHERE number = ?", (json.dumps(run_id), silent))
     study = opened(tmp_path)
     put_in_order(study, nothing_done)
     assert states(study) == ["FAIL", "RUNNING", "WAITING"]
     assert study.trials[2].user_attrs["retry_of"] == silent
-    assert client.get_run(run_id).info.status == "KILLED"
+    statuses = [client.get_run(run.info.run_id).info.status for run in runs.values()]
+    assert statuses == ["KILLED", "RUNNING"]
 
 
 def test_every_study_has_a_key_of_its_own_and_keeps_it(tmp_path):
@@ -212,12 +208,3 @@ def test_a_database_that_goes_away_is_a_sentence(tmp_path):
     assert "postgresql://c/d" in str(refusal.value)
     with pytest.raises(TroubleError, match="disks must have room"), reachable("sqlite:///optuna.db"):
         raise StorageInternalError from RuntimeError("database or disk is full")
-
-
-def test_a_missed_heartbeat_ends_nothing(tmp_path):
-    storage = _Storage(f"sqlite:///{tmp_path}/optuna.db", heartbeat_interval=60)
-    with contextlib.closing(sqlite3.connect(tmp_path / "optuna.db")) as database, database:
-        database.execute("DROP TABLE trial_heartbeats")
-    with pytest.raises(StorageInternalError):
-        RDBStorage.record_heartbeat(storage, 1)
-    storage.record_heartbeat(1)

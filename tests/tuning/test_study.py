@@ -18,8 +18,9 @@ from optuna.trial import TrialState
 from adtrack.evaluation import measuring
 from adtrack.tracking.store import search_runs
 from adtrack.tracking.trials import study_trials
-from adtrack.tuning import finish, runner
+from adtrack.tuning import finish, one_trial
 from adtrack.tuning.ranking import ranked
+from adtrack.tuning.searched import about
 from adtrack.tuning.study import best_of, default_name
 
 VALUES = ("val_clean/image_auroc", "val_shift/image_auroc", "val_clean/threshold", "objective")
@@ -58,7 +59,7 @@ def optuna_trials(name: str) -> list:
 
 def stop_after(monkeypatch, calls: int, trouble) -> None:
     """From the call after ``calls`` on, building a bank raises or does ``trouble``."""
-    real, count = runner.build, iter(range(1000))
+    real, count = one_trial.build, iter(range(1000))
 
     def build(*arguments, **named):
         if next(count) >= calls:
@@ -68,19 +69,18 @@ def stop_after(monkeypatch, calls: int, trouble) -> None:
                 raise trouble
         return real(*arguments, **named)
 
-    monkeypatch.setattr(runner, "build", build)
+    monkeypatch.setattr(one_trial, "build", build)
 
 
 def test_what_the_user_reads(study):
     said = study.outcome.out
-    line = (
-        r"^Trial (\d) +0\.\d{4}  \(best 0\.\d{4}\)  layer\d, patch \d, fraction 0\.\d+  \d+\.\d s; (\d) of 3 done(.*)$"
-    )
+    cell = r"patch size \d, layers layer\d, coreset fraction 0\.\d+"
+    line = rf"^Trial (\d) +0\.\d{{4}}  \(best 0\.\d{{4}}\)  {cell}  \d+\.\d s; (\d) of 3 done(.*)$"
     found = re.findall(line, said, re.M)
     assert [(number, done) for number, done, _ in found] == [("0", "1"), ("1", "2"), ("2", "3")]
     assert [bool(re.fullmatch(r", about \d+ s left", left)) for *_, left in found] == [True, True, False]
     best = best_of(study.name)
-    assert f"Best of 3 trials: trial {best.number} with {best.params['layers']}" in said
+    assert f"Best of 3 trials: {about(best)}; " in said
     for split in ("val_clean", "val_shift", "test_clean", "test_shift"):
         assert re.search(rf"^  {split} +\d\.\d{{3}}", said, re.M)
     assert "Registered as adtrack-part version 1, champion." in said
@@ -123,14 +123,14 @@ def test_a_stop_while_the_best_is_tested_loses_nothing(workplace, adtrack, part,
 
 
 def test_trials_that_run_out_of_memory_fail_and_the_study_goes_on(workplace, adtrack, part, space, monkeypatch):
-    real = runner.build
+    real = one_trial.build
 
     def build(bench, bank, **named):
         if bank.coreset_fraction == 0.1:
             raise MemoryError("too large")
         return real(bench, bank, **named)
 
-    monkeypatch.setattr(runner, "build", build)
+    monkeypatch.setattr(one_trial, "build", build)
     done = adtrack("tune", *part, *space, "--sampler", "grid", "--trials", 1)
     assert done.code == 1
     assert "Trial 0 failed: MemoryError: too large" in done.out and "Failed trials: 1;" in done.out
@@ -290,7 +290,7 @@ def test_of_equals_the_one_that_localises_better_wins_and_the_user_is_told(workp
     trials = study_trials(runs("study")[0].data.tags["adtrack.study"])
     aupro = [fmean(trial.metrics[f"{name}/pixel_aupro_030"] for name in ("val_clean", "val_shift")) for trial in trials]
     best = int(aupro[1] > aupro[0])
-    assert aupro[0] != aupro[1] and f"Best of 2 trials: trial {best} with layer3, patch 3" in done.out
+    assert aupro[0] != aupro[1] and f"Best of 2 trials: trial {best}: patch size 3, layers layer3" in done.out
     words = f"2 trials have the best objective; trial {best} wins by its AU-PRO 0.30 on Val ({max(aupro):.3f}, next "
     assert words in done.out
     study = runs("study")[0]
