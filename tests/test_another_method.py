@@ -79,7 +79,7 @@ def test_a_method_that_is_added_does_all_that_there_is(
         assert outcome.code == 0, outcome.err
         return outcome.out
 
-    # A model of a method that is there already, to compare with and to be promoted over.
+    # The first version, which the second is compared with and promoted over.
     assert kind.name in done("build-bank", *asked, *own, "--options", "power=2", "--register", "true")
     (built,) = search_runs("")
     assert built.data.params["method"] == method and built.data.params["power"] == "2.0"
@@ -88,7 +88,10 @@ def test_a_method_that_is_added_does_all_that_there_is(
     assert "test_clean" in done("evaluate", *asked, "--model", "models:/adtrack-part/1")
     done("evaluate", *asked, *own)
 
-    done("build-bank", *asked, "--register", "true")
+    space = "power=1,2" if method == "far-view" else "power=1,2;far_layer=layer1,layer2"
+    done("tune", *asked, "--space", space, "--trials", "2", "--sampler", "grid")
+    trials = [run.data.params for run in search_runs("") if "adtrack.trial" in run.data.tags]
+    assert {(one["method"], one["power"]) for one in trials} <= {(method, "1.0"), (method, "2.0")} and len(trials) == 2
     done("score", *photos, "--model", "models:/adtrack-part/2", "--out", "scored")
     with Path("scored/scores.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -96,6 +99,8 @@ def test_a_method_that_is_added_does_all_that_there_is(
     assert bool(list(Path("scored").rglob("overlays/*"))) == kind.has_maps
     done("compare", "models:/adtrack-part/2", "models:/adtrack-part/1", "--out", "compared", "--device", "cpu")
     assert adtrack("promote", "--class", "part", "--version", "2", "--force", "--device", "cpu").code == 0
+    done("export", "--out", "tables")
+    assert "power" in "".join(file.read_text() for file in Path("tables").glob("*.csv"))
     assert method in done(
         "experiment", "severity", "--classes", "part", "--data", tiny_data, "--methods", method, *part[4:]
     )
