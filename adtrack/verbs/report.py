@@ -1,18 +1,15 @@
 """What a verb tells at its end: the figures, where things are, and what to type next."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from adtrack.data.files import SUFFIXES
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.data.splits import TRAIN_FRACTION
 from adtrack.detectors import detector_class
 from adtrack.evaluation.alarms import floods
-from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.thresholds import images_needed
 from adtrack.findings import counted, listed
 from adtrack.naming import argument
-from adtrack.reporting.table import estimate_text
 from adtrack.reporting.tables import plain_table
 from adtrack.tuning.finish import StudyResult
 from adtrack.tuning.searched import about
@@ -20,29 +17,17 @@ from adtrack.verbs.build import GoodThreshold, ModelReport
 from adtrack.verbs.experiment import ExperimentReport
 from adtrack.verbs.export import ExportReport
 from adtrack.verbs.make_shift import ShiftReport
+from adtrack.verbs.metric_rows import print_metrics
 from adtrack.verbs.score import ScoreReport
 
 Say = Callable[[str], None]
-_COLUMNS = (
-    ("image AUROC", "image_auroc"),
-    ("AUPRC", "image_auprc"),
-    ("F1", "f1"),
-    ("pixel AUROC", "pixel_auroc"),
-    ("AU-PRO 0.30", "pixel_aupro_030"),
-)
-_GOOD_COLUMNS = (
-    ("false alarms", "false_alarm_rate"),
-    ("threshold", "threshold"),
-    ("median score", "score_median"),
-    ("highest", "score_max"),
-)
 
 
 def print_model(report: ModelReport, say: Say) -> None:
     """A model that was built or evaluated."""
     say("")
     sets = {found.name: found.metrics for found in report.evaluations}
-    _print_metrics(sets, report.no_pixels, say)
+    print_metrics(sets, report.no_pixels, say)
     for words in floods({name: metrics["false_alarm_rate"] for name, metrics in sets.items()}):
         say(f"  {words}")
     say("")
@@ -98,7 +83,7 @@ def print_study(result: StudyResult, say: Say) -> None:
         group, slash, metric = name.partition("/")
         if slash and group != "cost":
             sets.setdefault(group, {})[metric] = value
-    _print_metrics({name: sets[name] for name in (*VAL_SETS, *TEST_SETS)}, result.unmarked, say)
+    print_metrics({name: sets[name] for name in (*VAL_SETS, *TEST_SETS)}, result.unmarked, say)
     for remark in result.remarks:
         say(f"  {remark}")
     registered = result.registered
@@ -173,32 +158,3 @@ def print_shift(report: ShiftReport, say: Say) -> None:
     say("")
     say("Next, with these images as the clean ones:")
     say(f"  adtrack build-bank --class {argument(name)} --data {argument(str(report.out))}")
-
-
-def _print_metrics(sets: Mapping[str, Mapping[str, float]], no_pixels: str, say: Say) -> None:
-    """A row for each set, and below them why some have no pixel metrics: ``no_pixels`` says it if none has any."""
-    known = {key for metrics in sets.values() for key in metrics}
-    shown = _COLUMNS if "image_auroc" in known else _GOOD_COLUMNS
-    columns, (told, key) = [column for column in shown if column[1] in known], shown[0]
-    with_alarms = shown is _COLUMNS and "false_alarm_rate" in known
-    intervals = f"   {f'{told} 95 %':16}" + "   false alarms 95 %" * with_alarms
-    say(f"  {'':12}" + "".join(f"{title:>13}" for title, _ in columns) + intervals)
-    for name, metrics in sets.items():
-        interval = f"   [{metrics[f'{key}_low']:.3f}, {metrics[f'{key}_high']:.3f}]"
-        cells = "".join(f"{_cell(metrics.get(metric, math.nan)):>13}" for _, metric in columns)
-        alarms = estimate_text(_false_alarms(metrics)) if with_alarms else ""
-        say(f"  {name:12}{cells}{interval:19}   {alarms}".rstrip())
-    undefined = [name for name, metrics in sets.items() if math.isnan(metrics.get("pixel_auroc", 0.0))]
-    if no_pixels:
-        say(f"  No pixel metrics: {no_pixels}.")
-    elif undefined:
-        say(f"  No pixel metrics of {' and '.join(undefined)}: no mask there marks a pixel that the view shows.")
-
-
-def _cell(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
-
-
-def _false_alarms(metrics: Mapping[str, float]) -> Estimate:
-    """The share of false alarms. It is NaN in a run of an older adtrack."""
-    return Estimate(*(metrics.get(f"false_alarm_rate{end}", math.nan) for end in ("", "_low", "_high")))

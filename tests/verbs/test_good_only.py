@@ -14,7 +14,7 @@ from adtrack.config import BackboneSpec, ImageSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.lab.setup import Setup
-from adtrack.tracking.registry import moves
+from adtrack.tracking.champions import moves
 from adtrack.tracking.store import search_runs
 from adtrack.verbs.experiment import Experiment, run_experiment
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from adtrack.verbs.report import _print_metrics
+from adtrack.verbs.metric_rows import print_metrics
 
 IMAGES = {"image_auroc": 1.0, "image_auroc_low": 0.5, "image_auroc_high": 1.0, "image_auprc": 1.0, "f1": 1.0}
 PIXELS = {"pixel_auroc": 0.9, "pixel_aupro_030": 0.8}
@@ -25,6 +25,6 @@ UNDEFINED = dict.fromkeys(PIXELS, math.nan)
 )
 def test_the_table_says_why_it_has_no_pixel_metrics(sets: dict, unmarked: str, said: str | None) -> None:
     lines: list[str] = []
-    _print_metrics({name: IMAGES | metrics for name, metrics in sets.items()}, unmarked, lines.append)
+    print_metrics({name: IMAGES | metrics for name, metrics in sets.items()}, unmarked, lines.append)
     assert "nan" not in "".join(lines)
     assert [line.strip() for line in lines if "No pixel" in line] == ([said] if said else [])

@@ -9,27 +9,22 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from adtrack.config import from_json
-from adtrack.data.classes import ImageRecord
-from adtrack.data.imageset import ImageSet, parse_name
+from adtrack.data.imageset import ImageSet
 from adtrack.data.masks import content_digest
-from adtrack.data.reading import STORED, Reading
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
-from adtrack.evaluation.paired_comparison import Disagreement
 from adtrack.evaluation.pictures.sheets import fit, fit_mask
 from adtrack.evaluation.pictures.side_by_side import SIDE, ComparedImage, Look, look
 from adtrack.features.backbone import choose_device
 from adtrack.progress import bar
 from adtrack.tracking.models import load_model
-from adtrack.tracking.run_contents import run_file, run_tags
+from adtrack.tracking.run_contents import run_tags
 from adtrack.tracking.scored_runs import ScoredRun
 from adtrack.tracking.tags import MODEL
+from adtrack.verbs.compare.choosing import ChosenImages, choose_images
 from adtrack.verbs.compare.verb import ComparedSet, Comparison
 from adtrack.verbs.promote.checks import TOLERANCE
-from adtrack.verbs.score_again import check_threshold, deviation, place_of, unchanged
-
-MOST = 12  # images of a set
+from adtrack.verbs.score_again import check_threshold, deviation
 
 _Column = list[tuple[np.ndarray, Look]]  # pairs of a small image, uint8 (h, w, 3), and a model's look at it
 
@@ -51,18 +46,6 @@ class Pictures:
     missing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """An image set and those of its images that are drawn, by their places in it.
-
-    ``changed`` counts the images that are not drawn because their files have changed.
-    """
-
-    images: ImageSet
-    drawn: tuple[tuple[int, Disagreement], ...]
-    changed: int
-
-
 def draw(found: Comparison, data: str | None, device: str) -> Pictures:
     """The clearest disagreements of each set, as every model sees them.
 
@@ -70,7 +53,7 @@ def draw(found: Comparison, data: str | None, device: str) -> Pictures:
     byte for byte, what they were. UserError: there is no such device. Whatever else goes wrong is told in ``missing``.
     """
     chosen_device = choose_device(device)
-    chosen, missing = _all_chosen(found, data)
+    chosen, missing = choose_images(found, data)
     try:
         columns = _columns(found, chosen, chosen_device)
         shown = [one for one in found.sets if one.name in chosen]
@@ -80,57 +63,7 @@ def draw(found: Comparison, data: str | None, device: str) -> Pictures:
         return Pictures(missing=(*missing, f"There are no pictures: {error}"))
 
 
-def _all_chosen(found: Comparison, data: str | None) -> tuple[dict[str, _Chosen], tuple[str, ...]]:
-    """The images to draw of each set, and sentences on the sets of which none can be drawn."""
-    chosen: dict[str, _Chosen] = {}
-    without: dict[str, list[str]] = {}
-    for one in found.sets:
-        if not one.disagreements:
-            continue
-        try:
-            chosen[one.name] = _chosen(found.runs[0], one, data)
-        except UserError as error:
-            without.setdefault(str(error), []).append(one.name)
-    return chosen, tuple(f"There are no pictures of {', '.join(names)}: {why}" for why, names in without.items())
-
-
-def _chosen(run: ScoredRun, one: ComparedSet, data: str | None) -> _Chosen:
-    root = place_of(run, one.name, data)
-    images = logged_images(run.places[one.name], one.name, root)
-    places = {record.path: at for at, record in enumerate(images.records)}
-    drawn: list[tuple[int, Disagreement]] = []
-    changed = 0
-    for image in one.disagreements:
-        if len(drawn) == MOST:
-            break
-        if unchanged(root, image.path, images.contents.get(image.path)) is None:
-            changed += 1
-        else:
-            drawn.append((places[image.path], image))
-    if not drawn:
-        raise UserError(
-            f"images are drawn if they lie in {root.absolute()} as they were scored, but none of these does.",
-            "--data says where they are now.",
-        )
-    return _Chosen(images, tuple(drawn), changed)
-
-
-def logged_images(run_id: str, name: str, root: Path) -> ImageSet:
-    """An image set as the run's manifest lists it; its files lie below ``root``. UserError: it cannot be read."""
-    split, domain, severity = parse_name(name)
-    file = run_file(run_id, "splits.json")
-    try:
-        manifest = from_json(file.read_text(encoding="utf-8"))
-        rows = manifest["splits"][split]
-        records = tuple(ImageRecord(row["path"], int(row["label"]), str(row["kind"]), row["mask"]) for row in rows)
-        contents = {row["path"]: row["sha256"] for row in rows} | {row["mask"]: row["mask_sha256"] for row in rows}
-        reading = Reading(**manifest["reading"]) if "reading" in manifest else STORED
-        return ImageSet(split, domain, root, records, int(manifest["seed"]), contents, severity, reading)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"a run must keep a manifest of its splits, but run {run_id} does not ({error}).") from error
-
-
-def _columns(found: Comparison, chosen: Mapping[str, _Chosen], device: torch.device) -> dict[str, list[_Column]]:
+def _columns(found: Comparison, chosen: Mapping[str, ChosenImages], device: torch.device) -> dict[str, list[_Column]]:
     """The columns of each set, one for each model. Only one model at a time is in memory."""
     columns: dict[str, list[_Column]] = {name: [] for name in chosen}
     total = sum(len(chosen[one.name].drawn) * len(one.runs) for one in found.sets if one.name in chosen)
@@ -155,7 +88,7 @@ def _model(run: ScoredRun) -> str:
     return uri
 
 
-def _column(scorer: Scorer, chosen: _Chosen, place: int, progress: tqdm) -> _Column:
+def _column(scorer: Scorer, chosen: ChosenImages, place: int, progress: tqdm) -> _Column:
     """The images as the model at ``place`` sees them. UserError: it no longer gives one of them its logged score."""
     column = []
     images = replace(chosen.images, reading=scorer.reading)
@@ -176,7 +109,7 @@ def _column(scorer: Scorer, chosen: _Chosen, place: int, progress: tqdm) -> _Col
     return column
 
 
-def _sheet(found: Comparison, one: ComparedSet, chosen: _Chosen, columns: Sequence[_Column]) -> Sheet:
+def _sheet(found: Comparison, one: ComparedSet, chosen: ChosenImages, columns: Sequence[_Column]) -> Sheet:
     rows = tuple(
         ComparedImage(
             columns[0][row][0],
@@ -207,7 +140,7 @@ def _mask(images: ImageSet, index: int) -> np.ndarray | None:
         return None
 
 
-def _caption(one: ComparedSet, chosen: _Chosen) -> str:
+def _caption(one: ComparedSet, chosen: ChosenImages) -> str:
     drawn, together = len(chosen.drawn), len(one.disagreements)
     some = f"{drawn} of " if drawn < together else ""
     gone = f"; the files of {chosen.changed} have changed or gone" if chosen.changed else ""

@@ -21,7 +21,7 @@ from adtrack.evaluation.pictures.sheets import fit, fit_mask
 from adtrack.evaluation.pictures.side_by_side import SIDE, look
 from adtrack.tracking.models import load_model
 from adtrack.tracking.store import search_runs
-from adtrack.verbs.compare import pictures
+from adtrack.verbs.compare import choosing, pictures
 from adtrack.verbs.compare.pictures import draw
 from adtrack.verbs.compare.verb import Comparison, compare
 
@@ -115,7 +115,7 @@ def test_every_bank_sees_the_images_its_own_way(banks, numb, adtrack, part, tiny
 
 
 def test_the_clearest_are_drawn_and_counted(differing, monkeypatch):
-    monkeypatch.setattr(pictures, "MOST", 1)
+    monkeypatch.setattr(choosing, "MOST", 1)
     one = next(one for one in differing.sets if len(one.disagreements) > 1)
     sheet = next(sheet for sheet in draw(differing, None, "cpu").sheets if sheet.caption.startswith(one.name))
     assert sheet.caption == f"{one.name}: 1 of {len(one.disagreements)} images called differently"
