@@ -1,4 +1,4 @@
-"""How a bank's hyperparameters move clean and shifted quality: read from a study's trials, nothing is run again."""
+"""How the hyperparameters of a method move its quality on clean and on shifted images, read from a study's trials."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,17 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.searched import parameters
+from adtrack.tuning.searched import parameters, settings_of
 
 CLEAN, SHIFTED = "val_clean/image_auroc", "val_shift/image_auroc"
-_FACTS = ("class", "trial", "clean", "shifted", "bank_mb", "run_id")  # columns that are no hyperparameters
 
 
 @dataclass(frozen=True)
 class Effect:
-    """Mean metrics over the trials that share a value of one hyperparameter; others vary as the sampler chose."""
+    """The mean metrics of the trials that share a value of one hyperparameter.
+
+    The sampler chose the other hyperparameters of these trials.
+    """
 
     parameter: str
     value: str
@@ -26,17 +28,19 @@ class Effect:
 
     @property
     def drop(self) -> float:
-        """What the shift costs."""
+        """How much AUROC the shift costs."""
         return self.clean - self.shifted
 
 
 def trial_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
-    """One row a trial: class, number, parameters, clean and shifted image AUROC on Val, bank MB."""
+    """A row for each trial: its class, number, method and hyperparameters, the image AUROC on Val-clean and Val-shift,
+    and the size of the model in MB."""
     return pd.DataFrame(
         [
             {
                 "class": trial.class_name,
                 "trial": trial.number,
+                "method": trial.method,
                 **parameters(trial),
                 "clean": trial.metrics[CLEAN],
                 "shifted": trial.metrics[SHIFTED],
@@ -48,26 +52,38 @@ def trial_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     )
 
 
-def effects(trials: pd.DataFrame) -> list[Effect]:
-    """The effect of every value of every hyperparameter, over one class's trials."""
-    found = []
-    for parameter in (name for name in trials.columns if name not in _FACTS):
-        for value, group in trials.groupby(parameter, sort=True):
-            found.append(Effect(parameter, str(value), len(group), group["clean"].mean(), group["shifted"].mean()))
+def effects(trials: Sequence[TrialRecord]) -> list[Effect]:
+    """The effect of every value of every hyperparameter that a class's study varied."""
+    frame, found = trial_frame(trials), []
+    for one in (one for one in settings_of(trials) if one.key in frame):
+        for value, group in frame.groupby(one.key, sort=True, dropna=False):
+            means = float(group["clean"].mean()), float(group["shifted"].mean())
+            found.append(Effect(one.label, _text(value), len(group), *means))
     return found
 
 
+def _text(value: object) -> str:
+    """A value of a data frame as people write it. Pandas keeps None as NaN, and whole numbers beside it as floats."""
+    if isinstance(value, float):
+        return "none" if np.isnan(value) else f"{value:g}"
+    return str(value)
+
+
 def rank_correlation(trials: pd.DataFrame) -> float:
-    """Spearman's ρ of clean and shifted AUROC over trials: whether the best clean bank is the best shifted one."""
+    """Spearman's ρ of clean and shifted AUROC over trials: whether the model that is best on clean images is best on
+    shifted ones, too.
+
+    It is NaN for fewer than three trials, or if one of the two does not vary.
+    """
     if len(trials) < 3 or trials["clean"].nunique() < 2 or trials["shifted"].nunique() < 2:
         return float("nan")
     return float(spearmanr(trials["clean"], trials["shifted"]).statistic)
 
 
 def regret(trials: pd.DataFrame) -> float:
-    """Shifted AUROC that is lost by choosing the trial that is best on clean images instead of on shifted ones.
+    """The shifted AUROC that is lost by choosing the trial that is best on clean images.
 
-    Clean images cannot tell trials of one clean AUROC apart: of several best ones it is the mean.
+    Where several trials have the best clean AUROC, it is the mean over them.
     """
     chosen = trials.loc[np.isclose(trials["clean"], trials["clean"].max(), rtol=0, atol=1e-9), "shifted"]
     return float(trials["shifted"].max() - chosen.mean())

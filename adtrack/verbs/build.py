@@ -118,7 +118,8 @@ def _no_pixels(bench: Workbench, method: str) -> str:
     """Why there are no pixel metrics, "" if there are some or if there are no anomalies either."""
     if not bench.opened.splits.has_anomalies:
         return ""
-    return bench.opened.splits.unmarked if detector_class(method).has_maps else f"{method} scores whole images only"
+    kind = detector_class(method)
+    return bench.opened.splits.unmarked if kind.has_maps else f"{kind.name} scores whole images only"
 
 
 def _good_threshold(bench: Workbench, quantile: float, value: float) -> GoodThreshold | None:

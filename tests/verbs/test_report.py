@@ -12,7 +12,7 @@ UNDEFINED = dict.fromkeys(PIXELS, math.nan)
 
 
 @pytest.mark.parametrize(
-    ("sets", "unmarked", "said"),
+    ("sets", "no_pixels", "said"),
     [
         ({"val_clean": PIXELS, "val_shift": PIXELS}, "", None),
         (
@@ -23,8 +23,8 @@ UNDEFINED = dict.fromkeys(PIXELS, math.nan)
         ({"val_clean": {}, "val_shift": {}}, "class tile has no masks", "No pixel metrics: class tile has no masks."),
     ],
 )
-def test_the_table_says_why_it_has_no_pixel_metrics(sets: dict, unmarked: str, said: str | None) -> None:
+def test_the_table_says_why_it_has_no_pixel_metrics(sets: dict, no_pixels: str, said: str | None) -> None:
     lines: list[str] = []
-    print_metrics({name: IMAGES | metrics for name, metrics in sets.items()}, unmarked, lines.append)
+    print_metrics({name: IMAGES | metrics for name, metrics in sets.items()}, no_pixels, lines.append)
     assert "nan" not in "".join(lines)
     assert [line.strip() for line in lines if "No pixel" in line] == ([said] if said else [])

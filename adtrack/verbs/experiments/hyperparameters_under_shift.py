@@ -10,17 +10,20 @@ Cost:     3 min on the demo data with its three studies of 12 trials, on 2 CPU c
 Result:   on the demo data the model that is best on clean images is not the best one under shift.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from adtrack.lab.cells import Cells
 from adtrack.lab.charts import scatter_chart
-from adtrack.lab.hyperparameters import effects, rank_correlation, regret, trial_frame
+from adtrack.lab.hyperparameters import CLEAN, SHIFTED, effects, rank_correlation, regret, trial_frame
 from adtrack.lab.setup import Setup
 from adtrack.reporting.charts import Spot, write_chart
 from adtrack.reporting.table import Column, Table, number_text
 from adtrack.reporting.tables import write_report
+from adtrack.tracking.trials import TrialRecord
+from adtrack.tuning.searched import briefly, method_name
 from adtrack.verbs.experiment import Experiment
 from adtrack.verbs.studies import ensure_studies, known_trials
 
@@ -29,22 +32,28 @@ NAME = "hyperparameters_under_shift"
 
 def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
     """Read all trials; write tables and charts."""
-    frames = {name: trial_frame(known_trials(setup, name)) for name in setup.classes}
-    tables = [agreement(frames), *(class_table(name, trials) for name, trials in frames.items())]
+    studies = {name: known_trials(setup, name) for name in setup.classes}
+    frames = {name: trial_frame(trials) for name, trials in studies.items()}
+    tables = [agreement(frames), *(class_table(name, trials) for name, trials in studies.items())]
     write_report(NAME, pd.concat(frames.values()), tables, folder)
-    for name, trials in frames.items():
-        spots = {
-            layers: [Spot(row.clean, row.shifted, f"p{row.patch_size} {row.coreset_fraction:g}") for row in group]
-            for layers, group in _by_layers(trials).items()
-        }
+    for name, trials in studies.items():
         title = f"{name}: who keeps working under shift?"
-        chart = scatter_chart(title, "image AUROC, Val-clean", "image AUROC, Val-shift", spots, diagonal=True)
+        chart = scatter_chart(title, "image AUROC, Val-clean", "image AUROC, Val-shift", spots(trials), diagonal=True)
         write_chart(chart, folder, f"{NAME}_{name}")
     return tables
 
 
-def _by_layers(trials: pd.DataFrame) -> dict[str, list]:
-    return {layers: list(group.itertuples()) for layers, group in trials.groupby("layers")}
+def spots(trials: Sequence[TrialRecord]) -> dict[str, list[Spot]]:
+    """A spot for each trial, in series of trials whose hyperparameters that are words, such as layers, are the same.
+
+    A method without such hyperparameters has one series, which is called as the method.
+    """
+    found: dict[str, list[Spot]] = {}
+    for trial in trials:
+        words, numbers = briefly(trial)
+        spot = Spot(trial.metrics[CLEAN], trial.metrics[SHIFTED], numbers)
+        found.setdefault(words or method_name(trial), []).append(spot)
+    return dict(sorted(found.items()))
 
 
 def agreement(frames: dict[str, pd.DataFrame]) -> Table:
@@ -72,7 +81,7 @@ def agreement(frames: dict[str, pd.DataFrame]) -> Table:
     return Table("Do clean images tell which model is best under shift?", columns, rows, notes)
 
 
-def class_table(name: str, trials: pd.DataFrame) -> Table:
+def class_table(name: str, trials: Sequence[TrialRecord]) -> Table:
     """The mean quality of the trials that share a value of a hyperparameter."""
     columns = (
         *(Column(heading, number=False) for heading in ("hyperparameter", "value")),
@@ -80,7 +89,7 @@ def class_table(name: str, trials: pd.DataFrame) -> Table:
     )
     rows = tuple(
         (
-            effect.parameter.replace("_", " "),
+            effect.parameter,
             effect.value,
             str(effect.trials),
             number_text(effect.clean),

@@ -36,7 +36,7 @@ def test_a_method_without_maps_beside_one_with_maps(
 ) -> None:
     assert re.search(r"^PatchCore: \d+ patches, ", versions["patchcore"], re.MULTILINE)
     assert re.search(r"^Far: 1 means, ", versions["far-image"], re.MULTILINE)
-    assert "No pixel metrics: far-image scores whole images only.\n" in versions["far-image"]
+    assert "No pixel metrics: Far scores whole images only.\n" in versions["far-image"]
     assert "No pixel metrics" not in versions["patchcore"]
 
     asked = ["models:/adtrack-part/1", "models:/adtrack-part/2"]
