@@ -3,7 +3,7 @@
 import contextlib
 from datetime import datetime
 
-from adtrack.config import BuildSpec
+from adtrack.config import DEFAULT_METHOD, BuildSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.experiment import chosen_experiment, experiment_name
@@ -54,7 +54,7 @@ def tune(
     with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
         shared = open_shared(bench, spec, study, name, storage, device, worker)
         with shared.alone("parent"):
-            run = at_work.enter_context(_parent_run(shared, _title(bench, name), say))
+            run = at_work.enter_context(_parent_run(shared, _title(bench, spec.detector.method, name), say))
             _describe(run, bench, spec.detector.method, study)
             written_up = run_tags(run.run_id).get(WRITTEN_UP, "")
             take_over(shared, run)
@@ -64,9 +64,11 @@ def tune(
             return finish(shared, run, written_up, say)
 
 
-def _title(bench: Workbench, name: str | None) -> str:
-    """What MLflow lists a new study as, and shows the beginning of; what it is found by again is in its tags."""
-    words = f"{bench.opened.data.class_name} {bench.backbone.trunk.network} {datetime.now().astimezone():%Y-%m-%d}"
+def _title(bench: Workbench, method: str, name: str | None) -> str:
+    """What MLflow lists a new study as. MLflow shows its beginning; the study is found again by its tags."""
+    other = "" if method == DEFAULT_METHOD else f"{method} "
+    network = f"{other}{bench.backbone.trunk.network}"
+    words = f"{bench.opened.data.class_name} {network} {datetime.now().astimezone():%Y-%m-%d}"
     return f"{name} ({words})" if name else words
 
 

@@ -135,6 +135,18 @@ def test_two_studies_of_a_class_are_told_apart_on_test(tmp_path):
     assert "| Class | Trial |" in one and "| Class | Study | Trial |" in two
 
 
+def test_several_methods_share_a_table_with_the_settings_of_all(tmp_path):
+    padim = {"method": "padim", "layers": "layer1", "padim_dimensions": "50"}
+    trials = [on_test(0), on_test(1, study="padim-b2", params=padim)]
+    frame = best_trials(trials)
+    assert list(frame["method"]) == ["padim", "patchcore"] and list(frame["layers"]) == ["layer1", "layer2+layer3"]
+    names = ["method", "layers", "padim_dimensions", "patch_size", "coreset_fraction", "backbone"]
+    assert sorted(frame.columns[5:11]) == sorted(names) and math.isnan(frame["patch_size"][0])
+    table = texts(trials, tmp_path)["md"]
+    assert "| Class | Study | Trial | Method |" in table and "| PaDiM |" in table and "| PatchCore |" in table
+    assert "study padim-b2, PaDiM, 1 trial" in table.replace("\\", "")
+
+
 def test_no_trials_is_an_error(tmp_path):
     with pytest.raises(UserError, match="at least one finished trial"):
         best_trials([])
