@@ -1,4 +1,4 @@
-"""build-bank and evaluate: one bank, built or loaded, in a run of its own."""
+"""build-bank and evaluate: one model, which is built or loaded, in a run of its own."""
 
 import csv
 import json
