@@ -1,4 +1,4 @@
-"""Where adtrack keeps what can be made again: demo data, features, trunks, coreset orders."""
+"""Finds the folder for files that can be made again: demo data, features, networks, coreset orders."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,6 @@ import platformdirs
 
 
 def cache_folder(*parts: str) -> Path:
-    """The folder ``parts`` below ADTRACK_CACHE, or below the user's cache folder (XDG_CACHE_HOME is respected)."""
+    """The folder ``parts`` below ADTRACK_CACHE, or else below the user's cache folder, which XDG_CACHE_HOME may set."""
     root = os.environ.get("ADTRACK_CACHE") or platformdirs.user_cache_dir("adtrack", appauthor=False)
     return Path(root).expanduser().joinpath(*parts)

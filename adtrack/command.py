@@ -1,4 +1,4 @@
-"""How every command of adtrack runs: a user's mistake is a sentence, and the exit code says what happened."""
+"""Runs a command: a user's mistake is printed as a sentence, and the exit code says what happened."""
 
 import contextlib
 import signal
@@ -15,15 +15,18 @@ from adtrack.troubles import TroubleError, trouble
 
 
 def run_command(command: click.Command, arguments: Sequence[str]) -> None:
-    """Run a command: exit code 0 done, 1 done with failures, 2 wrong usage, 130 stopped. ``--debug`` for tracebacks."""
+    """Run a command and exit with 0 (done), 1 (something failed), 2 (wrong usage) or 130 (stopped).
+
+    With ``--debug`` among the arguments, errors are shown with their tracebacks.
+    """
     debug = "--debug" in arguments
-    signal.signal(signal.SIGTERM, _stop)  # a scheduler's stop ends runs as tidily as Ctrl-C does
+    signal.signal(signal.SIGTERM, _stop)  # a scheduler's signal to stop ends runs in the same way as Ctrl-C
     if not debug:
         warnings.simplefilter("ignore")
     try:
         sys.exit(command.main(list(arguments), standalone_mode=False))
     except click.ClickException as error:
-        told = visible(error.format_message())  # a shell may have put a file's name among the options
+        told = visible(error.format_message())  # the arguments may hold the name of a file, with any characters
         click.UsageError(told, getattr(error, "ctx", None)).show()
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
@@ -39,7 +42,7 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Tell who waits at a terminal that libraries are being loaded, which takes some seconds."""
+    """Show on a terminal that libraries are being loaded, which takes some seconds."""
     shown = sys.stderr.isatty()
     if shown:
         click.echo("Loading libraries …", err=True, nl=False)
@@ -47,21 +50,21 @@ def loading() -> Iterator[None]:
         yield
     finally:
         if shown:
-            click.echo("\r\033[K", err=True, nl=False)  # to the start of the line, and nothing on it
+            click.echo("\r\033[K", err=True, nl=False)  # go to the start of the line and clear it
 
 
 def say(text: str, marked: str = "", *, err: bool = False, **style: Any) -> None:
-    """Print one line, the first ``marked`` in it in click's ``style``.
+    """Print one line, in which the first ``marked`` has click's ``style``.
 
-    All that adtrack prints comes through here or ``progress.say``: a name from data may hold what would steer the
-    terminal, or forge a line, and nobody has to think of that where a sentence is made.
+    adtrack prints everything through this function or ``progress.say``. Both escape control characters and line breaks,
+    which names from data may contain, so that callers need not think of them.
     """
     line = visible(text)
     click.echo(line.replace(marked, click.style(marked, **style), 1) if marked else line, err=err)
 
 
 def warn(text: str) -> None:
-    """Tell the user what to watch out for."""
+    """Print a warning."""
     say(f"Warning: {text}", "Warning:", err=True, fg="yellow", bold=True)
 
 

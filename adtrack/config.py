@@ -1,4 +1,4 @@
-"""What a number depends on, as frozen records: each is validated once and has one canonical text form."""
+"""Specifications of everything that a result depends on: frozen records that are checked and have a canonical text."""
 
 import dataclasses
 import hashlib
@@ -11,45 +11,45 @@ from .errors import UserError
 from .settings import LAYERS, MEANT, added_later, check_settings, layers_text, setting, settings, whole
 
 DEMO = "demo"
-DEMO_CLASSES = ("zipper", "carpet", "hazelnut")  # here, because the code that draws them takes long to import
+DEMO_CLASSES = ("zipper", "carpet", "hazelnut")  # listed here because the code that draws them is slow to import
 IMAGENET = "imagenet"
 RANDOM = "random"
-VIEW = "view"  # layer zero: what the network gets; no network has a layer of this name
+VIEW = "view"  # the name under which a method asks for the network's input; no layer has this name
 DEFAULT_METHOD = "patchcore"
 GOOD_QUANTILE = 0.99
-MAX_SEVERITY = 2.0  # of MVTec-Shift
-# Every run of consecutive layers among a ResNet's first three: what a study tries.
+MAX_SEVERITY = 2.0  # the largest severity of MVTec-Shift
+# All runs of consecutive layers among a ResNet's first three. Studies try them by default.
 LAYER_RUNS = tuple(("layer1", "layer2", "layer3")[start:stop] for start in range(3) for stop in range(start + 1, 4))
-LARGEST_VIEW = 4096  # pixels of a side: as many squared, with their features, are some gigabytes
-_LARGEST_SEED = 2**63 - 1  # of torch's generators
+LARGEST_VIEW = 4096  # pixels on a side: the features of such a view take some gigabytes
+_LARGEST_SEED = 2**63 - 1  # the largest seed that torch's generators take
 
 
 def check_bits(bits: object) -> None:
-    """Refuse a depth that no file with 16 bits a channel can have."""
+    """Raise UserError unless a bit depth is one that a file with 16 bits per channel can have."""
     if not isinstance(bits, int) or isinstance(bits, bool) or not 8 <= bits <= 16:
         raise UserError(f"bit depth must be a whole number from 8 to 16, but got {bits!r}.", "auto finds it.")
 
 
 def check_quantile(value: float) -> None:
-    """Refuse a share of good parts that is none."""
+    """Raise UserError unless a share of good parts is in (0, 1]."""
     if not 0 < value <= 1:
         raise UserError(f"good quantile must be in (0, 1], but got {value}.", "0.99 lets 99 % of the good parts pass.")
 
 
 def check_severity(severity: float) -> None:
-    """Refuse a severity for which MVTec-Shift is not defined."""
+    """Raise UserError if MVTec-Shift is not defined for a severity."""
     if not 0 <= severity <= MAX_SEVERITY:
         raise UserError(
             f"severity must be between 0 and {MAX_SEVERITY:g}, but got {severity}.",
-            "0 is no shift, 1 the protocol's, 2 double.",
+            "0 is no shift, 1 is the protocol's shift, 2 is twice as strong.",
         )
 
 
 def plain(value: Any) -> Any:
-    """A record, or what holds records, as plain data for JSON.
+    """A record, or a container of records, as plain data for JSON.
 
-    A field that was added later is left out where it has the value that the records before it meant: so what was
-    written of those, and its digest, stays as it is.
+    A field that was added later is left out if it has the value that older records imply. So the text and the digest of
+    older records stay the same.
     """
     if dataclasses.is_dataclass(value):
         present = [field for field in dataclasses.fields(value) if not _as_before(value, field)]
@@ -69,7 +69,7 @@ def canonical(record: object) -> str:
 
 
 def from_json(text: str | bytes) -> Any:
-    """The plain data in a JSON text. ValueError: it is damaged, or nested more deeply than Python can follow."""
+    """The plain data in a JSON text. ValueError if it is damaged, or nested too deeply for Python."""
     try:
         return json.loads(text)
     except RecursionError as error:
@@ -83,9 +83,9 @@ def digest(record: object) -> str:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which images: a class of the data set at ``root`` ("demo" or a folder), split and shifted by ``seed``.
+    """The images: a class of the data set at ``root`` ("demo" or a folder), split and shifted by ``seed``.
 
-    ``bit_depth`` is how many bits of 16-bit files are used; None: as the largest value of the class says.
+    ``bit_depth`` is how many bits of 16-bit files are used. None means that the largest value in the class decides.
     """
 
     class_name: str
@@ -101,9 +101,9 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What a network was trained to expect of the three colours of a pixel in [0, 1]: (pixel − mean) / std.
+    """The normalisation of a network's input: (pixel − mean) / std for each of three colours in [0, 1].
 
-    The default is ImageNet's.
+    The defaults are the values of ImageNet.
     """
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -124,10 +124,9 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """The view that the network gets: the image squeezed to ``resize``², its central ``crop``² (0 = all of it) taken
-    and normalised.
+    """The network's input: the image resized to ``resize``² pixels, cropped to its central ``crop``², and normalised.
 
-    ``normalisation`` None means the one that the network was trained with.
+    A ``crop`` of 0 takes the whole image. ``normalisation`` None means the one that the network was trained with.
     """
 
     resize: int = 256
@@ -149,21 +148,21 @@ class ImageSpec:
         return self.crop or self.resize
 
     def normalised_for(self, network: Normalisation) -> "ImageSpec":
-        """The same view with the normalisation of the network, unless one is given."""
+        """This view, with the network's normalisation if the view has none of its own."""
         return self if self.normalisation else dataclasses.replace(self, normalisation=network)
 
     @classmethod
     def from_plain(cls, text: Mapping[str, Any]) -> "ImageSpec":
-        """What ``plain`` made of a view; one that names no normalisation means ImageNet's."""
+        """The view from which ``plain`` made ``text``. If it has no normalisation, ImageNet's is meant."""
         values = {**text, "normalisation": Normalisation(**text.get("normalisation", {}))}
         return cls(**values)
 
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """Which frozen network: its name, as torchvision has it or as LIBRARY/NAME, and its weights.
+    """The frozen network: its name in torchvision, or LIBRARY/NAME, and its weights.
 
-    ``weights`` is "imagenet", "random" or a file.
+    ``weights`` is "imagenet", "random" or the path of a file. ``seed`` draws random weights.
     """
 
     name: str = "resnet50"
@@ -173,11 +172,11 @@ class BackboneSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorSpec:
-    """How a detector is made: what every method has, to which each adds settings of its own (see ``settings``).
+    """How a detector is fitted. Each method derives a class of its own and adds settings (see ``setting``).
 
-    ``seed`` is that of everything a method draws at random. ``method`` is the name of the method; each gives its own.
-    A method may say in ``search_order`` in which order a study varies its settings, the first most slowly; the others
-    follow in the order of the fields.
+    ``seed`` decides everything that the method draws at random. ``method`` is the name of the method, which its class
+    sets. ``search_order`` lists settings in the order in which a study varies them, the one that changes most slowly
+    first. Settings that it leaves out follow in the order of the fields.
     """
 
     search_order: ClassVar[tuple[str, ...]] = ()
@@ -194,12 +193,12 @@ class DetectorSpec:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """What the method is given of each image: names of layers, ``VIEW`` for the view itself, or both."""
+        """The inputs of the method: names of layers, ``VIEW`` for the view itself, or both."""
         raise NotImplementedError
 
     @property
     def title(self) -> str:
-        """What tells it from others of its method, in a word or two: ``layer2+layer3 p3 0.1``."""
+        """The most important settings in a few characters: ``layer2+layer3 p3 0.1``."""
         brief = [(one.brief, one.kind.plain(getattr(self, one.name))) for one in settings(self)]
         return " ".join(form.format(value) for form, value in brief if form)
 
@@ -213,14 +212,14 @@ def _different_names(label: str, value: tuple[str, ...]) -> None:
 
 
 def layers_setting(tries: Iterable[tuple[str, ...]] = LAYER_RUNS) -> Any:
-    """The field ``layers``, of which a study tries these combinations by default."""
+    """The field ``layers``, for which a study tries these combinations by default."""
     words = "Layers of the network, joined by +."
     return setting(("layer2", "layer3"), LAYERS, words, _different_names, tries=tries, brief="{}", option=True)
 
 
 @dataclass(frozen=True)
 class LayersSpec(DetectorSpec):
-    """What methods have in common that work on the outputs of a frozen network's layers."""
+    """The specification of methods that work on the outputs of a frozen network's layers."""
 
     layers: tuple[str, ...] = layers_setting()
 
@@ -236,9 +235,10 @@ class LayersSpec(DetectorSpec):
 
 @dataclass(frozen=True)
 class BuildSpec:
-    """Everything that a bank, its scores and its threshold depend on, apart from the images themselves.
+    """Everything that a model, its scores and its threshold depend on, apart from the images themselves.
 
-    ``good_quantile`` counts only where no anomalies are labelled: the share of good parts that shall pass.
+    ``good_quantile`` is the share of good parts that shall pass. It sets the threshold of classes without labelled
+    anomalies.
     """
 
     data: DataSpec

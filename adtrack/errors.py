@@ -1,15 +1,15 @@
-"""The one exception that a user is meant to read."""
+"""The exception whose text users read."""
 
 from .naming import visible
 
 
 class UserError(ValueError):
-    """A mistake that the user can mend; the command line prints it without a traceback and exits with 2.
+    """A mistake that the user can correct. The command line prints it without a traceback and exits with code 2.
 
-    ``rule`` states the law and the value that broke it in one sentence, ``hint`` the remedy:
+    ``rule`` is a sentence with the rule and the value that breaks it, ``hint`` names a remedy:
     ``coreset fraction must be in (0, 1], but got 1.5. Hint: 0.01 keeps 1 % of the patches.``
 
-    It is one line whatever a name in it holds, wherever it is shown: in a terminal, a table, on a page.
+    The text is always one line, even if a name in it contains line breaks or control characters.
     """
 
     def __init__(self, rule: str, hint: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What looking at an installation finds: plain records, whoever looked."""
+"""Records of what ``adtrack doctor`` checks and finds, and small helpers that put them into words."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ OK, NOTE, BROKEN = "ok", "note", "broken"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be: what it is, what that means, what to do about it, and which it concerns.
+    """A problem: what it is, what it means for the user, what to do about it, and the things that it concerns.
 
-    ``level`` is NOTE (it works, but watch out) or BROKEN. ``mend`` does what is safe about it and says what it did;
-    without one, only a person can decide.
+    ``level`` is NOTE (adtrack works, but the user should know) or BROKEN. ``mend`` repairs it safely and returns a
+    sentence that says what was done. It is None if only a person can decide what to do.
     """
 
     level: str
@@ -24,7 +24,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at, how it is in a few words, and what was found."""
+    """A thing that was checked, its state in a few words, and the problems that were found."""
 
     group: str
     name: str
@@ -33,21 +33,21 @@ class Check:
 
     @property
     def level(self) -> str:
-        """The worst of the findings, OK without any."""
+        """The worst level among the findings, OK if there are none."""
         levels = {finding.level for finding in self.findings}
         return next((level for level in (BROKEN, NOTE) if level in levels), OK)
 
 
 def counted(number: int, thing: str, things: str | None = None) -> str:
-    """``1 run``, ``2 runs``, ``2 copies``."""
+    """A number with its noun: ``1 run``, ``2 runs``, ``2 copies``."""
     return f"{number} {thing if number == 1 else things or thing + 's'}"
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:
-    """``a, b``, or ``a, b, c and 4 more``."""
+    """The first names, joined by commas: ``a, b``, or ``a, b, c and 4 more``."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """The first line of an error's text, or the name of its class if it has no text."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,29 +1,32 @@
-"""How a name from data is shown on each medium: a class, a file or a kind of defect may be called anything.
+"""Escapes names that come with data, since classes, files and kinds of defects may have any name.
 
-A terminal obeys escape sequences and marks that turn the direction of writing; a spreadsheet calculates cells that
-begin with ``=``; a shell splits and runs. HTML, Markdown and LaTeX have their escapes where they are written.
+A terminal obeys escape sequences and marks that change the direction of writing, a spreadsheet calculates cells that
+begin with ``=``, and a shell splits words and runs commands. The modules that write HTML, Markdown and LaTeX have their
+own escapes.
 """
 
 import os
 import re
 import shlex
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")  # how a cell begins that a spreadsheet might calculate, or that looks escaped
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")  # the start of a cell that a spreadsheet may calculate, or that looks escaped
 
 
 def visible(text: str) -> str:
-    """``text`` as one line for a terminal or a page: what cannot be printed, or would steer, becomes its escape.
+    """``text`` as one line for a terminal or a page. Characters that cannot be printed become escapes.
 
-    Line breaks, control characters, marks of direction and bytes that are no UTF-8: ``a\\nb`` is shown with its
-    backslash. What is visible already stays as it is.
+    These are line breaks, control characters, marks of direction and bytes that are not UTF-8: a line break is shown as
+    a backslash and an n. Characters that can be printed stay as they are.
     """
     return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
 
 
 def argument(text: str) -> str:
-    """``text`` as one argument of a command that a person copies: quoted where a POSIX shell needs it, or zsh, to which
-    ``=a`` is where the program ``a`` lies; what cannot be printed is written as bash, zsh and POSIX 2024 read it
-    (``$'…'``)."""
+    """``text`` as one argument of a command that a person copies into a shell.
+
+    It is quoted where a POSIX shell needs it, and where zsh needs it, which replaces ``=a`` by the path of a program.
+    Characters that cannot be printed are written as ``$'…'``, which bash, zsh and POSIX 2024 understand.
+    """
     if text.isprintable():
         return f"'{text}'" if text == shlex.quote(text) and text.startswith("=") else shlex.quote(text)
     inside = "".join(
@@ -33,15 +36,16 @@ def argument(text: str) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """``text`` as a cell of a CSV table: with ``'`` before it where a spreadsheet would take it for a formula.
+    """``text`` as a cell of a CSV table. If a spreadsheet would take it for a formula, ``'`` is put before it.
 
-    So is one that begins with ``'`` and then so: ``from_csv_cell`` gives every text back as it was.
+    A text that already begins with ``'`` and a formula gets another ``'``, so that ``from_csv_cell`` can restore every
+    text.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def from_csv_cell(text: str) -> str:
-    """What ``csv_cell`` was given."""
+    """The text from which ``csv_cell`` made this cell."""
     return text[1:] if _FORMULA.match(text) and text.startswith("'") else text
 
 

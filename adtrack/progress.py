@@ -1,4 +1,4 @@
-"""Progress with the time left, for whatever takes longer than two seconds."""
+"""Shows the progress of long work and the time that is left."""
 
 import sys
 import time
@@ -11,23 +11,23 @@ from tqdm import tqdm
 from .naming import visible
 
 Item = TypeVar("Item")
-_FIRST, _PAUSE = 10.0, 30.0  # seconds to the first line in a log, and from one to the next
+_FIRST, _PAUSE = 10.0, 30.0  # seconds before the first line in a log, and between two lines
 
 
 class Progress(AbstractContextManager, Protocol):
-    """What is told how much has passed: ``n`` so far."""
+    """A display that counts the steps that are done: ``n`` so far."""
 
     n: int
 
     def update(self, n: int = 1) -> object:
-        """Another ``n`` of the total have passed."""
+        """Count another ``n`` steps as done."""
 
 
 class _Lines:
-    """Progress in a log, which keeps every character: few lines, and a last one if there was a first."""
+    """Progress as a few lines of text, for a log, which keeps every line. Work that ends soon prints nothing."""
 
     def __init__(self, total: int | None, what: str) -> None:
-        self.total, self.what, self.n = total, what, 0  # n: as tqdm calls it
+        self.total, self.what, self.n = total, what, 0  # tqdm calls the count n as well
         self.began = time.monotonic()
         self.due, self.told = self.began + _FIRST, False
 
@@ -55,8 +55,11 @@ class _Lines:
 
 
 def bar(total: int | None, what: str, unit: str = "image") -> Progress:
-    """Progress to be told of each step: on a terminal a bar that redraws itself, after two seconds of silence; in a log
-    a line after ten seconds and then twice a minute."""
+    """A display of progress, whose ``update`` must be called after each step.
+
+    On a terminal it is a bar, which appears after two seconds. In a log it is a line after ten seconds, and then two
+    lines a minute.
+    """
     if not sys.stderr.isatty():
         return _Lines(total, what)
     return tqdm(
@@ -72,7 +75,7 @@ def bar(total: int | None, what: str, unit: str = "image") -> Progress:
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None, unit: str = "image") -> Iterator[Item]:
-    """Yield ``items`` and show how many have passed and how long the rest will take."""
+    """Yield ``items``, and show how many are done and how long the rest will take."""
     known = len(items) if total is None and isinstance(items, Sized) else total
     with bar(known, what, unit) as progress:
         for item in items:
@@ -81,12 +84,12 @@ def track(items: Iterable[Item], what: str, total: int | None = None, unit: str 
 
 
 def duration(seconds: float) -> str:
-    """``45 s``, ``3 min``, ``2.5 h``."""
+    """Seconds as text: ``45 s``, ``3 min``, ``2.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def say(text: str) -> None:
-    """Tell who waits, on a line of its own, what happened on the way."""
+    """Print a line on what happened, above a progress bar if one is shown."""
     tqdm.write(visible(text), file=sys.stderr)

@@ -1,7 +1,7 @@
-"""Settings that describe themselves: a field of a specification with its help, its check and what a study tries.
+"""Settings: fields of a specification that hold their help, their check and the values that a study tries.
 
-The command line's options, the parameters of a run, the space of a study and its columns, and the sentences that refuse
-a value are all derived from these descriptions, so a method that declares its fields has everything else.
+The command line's options, the parameters of runs, the spaces and columns of studies, and the messages that refuse a
+value are all derived from these descriptions. A method only declares its fields.
 """
 
 import difflib
@@ -11,23 +11,24 @@ from typing import Any
 
 from .errors import UserError
 
-Check = Callable[[str, Any], None]  # raises UserError of a label and a value that it does not allow
-_KEY = "setting"  # in a field's metadata
-MEANT = "meant"  # there, too
+ValueCheck = Callable[[str, Any], None]  # takes a label and a value, and raises UserError if the value is not allowed
+# Keys of a field's metadata: its Setting, and the value that records without the field meant.
+_KEY = "setting"
+MEANT = "meant"
 
 
 def added_later(meant: object) -> dict[str, object]:
-    """Metadata of a record's field that the first records did not have, with the value that they ``meant``."""
+    """Metadata for a field that older records do not have; ``meant`` is the value that these records imply."""
     return {MEANT: meant}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How the values of a setting are written.
+    """How the values of a setting are read and written.
 
-    ``words`` completes "must be …"; ``parse`` makes a value of a text and raises ValueError if it cannot; ``plain``
-    makes of a value what Optuna and JSON can hold, and ``value`` the value again of that; ``text`` writes it as users
-    type it.
+    ``words`` completes the sentence "… must be …". ``parse`` turns a text into a value, and raises ValueError or
+    KeyError if it cannot. ``text`` turns a value into the text that users type. ``plain`` turns a value into one that
+    Optuna and JSON can hold, and ``value`` turns that back.
     """
 
     words: str
@@ -65,12 +66,12 @@ LAYERS = Kind("layer names joined by +", parse_layers, layers_text, layers_text,
 
 @dataclass(frozen=True)
 class Setting:
-    """One field of a specification, described.
+    """The description of one field of a specification.
 
-    ``name`` is the field's; ``key`` is what users, runs and studies call it. ``tries`` are the values that a study
-    tries by default; without any it is not searched unless it is asked for. ``brief`` is how a value is written in a
-    title (``p{}``), or "" where a title leaves it out. ``option`` says whether the command line has an option of that
-    name for it; every setting can be given by ``--options`` and ``--space``.
+    ``name`` is the name of the field, and ``key`` its name for users, runs and studies. ``tries`` are the values that a
+    study tries by default; if there are none, a study varies the setting only on request. ``brief`` is the format of a
+    value in a title (``p{}``), or "" if titles leave it out. ``option`` says whether the command line has an option of
+    its own for the setting; ``--options`` and ``--space`` take every setting.
     """
 
     name: str
@@ -78,23 +79,23 @@ class Setting:
     kind: Kind
     default: Any
     help: str
-    check: Check
+    check: ValueCheck
     tries: tuple[Any, ...]
     brief: str
     option: bool
 
     @property
     def label(self) -> str:
-        """As sentences name it: ``coreset fraction``."""
+        """The name in sentences: ``coreset fraction``."""
         return self.key.replace("_", " ")
 
     @property
     def heading(self) -> str:
-        """As tables name it, on two lines where it has two words: ``Coreset\\nfraction``."""
+        """The heading in tables, on two lines if it has two words: ``Coreset\\nfraction``."""
         return self.label.capitalize().replace(" ", "\n", 1)
 
     def parse(self, text: str) -> Any:
-        """The value that a user has typed. UserError: it is none of this kind, or one that is not allowed."""
+        """The value that a user has typed. UserError if it is of another kind or not allowed."""
         try:
             value = self.kind.parse(text.strip())
         except (ValueError, KeyError) as error:
@@ -103,7 +104,7 @@ class Setting:
         return value
 
     def text(self, value: Any) -> str:
-        """A value as users type it and as runs log it."""
+        """The text of a value, as users type it and runs log it."""
         return self.kind.text(value)
 
 
@@ -111,7 +112,7 @@ def setting(
     default: Any,
     kind: Kind,
     help: str,
-    check: Check = lambda label, value: None,
+    check: ValueCheck = lambda label, value: None,
     *,
     key: str = "",
     tries: Iterable[Any] = (),
@@ -119,9 +120,9 @@ def setting(
     option: bool = False,
     later: bool = False,
 ) -> Any:
-    """A dataclass field that describes itself (see ``Setting``); without a ``key`` it is called as the field.
+    """A dataclass field with a description (see ``Setting``). Without ``key``, the key is the name of the field.
 
-    ``later`` says that specifications before it had no such field and meant the default, so their digests stay.
+    ``later`` says that older specifications do not have the field and mean the default. Their digests stay the same.
     """
     described = Setting("", key, kind, default, help, check, tuple(tries), brief, option)
     meant = added_later(default) if later else {}
@@ -139,13 +140,13 @@ def settings(spec: Any) -> tuple[Setting, ...]:
 
 
 def check_settings(spec: Any) -> None:
-    """Refuse a specification that has a value which its setting does not allow."""
+    """Raise UserError if a value of a specification is not allowed."""
     for one in settings(spec):
         one.check(one.label, getattr(spec, one.name))
 
 
 def setting_of(spec: Any, key: str, what: str) -> Setting:
-    """The setting that is called ``key``. UserError: ``what`` (as in "options of patchcore") has no such one."""
+    """The setting with this key. UserError if there is none; ``what`` begins its sentence ("options of patchcore")."""
     known = {one.key: one for one in settings(spec)}
     if key not in known:
         near = difflib.get_close_matches(key, known, n=1)
@@ -157,17 +158,17 @@ def setting_of(spec: Any, key: str, what: str) -> Setting:
 
 
 def plain_settings(spec: Any) -> dict[str, Any]:
-    """{key: value} of all settings, as Optuna and JSON can hold them: layers as ``layer2+layer3``."""
+    """{key: value} of all settings, with values that Optuna and JSON can hold: layers as ``layer2+layer3``."""
     return {one.key: one.kind.plain(getattr(spec, one.name)) for one in settings(spec)}
 
 
 def setting_texts(spec: Any) -> dict[str, str]:
-    """{key: text} of all settings, as runs log them."""
+    """{key: text} of all settings, with the texts that runs log."""
     return {one.key: one.text(getattr(spec, one.name)) for one in settings(spec)}
 
 
 def parse_pairs(text: str, what: str, separator: str, example: str) -> dict[str, str]:
-    """``"epochs=20,lr=0.001"`` → ``{"epochs": "20", "lr": "0.001"}``; nothing of an empty text."""
+    """``"epochs=20,lr=0.001"`` → ``{"epochs": "20", "lr": "0.001"}``. An empty text has no pairs."""
     pairs: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(separator))):
         name, equals, value = (piece.strip() for piece in part.partition("="))
@@ -182,7 +183,7 @@ def parse_pairs(text: str, what: str, separator: str, example: str) -> dict[str,
 
 
 def given_values(spec: Any, texts: Mapping[str, str], what: str) -> dict[str, Any]:
-    """{field's name: value} of settings that were typed by their keys. UserError: unknown ones, values not allowed."""
+    """{name of the field: value} for {key: typed text}. UserError if a key is unknown or a value is not allowed."""
     found = {}
     for key, text in texts.items():
         one = setting_of(spec, key, what)
@@ -191,24 +192,24 @@ def given_values(spec: Any, texts: Mapping[str, str], what: str) -> dict[str, An
 
 
 def whole(label: str, value: object, least: int, hint: str = "", most: int | None = None) -> None:
-    """Refuse a value that is no whole number, or none between ``least`` and ``most``."""
+    """Raise UserError unless a value is a whole number from ``least`` to ``most``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UserError(f"{label} must be a whole number of at least {least}, but got {value!r}.", hint)
     if most is not None and value > most:
         raise UserError(f"{label} must be a whole number of at most {most}, but got {value!r}.", hint)
 
 
-def at_least(least: int, hint: str = "", most: int | None = None) -> Check:
-    """A check for whole numbers."""
+def at_least(least: int, hint: str = "", most: int | None = None) -> ValueCheck:
+    """A check that a value is a whole number from ``least`` to ``most``."""
     return lambda label, value: whole(label, value, least, hint, most)
 
 
-def within(low: float, high: float, hint: str = "", *, low_included: bool = True) -> Check:
-    """A check for numbers in [low, high], or in (low, high]."""
+def within(low: float, high: float, hint: str = "", *, low_included: bool = True) -> ValueCheck:
+    """A check that a value is a number in [low, high], or in (low, high] if ``low_included`` is false."""
     bracket = "[" if low_included else "("
 
     def check(label: str, value: object) -> None:
-        # A NaN is in no interval: it compares as false.
+        # All comparisons with NaN are false, so NaN is refused.
         inside = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
         if not inside or (value == low and not low_included):
             raise UserError(f"{label} must be in {bracket}{low:g}, {high:g}], but got {value}.", hint)
@@ -216,8 +217,8 @@ def within(low: float, high: float, hint: str = "", *, low_included: bool = True
     return check
 
 
-def one_of(*names: str) -> Check:
-    """A check for one of a few words."""
+def one_of(*names: str) -> ValueCheck:
+    """A check that a value is one of a few words."""
 
     def check(label: str, value: object) -> None:
         if value not in names:

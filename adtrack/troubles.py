@@ -1,4 +1,4 @@
-"""What becomes of the surroundings while a command is at work: a full disk, a server that has gone. In sentences."""
+"""Sentences for errors that come from a command's surroundings, such as a full disk or a server that is gone."""
 
 import errno
 import re
@@ -14,45 +14,50 @@ from .findings import first_line
 KEPT = "what is finished is kept, and the same command goes on from there"
 _LEFT = "adtrack doctor --fix ends runs that stay RUNNING"
 _FULL, _READ_ONLY = {errno.ENOSPC, errno.EDQUOT}, {errno.EROFS}
-# As SQLite, PostgreSQL, safetensors and Python's tempfile say it, whose errors have no number.
+# The texts of SQLite, PostgreSQL, safetensors and Python's tempfile, whose errors have no number.
 _FULL_TEXTS = ("disk is full", "No space left on device", "Disk quota exceeded", "No usable temporary directory")
 _READ_ONLY_TEXTS = ("readonly database", "Read-only file system")
-_UNREACHABLE = {"ConnectionError", "Timeout", "RetryError", "ChunkedEncodingError"}  # of requests, which MLflow uses
-_LITTLE = 2**24  # bytes free: less than a run's pictures and bank take
+_UNREACHABLE = {
+    "ConnectionError",
+    "Timeout",
+    "RetryError",
+    "ChunkedEncodingError",
+}  # classes of the package requests, which MLflow uses
+_LITTLE = 2**24  # free bytes on a disk that counts as full: a run's pictures and model take more
 
 
 class TroubleError(UserError):
-    """Nothing that the user has asked for wrongly: the command ends with 1, as one that has failed."""
+    """An error that is not the user's mistake. The command ends with exit code 1, not 2."""
 
 
 def trouble(error: BaseException) -> TroubleError | None:
-    """The sentence for an error that comes, by whatever way, of the surroundings; None for all others."""
+    """The sentence for an error that comes from the surroundings, directly or not. None for all other errors."""
     return _folder_trouble(error) or disk_trouble(error) or _server_trouble(error)
 
 
 def _folder_trouble(error: BaseException) -> TroubleError | None:
-    """The sentence for a shell that still stands in a folder that was removed or made anew."""
+    """The sentence for a working folder that was removed, or removed and made again, under the user's shell."""
     if not any(isinstance(one, FileNotFoundError) for one in _chain(error)):
         return None
     try:
         Path.cwd()
     except FileNotFoundError:
-        return TroubleError("the working folder must be there, but it has been removed.", "cd to one that is.")
+        return TroubleError("the working folder must exist, but it has been removed.", "cd to a folder that exists.")
     return None
 
 
 def disk_trouble(error: BaseException) -> TroubleError | None:
-    """The sentence for an error that comes of a disk that is full or cannot be written to; None for all others."""
+    """The sentence for an error that comes from a full or read-only disk. None for all other errors."""
     for one in _chain(error):
         what = f"({_told(one)})"
         if is_full(one):
-            places = " and ".join(full_places()) or "one of those at work"
+            places = " and ".join(full_places()) or "one of those in use"
             return TroubleError(
                 f"disks must have room, but {places} is full {what}.",
-                f"make room, or name other places by ADTRACK_CACHE, TMPDIR and --out; {KEPT}. {_LEFT}.",
+                f"make room, or choose other folders by ADTRACK_CACHE, TMPDIR and --out; {KEPT}. {_LEFT}.",
             )
         if _has(one, _READ_ONLY, _READ_ONLY_TEXTS):
-            return TroubleError(f"disks must be writable, but one is not {what}.", f"mount it so; {KEPT}.")
+            return TroubleError(f"disks must be writable, but one is not {what}.", f"mount it writable; {KEPT}.")
     return None
 
 
@@ -71,11 +76,11 @@ def is_full(error: BaseException) -> bool:
 
 
 def full_places() -> list[str]:
-    """The folders that adtrack writes to whose disk has next to no room, each with what it is to adtrack."""
+    """The folders that adtrack writes to and whose disks have almost no room, each after a few words on its use."""
     places = {"the working folder": Path.cwd(), "the cache": cache_folder()}
     try:
         places["the folder of temporary files"] = Path(tempfile.gettempdir())
-    except OSError:  # which is how tempfile says that none has room
+    except OSError:  # tempfile raises this if no folder for temporary files has room
         return ["the folder of temporary files"]
     return [f"{name} {folder}" for name, folder in places.items() if _free(folder) < _LITTLE]
 
@@ -86,7 +91,7 @@ def _free(folder: Path) -> int:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and, from it inwards, what it came of."""
+    """The error, then the error that caused it, then that one's cause, and so on."""
     seen: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and following not in seen:
@@ -96,7 +101,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _has(error: BaseException, numbers: set[int], texts: tuple[str, ...]) -> bool:
-    # A user's mistake may quote anything; what it came of is the next of the chain.
+    # The sentence of a UserError may quote any text, so only the errors that caused it are looked at.
     if isinstance(error, UserError):
         return False
     return getattr(error, "errno", None) in numbers or any(text in str(error) for text in texts)
@@ -108,5 +113,5 @@ def _is_unreachable(error: BaseException) -> bool:
 
 
 def _told(error: BaseException) -> str:
-    """What it says in one line, without a login that stands in an address."""
+    """The first line of an error's text, without user names and passwords in addresses."""
     return re.sub(r"//[^/@\s]*@", "//", first_line(error))[:300]

@@ -94,7 +94,7 @@ def test_a_working_folder_that_has_been_removed_is_a_sentence(tmp_path, monkeypa
     folder.rmdir()
     done = adtrack("compare", "abcd", "abce")
     assert done.code == 1 and "Traceback" not in done.err
-    assert "Error: the working folder must be there, but it has been removed. Hint: cd to one that is." in done.err
+    assert "Error: the working folder must exist, but it has been removed. Hint: cd to a folder that" in done.err
 
 
 def told_in_a_sentence(done, *parts: str) -> None:

@@ -1,6 +1,7 @@
-"""What the store says of a model's files: the digest of the manifest that they were logged with.
+"""Compares the files of a model with the digest that the tracking store keeps.
 
-It is a tag of the logged model, and of each version that is made of it.
+The digest is that of the manifest with which the files were logged. It is a tag of the logged model, and of every
+registered version of it.
 """
 
 from pathlib import Path
@@ -19,28 +20,30 @@ def manifest_tags(bank: Path) -> dict[str, str]:
 
 
 def check_told(address: str, bank: Path) -> None:
-    """UserError if the manifest in ``bank`` is not the one that the store names for this address; a folder is nobody's,
-    and models of earlier versions have none."""
-    for digest in _told(address):
+    """Raise UserError if the manifest in ``bank`` does not have the digest that the store keeps for this address.
+
+    The store keeps no digest for folders and for models of earlier versions; these are not checked.
+    """
+    for digest in _kept_digests(address):
         require_seal(bank, digest)
 
 
-def _told(address: str) -> set[str]:
+def _kept_digests(address: str) -> set[str]:
     tags = [model.tags for model in _logged(address)]
     name, slash, version = address.removeprefix("models:/").rpartition("/")
     if address.startswith("models:/") and slash:
         tags.append(MlflowClient().get_model_version(name, version).tags)
-    return {told[MANIFEST] for told in tags if MANIFEST in told}
+    return {each[MANIFEST] for each in tags if MANIFEST in each}
 
 
 def _logged(address: str) -> list[LoggedModel]:
-    """The logged model behind a ``models:/…`` or ``runs:/…`` address."""
+    """The logged model that a ``models:/…`` or ``runs:/…`` address stands for, in a list; empty if there is none."""
     client = MlflowClient()
     if address.startswith("runs:/"):
         run_id, name = RunsArtifactRepository.parse_runs_uri(address)
         asked = f"source_run_id = '{run_id}'"
         found = client.search_logged_models([client.get_run(run_id).info.experiment_id], asked)
-        return [model for model in found if model.name == name][:1]  # the newest, which MLflow means as well
+        return [model for model in found if model.name == name][:1]  # the newest, as MLflow itself takes it
     if not address.startswith("models:/"):
         return []
     name, slash, version = address.removeprefix("models:/").rpartition("/")

@@ -1,4 +1,4 @@
-"""Which experiment new runs go to, and the run that ``mlflow run`` has made for this process."""
+"""Chooses the experiment for new runs, and finds the run that ``mlflow run`` has made for this process."""
 
 import os
 
@@ -14,23 +14,23 @@ from adtrack.tracking.tags import is_ours
 
 EXPERIMENT = "adtrack"
 _NAME, _ID, _RUN = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"
-_UNPLACED = "0"  # MLflow's "Default", where "mlflow run" puts a run unless somebody names an experiment
+_DEFAULT = "0"  # the id of MLflow's "Default", into which "mlflow run" puts a run if no experiment is named
 _UNKNOWN = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE))
 
 
 def chosen_experiment() -> str:
-    """The id of the experiment that new runs go to; made if need be.
+    """The id of the experiment for new runs, which is made if it is missing.
 
-    It is the one that ``mlflow run --experiment-name``, MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID names, else
-    ``adtrack``. MLflow's "Default" is nobody's choice. UserError if one of the variables is out of date, or if the
-    experiment is deleted.
+    It is the experiment that ``mlflow run --experiment-name``, MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID names,
+    else ``adtrack``. MLflow's "Default" does not count as named. UserError if one of the variables is out of date,
+    or if the experiment is deleted.
     """
     place = wanted_experiment()
     if isinstance(place, Experiment):
         return place.experiment_id
     try:
         return MlflowClient().create_experiment(place, artifact_root(mlflow.get_tracking_uri(), place))
-    except MlflowException:  # of several machines that begin at once, one makes it
+    except MlflowException:  # another machine that started at the same moment may have made it
         made = _named(place)
         if made is None:
             raise
@@ -38,21 +38,21 @@ def chosen_experiment() -> str:
 
 
 def wanted_experiment() -> Experiment | str:
-    """The same experiment as far as there is one, else the name that it will have; nothing is made."""
+    """The experiment for new runs if it exists, else the name that it will have. Nothing is made."""
     joined = _checked_run()
     place = _numbered(joined.info.experiment_id) if joined else _given()
-    if place is None or (isinstance(place, Experiment) and place.experiment_id == _UNPLACED):
+    if place is None or (isinstance(place, Experiment) and place.experiment_id == _DEFAULT):
         place = _named(EXPERIMENT) or EXPERIMENT
     return place
 
 
 def joined_run() -> str | None:
-    """The run that ``mlflow run`` has made for this process, as long as nothing has been logged to it."""
+    """The id of the run that ``mlflow run`` has made for this process, None if there is none or it is taken."""
     return os.environ.get(_RUN) or None
 
 
 def take_joined_run() -> str | None:
-    """The same; from now on this process has none."""
+    """Take the run that ``mlflow run`` has made: return its id, and make ``joined_run`` return None from now on."""
     return os.environ.pop(_RUN, None) or None
 
 
@@ -62,7 +62,7 @@ def experiment_name(experiment: str) -> str:
 
 
 def _checked_run() -> Run | None:
-    """The joined run, which must be fresh: one of an earlier command would mix two commands' numbers."""
+    """The joined run. UserError if another command has used it, since the numbers of two commands would be mixed."""
     run_id = joined_run()
     if run_id is None:
         return None
@@ -82,7 +82,7 @@ def _checked_run() -> Run | None:
 
 
 def _given() -> Experiment | str | None:
-    """The experiment that the variables name, if they name one; the name if there is none of it yet."""
+    """The experiment that the environment variables name, its name if it does not exist yet, or None."""
     name, number = os.environ.get(_NAME), os.environ.get(_ID)
     named = (_named(name, _NAME) or name) if name else None
     numbered = _numbered(number, _ID) if number else None
@@ -106,7 +106,7 @@ def _numbered(number: str, variable: str = "") -> Experiment:
 
 
 def _alive(experiment: Experiment, variable: str) -> Experiment:
-    """An experiment that must not be deleted; ``variable`` names it, if one does."""
+    """The experiment itself. UserError if it is deleted; the sentence mentions ``variable`` if that named it."""
     if experiment.lifecycle_stage == LifecycleStage.ACTIVE:
         return experiment
     if variable:
@@ -115,7 +115,7 @@ def _alive(experiment: Experiment, variable: str) -> Experiment:
 
 
 def deleted_experiment(rule: str, experiment: Experiment, instead: str) -> UserError:
-    """What is said of an experiment that is deleted although it is needed."""
+    """The error for an experiment that is needed but deleted."""
     number = experiment.experiment_id
     return UserError(
         f"{rule} deleted, but {experiment.name!r} is.",

@@ -1,4 +1,4 @@
-"""Is the tracking store there, writable and up to date? Looks without changing anything."""
+"""Checks whether the tracking store exists, can be written to and is up to date. They change nothing."""
 
 import os
 from functools import partial
@@ -20,16 +20,16 @@ from adtrack.tracking.sqlite import check_sqlite, sqlite_file
 from adtrack.tracking.store import what_it_says, without_password
 
 GROUP = "Tracking store"
-_SECONDS = 5  # that a server may take to answer
+_SECONDS = 5  # a server that takes longer to answer counts as unreachable
 
 
 def look_at_store(uri: str) -> tuple[Check, bool]:
-    """The store at ``uri``, and whether it can be asked more; nothing is made where there is none."""
+    """The check of the store at ``uri``, and whether further checks can ask it. No store is made."""
     shown = without_password(uri)
     try:
         check_sqlite(uri)
         detail, findings, usable = _server(uri) if is_server(uri) else _database(uri)
-    except Exception as error:  # SQLAlchemy's, HTTP's and files' errors alike: the store is not to be had
+    except Exception as error:  # whether SQLAlchemy, HTTP or a file raised it, the store cannot be used
         finding = Finding(
             BROKEN,
             f"the tracking store cannot be reached or written to ({what_it_says(error, uri)})",
@@ -46,14 +46,14 @@ def look_at_store(uri: str) -> tuple[Check, bool]:
 def _server(uri: str) -> tuple[str, tuple[Finding, ...], bool]:
     response = http_request(get_default_host_creds(uri), "/version", "GET", timeout=_SECONDS, max_retries=0)
     theirs = response.text if response.status_code == 200 else "unknown"
-    MlflowClient(uri).search_experiments(max_results=1)  # asks for who we are
+    MlflowClient(uri).search_experiments(max_results=1)  # fails if the server rejects our name and password
     if theirs.split(".")[:2] == mlflow.__version__.split(".")[:2]:
         return f" (MLflow {theirs})", (), True
     finding = Finding(
         NOTE,
         f"the server's MLflow is {theirs}, this one is {mlflow.__version__}",
-        "Calls that one of them does not know fail; logged models need MLflow 3 on both sides.",
-        "Run the server with the MLflow that pyproject.toml asks for.",
+        "Calls that only one of the two versions knows fail. Logged models need MLflow 3 on both sides.",
+        "Run the server with the version of MLflow that pyproject.toml asks for.",
     )
     return f" (MLflow {theirs})", (finding,), True
 
@@ -69,7 +69,7 @@ def _database(uri: str) -> tuple[str, tuple[Finding, ...], bool]:
         return ": no store yet", (finding,), False
     engine = database.create_sqlalchemy_engine(uri)
     try:
-        # MLflow has no public way to ask; its client would begin to migrate an old database right away.
+        # MLflow has no public function that returns a schema version, and its client would migrate an old database.
         found, expected = database._get_schema_version(engine), database._get_latest_schema_revision()
         _check_writable(engine)
     finally:
@@ -81,9 +81,9 @@ def _database(uri: str) -> tuple[str, tuple[Finding, ...], bool]:
     finding = Finding(
         BROKEN,
         f"the store's schema is {found}, and MLflow {mlflow.__version__} needs {expected}",
-        "Another version of MLflow has laid it out; this one refuses to use it.",
+        "Another version of MLflow made the tables. This version refuses to use them.",
         "If that was an older MLflow, copy the database, then run: "
-        f"mlflow db upgrade {argument(without_password(uri))}. If it was a newer one, use that.",
+        f"mlflow db upgrade {argument(without_password(uri))}. If it was a newer MLflow, install that version.",
     )
     return "", (finding,), False
 
@@ -92,26 +92,26 @@ def _half_laid(uri: str) -> Finding:
     in_file = sqlite_file(uri) is not None
     return Finding(
         BROKEN if in_file else NOTE,
-        "the store is half laid out, and nothing has been logged to it",
-        "A program was killed while it made the tables, or makes them right now. Nothing is lost.",
+        "only some of the store's tables exist, and nothing has been logged to it",
+        "A program was killed while it made the tables, or a program is making them right now. No data are lost.",
         mend_half_laid(uri),
         mend=partial(move_aside, uri) if in_file else None,
     )
 
 
 def _check_writable(engine: sqlalchemy.Engine) -> None:
-    """Raise if the database can't be written to. Asks for the right to change rows, and changes none."""
+    """Raise an error if the database can't be written to. The update needs that right, but matches no row."""
     with engine.connect() as connection:
         connection.execute(sqlalchemy.text("UPDATE experiments SET name = name WHERE 1 = 0"))
         connection.rollback()
     if engine.url.get_backend_name() == "sqlite" and engine.url.database:
         folder = Path(engine.url.database).absolute().parent
-        if not os.access(folder, os.W_OK):  # SQLite writes its journal there
+        if not os.access(folder, os.W_OK):  # SQLite writes its journal into this folder
             raise PermissionError(f"no right to write to {folder}")
 
 
 def local_places(uri: str) -> dict[str, Path]:
-    """The folders of this machine that a database store and its artifacts lie in, as far as there are any."""
+    """The folders on this machine that hold the database of the store and its artifacts; none for a server."""
     if is_server(uri) or "experiments" not in database_tables(uri):
         return {}
     engine = sqlalchemy.create_engine(uri, **engine_options(uri))

@@ -1,4 +1,7 @@
-"""One process at a time: on one machine by a file, among machines by a lock in their PostgreSQL."""
+"""Locks that let one process at a time work on something.
+
+A locked file keeps out the processes of the same machine, an advisory lock in PostgreSQL those of other machines.
+"""
 
 import contextlib
 import hashlib
@@ -15,7 +18,8 @@ from adtrack.errors import UserError
 from adtrack.tracking.sqlite import sqlite_file
 
 _POSTGRESQL = "postgresql"
-# A machine that vanishes gives its lock back within two minutes, and one that works for hours under it keeps it.
+# With these settings the lock of a machine that vanishes is released within two minutes, and a machine that holds the
+# lock for hours keeps it.
 _SESSION = {
     "tcp_keepalives_idle": 60,
     "tcp_keepalives_interval": 20,
@@ -28,10 +32,10 @@ _SESSION = {
 
 @contextlib.contextmanager
 def one_at_a_time(uri: str, what: str = "layout") -> Iterator[None]:
-    """Let one process at a time into the ``with`` block for ``what`` of the store at this URI.
+    """Let only one process at a time enter the ``with`` block that concerns ``what`` of the store at this URI.
 
-    Processes of one machine wait for each other in any case, those of several machines if the store is a PostgreSQL
-    database. The lock is given back however its holder ends.
+    Processes of one machine always wait for each other. Processes of several machines do if the store is a PostgreSQL
+    database. The lock is released however the process that holds it ends.
     """
     key = hashlib.sha256(f"{_place(uri)}\n{what}".encode()).hexdigest()[:16]
     with FileLock(writable("locks") / f"{key}.lock"), _lock_in_database(uri, what):
@@ -39,7 +43,7 @@ def one_at_a_time(uri: str, what: str = "layout") -> Iterator[None]:
 
 
 def _place(uri: str) -> str:
-    """The same text for every way to name an SQLite file."""
+    """A text that is the same for all spellings of the URL of an SQLite file."""
     file = sqlite_file(uri)
     return str(file.resolve()) if file else uri
 
@@ -51,7 +55,7 @@ def _lock_in_database(uri: str, what: str) -> Iterator[None]:
         return
     key = int.from_bytes(hashlib.sha256(f"adtrack {what}".encode()).digest()[:8], "big", signed=True)
     engine = sqlalchemy.create_engine(uri, poolclass=NullPool, connect_args=engine_options(uri)["connect_args"])
-    with engine.begin() as connection:  # the lock lasts as long as this transaction, behind a connection pool too
+    with engine.begin() as connection:  # the lock lasts as long as this transaction, even behind a connection pool
         for name, value in _SESSION.items():
             connection.execute(sqlalchemy.text(f"SET LOCAL {name} = {value}"))
         connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(key)))
@@ -59,14 +63,14 @@ def _lock_in_database(uri: str, what: str) -> Iterator[None]:
 
 
 def engine_options(uri: str) -> dict[str, Any]:
-    """How SQLAlchemy shall reach a database: a dead server is noticed, a connection that has died is made anew."""
+    """Options for SQLAlchemy's ``create_engine``: a dead server is noticed, and a dead connection is made anew."""
     if not uri.startswith(_POSTGRESQL):
         return {}
     return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 15}}
 
 
 def writable(room: str) -> Path:
-    """A folder of adtrack's cache, made if need be. UserError if it can't be."""
+    """The folder of that name in adtrack's cache, which is made if it is missing. UserError if it can't be made."""
     folder = cache_folder(room)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What is wrong with the files of a model: missing, damaged, not to be loaded. Looks without changing anything."""
+"""Finds out what is wrong with the files of a model, and changes nothing."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatch
@@ -18,31 +18,31 @@ from adtrack.tracking.tags import MANIFEST
 
 _FOLDER = f"artifacts/{ARTIFACT}"
 _FILES = ("MLmodel", f"{_FOLDER}/scorer.json", f"{_FOLDER}/detector.json")
-_CODE = (f"{_FOLDER}/{FILE}", f"{_FOLDER}/{OLD_FOLDER}")  # a model has one of them
+_CODE = (f"{_FOLDER}/{FILE}", f"{_FOLDER}/{OLD_FOLDER}")  # a model has one of the two
 _TENSORS, _TRUNK = f"{_FOLDER}/*.safetensors", f"{_FOLDER}/trunk.safetensors"
 
 
 def trouble_of(model: LoggedModel | None, loads: bool, told: str | None = None) -> str | None:
-    """What is wrong with a model's files, None if nothing is.
+    """A clause that says what is wrong with a model's files. None if nothing is.
 
-    If they are on this machine, they are compared with their digests, and ``loads`` says whether the model is loaded as
-    well. ``told`` is the digest of the manifest that the version names.
+    Files on this machine are compared with their digests. If ``loads``, the model is loaded, too. ``told`` is the
+    digest of the manifest that the registered version keeps.
     """
     if model is None:
         return "its logged model has been deleted"
-    missing = _missing(model)
+    missing = _missing_files(model)
     if missing:
         return f"{missing[0]} is missing" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
     folder = local_folder(model.artifact_location)
     if not folder:
         return None
     digests = {digest for digest in (told, model.tags.get(MANIFEST)) if digest}
-    return _is_damaged(folder / _FOLDER, digests) or (_does_not_load(folder / _FOLDER) if loads else None)
+    return _damage(folder / _FOLDER, digests) or (_loading_error(folder / _FOLDER) if loads else None)
 
 
-def _missing(model: LoggedModel) -> list[str]:
-    """The needed files that are not there or empty."""
-    there = _there(model)
+def _missing_files(model: LoggedModel) -> list[str]:
+    """The files that a model needs and that do not exist or are empty."""
+    there = _existing(model)
     missing = [file for file in _FILES if file not in there]
     if not there & set(_CODE):
         missing.append(_CODE[0])
@@ -51,8 +51,8 @@ def _missing(model: LoggedModel) -> list[str]:
     return missing
 
 
-def _there(model: LoggedModel) -> set[str]:
-    """The model's files that are not empty, and its folders."""
+def _existing(model: LoggedModel) -> set[str]:
+    """The paths of the model's files that are not empty, and of its folders."""
     folder, parts = local_folder(model.artifact_location), ("", _FOLDER)
     if folder:
         found = (path for part in parts if (folder / part).is_dir() for path in (folder / part).iterdir())
@@ -62,8 +62,8 @@ def _there(model: LoggedModel) -> set[str]:
     return {item.path for item in listed if item.is_dir or item.file_size}
 
 
-def _is_damaged(folder: Path, digests: Iterable[str]) -> str | None:
-    """How a model's folder differs from its manifest, or its manifest from the digests that the store keeps."""
+def _damage(folder: Path, digests: Iterable[str]) -> str | None:
+    """How a model's folder differs from its manifest, or its manifest from the store's digests. None if all agree."""
     try:
         for digest in digests:
             require_seal(folder, digest)
@@ -74,17 +74,17 @@ def _is_damaged(folder: Path, digests: Iterable[str]) -> str | None:
     return None
 
 
-def _does_not_load(folder: Path) -> str | None:
-    """Why a model's folder cannot be used: its tensors, its trunk (by SHA-256) or its code (by its digest)."""
+def _loading_error(folder: Path) -> str | None:
+    """Why a model cannot be loaded from its folder: because of its tensors, its network or its code. None if it can."""
     try:
-        Scorer.load(folder, torch.device("cpu"), _no_other_place)
+        Scorer.load(folder, torch.device("cpu"), _fetch_nothing)
         require_code(folder)
     except UserError as error:
         return error.rule.removesuffix(".")
-    except Exception as error:  # whatever damaged files make of the code that reads them
+    except Exception as error:  # code that reads damaged files may raise any error
         return f"it cannot be read ({error})"
     return None
 
 
-def _no_other_place(run_id: str, path: str) -> str:
+def _fetch_nothing(run_id: str, path: str) -> str:
     raise FileNotFoundError(path)

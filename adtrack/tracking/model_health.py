@@ -1,4 +1,4 @@
-"""Do the models that the store promises exist, and can those in use be loaded? Looks without changing anything."""
+"""Checks whether the store's models exist, and whether those in use can be loaded. The checks change nothing."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,8 +21,10 @@ GROUP = "Models"
 
 
 def look_at_models() -> list[Check]:
-    """A check for each of adtrack's registered models, one for the trials' and banks' models, one for the trunks; and
-    one for uploads, if any was cut off."""
+    """One check for each registered model of adtrack, one for the models of runs, and one for the networks of studies.
+
+    If uploads were cut off, there is one for them, too.
+    """
     models = _logged_models()
     registered = MlflowClient().search_registered_models("name LIKE 'adtrack-%'", max_results=1000)
     runs = search_runs("attributes.status = 'FINISHED'")
@@ -31,7 +33,7 @@ def look_at_models() -> list[Check]:
 
 
 def _logged_models() -> dict[str, LoggedModel]:
-    """All logged models by id, page after page: a deleted experiment's models are there, and score."""
+    """All logged models by id. Those of deleted experiments are among them, since they still score."""
     client = MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments(ViewType.ALL)]
     found: dict[str, LoggedModel] = {}
@@ -52,7 +54,7 @@ def _registered(model: RegisteredModel, models: dict[str, LoggedModel]) -> Check
     findings = []
     for alias, number in aliases.items():
         if number not in versions:
-            findings.append(_nowhere(model.name, alias, number))
+            findings.append(_dangling_alias(model.name, alias, number))
     in_use = {number for alias, number in aliases.items() if alias in (CHAMPION, CANDIDATE)}
     for number, model_id in sorted(versions.items()):
         trouble = trouble_of(models.get(model_id), loads=number in in_use, told=told[number])
@@ -62,17 +64,17 @@ def _registered(model: RegisteredModel, models: dict[str, LoggedModel]) -> Check
     if unsealed:
         findings.append(_unsealed(model.name, unsealed))
     if CHAMPION not in aliases:
-        findings.append(_leaderless(model.name))
+        findings.append(_without_champion(model.name))
     used = ", ".join(f"{alias} is {number}" for alias, number in aliases.items())
     return Check(GROUP, model.name, f"{counted(len(versions), 'version')}; {used or 'no alias'}", tuple(findings))
 
 
-def _nowhere(name: str, alias: str, number: int) -> Finding:
+def _dangling_alias(name: str, alias: str, number: int) -> Finding:
     return Finding(
         BROKEN,
-        f"{name}@{alias} means version {number}, which does not exist",
-        f"Whoever asks for models:/{name}@{alias} gets an error.",
-        "Point it to a version that exists: adtrack promote, adtrack rollback, or the model's page in the UI.",
+        f"{name}@{alias} stands for version {number}, which does not exist",
+        f"Loading models:/{name}@{alias} ends in an error.",
+        "Set the alias to a version that exists: by adtrack promote, adtrack rollback, or the model's page in the UI.",
     )
 
 
@@ -83,16 +85,16 @@ def _unusable(name: str, number: int, aliases: list[str], trouble: str) -> Findi
         BROKEN,
         f"version {number} of {name}{called} is damaged: {trouble}",
         means,
-        "Bring its files back from a backup of the artifacts. Else make a new version (adtrack tune, or adtrack "
-        "build-bank --register), adtrack promote it, and delete this one in the UI.",
+        "Bring its files back from a backup of the artifacts. If there is none, make a new version (adtrack tune, or "
+        "adtrack build-bank --register), make it champion (adtrack promote), and delete this one in the UI.",
     )
 
 
-def _leaderless(name: str) -> Finding:
+def _without_champion(name: str) -> Finding:
     return Finding(
         NOTE,
         f"{name} has no champion",
-        f"models:/{name}@{CHAMPION}, which the documentation and most scripts use, means nothing.",
+        f"models:/{name}@{CHAMPION}, which the documentation and most scripts use, cannot be loaded.",
         f"adtrack promote --class {argument(name.removeprefix('adtrack-'))} makes the candidate champion.",
     )
 
@@ -102,20 +104,20 @@ def _unsealed(name: str, numbers: Sequence[int]) -> Finding:
         NOTE,
         f"there are no digests of the files of {counted(len(numbers), 'version')} of {name}: "
         f"{', '.join(map(str, numbers))}",
-        f"An earlier adtrack made them, or somebody has taken the tag {MANIFEST} from version and model. They load "
-        "and score as before, but damage to their files may go unnoticed.",
-        "The next adtrack tune or build-bank --register makes a version that has them.",
+        f"An earlier version of adtrack made them, or somebody has removed the tag {MANIFEST} from version and model. "
+        "They load and score as before, but damage to their files may go unnoticed.",
+        "The next adtrack tune or build-bank --register makes a version that has digests.",
     )
 
 
 def _is_sealed(model: LoggedModel | None) -> bool:
-    """Whether a model, if there is one, was logged with a manifest of its files."""
+    """Whether a model was logged with a manifest of its files. A model that is gone counts as if it was."""
     return model is None or MANIFEST in model.tags
 
 
 def _logged(runs: Iterable[Run], models: dict[str, LoggedModel]) -> Check:
-    """The models that trials and banks were logged with."""
-    prefix = "models:/m-"  # an evaluation's run names a registered model instead
+    """The check of the models that the runs of trials and of build-bank have logged."""
+    prefix = "models:/m-"  # the runs of evaluate name registered models instead
     owners = [run for run in runs if run.data.tags.get(MODEL, "").startswith(prefix)]
     troubles = (
         (run, trouble_of(models.get(run.data.tags[MODEL].removeprefix("models:/")), loads=False))
@@ -128,21 +130,21 @@ def _logged(runs: Iterable[Run], models: dict[str, LoggedModel]) -> Check:
     finding = Finding(
         BROKEN,
         f"files of {counted(len(gone), 'model')} of finished runs are gone, empty or damaged",
-        "The runs' numbers and pictures are there, but nothing can be scored or registered with these models.",
-        "Bring the files back from a backup of the artifacts, or build them again with the runs' parameters (adtrack "
-        "build-bank); mlflow runs delete --run-id RUN takes a run that is not worth it out of the way.",
+        "The runs still have their numbers and pictures, but these models can neither score nor be registered.",
+        "Bring the files back from a backup of the artifacts, or build the models again with the runs' parameters "
+        "(adtrack build-bank). mlflow runs delete --run-id RUN deletes a run that nobody needs.",
         tuple(gone),
     )
     return Check(GROUP, "logged models", detail, (finding,))
 
 
 def _uploads(models: dict[str, LoggedModel]) -> list[Check]:
-    """The models whose process was killed before all of their files were there."""
-    cut_off = [model for model in models.values() if model.status == LoggedModelStatus.PENDING and _is_left(model)]
+    """The check of models whose process was killed during their upload; empty if there is none."""
+    cut_off = [model for model in models.values() if model.status == LoggedModelStatus.PENDING and _is_abandoned(model)]
     if not cut_off:
         return []
 
-    def end() -> str:
+    def mark_as_failed() -> str:
         for model in cut_off:
             MlflowClient().finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
         return f"marked {counted(len(cut_off), 'model')} as failed"
@@ -150,16 +152,16 @@ def _uploads(models: dict[str, LoggedModel]) -> list[Check]:
     finding = Finding(
         NOTE,
         f"the upload of {counted(len(cut_off), 'model')} was cut off",
-        "Their process was killed. MLflow shows them as pending for ever; no run and no version uses them.",
+        "The process that uploaded them was killed. MLflow shows them as pending; no run and no version uses them.",
         "adtrack doctor --fix marks them as failed.",
         tuple(f"{model.model_id}  {model.name}, of run {model.source_run_id}" for model in cut_off),
-        end,
+        mark_as_failed,
     )
     return [Check(GROUP, "uploads", f"{len(cut_off)} cut off", (finding,))]
 
 
-def _is_left(model: LoggedModel) -> bool:
-    """Whether a model's run is adtrack's and nobody works on it any more."""
+def _is_abandoned(model: LoggedModel) -> bool:
+    """Whether a model belongs to a run of adtrack on which no process works any more."""
     run = MlflowClient().get_run(model.source_run_id) if model.source_run_id else None
     if run is None or WORKER not in run.data.tags:
         return False
@@ -167,7 +169,7 @@ def _is_left(model: LoggedModel) -> bool:
 
 
 def _trunks(runs: list[Run]) -> Check:
-    """The trunks that studies keep for their trials' models, which come without one."""
+    """The check of the networks that studies keep for the models of their trials, which are logged without one."""
     with_trials = {run.data.tags.get("mlflow.parentRunId") for run in runs}
     studies = [run for run in search_runs(f"tags.`{ROLE}` = 'study'") if run.info.run_id in with_trials]
     lacking = [run for run in studies if not _has_trunk(run)]
@@ -177,8 +179,8 @@ def _trunks(runs: list[Run]) -> Check:
     finding = Finding(
         BROKEN,
         f"{counted(len(lacking), 'study has', 'studies have')} lost the trunk that their trials' models need",
-        "A trial's model holds its bank only. Without the trunk it loads nowhere but on machines that have it cached. "
-        "Registered models are whole and not concerned.",
+        "A trial's model holds no network of its own. Without the trunk it loads only on machines that have the trunk "
+        "in their cache. Registered models hold their network and are not concerned.",
         "The same adtrack tune command puts it back.",
         tuple(f"{_title(run)}{_cached(run)}" for run in lacking),
     )

@@ -1,4 +1,4 @@
-"""A scorer as an MLflow model: logged with a trial, made whole for the registry, loaded again."""
+"""Logs scorers as MLflow models, without their network for trials and with it for the registry, and loads them."""
 
 import importlib.metadata
 import re
@@ -50,25 +50,27 @@ SIGNATURE = ModelSignature(
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A scorer and the model it came from: the URI that was asked for, and what it stands for now."""
+    """A scorer and its model: the URI that was asked for, and the address without aliases that it stands for now."""
 
     scorer: Scorer
     uri: str
     resolved: str
 
 
-class _Unrehearsed:
-    """MLflow's pyfunc flavour for ``Model.log``, which can be told not to try the example. ``pyfunc.log_model`` always
-    tries it, and for that would load the detector and the network again after each trial."""
+class _FlavourWithoutTest:
+    """MLflow's pyfunc flavour for ``Model.log``, which can be told not to test the model on its example.
+
+    ``pyfunc.log_model`` always tests it, and so would load the detector and the network again after every trial.
+    """
 
     @staticmethod
     def save_model(path: str, mlflow_model: Model, validate_serving_input: bool, **options: Any) -> None:
-        """Save without MLflow's rehearsal; ``validate_serving_input`` is for ``Model.log`` alone."""
+        """Save the model. ``validate_serving_input`` is meant for ``Model.log`` alone."""
         mlflow.pyfunc.save_model(path, mlflow_model=mlflow_model, **options)
 
 
 def model_name(scorer: Scorer) -> str:
-    """What MLflow's lists call the model: ``zipper layer2 p3 0,1 resnet50``. They show some twenty characters.
+    """The name of the model in MLflow's lists, which show about twenty characters: ``zipper layer2 p3 0,1 resnet50``.
 
     MLflow takes no points, slashes, colons, quotes and per cent signs in the name of a model, so they are replaced.
     """
@@ -85,11 +87,12 @@ def log_scorer(run: Run, scorer: Scorer, *, with_trunk: bool, name: str | None =
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / ARTIFACT
-        write_scoring_code(folder, scorer.detector.spec.method)  # first: the manifest, which comes last, lists it too
+        # The code comes before the scorer, since the manifest that the scorer writes at last lists this file, too.
+        write_scoring_code(folder, scorer.detector.spec.method)
         scorer.save(folder, with_trunk=with_trunk)
         info = Model.log(
-            artifact_path=None,  # the old name of a model's name, which the method still asks for
-            flavor=_Unrehearsed,
+            artifact_path=None,  # an older parameter for the name, which MLflow still requires
+            flavor=_FlavourWithoutTest,
             run_id=run.run_id,
             model_id=_new_model(run, name or model_name(scorer), manifest_tags(folder)),
             validate_serving_input=False,
@@ -122,30 +125,30 @@ def log_whole(run: Run, scorer: Scorer) -> str:
     If an earlier process logged it and was killed before the model was registered, that model is taken as it is.
     """
     name = f"{model_name(scorer)}, with its network"
-    uri = _waiting(run, name)
+    uri = _unregistered(run, name)
     if uri is None:
         return log_scorer(run, scorer, with_trunk=True, name=name)
     _tell_how_to_call(uri, scorer)
     return uri
 
 
-def _waiting(run: Run, name: str) -> str | None:
-    """The run's model of this name that is complete and was never registered, if there is one."""
+def _unregistered(run: Run, name: str) -> str | None:
+    """The URI of the run's model of this name that is complete but was never registered. None if there is none."""
     asked = f"name = '{name}' AND source_run_id = '{run.run_id}'"
     found = MlflowClient().search_logged_models([run.experiment_id], asked)
-    # Not a condition of the search: MLflow compares the word for a status with the number that its database holds.
+    # The search cannot ask for this: MLflow would compare the name of a status with the number in its database.
     complete = (model for model in found if model.status == LoggedModelStatus.READY)
     return next((model.model_uri for model in complete if VERSIONS_TAG not in model.tags), None)
 
 
 def _tell_how_to_call(uri: str, scorer: Scorer) -> None:
-    """Write the model's page."""
+    """Write the page that says how to call the model."""
     page = how_to_call(uri, maps=scorer.detector.has_maps)
     MlflowClient().set_logged_model_tags(uri.removeprefix("models:/"), {NOTE: page})
 
 
 def requirements(method: str) -> list[str]:
-    """What a model of this method needs where it is served, at the versions that it was logged with."""
+    """The packages that a model of this method needs where it is served, at the versions installed now."""
     needed = (*_NEEDED, *detector_class(method).requires)
     versions = {package: importlib.metadata.version(package).partition("+")[0] for package in needed}
     return [f"{package}=={version}" for package, version in versions.items()]
@@ -167,11 +170,11 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
             check_told(address, folder)
         except UserError:
             raise
-        # ValueError: the address is none for its kind of store. ImportError: the library of that kind is missing.
+        # ValueError: this kind of store has no such address. ImportError: the library for its addresses is missing.
         except (MlflowException, OSError, ValueError, ImportError) as error:
             raise trouble(error) or UserError(
                 f"model must be one that the tracking store knows, but {uri} is not ({first_line(error)}).",
-                "mlflow ui lists the models; MLFLOW_TRACKING_URI says which store is asked.",
+                "mlflow ui lists the models; MLFLOW_TRACKING_URI chooses the store.",
             ) from error
         loaded = LoadedModel(Scorer.load(folder, device, _fetch), uri, address)
         if whole:
@@ -181,8 +184,10 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
 
 
 def _bank_folder(address: str, scratch: str, with_code: bool) -> Path:
-    """The folder with the model's detector: where it is kept if that is on this machine, else a copy in ``scratch``,
-    which has the model's code only ``with_code``."""
+    """The folder with the model's detector: the original if it is on this machine, else a copy in ``scratch``.
+
+    The copy holds the model's code only ``with_code``.
+    """
     place = f"artifacts/{ARTIFACT}"
     if not address.startswith("models:/"):
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=address)) / place

@@ -1,4 +1,7 @@
-"""A store whose folder was moved: MLflow keeps whole paths, so its files are looked for where they lay before."""
+"""Recognises and repairs a store whose folder was moved.
+
+MLflow keeps absolute paths, so it looks for the files of such a store in the folder where they lay before.
+"""
 
 import contextlib
 import sqlite3
@@ -14,17 +17,21 @@ from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.places import artifact_uri, local_folder
 from adtrack.tracking.sqlite import file_of, sqlite_file
 
-# Where MLflow keeps whole paths: of runs' files, models, versions, and other programs' traces.
+# The (table, column) pairs in which MLflow keeps absolute paths: of runs' files, models, versions, and traces of other
+# programs.
 _PLACES = (
     *(("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location")),
     *(("model_versions", "source"), ("model_versions", "storage_location")),
-    ("trace_tags", "value"),  # of which mlflow.artifactLocation is one
+    ("trace_tags", "value"),  # one of these tags, mlflow.artifactLocation, holds a path
 )
 
 
 @dataclass(frozen=True)
 class Moved:
-    """Files of a store lie in ``new``, beside its database, which says ``old``; ``in_both``: some lie there, too."""
+    """A folder of a store that lies in ``new``, beside the database, although the database says ``old``.
+
+    ``in_both`` says whether the old folder holds files as well.
+    """
 
     old: Path
     new: Path
@@ -32,7 +39,7 @@ class Moved:
 
 
 def moves_of(uri: str) -> list[Moved]:
-    """The folders of files that do not lie where the store says, but beside its SQLite file."""
+    """The folders that do not lie where the store's SQLite file says, but beside that file."""
     file = sqlite_file(uri)
     if file is None or not file.is_file():
         return []
@@ -49,8 +56,11 @@ def moves_of(uri: str) -> list[Moved]:
 
 
 def _move(folder: Path, beside: Path) -> Iterator[Moved]:
-    """How an experiment's folder was moved, if it was: the longest end of its path that lies beside the database."""
-    for at in range(1, len(folder.parts) - 1):  # at least two names: one alone may be there by chance
+    """How an experiment's folder was moved, or nothing if it was not.
+
+    The new folder is the longest end of the old path that exists beside the database.
+    """
+    for at in range(1, len(folder.parts) - 1):  # at least two names, since one alone may exist by chance
         new = beside.joinpath(*folder.parts[at:])
         if new.is_dir():
             if not (folder.is_dir() and folder.samefile(new)):
@@ -63,10 +73,13 @@ def _holds_something(folder: Path) -> bool:
 
 
 def refuse_moved(uri: str) -> None:
-    """UserError if the store was moved: whatever is written now would go to the old place. What may be is told."""
+    """Raise UserError if the store was moved, since whatever is written now would go to the old folder.
+
+    If both folders hold files, the store may have been moved or copied: then the user is told, and no error is raised.
+    """
     for move in moves_of(uri):
         if move.in_both:
-            say(f"Files of this store lie in {move.old} and in {move.new}: adtrack doctor says what that means.")
+            say(f"Files of this store lie in {move.old} and in {move.new}. adtrack doctor says what that means.")
         else:
             raise UserError(
                 f"a store's files must lie where its database says, but it says {move.old}, and they lie in "
@@ -76,7 +89,7 @@ def refuse_moved(uri: str) -> None:
 
 
 def look_at_place(uri: str) -> list[Check]:
-    """Whether the store was moved; no check if its files lie where they should."""
+    """The check that finds a moved store; empty if all files lie where the database says."""
     findings = tuple(_in_both(move) if move.in_both else _moved(uri, move) for move in moves_of(uri))
     return [Check("Tracking store", "place", "not where the database says", findings)] if findings else []
 
@@ -85,8 +98,8 @@ def _moved(uri: str, move: Moved) -> Finding:
     return Finding(
         BROKEN,
         f"the store was moved: its database says {move.old}, and the files lie in {move.new}",
-        "Models and pictures are not found, and what is logged next would go to the old place. No verb uses the store.",
-        "adtrack doctor --fix puts the new place into the database, after it has copied it. Or move the folder back.",
+        "Models and pictures are not found, and new runs would be written to the old place. No verb uses the store.",
+        "adtrack doctor --fix copies the database and then puts the new place into it. Or move the folder back.",
         mend=lambda: re_root(uri, move),
     )
 
@@ -95,15 +108,18 @@ def _in_both(move: Moved) -> Finding:
     return Finding(
         NOTE,
         f"the database says {move.old}, and there are files in {move.new}, beside it, as well",
-        "Either the store was copied, and what is logged here goes to the files of the first; or it was moved, and "
-        "something has been logged to the old place since.",
-        "Of a copy: use the first one. If it was moved: move the old folder's files to the new one where they are "
-        "missing, remove the old folder, and run adtrack doctor --fix.",
+        "Either the store was copied, and what is logged here is written among the files of the original; or it was "
+        "moved, and something has been logged to the old place since.",
+        "If the store was copied, use the original. If it was moved, move those files of the old folder that the new "
+        "one lacks, remove the old folder, and run adtrack doctor --fix.",
     )
 
 
 def re_root(uri: str, move: Moved) -> str:
-    """Put the new place into the database, all of it or nothing, after it was copied; says what was done."""
+    """Copy the database, then put the new place into all of its paths, or into none of them if one fails.
+
+    Returns a sentence that says what was done.
+    """
     file = file_of(uri)
     with one_at_a_time(uri), contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
         copy = file.with_name(f"{file.name}.before-move-{datetime.now(UTC):%Y%m%d-%H%M%S}")
@@ -120,8 +136,8 @@ def re_root(uri: str, move: Moved) -> str:
 
 
 def _change(database: sqlite3.Connection, table: str, column: str, move: Moved) -> int:
-    """Re-root a column's values; how many rows that were."""
-    if table not in _tables(database):  # of another version of MLflow
+    """Put the new place into the paths of a column. Returns how many rows were changed."""
+    if table not in _tables(database):  # another version of MLflow may have no such table
         return 0
     values = [value for (value,) in database.execute(f"SELECT DISTINCT {column} FROM {table}") if value]
     new = {value: there for value in values if (there := re_rooted(value, move))}
@@ -134,7 +150,7 @@ def _tables(database: sqlite3.Connection) -> set[str]:
 
 
 def re_rooted(value: str, move: Moved) -> str | None:
-    """A path or ``file:`` URI below the old place as one below the new; None for all others."""
+    """A path or ``file:`` URI below the old place, rewritten to lie below the new place. None for all others."""
     folder = local_folder(value)
     if folder is None or not folder.is_relative_to(move.old):
         return None

@@ -1,4 +1,4 @@
-"""Where a store is and where its files lie: folders of this machine, and the URIs that MLflow knows them by."""
+"""Translates between folders on this machine and the URIs by which MLflow names them."""
 
 from pathlib import Path
 
@@ -8,28 +8,31 @@ from adtrack.filenames import file_name
 
 
 def local_folder(uri: str) -> Path | None:
-    """The folder that an artifact URI means, None if it lies elsewhere."""
+    """The folder on this machine that an artifact URI stands for, None if it stands for another place."""
     if uri.startswith("file:") or ("://" not in uri and not uri.startswith("mlflow-artifacts:")):
         return Path(local_file_uri_to_path(uri))
     return None
 
 
 def artifact_uri(folder: Path, plain: bool = True) -> str:
-    """A folder of this machine as MLflow reads it.
+    """The text by which MLflow finds a folder on this machine.
 
-    It takes a bare path for a URI after all, so that of a folder called ``a%20b`` it would write to another one: such
-    a path is given as the URI it is, and so is every other one unless ``plain``.
+    MLflow decodes a bare path as if it were a URI, so it would take a folder called ``a%20b`` for another one. A path
+    with such characters is therefore written as a ``file:`` URI; other paths are written as one unless ``plain``.
     """
     return str(folder) if plain and not set("%?#") & set(str(folder)) else folder.as_uri()
 
 
 def artifact_root(uri: str, experiment: str) -> str | None:
-    """Where a new experiment of the store at ``uri`` keeps its files; None where the store's own choice is sound: that
-    is ``mlruns`` in the working directory, as a bare path, unless a server chooses."""
+    """The artifact location for a new experiment of the store at ``uri``, or None if the store shall choose it.
+
+    Unless the store is a server, it chooses ``mlruns`` in the working directory and writes it as a bare path. That is
+    right for most paths, but not for those that must be written as a ``file:`` URI.
+    """
     root = artifact_uri(Path.cwd() / "mlruns" / file_name(experiment))
     return root if root.startswith("file:") and not is_server(uri) else None
 
 
 def is_server(uri: str) -> bool:
-    """Whether the store is behind ``mlflow server``, which other machines may use too."""
+    """Whether the store is reached through ``mlflow server``, which other machines may use as well."""
     return uri.startswith(("http://", "https://"))

@@ -1,4 +1,4 @@
-"""What becomes of a run that ``mlflow run`` has made in another experiment: it points to where things are logged."""
+"""Turns a run that ``mlflow run`` has made in another experiment into a pointer to the run that is logged to."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -9,15 +9,15 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from adtrack.tracking.experiment import experiment_name
 from adtrack.tracking.run import Run
-from adtrack.tracking.store import soon
+from adtrack.tracking.store import few_retries
 from adtrack.tracking.tags import LOGGED_IN, NOTE, ROLE
 
 
 @contextlib.contextmanager
 def pointing(pointer: str | None, run: Run, tags: Mapping[str, str]) -> Iterator[None]:
-    """Make the run ``pointer`` say where ``run`` is, and let it end as the ``with`` block does.
+    """Make the page of the run ``pointer`` link to ``run``, and end ``pointer`` when the ``with`` block ends.
 
-    It keeps the parameters that ``mlflow run`` has logged to it: those of this call.
+    Its status says how the block ended. It keeps the parameters of the call, which ``mlflow run`` has logged to it.
     """
     if pointer is None:
         yield
@@ -29,7 +29,7 @@ def pointing(pointer: str | None, run: Run, tags: Mapping[str, str]) -> Iterator
         ROLE: "pointer",
         LOGGED_IN: run.run_id,
         MLFLOW_RUN_NAME: f"{name} (see experiment {place})",
-        NOTE: f"See experiment {place}: [{name}]({page}). This holds the call's parameters.",
+        NOTE: f"See experiment {place}: [{name}]({page}). This run holds the parameters of the call.",
     }
     MlflowClient().log_batch(pointer, tags=[RunTag(*text) for text in texts.items()])
     status = RunStatus.FAILED
@@ -40,5 +40,6 @@ def pointing(pointer: str | None, run: Run, tags: Mapping[str, str]) -> Iterator
         status = RunStatus.KILLED
         raise
     finally:
-        with contextlib.suppress(Exception), soon():  # mlflow run ends it too, and what went wrong first must be seen
+        # mlflow run ends the pointer as well, and an error here must not hide an earlier one.
+        with contextlib.suppress(Exception), few_retries():
             MlflowClient().set_terminated(pointer, RunStatus.to_string(status))

@@ -14,7 +14,7 @@ from adtrack.tracking.experiment import chosen_experiment, take_joined_run
 from adtrack.tracking.pointers import pointing
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import has_file, run_experiment, run_file
-from adtrack.tracking.store import quoted, search_runs, soon
+from adtrack.tracking.store import few_retries, quoted, search_runs
 from adtrack.tracking.system_metrics import watched
 from adtrack.tracking.tags import STUDY, TRIAL, WORKER, RunTags
 from adtrack.tracking.workers import Worker
@@ -57,7 +57,7 @@ def tracked_run(
         _end_after_error(run, RunStatus.KILLED)
         raise
     except BaseException:
-        with contextlib.suppress(Exception), soon():
+        with contextlib.suppress(Exception), few_retries():
             run.log_text(traceback.format_exc(), _ERROR_FILE)
         _end_after_error(run, RunStatus.FAILED)
         raise
@@ -116,7 +116,7 @@ def _resumed(run_id: str, worker: Worker, tags: Mapping[str, str]) -> Run:
 
 def _end_after_error(run: Run, status: int) -> None:
     """End a run if the store still answers: what went wrong first is what the user must see."""
-    with contextlib.suppress(Exception), soon():
+    with contextlib.suppress(Exception), few_retries():
         MlflowClient().set_terminated(run.run_id, RunStatus.to_string(status))
 
 

@@ -1,4 +1,4 @@
-"""Runs that keep the score of every image: they are found by what a user types, and their scores are read back."""
+"""Finds runs by what a user types, and reads back the scores that they keep of every image."""
 
 import csv
 import re
@@ -28,9 +28,9 @@ _ORDER = (*VAL_SETS, *TEST_SETS)
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A run with a score for every image; ``asked`` is what the user typed to name it.
+    """A run with a score for every image. ``asked`` is the text by which the user named it.
 
-    ``places`` is {image set: id of the run that holds its scores}: this run, or one that evaluated its model later.
+    ``places`` is {image set: id of the run that holds its scores}: this run, or a later evaluation of its model.
     """
 
     asked: str
@@ -44,7 +44,7 @@ class ScoredRun:
 
     @property
     def method(self) -> str:
-        """The method of its model. The first runs did not log it."""
+        """The method of the run's model. Runs of the first versions did not log it and mean the default."""
         return self.params.get("method", DEFAULT_METHOD)
 
     @property
@@ -55,9 +55,9 @@ class ScoredRun:
 
 
 def scored_run(asked: str) -> ScoredRun:
-    """The run that ``asked`` names: by id or its start; or models:/name/version, models:/name@alias, models:/m-….
+    """The run that ``asked`` names: the start of its id, or models:/name/version, models:/name@alias or models:/m-….
 
-    UserError: there is no such run, or it holds no scores of adtrack's.
+    UserError if there is no such run, or if it holds no scores of adtrack.
     """
     run = MlflowClient().get_run(_run_of_model(asked) if asked.startswith("models:/") else _run_of_prefix(asked))
     tags = run.data.tags
@@ -73,7 +73,7 @@ def scored_run(asked: str) -> ScoredRun:
     if not places:
         best = tags.get(BEST_RUN)
         raise UserError(
-            f"a run must hold scores image by image, but {asked} has none.",
+            f"a run must hold a score for every image, but {asked} holds none.",
             f"it is a study: its best trial is run {best}."
             if best
             else "runs of tune, build-bank and evaluate hold them.",
@@ -93,8 +93,8 @@ def scored_run(asked: str) -> ScoredRun:
 def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> ModelScores:
     """The scores of an image set in the order of its paths. UserError if they can't be read.
 
-    An image is identified by its path. With ``by_content``, it is identified by its path, the content of its file, what
-    the shift of a shifted set depends on, and how files are read: so runs with different splits can be aligned.
+    An image is identified by its path. With ``by_content``, it is identified by its path, the content of its file, the
+    seed of the shift and how files are read. Then runs with different splits can be compared image by image.
     """
     try:
         file = run_file(run.places[name], f"scores/{name}.csv")
@@ -119,7 +119,7 @@ def set_scores(run: ScoredRun, name: str, *, by_content: bool = False) -> ModelS
 
 
 def image_contents(run_id: str, name: str) -> dict[str, str]:
-    """{path: SHA-256 of the file, in a shifted set with the shift's seed}, from the run's manifest of the splits."""
+    """{path: SHA-256 of the file, in a shifted set followed by the shift's seed}, from the run's list of splits."""
     split, domain, _ = parse_name(name)
     try:
         manifest = _manifest(run_id)
@@ -134,17 +134,17 @@ def _manifest(run_id: str) -> dict:
 
 
 def _how_read(run_id: str) -> str:
-    """How the run read its files, as text: the same files give other pixels if they are read in another way."""
+    """A text that says how the run read its files, since the same file can be read to different pixels."""
     return canonical(_manifest(run_id).get("reading", ""))
 
 
 def data_place(run_id: str) -> str:
-    """Where the run's data were, as its user typed it: "demo" or a folder."""
+    """The place of the run's data as its user typed it: "demo" or a folder."""
     try:
         return str(from_json(run_file(run_id, "spec.json").read_text(encoding="utf-8"))["data"]["root"])
     except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"a run must say where its data lie, but run {run_id} does not ({error}).", "--data says it instead."
+            f"a run must say where its data lie, but run {run_id} does not ({error}).", "name the folder by --data."
         ) from error
 
 
@@ -156,7 +156,7 @@ def _run_of_model(uri: str) -> str:
     except (MlflowException, ValueError) as error:
         raise trouble(error) or UserError(
             f"a model must be one that the tracking store knows, but {uri} is not ({str(error).splitlines()[0]}).",
-            "models:/adtrack-zipper/3 and models:/adtrack-zipper@champion are how versions are named.",
+            "write models:/adtrack-zipper/3 or models:/adtrack-zipper@champion, for example.",
         ) from error
     if not found:
         raise UserError(f"a model must say which run it comes from, but {uri} does not.")
@@ -175,16 +175,16 @@ def _run_of_prefix(asked: str) -> str:
         )
     found = search_runs(f"attributes.run_id LIKE '{asked}%'")
     if len(found) != 1:
-        there = f"{len(found)} runs begin so" if found else "none begins so"
+        there = f"{len(found)} ids begin like this" if found else "no id begins like this"
         raise UserError(
             f"a run's id must name one run in this store, but got {asked!r} and {there}.",
-            "MLFLOW_TRACKING_URI says which store is asked." if not found else "give more of its characters.",
+            "MLFLOW_TRACKING_URI chooses the store." if not found else "give more of its characters.",
         )
     return found[0].info.run_id
 
 
 def _evaluations(run: Run) -> list[Run]:
-    """The runs that ``adtrack evaluate`` made of the run's model on the same splits, the latest first."""
+    """The runs in which ``adtrack evaluate`` scored the run's model on the same splits, the latest first."""
     tags = run.data.tags
     models = {tags.get(MODEL, ""), f"models:/{tags.get(REGISTERED, '')}"}
     condition = f"tags.`{ROLE}` = 'evaluation' and tags.`{DIGEST}` = "

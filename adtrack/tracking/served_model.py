@@ -1,7 +1,7 @@
-"""The code that MLflow runs when it loads a model of adtrack's: it needs neither adtrack nor a network connection.
+"""The code that MLflow runs when it loads a model of adtrack. It needs neither adtrack nor a network connection.
 
-The model holds a copy of the code that scored when it was logged, as a zip file, which Python imports as it is.
-The package in it has a name of its own, so that it neither hides an installed adtrack nor is hidden by one.
+The model holds the scoring code as it was when the model was logged, in a zip file that Python imports directly.
+The package in the zip file has a name of its own, so that it and an installed adtrack do not hide each other.
 """
 
 import base64
@@ -25,32 +25,32 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel
 
 COLUMN = "image"
-MAP_PIXELS = 20_000_000  # of all maps of one answer: as text they take about 20 bytes a pixel
+MAP_PIXELS = 20_000_000  # at most, in all maps of one answer; a pixel takes about 20 bytes as text
 SERVED_VARIABLE = "ADTRACK_SERVED_MEGAPIXELS"
-_SERVED_MEGAPIXELS = 25.0  # of an image that others send: a file of 100 kB may hold so many, and take 0.5 GB
-_AT_ONCE = 2  # images whose pixels are in memory: one is decoded while another is scored, further ones wait as files
+_SERVED_MEGAPIXELS = 25.0  # at most, in an image sent to a server: a file of 100 kB can have 25, and take 0.5 GB
+_AT_ONCE = 2  # images whose pixels are in memory: one is decoded while another is scored; others wait as files
 
 
 class BadInput(MlflowException, ValueError):
-    """A mistake of the caller: in Python a ValueError, over HTTP a 400 whose body has the sentence as its message."""
+    """A mistake of the caller: in Python a ValueError, over HTTP a status 400 with the sentence as its message."""
 
     def __init__(self, sentence):
         super().__init__(sentence, error_code=INVALID_PARAMETER_VALUE)
         self._sentence = sentence
 
     def serialize_as_json(self):
-        """The body of the answer; MLflow itself would put the whole input before the sentence."""
+        """The body of the HTTP answer. MLflow's own body would have the whole input before the sentence."""
         return json.dumps({"error_code": self.error_code, "message": self._sentence})
 
 
 class ServedModel(PythonModel):
-    """Scores images: a uint8 batch (n, H, W, 3), or base64, encoded bytes or paths in a list or a column ``image``.
+    """Scores images, given as a uint8 batch (n, H, W, 3), or as a list or a column ``image`` of base64, bytes or paths.
 
-    Paths are read in the caller's own process only: a server that did so would let everybody look for files on it.
+    A server does not read paths, since its clients could then look for files on its machine.
     """
 
     def load_context(self, context):
-        """Read detector, trunk and code from the model's folder."""
+        """Read the detector, the network and the code from the model's folder."""
         folder = Path(context.artifacts["bank"])
         self._code = _import_code(folder / "code.zip")
         scorer = self._code.detectors.scorer
@@ -58,11 +58,11 @@ class ServedModel(PythonModel):
         self._scorer = scorer.Scorer.load(folder, device, _fetch)
         self._served_pixels = _served_pixels()
         self._few_at_once = threading.BoundedSemaphore(_AT_ONCE)
-        self._one_at_a_time = threading.Lock()  # a server's requests are threads; torch's settings belong to them all
+        self._one_at_a_time = threading.Lock()  # a server answers requests in threads, which share torch's settings
 
-    # MLflow warns of every model whose input has no type hint; this one it accepts, and it checks nothing by it.
+    # MLflow warns of inputs without a type hint. It accepts this hint, and does not check the input against it.
     def predict(self, context, model_input: np.ndarray, params=None):
-        """A row an image: score, threshold, label (1 = anomalous) and, with ``return_map``, the anomaly map."""
+        """A table with a row for each image: score, threshold, label (1 = anomalous) and, if asked for, its map."""
         with_map = bool((params or {}).get("return_map", False))
         if with_map and not self._scorer.detector.has_maps:
             raise BadInput(
@@ -92,7 +92,7 @@ class ServedModel(PythonModel):
         return row
 
     def _images(self, model_input):
-        """What gives each image when its turn has come."""
+        """Functions without arguments, each of which returns the pixels of one image."""
         items = _items(model_input)
         if isinstance(items, list) and all(isinstance(item, str | bytes) for item in items):
             return [partial(self._decoded, item, f"row {row}") for row, item in enumerate(items)]
@@ -121,7 +121,7 @@ class ServedModel(PythonModel):
 
 
 def _items(model_input):
-    """What holds the images: a list of texts or bytes, or pixels."""
+    """The images of an input: a list of texts or bytes, or pixels."""
     if isinstance(model_input, dict | pd.DataFrame):
         if COLUMN not in model_input:
             names = ", ".join(map(str, model_input)) or "no column"
@@ -137,7 +137,7 @@ def _items(model_input):
 
 
 def _array(items):
-    """As an array; what has no common shape becomes one of objects, which is no batch."""
+    """The items as an array. If they have no common shape, an array that is no batch."""
     try:
         return np.asarray(items)
     except ValueError:
@@ -145,7 +145,7 @@ def _array(items):
 
 
 def _source(item, name):
-    """Encoded bytes or the path of an image, and what errors call it."""
+    """The encoded bytes or the path of an image, and its name in error messages."""
     if isinstance(item, bytes):
         return item, name
     paths_allowed = not _serves_others()
@@ -160,12 +160,12 @@ def _source(item, name):
 
 
 def _serves_others():
-    """Whether this process answers requests: MLflow's scoring server says so, MLServer is known by its name."""
+    """Whether this process is a server: MLflow's sets a variable, and MLServer's module is imported."""
     return bool(_MLFLOW_IS_IN_SERVING_ENVIRONMENT.get()) or "mlserver" in sys.modules
 
 
 def _served_pixels():
-    """How many pixels an image may have that a server is sent."""
+    """How many pixels an image that is sent to a server may have."""
     text = os.environ.get(SERVED_VARIABLE, "") or str(_SERVED_MEGAPIXELS)
     try:
         megapixels = float(text)
@@ -179,13 +179,15 @@ def _served_pixels():
 def _is_file(text):
     try:
         return Path(text).is_file()
-    except (OSError, ValueError):  # too long for a path, as base64 is, or with a character that no path has
+    except (OSError, ValueError):  # the text is too long for a path, as base64 is, or has a character that no path has
         return False
 
 
 def _import_code(file):
-    """The package in a zip file; its name holds the digest of its code. Before anything in it is run, it must be as it
-    was logged, and so must this file, of which it has a copy."""
+    """Import the package in a zip file, whose name holds the digest of its code.
+
+    Before any of its code runs, the zip file is compared with the manifest, and this file with its copy in there.
+    """
     told = json.loads((file.parent / "manifest.json").read_text(encoding="utf-8"))
     _require(hashlib.sha256(file.read_bytes()).hexdigest() == told[file.name], file)
     with zipfile.ZipFile(file) as archive:
@@ -207,7 +209,7 @@ def _require(as_logged, file):
 
 
 def _fetch(run_id, path):
-    """A file of a run: where a trial's model, which has no trunk of its own, finds its study's."""
+    """Download a file of a run: a trial's model holds no network, and finds it in the run of its study."""
     return mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)
 
 

@@ -1,4 +1,4 @@
-"""Which tracking store is used, and how its runs are found."""
+"""Opens the tracking store that the user means, and searches its runs."""
 
 import contextlib
 import logging
@@ -23,50 +23,52 @@ from adtrack.troubles import disk_trouble
 
 
 def open_store() -> str:
-    """Point MLflow to the store, and make the store and the experiment that runs go to if need be; returns the store's
-    URI."""
+    """Point MLflow to the store and return its URI. The store and the experiment for new runs are made if missing."""
     return _opened(chosen_experiment)
 
 
 def reach_store() -> str:
-    """The same without a look at experiments, for who only needs models: they outlive the experiment they come from."""
+    """Point MLflow to the store and return its URI, for callers that only need models.
+
+    The experiment for new runs is neither made nor checked, since models stay usable when it is deleted.
+    """
     return _opened(lambda: MlflowClient().search_experiments(max_results=1))
 
 
 def _opened(look: Callable[[], object]) -> str:
-    """Point MLflow to the store, take a first look, and return its URI.
+    """Point MLflow to the store, call ``look`` to see whether it answers, and return the store's URI.
 
-    MLFLOW_TRACKING_URI decides, else ``mlflow.db`` in the working directory. A new database is laid out by one
-    process at a time, whole or not at all: several that start together would stumble over each other's tables.
+    Only one process at a time makes the tables of a new database, and it makes all of them or none. Processes that
+    start together would otherwise fail because of each other's tables.
     """
     _quieten()
     uri = tracking_uri()
     try:
         check_sqlite(uri)
-        with one_at_a_time(uri), soon():
+        with one_at_a_time(uri), few_retries():
             lay_out_store(uri)
             refuse_moved(uri)
             mlflow.set_tracking_uri(uri)
             look()
     except UserError:
         raise
-    except Exception as error:  # SQLAlchemy, HTTP and file errors alike: the store is not to be had
-        raise disk_trouble(error) or _not_to_be_had(uri, error) from error
+    except Exception as error:  # whether SQLAlchemy, HTTP or a file raised it, the store cannot be used
+        raise disk_trouble(error) or _unusable_store(uri, error) from error
     return uri
 
 
-def _not_to_be_had(uri: str, error: Exception) -> UserError:
-    """The sentence for a store that could not be opened because of ``error``."""
-    with contextlib.suppress(Exception):  # then it cannot be looked into either
+def _unusable_store(uri: str, error: Exception) -> UserError:
+    """The error that tells the user why the store could not be opened."""
+    with contextlib.suppress(Exception):  # a store that cannot be reached cannot be inspected either
         if not is_server(uri) and is_half_laid(uri):
             return UserError(
-                f"the tracking store must be whole, but {without_password(uri)} is half laid out: a program was killed "
-                "while it made the tables. Nothing has been logged to it.",
-                f"{mend_half_laid(uri)} Are they being made right now, by mlflow ui for instance? Then wait for it.",
+                f"the tracking store must have all of its tables, but {without_password(uri)} has only some: a program "
+                "was killed while it made them. Nothing has been logged to it.",
+                f"{mend_half_laid(uri)} If a program such as mlflow ui is making them right now, wait for it.",
             )
     remedy = "or unset it to use mlflow.db in the working directory."
     if is_server(uri):
-        remedy = "and MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD if the server asks who you are."
+        remedy = "and MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD if the server asks for a login."
     return UserError(
         f"the tracking store must be reachable and writable, but {without_password(uri)} is not "
         f"({what_it_says(error, uri)}).",
@@ -75,13 +77,16 @@ def _not_to_be_had(uri: str, error: Exception) -> UserError:
 
 
 def tracking_uri() -> str:
-    """The store that is meant: MLFLOW_TRACKING_URI, else ``mlflow.db`` in the working directory."""
+    """The URI of the store: MLFLOW_TRACKING_URI if it is set, else ``mlflow.db`` in the working directory."""
     return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(Path.cwd() / "mlflow.db")
 
 
 @contextlib.contextmanager
-def soon() -> Iterator[None]:
-    """Whether a server answers at all is known after seconds; MLflow's patience of minutes is for work under way."""
+def few_retries() -> Iterator[None]:
+    """Let MLflow give up on a server that does not answer after seconds.
+
+    By default it tries again for minutes, which suits work that is under way. The user's own setting is kept.
+    """
     name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
     if name in os.environ:
         yield
@@ -94,7 +99,7 @@ def soon() -> Iterator[None]:
 
 
 def without_password(uri: str) -> str:
-    """The URI as it may be shown: without name, password and options."""
+    """The URI without user name, password and options, so that it may be shown."""
     scheme, _, rest = uri.partition("://")
     if not rest or scheme.startswith("sqlite"):
         return uri
@@ -102,7 +107,7 @@ def without_password(uri: str) -> str:
 
 
 def what_it_says(error: Exception, uri: str) -> str:
-    """The first line of an error of the store or database at ``uri``, fit to be shown."""
+    """The first line of an error of the store at ``uri``, without the password that it may contain."""
     first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
     password = uri.partition("://")[2].rpartition("@")[0].partition(":")[2]
     first = first.replace(uri, without_password(uri))
@@ -112,17 +117,18 @@ def what_it_says(error: Exception, uri: str) -> str:
 
 
 def _quieten() -> None:
-    """Keep back what libraries say and a user can't act on."""
+    """Silence messages of libraries that a user can do nothing about."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # a database's error with its traceback: it is raised
+    # This logger writes the traceback of an error of the database, which MLflow raises as well.
+    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)
     for name in ("alembic", "mlflow.tracking", "mlflow.models", "mlflow.utils", "mlflow.pyfunc"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"mlflow\.")
 
 
 def search_runs(condition: str, order_by: tuple[str, ...] = ("attributes.start_time ASC",)) -> list[Run]:
-    """All runs of all experiments that match ``condition``, page after page."""
+    """All runs that match ``condition``, in all experiments."""
     client = MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     runs: list[Run] = []
@@ -136,7 +142,7 @@ def search_runs(condition: str, order_by: tuple[str, ...] = ("attributes.start_t
 
 
 def quoted(text: str) -> str:
-    """``text`` as a string literal of MLflow's search language, which knows no escapes."""
+    """``text`` as a string literal of MLflow's search language, which has no escape characters."""
     if "'" not in text:
         return f"'{text}'"
     if '"' not in text:

@@ -1,4 +1,4 @@
-"""Which processes work on runs, and how runs are ended whose process has gone."""
+"""Records which process works on a run, and ends runs whose process no longer exists."""
 
 import contextlib
 import socket
@@ -17,7 +17,7 @@ from adtrack.tracking.tags import ROLE, STUDY, TRIAL, WORKER
 
 
 class Worker:
-    """This process while it works on runs. It holds a lock that the system releases however the process ends."""
+    """This process while it works on runs. It holds a file lock, which the system releases however the process ends."""
 
     def __init__(self) -> None:
         self._lock = FileLock(writable("workers") / f"{uuid.uuid4().hex}.lock")
@@ -25,13 +25,13 @@ class Worker:
         self.name = f"{socket.gethostname()}|{self._lock.lock_file}"
 
     def close(self) -> None:
-        """Give up the lock. From now on, runs that carry this worker's name and are RUNNING count as left behind."""
+        """Release the lock. From now on, RUNNING runs that carry this worker's name count as left behind."""
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
 def is_gone(worker: str | None) -> bool:
-    """Whether the worker of that name was a process of this machine that no longer runs."""
+    """Whether the worker of that name was a process on this machine that no longer runs."""
     host, _, file = (worker or "").partition("|")
     if host != socket.gethostname() or not file:
         return False
@@ -46,7 +46,7 @@ def is_gone(worker: str | None) -> bool:
 
 @contextlib.contextmanager
 def working() -> Iterator[Worker]:
-    """A Worker for the length of a ``with`` block."""
+    """Make a worker that is closed at the end of the ``with`` block."""
     worker = Worker()
     try:
         yield worker
@@ -55,16 +55,17 @@ def working() -> Iterator[Worker]:
 
 
 def end_left_behind(study: str) -> list[str]:
-    """End the study's runs that are RUNNING although their process has gone; returns their ids.
+    """End those RUNNING runs of a study whose process no longer exists, and return their ids.
 
-    A trial that has its objective becomes FINISHED: it was complete, or it had been opened again to be tested.
+    A trial that has its objective becomes FINISHED, since it was complete, or had been opened again to be tested.
+    All other runs become KILLED.
     """
     running = search_runs(f"tags.`{STUDY}` = {quoted(study)} and attributes.status = 'RUNNING'")
     return end_all([run for run in running if is_gone(run.data.tags.get(WORKER))])
 
 
 def end_all(runs: Sequence[Run]) -> list[str]:
-    """End runs whose process has gone, as ``end_left_behind`` does; returns their ids."""
+    """End these runs, whose process no longer exists, and return their ids (see ``end_left_behind``)."""
     client = MlflowClient()
     for run in runs:
         done = run.data.tags.get(ROLE) == "trial" and "objective" in run.data.metrics
@@ -74,7 +75,7 @@ def end_all(runs: Sequence[Run]) -> list[str]:
 
 
 def end_silent(study: str, trial: int) -> None:
-    """End the run of a trial whose process was on another machine and has fallen silent; it does not count."""
+    """End the run of a trial whose process was on another machine and has stopped giving signs of life. The trial does not count."""
     client, killed = MlflowClient(), RunStatus.to_string(RunStatus.KILLED)
     for run in search_runs(f"tags.`{STUDY}` = {quoted(study)} and tags.`{TRIAL}` = '{trial}'"):
         if run.info.status != RunStatus.to_string(RunStatus.FAILED):
@@ -82,12 +83,12 @@ def end_silent(study: str, trial: int) -> None:
 
 
 def end_killed(run_id: str) -> None:
-    """End a run that does not count."""
-    with contextlib.suppress(MlflowException):  # somebody has deleted it
+    """End a run that does not count, if it still exists."""
+    with contextlib.suppress(MlflowException):  # somebody may have deleted it
         MlflowClient().set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
 
 
 def hold_run(run_id: str, worker: Worker) -> None:
-    """Make this run RUNNING by ``worker``, in case another worker that shared the run has ended it meanwhile."""
+    """Make this run RUNNING and name ``worker`` as its worker. Another worker of the same run may have ended it."""
     MlflowClient().update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
     MlflowClient().set_tag(run_id, WORKER, worker.name)

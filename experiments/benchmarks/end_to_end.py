@@ -197,7 +197,7 @@ def compare(data: str, class_name: str, weights: str, image: ImageSpec) -> None:
     """Both on the class in ``data``, adtrack before and after anomalib."""
     asked, benches = (data, class_name, weights, image), []
     ours = [seconds(lambda: benches.append(build_and_evaluate(*asked)))]
-    train, test = (benches[0].images(name) for name in ("train_clean", "test_clean"))
+    train, test = (benches[0].opened.images(name) for name in ("train_clean", "test_clean"))
     theirs = Anomalib(benches[0], train)
     theirs.time_coreset()
     their_aurocs = [theirs.auroc(test, seed) for seed in SEEDS]

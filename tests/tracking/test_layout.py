@@ -76,12 +76,12 @@ def half_laid(cold: Path, killed_at) -> str:
 
 
 def test_a_half_laid_store_is_named_and_moved_aside_by_doctor(half_laid, cold, adtrack, monkeypatch):
-    with pytest.raises(UserError, match=r"must be whole, but .*mlflow.db is half laid out.*doctor --fix moves"):
+    with pytest.raises(UserError, match=r"must have all of its tables, but .*mlflow.db has only some.*--fix moves"):
         open_store()
     check, usable = look_at_store(half_laid)
-    assert (check.level, usable) == (BROKEN, False) and "half laid out" in check.findings[0].what
+    assert (check.level, usable) == (BROKEN, False) and "only some of the store's tables" in check.findings[0].what
     done = adtrack("doctor", "--fix")
-    assert "Mended: moved the half-laid mlflow.db to mlflow.db.half-laid-20" in done.out and "no store yet" in done.out
+    assert "Mended: moved the incomplete mlflow.db to mlflow.db.half-laid-20" in done.out and "no store yet" in done.out
     (aside,) = cold.iterdir()
     assert is_half_laid(f"sqlite:///{aside}")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")  # this process still holds the other file open
@@ -91,7 +91,7 @@ def test_a_half_laid_store_is_named_and_moved_aside_by_doctor(half_laid, cold, a
 def test_a_store_that_holds_something_or_is_whole_is_not_moved(half_laid, cold, blank_store):
     with closing(sqlite3.connect(cold / "mlflow.db")) as database, database:
         database.execute("INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (1, 'a', 'active')")
-    assert not is_half_laid(half_laid) and "is whole by now" in move_aside(half_laid)
+    assert not is_half_laid(half_laid) and "has all of its tables by now" in move_aside(half_laid)
     assert look_at_store(half_laid)[0].findings[0].mend is None
     assert not is_half_laid(f"sqlite:///{blank_store}")
 
@@ -102,7 +102,7 @@ def test_a_half_laid_postgresql_is_named_and_finished_by_the_next_command(postgr
     assert killed_at(60, lambda: _mlflows_tables(uri))
     check, usable = look_at_store(uri)
     (found,) = check.findings
-    assert (found.level, usable, found.mend) == (NOTE, False, None) and "half laid out" in found.what
+    assert (found.level, usable, found.mend) == (NOTE, False, None) and "only some of" in found.what
     assert "The next command" in found.remedy and "DROP DATABASE cold_" in found.remedy
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     open_store()

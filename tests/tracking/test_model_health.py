@@ -136,7 +136,7 @@ def test_damage_to_a_trials_model_is_found(own_study) -> None:
         (lambda bank: (bank / "trunk.safetensors").unlink(), ""),
         (lambda bank: (bank / "bank.safetensors").write_bytes(b"garbage"), "bank must be a readable safetensors file"),
         (lambda bank: add_code(bank / "code.zip"), "not the code that was logged"),
-        (lambda bank: (bank / "code.zip").write_bytes(b"garbage"), "is of no use (File is not a zip file)"),
+        (lambda bank: (bank / "code.zip").write_bytes(b"garbage"), "can't be used (File is not a zip file)"),
         (lambda bank: (bank / "code.zip").unlink(), "artifacts/bank/code.zip is missing"),
         (lambda bank: (bank / "detector.json").write_text("[]"), "detector.json"),
     ],

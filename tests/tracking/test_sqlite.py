@@ -70,6 +70,6 @@ def test_a_url_that_spells_another_path_than_it_means_is_refused(tmp_path, monke
 def test_a_store_that_would_end_with_the_command_is_refused(tmp_path, monkeypatch, url):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
-    with pytest.raises(UserError, match=r"must name a file, but sqlite:.* means a database in memory"):
+    with pytest.raises(UserError, match=r"must name a file, but sqlite:.* is a database in memory"):
         open_store()
     assert not list(tmp_path.iterdir())

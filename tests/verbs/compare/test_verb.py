@@ -178,7 +178,7 @@ def test_runs_that_cannot_be_compared(banks, copied_run, adtrack, study_parent):
         (banks.runs[0],): "compare takes 2 to 26 runs, but got 1",
         (CHAMPION, banks.runs[0]): f"are both run {banks.runs[0]}",
         (CHAMPION, other): "must be of one class, but models:/adtrack-part@champion is of part",
-        (CHAMPION, "0" * 32): "none begins so",
+        (CHAMPION, "0" * 32): "no id begins like this",
         (CHAMPION, "it's"): "must be named by its id",
         (CHAMPION, "models:/adtrack-part/99"): "must be one that the tracking store knows",
         (CHAMPION, "models:/adtrack-part@nobody"): "must be one that the tracking store knows",
@@ -208,7 +208,7 @@ def test_runs_of_others_are_refused(banks):
 def test_a_start_that_several_runs_share_is_refused(banks, monkeypatch):
     twice = search_runs("")[:1] * 2
     monkeypatch.setattr(scored_runs, "search_runs", lambda condition: twice)  # ids are drawn at random
-    with pytest.raises(UserError, match="2 runs begin so"):
+    with pytest.raises(UserError, match="2 ids begin like this"):
         scored_run(banks.runs[0][:4])
 
 
