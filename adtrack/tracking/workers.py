@@ -75,7 +75,7 @@ def end_all(runs: Sequence[Run]) -> list[str]:
 
 
 def end_silent(study: str, trial: int) -> None:
-    """End the run of a trial whose process was on another machine and has stopped giving signs of life. The trial does not count."""
+    """End the run of a trial whose process, on another machine, gives no sign of life. The trial does not count."""
     client, killed = MlflowClient(), RunStatus.to_string(RunStatus.KILLED)
     for run in search_runs(f"tags.`{STUDY}` = {quoted(study)} and tags.`{TRIAL}` = '{trial}'"):
         if run.info.status != RunStatus.to_string(RunStatus.FAILED):
