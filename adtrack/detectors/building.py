@@ -1,4 +1,4 @@
-"""From the features of good images to the patches of a memory bank, chosen by a greedy order."""
+"""Builds a memory bank from the features of good images; a greedy order chooses the patches."""
 
 import hashlib
 import itertools
@@ -21,13 +21,13 @@ from .coreset import coreset_count, greedy_order, projection_matrix
 from .order_cache import OrderStore
 from .training import TrainingSet
 
-if TYPE_CHECKING:  # that file is read before torch, this one after it
+if TYPE_CHECKING:  # patchcore.py imports this module, and only when torch is needed
     from .patchcore import PatchCoreSpec
 
 
 @dataclass(frozen=True)
 class BuiltBank:
-    """A bank, the place int64 (rows,) of each row's training image, and the seconds that a kept order has saved."""
+    """A bank, the index int64 (rows,) of each row's training image, and the seconds that a cached order has saved."""
 
     bank: MemoryBank
     origins: np.ndarray
@@ -35,15 +35,15 @@ class BuiltBank:
 
 
 def build_bank(train: TrainingSet, spec: "PatchCoreSpec") -> BuiltBank:
-    """Build the bank of good images.
+    """Build the bank from good images.
 
-    The patches are made twice, once projected for the greedy order and once in full for the chosen rows, so that memory
-    holds the projected ones and the bank but never all patches. The order is kept beside others in ``train.kept``.
+    The patches are computed twice: projected for the greedy order, then in full for the chosen rows. So memory never
+    holds all full patches, only the projected patches and the bank. The order is cached in the folder ``train.kept``.
     """
     one = train.batch(0, 1)[finest(spec.layers, train.grids)]
     total = len(train) * one.shape[2] * one.shape[3]
     count = coreset_count(spec.coreset_fraction, total)
-    # The digest of the first image's patches stands for the code that makes patches: other code, another order.
+    # The digest of the first image's patches is part of the key, so code that makes other patches gets another order.
     first = hashlib.sha256(next(_projected(train, spec)).cpu().numpy().tobytes()).hexdigest()
     found_with = {"layers": spec.layers, "patch": spec.patch_size, "projection": spec.projection, "seed": spec.seed}
     key = digest({"features": train.key, "first": first, **found_with})
@@ -55,8 +55,10 @@ def build_bank(train: TrainingSet, spec: "PatchCoreSpec") -> BuiltBank:
 
 
 def _merged(train: TrainingSet, spec: "PatchCoreSpec") -> Iterator[Tensor]:
-    """Patch features (h · w, D) of one image after the other: always in this shape, so that products of them have the
-    same bits however the set is worked through."""
+    """The patch features (h · w, D) of each image in turn.
+
+    The shape is always that of one image, so that products with it have the same bits in all loops.
+    """
     for outputs in train.images():
         yield merge_layers(outputs, spec.layers, train.grids, spec.patch_size).flatten(0, 2)
 
@@ -75,7 +77,7 @@ def _greedy(
 
 
 def _projected(train: TrainingSet, spec: "PatchCoreSpec") -> Iterator[Tensor]:
-    """Patches as the greedy order sees them, float32 (h · w, r), of one image after the other."""
+    """The projected patches float32 (h · w, r) of each image in turn, as the greedy order compares them."""
     matrix: Tensor | None = None
     for at, patches in enumerate(_merged(train, spec)):
         if at == 0:
@@ -88,7 +90,7 @@ def _projected(train: TrainingSet, spec: "PatchCoreSpec") -> Iterator[Tensor]:
 
 
 def _points(train: TrainingSet, spec: "PatchCoreSpec") -> Tensor:
-    """All projected patches, float32 (patches, r), written into one piece of memory."""
+    """All projected patches, float32 (patches, r), in one block of memory."""
     images = _projected(train, spec)
     first = next(images)
     points = first.new_empty(len(train) * len(first), first.shape[1])
@@ -98,9 +100,9 @@ def _points(train: TrainingSet, spec: "PatchCoreSpec") -> Tensor:
 
 
 def _chosen(train: TrainingSet, spec: "PatchCoreSpec", order: Tensor) -> Tensor:
-    """The full patch features of the chosen patches, in their order: float32 (count, D).
+    """The full features of the chosen patches, in the order in which they were chosen: float32 (count, D).
 
-    UserError: the order names patches that do not exist, whose rows nobody would have written.
+    UserError if the order names patches that do not exist. Their rows would stay unwritten.
     """
     rank = torch.argsort(order)
     ascending = order[rank]
@@ -115,8 +117,8 @@ def _chosen(train: TrainingSet, spec: "PatchCoreSpec", order: Tensor) -> Tensor:
         written += high - low
     if written != len(order):
         raise UserError(
-            f"a greedy order must name patches of the {seen} that there are, but {len(order) - written} of its "
-            f"{len(order)} lie elsewhere.",
-            "adtrack cache --clear removes the orders that are kept.",
+            f"a greedy order must name some of the {seen} patches, but {len(order) - written} of its {len(order)} "
+            "entries name none of them.",
+            "adtrack cache --clear removes cached orders.",
         )
     return bank

@@ -1,7 +1,7 @@
-"""The contract of a method: how it is fitted, scores and keeps itself on disk, and the facts that others ask it for.
+"""The contract of a method: how it is fitted, how it scores and is saved, and what it tells about itself.
 
 A method is one class that derives from ``Detector``, in one file, and one line in ``DETECTORS``. Files of methods are
-read whenever the command line lists its options, so they import torch where they work and not at their top.
+imported whenever the command line lists its options, so they import torch inside their functions and not at the top.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from .training import TrainingSet
 
 Spec = TypeVar("Spec", bound=DetectorSpec)
-SMOOTHING = 4.0  # view pixels (PatchCore, section 3.3)
+SMOOTHING = 4.0  # σ in pixels of the view (PatchCore, section 3.3)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a detector says of n images; larger is more anomalous, nothing is squashed or rescaled.
+    """The scores of n images. A larger score is more anomalous. Scores are not rescaled.
 
-    ``image`` is float64 (n,), one score per image. ``patches`` is float32 (n, h, w), one score per image patch, whose
-    centres lie where the detector's ``grid`` says; None if the method scores whole images only.
+    ``image`` is float64 (n,), one score for each image. ``patches`` is float32 (n, h, w), one score for each patch; the
+    detector's ``grid`` says where the centres of the patches lie. It is None if the method scores whole images only.
     """
 
     image: np.ndarray
@@ -41,7 +41,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Fitted(Generic[Spec]):
-    """A fitted detector, and the seconds that earlier fits had spent on parts of it that were read from the cache."""
+    """A fitted detector, and the seconds that were saved by reading parts from the cache instead of computing them."""
 
     detector: Detector[Spec]
     saved_seconds: float = 0.0
@@ -50,14 +50,14 @@ class Fitted(Generic[Spec]):
 class Detector(ABC, Generic[Spec]):
     """A fitted detector.
 
-    The class says what others need to know of its method:
+    The attributes of the class tell others about its method:
 
-    ``spec_type``     the frozen specification whose settings are the method's parameters;
-    ``name``          how people write the method: PatchCore;
-    ``rows_called``   what it calls the rows that it remembers: patches, Gaussians, parameters;
-    ``requires``      packages that it needs beyond those of every model, for scoring without adtrack;
+    ``spec_type``     the class of its specification, whose settings are the method's parameters;
+    ``name``          the method's name as people write it: PatchCore;
+    ``rows_called``   the name of the rows that it remembers: patches, Gaussians, parameters;
+    ``requires``      the packages that a model of this method needs in addition to those of all models;
     ``smoothing``     σ of the Gaussian that smooths its anomaly maps, in pixels of the view;
-    ``has_maps``      whether it scores patches and so has anomaly maps, or scores whole images only;
+    ``has_maps``      whether it scores patches, so that it has anomaly maps, or whole images only;
     ``repeatable``    whether fitting it again to the same images gives the same bits.
     """
 
@@ -73,49 +73,53 @@ class Detector(ABC, Generic[Spec]):
 
     @classmethod
     def prepare(cls) -> None:
-        """Load the libraries that only this method needs, so that no time that is measured later contains that."""
+        """Load the libraries that only this method needs, so that times that are measured later do not include it."""
 
     @classmethod
     @abstractmethod
     def fit(cls, train: TrainingSet, spec: Spec) -> Fitted[Spec]:
-        """Learn from good images. UserError: these images or layers do not suffice for ``spec``."""
+        """Learn from good images. UserError if the images or layers do not suffice for ``spec``."""
 
     @abstractmethod
     def score(self, batch: Mapping[str, Tensor]) -> Scores:
-        """Scores of a batch that holds what ``spec.inputs`` names: layers {name: float32 (n, C, h, w)} and, under
-        ``VIEW``, views float32 (n, 3, S, S). An image gets the same bits in any batch."""
+        """The scores of a batch, which holds the inputs that ``spec.inputs`` names.
+
+        Outputs of layers are float32 (n, C, h, w), and views, under the name ``VIEW``, float32 (n, 3, S, S). The scores
+        of an image have the same bits in every batch.
+        """
 
     @property
     def grid(self) -> Grid | None:
-        """Where the patches of ``Scores`` lie in the view; None if the method scores whole images only."""
+        """The grid that says where patches lie in the view. None if the method scores whole images only."""
         return None
 
     @property
     @abstractmethod
     def rows(self) -> int:
-        """How many rows it remembers of good parts, in what ``rows_called`` names."""
+        """How many rows the detector remembers of good parts; ``rows_called`` names what a row is."""
 
     @property
     @abstractmethod
     def megabytes(self) -> float:
-        """Size of what it remembers, in MB (10⁶ bytes)."""
+        """The size of all that the detector remembers, in MB (10⁶ bytes)."""
 
     @abstractmethod
     def state(self) -> Mapping[str, Tensor]:
-        """All tensors that it has learned: two detectors whose states are equal are the same."""
+        """All tensors that the detector has learned. Two detectors with equal states are equal."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write ``detector.json`` and safetensors files into ``folder``, which is made if need be."""
+        """Write ``detector.json`` and safetensors files into ``folder``, which is made if it is missing."""
 
     @classmethod
     @abstractmethod
     def load(cls, folder: Path, device: torch.device) -> Self:
-        """Read what ``save`` wrote: the same scores to the bit. UserError if it is damaged."""
+        """Read a detector that ``save`` wrote, with the same scores to the bit. UserError if it is damaged."""
 
     def nearest_images(self, batch: Mapping[str, Tensor]) -> np.ndarray | None:
-        """For every patch of a batch, the place of the Train image that it resembles most: int64 (n, h, w).
+        """The index of the Train image that each patch of a batch resembles most: int64 (n, h, w).
 
-        None if the method does not remember single images, or if the detector was loaded: only a fitted one knows them.
+        None if the method does not remember single images, or if the detector was loaded from files, which do not say
+        from which images it has learned.
         """
         return None

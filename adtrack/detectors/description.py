@@ -1,4 +1,4 @@
-"""``detector.json``: what a saved detector says of itself beside its tensors."""
+"""Writes and reads ``detector.json``, which holds the specification and the grids of a saved detector."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,14 +23,14 @@ class Description(Generic[Spec]):
 
 
 def save_description(folder: Path, spec: Spec, grids: Mapping[str, Grid], **more: object) -> None:
-    """Write specification, grids and ``more`` into ``folder``, which is made if need be."""
+    """Write the specification, the grids and the fields ``more`` into ``folder``, which is made if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     text = {"spec": plain(spec), "grids": {layer: asdict(grid) for layer, grid in grids.items()}, **more}
     (folder / FILE).write_text(canonical(text), encoding="utf-8")
 
 
 def load_description(folder: Path, kind: type[Spec]) -> Description[Spec]:
-    """Read what ``save_description`` wrote. UserError: it is damaged."""
+    """Read the file that ``save_description`` wrote. UserError if it is damaged."""
     try:
         fields = from_json((folder / FILE).read_text(encoding="utf-8"))
         spec = kind(**fields["spec"])

@@ -1,5 +1,7 @@
-"""PaDiM's Gaussians (Defard et al., PaDiM: a Patch Distribution Modeling Framework, ICPR 2020, arXiv 2011.08785) by
-anomalib's own parts, fed with our backbone's outputs: no network of anomalib's is made, and nothing is trained."""
+"""PaDiM's Gaussians (Defard et al., PaDiM: a Patch Distribution Modeling Framework, ICPR 2020, arXiv 2011.08785).
+
+anomalib's own functions compute them from the outputs of our network. No network of anomalib is made or trained.
+"""
 
 import functools
 import os
@@ -22,7 +24,7 @@ from ..features.threads import fixed_threads
 from .contract import Scores
 from .training import TrainingSet
 
-if TYPE_CHECKING:  # that file is read before torch, this one after it
+if TYPE_CHECKING:  # padim.py imports this module, and only when torch is needed
     from .padim import PadimSpec
 
 FILE = "padim.safetensors"
@@ -32,8 +34,8 @@ FILE = "padim.safetensors"
 class Gaussians:
     """A Gaussian of patch features at each of P grid positions.
 
-    ``idx`` int64 (d,) names the channels that are kept, ``mean`` is float32 (d, P) and ``inverse``, the inverse of the
-    covariances, float32 (P, d, d).
+    ``idx`` int64 (d,) holds the channels that are used, ``mean`` float32 (d, P) the means, and ``inverse`` float32
+    (P, d, d) the inverses of the covariances.
     """
 
     idx: Tensor
@@ -49,18 +51,18 @@ class Gaussians:
         return len(self.inverse)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of them by name."""
+        """The three tensors by name."""
         return {"idx": self.idx, "mean": self.mean, "inverse": self.inverse}
 
     def score(self, outputs: Mapping[str, Tensor], layers: Sequence[str], view: int) -> Scores:
-        """Scores of images by the outputs of ``layers``, the finest first; ``view`` is the side of the view in pixels.
+        """The scores of images from the outputs of ``layers``, finest first. ``view`` is the view's side in pixels.
 
-        A patch's score is its Mahalanobis distance (equation 2). An image's is the maximum of anomalib's anomaly map:
-        the distances interpolated to the view and smoothed (σ = 4 view pixels).
+        A patch's score is its Mahalanobis distance (equation 2). An image's score is the maximum of anomalib's anomaly
+        map, in which the distances are interpolated to the view and smoothed (σ = 4 view pixels).
         """
         maps = _anomalib().AnomalyMapGenerator().to(self.mean.device)
         scores, patches = [], []
-        for at in range(len(outputs[layers[0]])):  # one by one: the bits of a product can depend on its size
+        for at in range(len(outputs[layers[0]])):  # image by image, since the bits of a product can depend on its size
             embedding = self._embedding({layer: outputs[layer][at : at + 1] for layer in layers}, layers)
             with fixed_threads():
                 distances = maps.compute_distance(embedding, [self.mean, self.inverse])
@@ -74,8 +76,8 @@ class Gaussians:
         positions = outputs[layers[0]][0, 0].numel()
         if positions != len(self) or int(self.idx.max()) >= channels:
             raise UserError(
-                f"layer outputs must have {len(self)} positions and more than {int(self.idx.max())} channels, as those "
-                f"that PaDiM was fitted to, but have {positions} and {channels}."
+                f"layer outputs must have {len(self)} positions and more than {int(self.idx.max())} channels, like "
+                f"those that PaDiM was fitted to, but they have {positions} and {channels}."
             )
         return _embedding(outputs, layers, self.idx)
 
@@ -85,20 +87,20 @@ class Gaussians:
 
     @classmethod
     def load(cls, folder: Path, dimensions: int, device: torch.device) -> "Gaussians":
-        """Read what ``save`` wrote, of so many channels. UserError: it is damaged."""
+        """Read Gaussians of so many dimensions from the file that ``save`` wrote. UserError if it is damaged."""
         try:
-            # A copy: the file's bytes begin anywhere in memory, where products may have other bits.
+            # The tensors are copied: at the file's addresses in memory, products could have other bits.
             tensors = {name: tensor.clone().to(device) for name, tensor in load_file(folder / FILE).items()}
             found = cls(tensors["idx"].cpu(), tensors["mean"], tensors["inverse"])
             if len(found.idx) != dimensions:
                 raise ValueError(f"they have {len(found.idx)} dimensions and not {dimensions}")
-        except Exception as error:  # whatever a parser makes of hostile bytes, the model is not usable
+        except Exception as error:  # parsing damaged bytes may raise any error
             raise UserError(f"a PaDiM model must hold its Gaussians, but {folder} does not ({error}).") from error
         return found
 
 
 def fit_gaussians(train: TrainingSet, spec: "PadimSpec") -> Gaussians:
-    """Estimate the Gaussians of at least two good images."""
+    """Estimate the Gaussians from at least two good images."""
     if len(train) < 2:
         raise UserError(f"PaDiM must see at least 2 training images, but got {len(train)}.")
     layers = finest_first(spec.layers, train.grids)
@@ -108,7 +110,7 @@ def fit_gaussians(train: TrainingSet, spec: "PadimSpec") -> Gaussians:
             f"padim dimensions must be at most the {channels} channels of {'+'.join(spec.layers)}, but got "
             f"{spec.dimensions}."
         )
-    # anomalib draws from the global generator: seeded alike, it draws the same channels.
+    # With the same seed, anomalib draws the same channels from torch's global generator.
     idx = torch.randperm(channels, generator=torch.Generator().manual_seed(spec.seed))[: spec.dimensions]
     embeddings = [_embedding(outputs, layers, idx) for outputs in train.images()]
     with fixed_threads():
@@ -122,12 +124,15 @@ def load_anomalib() -> None:
 
 
 def finest_first(layers: Sequence[str], grids: Mapping[str, Grid]) -> list[str]:
-    """anomalib lays all layers on the grid of the first; the order given breaks ties."""
+    """The layers sorted by their grids, the finest first: anomalib puts all layers on the grid of the first.
+
+    Layers with equal grids keep their order.
+    """
     return sorted(layers, key=lambda layer: grids[layer].stride)
 
 
 def _embedding(outputs: Mapping[str, Tensor], layers: Sequence[str], idx: Tensor) -> Tensor:
-    """float32 (n, d, h, w), by anomalib's own method, which reads no more of its model than layers and idx."""
+    """The embedding float32 (n, d, h, w). anomalib's method only reads ``layers`` and ``idx`` of its model."""
     model = SimpleNamespace(layers=list(layers), idx=idx)
     embedding: Tensor = _anomalib().PadimModel.generate_embedding(model, outputs)
     return embedding
@@ -148,8 +153,8 @@ def _check(idx: Tensor, mean: Tensor, inverse: Tensor) -> None:
 
 @functools.cache
 def _anomalib() -> Any:
-    """The parts of anomalib that are used here, imported when they are first needed."""
-    with _undisturbed():
+    """The parts of anomalib that this module uses. They are imported on the first call."""
+    with _without_side_effects():
         from anomalib.models.components import MultiVariateGaussian
         from anomalib.models.image.padim.anomaly_map import AnomalyMapGenerator
         from anomalib.models.image.padim.torch_model import PadimModel
@@ -159,9 +164,12 @@ def _anomalib() -> Any:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Importing anomalib imports all of its models: they warn of their own dependencies and set variables such as
-    LD_LIBRARY_PATH, which would reach every process that is started later."""
+def _without_side_effects() -> Iterator[None]:
+    """Silence warnings, and restore the environment variables afterwards.
+
+    Importing anomalib imports all of its models. They print warnings about their own dependencies and set variables
+    such as LD_LIBRARY_PATH, which all processes that are started later would inherit.
+    """
     before = dict(os.environ)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""From patch distances to the anomaly map, aligned with the image to the pixel."""
+"""Turns patch distances into an anomaly map that is aligned with the image to the pixel."""
 
 import functools
 
@@ -18,17 +18,17 @@ from .contract import SMOOTHING
 def anomaly_map(
     patches: np.ndarray, grid: Grid, spec: ImageSpec, height: int, width: int, smoothing: float = SMOOTHING
 ) -> np.ndarray:
-    """The anomaly map of a source image: float32 (height, width), NaN where the view's crop did not see it.
+    """The anomaly map of a source image: float32 (height, width), NaN outside the view's crop.
 
-    ``patches`` (h, w) are patch distances whose centres ``grid`` gives. They are interpolated to the view's pixels,
-    smoothed (σ = ``smoothing`` view pixels, reflected borders; 0 = not at all) and interpolated to the source pixels.
-    All three steps are linear and separable, so each axis is one small matrix.
+    ``patches`` (h, w) are the distances of patches, whose centres ``grid`` gives. They are interpolated to the view's
+    pixels, smoothed (σ = ``smoothing`` view pixels, reflected borders; 0 = not at all) and interpolated to the source
+    pixels. All three steps are linear and separable, so each axis is one small matrix.
     """
     seen = footprint(height, width, spec)
     down = _axis(grid, spec, patches.shape[0], height, smoothing)
     across = _axis(grid, spec, patches.shape[1], width, smoothing)
     result = np.full((height, width), np.nan, dtype=np.float32)
-    # Not NumPy's product: its threads go on spinning for a while, and take a core from the search of the next image.
+    # torch's product, not NumPy's: NumPy's threads stay busy for a while and would slow down the next image's search.
     with fixed_threads():
         seen_map = down @ torch.from_numpy(np.ascontiguousarray(patches, np.float64)) @ across.T
     result[seen.top : seen.bottom, seen.left : seen.right] = seen_map.numpy()
@@ -37,13 +37,13 @@ def anomaly_map(
 
 @functools.lru_cache(maxsize=64)
 def _axis(grid: Grid, spec: ImageSpec, cells: int, length: int, smoothing: float) -> Tensor:
-    """float64 (footprint, cells): how much each cell counts in each source pixel along one axis."""
+    """The weight of each cell in each source pixel along one axis: float64 (footprint, cells)."""
     return read_at(_smoothed(grid, spec, cells, smoothing), 0, Taps.at(view_coordinates(length, spec), spec.size))
 
 
 @functools.lru_cache(maxsize=16)
 def _smoothed(grid: Grid, spec: ImageSpec, cells: int, smoothing: float) -> Tensor:
-    """float64 (view, cells): how much each cell counts in each pixel of the view, which is the same for all images."""
+    """The weight of each cell in each pixel of the view along one axis: float64 (view, cells), equal for all images."""
     to_view = read_at(torch.eye(cells, dtype=torch.float64), 0, Taps.at(grid.cells(np.arange(spec.size)), cells))
     if not smoothing:
         return to_view

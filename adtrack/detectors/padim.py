@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PadimSpec(LayersSpec):
-    """How PaDiM's Gaussians are made: of ``dimensions`` of the layers' channels, drawn at random by ``seed``.
+    """How PaDiM's Gaussians are fitted: to ``dimensions`` of the layers' channels, which ``seed`` draws at random.
 
-    The paper keeps 100 of a ResNet-18's channels and 550 of a Wide ResNet-50-2's.
+    The paper uses 100 channels of a ResNet-18, and 550 of a Wide ResNet-50-2.
     """
 
-    # A ResNet-18's layer1 has 64 channels, fewer than PaDiM keeps: no study tries it alone unless it is asked to.
+    # layer1 of a ResNet-18 has 64 channels, fewer than PaDiM uses by default, so studies do not try layer1 alone.
     layers: tuple[str, ...] = layers_setting(run for run in LAYER_RUNS if run != ("layer1",))
     dimensions: int = setting(
         100,
         WHOLE,
-        "PaDiM: channels that it keeps, drawn at random.",
+        "PaDiM: number of channels that it uses, drawn at random.",
         at_least(1, "100 is the usual number."),
         key="padim_dimensions",
         tries=(25, 50, 100),
@@ -46,7 +46,7 @@ class PadimSpec(LayersSpec):
 
 
 class Padim(Detector[PadimSpec]):
-    """A Gaussian of patch features at every grid position; a patch is as anomalous as its Mahalanobis distance."""
+    """A Gaussian of patch features at every grid position. A patch's score is its Mahalanobis distance."""
 
     spec_type = PadimSpec
     name = "PaDiM"
@@ -77,7 +77,7 @@ class Padim(Detector[PadimSpec]):
 
     @property
     def grid(self) -> Grid:
-        """That of the finest layer."""
+        """The grid of the finest layer."""
         return self.grids[self._ordered[0]]
 
     @property
@@ -89,7 +89,7 @@ class Padim(Detector[PadimSpec]):
         return sum(tensor.nbytes for tensor in self.state().values()) / 1e6
 
     def score(self, batch: Mapping[str, Tensor]) -> Scores:
-        """Mahalanobis distances, and the maximum of anomalib's anomaly map as an image's score."""
+        """The patches' Mahalanobis distances; an image's score is the maximum of anomalib's anomaly map."""
         return self.gaussians.score(batch, self._ordered, self.view)
 
     def state(self) -> Mapping[str, Tensor]:
@@ -104,7 +104,7 @@ class Padim(Detector[PadimSpec]):
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> Padim:
-        """Read what ``save`` wrote. UserError: it is damaged."""
+        """Read a detector that ``save`` wrote. UserError if it is damaged."""
         from .description import load_description
         from .gaussians import Gaussians
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def _odd(label: str, value: int) -> None:
     whole(label, value, 1, "3 is the usual size.", LARGEST_VIEW)
     if value % 2 == 0:
-        raise UserError(f"{label} must be odd, but got {value}.", f"{value - 1} and {value + 1} have a centre.")
+        raise UserError(f"{label} must be odd, but got {value}.", f"{value - 1} or {value + 1}, for example.")
 
 
 def _whole_or_none(label: str, value: int | None) -> None:
@@ -36,7 +36,7 @@ def _whole_or_none(label: str, value: int | None) -> None:
 
 @dataclass(frozen=True)
 class PatchCoreSpec(LayersSpec):
-    """How a memory bank is made from patch features and asked for scores."""
+    """How a memory bank is built from patch features, and how it scores."""
 
     search_order: ClassVar[tuple[str, ...]] = ("patch_size", "layers", "coreset_fraction")
 
@@ -61,7 +61,7 @@ class PatchCoreSpec(LayersSpec):
     reweight_neighbours: int = setting(
         9,
         WHOLE,
-        "PatchCore: b of its equation 7; 1 switches the re-weighting off.",
+        "PatchCore: neighbours that re-weight an image's score (b in equation 7); 1 switches it off.",
         at_least(1, "1 switches the re-weighting off."),
         option=True,
     )
@@ -76,7 +76,7 @@ class PatchCoreSpec(LayersSpec):
 
 
 class PatchCore(Detector[PatchCoreSpec]):
-    """A memory bank of patch features; an image is as anomalous as its least familiar patch."""
+    """A memory bank of patch features. An image is as anomalous as the patch that is farthest from the bank."""
 
     spec_type = PatchCoreSpec
     name = "PatchCore"
@@ -85,13 +85,13 @@ class PatchCore(Detector[PatchCoreSpec]):
     def __init__(
         self, spec: PatchCoreSpec, bank: MemoryBank, grids: Mapping[str, Grid], origins: np.ndarray | None = None
     ) -> None:
-        """``origins`` int64 (rows,) is the place of each row's training image; a bank that was loaded has none."""
+        """``origins`` int64 (rows,) is the index of each row's training image, None for a bank loaded from a file."""
         self.spec, self.bank, self.origins = spec, bank, origins
         self.grids = {layer: grids[layer] for layer in spec.layers}
 
     @classmethod
     def fit(cls, train: TrainingSet, spec: PatchCoreSpec) -> Fitted[PatchCoreSpec]:
-        """Choose the patches that the bank keeps by the greedy order."""
+        """Build the bank, whose patches a greedy order chooses."""
         from .building import build_bank
 
         built = build_bank(train, spec)
@@ -99,7 +99,7 @@ class PatchCore(Detector[PatchCoreSpec]):
 
     @property
     def grid(self) -> Grid:
-        """That of the finest layer."""
+        """The grid of the finest layer."""
         from ..features.patches import finest
 
         return self.grids[finest(self.spec.layers, self.grids)]
@@ -113,13 +113,13 @@ class PatchCore(Detector[PatchCoreSpec]):
         return self.bank.megabytes
 
     def score(self, batch: Mapping[str, Tensor]) -> Scores:
-        """Distance of every patch to its nearest bank patch, and the image scores."""
+        """The distance of every patch to its nearest patch in the bank, and the images' scores."""
         from .image_score import score_patches
 
         return score_patches(self._patches(batch), self.bank, self.spec.reweight_neighbours)
 
     def nearest_images(self, batch: Mapping[str, Tensor]) -> np.ndarray | None:
-        """The training image of the bank patch that is nearest to every patch."""
+        """The index of the training image that holds the nearest patch of the bank, for each patch."""
         if self.origins is None:
             return None
         patches = self._patches(batch)
@@ -144,7 +144,7 @@ class PatchCore(Detector[PatchCoreSpec]):
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> PatchCore:
-        """Read what ``save`` wrote. UserError: it is damaged."""
+        """Read a detector that ``save`` wrote. UserError if it is damaged."""
         from .bank import MemoryBank
         from .description import load_description
 

@@ -1,4 +1,4 @@
-"""What a method is fitted to: good images, as the outputs and views that it asked for."""
+"""The good images to which a method is fitted, as layer outputs, views or both."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ from ..features.grids import Grid
 class TrainingSet:
     """The good images that a detector is fitted to.
 
-    ``inputs`` names what is given of each image (see ``DetectorSpec.inputs``), and nothing else is read. In ``kept``
-    a method may keep what it can use when it is fitted again: greedy orders, checkpoints.
+    ``inputs`` names the inputs that the method asked for (see ``DetectorSpec.inputs``); no others are read. A method
+    may use the folder ``kept`` to cache what it can use when it is fitted again: greedy orders, checkpoints.
     """
 
     features: FeatureSet
@@ -28,17 +28,17 @@ class TrainingSet:
 
     @property
     def key(self) -> str:
-        """A digest of images, view, network and device: equal keys, equal outputs."""
+        """A digest of images, view, network and device. Sets with equal keys have equal outputs."""
         return self.features.key
 
     @property
     def grids(self) -> Mapping[str, Grid]:
-        """Where the cells of each input lie in the view."""
+        """The grids that say where the cells of each input lie in the view."""
         return self.features.grids
 
     @property
     def view(self) -> int:
-        """Side of the square views in pixels."""
+        """The side of the square views in pixels."""
         return self.features.view
 
     def batch(self, start: int, stop: int) -> dict[str, Tensor]:
@@ -46,5 +46,5 @@ class TrainingSet:
         return self.features.chunk(start, stop, self.inputs)
 
     def images(self) -> Iterator[dict[str, Tensor]]:
-        """The inputs of one image after the other, as batches of one."""
+        """The inputs of each image in turn, as batches of one image."""
         return (self.batch(at, at + 1) for at in range(len(self)))

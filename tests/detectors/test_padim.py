@@ -87,8 +87,9 @@ def test_scores_are_those_of_anomalibs_own_model(
     of = PadimSpec(given, dimensions, seed=seed)
     model = anomalibs(of, anomalib_order, train)
     detector = fit(features_of(model, train), of, tmp_path)
-    assert detector.idx.equal(model.idx)
-    assert detector.mean.equal(model.gaussian.mean) and detector.inverse.equal(model.gaussian.inv_covariance)
+    assert detector.gaussians.idx.equal(model.idx)
+    assert detector.gaussians.mean.equal(model.gaussian.mean)
+    assert detector.gaussians.inverse.equal(model.gaussian.inv_covariance)
     with torch.no_grad():
         expected = model(test)
     features = features_of(model, test)
@@ -109,7 +110,7 @@ def test_distances_are_mahalanobis(synthetic: Synthetic, tmp_path: Path) -> None
 
     def patch(images: FeatureSet, row: int, column: int) -> np.ndarray:
         both = (images.layers["a"][:, :, row, column], images.layers["b"][:, :, row // 2, column // 2])
-        return np.concatenate(both, axis=1)[:, detector.idx].astype(np.float64)
+        return np.concatenate(both, axis=1)[:, detector.gaussians.idx].astype(np.float64)
 
     probes = synthetic(3, seed=1)
     found = detector.score(probes.chunk(0, 3, of.layers)).patches
@@ -134,14 +135,14 @@ def test_images_that_never_vary_have_ordinary_distances(synthetic: Synthetic, tm
 
 def test_the_seed_chooses_the_channels_and_nothing_else_does(synthetic: Synthetic, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    first = fit(synthetic(), spec(seed=1), tmp_path).idx
+    first = fit(synthetic(), spec(seed=1), tmp_path).gaussians.idx
     torch.manual_seed(2)
-    assert fit(synthetic(), spec(seed=1), tmp_path).idx.equal(first)
-    assert not fit(synthetic(), spec(seed=2), tmp_path).idx.equal(first)
+    assert fit(synthetic(), spec(seed=1), tmp_path).gaussians.idx.equal(first)
+    assert not fit(synthetic(), spec(seed=2), tmp_path).gaussians.idx.equal(first)
     state = torch.random.get_rng_state()
     fit(synthetic(), spec(), tmp_path)
     assert torch.random.get_rng_state().equal(state)
-    assert sorted(fit(synthetic(), spec(dimensions=12), tmp_path).idx.tolist()) == list(range(12))
+    assert sorted(fit(synthetic(), spec(dimensions=12), tmp_path).gaussians.idx.tolist()) == list(range(12))
 
 
 def test_the_order_of_layers_does_not_show(synthetic: Synthetic, tmp_path: Path) -> None:

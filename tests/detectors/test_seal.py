@@ -111,7 +111,7 @@ def test_files_that_are_gone_or_were_added_are_named(folder: Path) -> None:
     (folder / FILE).unlink()
     with pytest.raises(UserError, match=r"must have the manifest\.json that it was saved with, but .* has none"):
         load(folder)
-    with pytest.raises(UserError, match="has gone"):
+    with pytest.raises(UserError, match="has no such file"):
         require_seal(folder, "0" * 64)
 
 
