@@ -228,7 +228,7 @@ def test_a_view_that_cannot_be_is_refused(synthetic: Synthetic, tmp_path: Path, 
     fit(synthetic(), spec(), tmp_path).save(tmp_path)
     fields = json.loads((tmp_path / "detector.json").read_text())
     (tmp_path / "detector.json").write_text(json.dumps({**fields, "view": view}))
-    with pytest.raises(UserError, match="PaDiM model must hold its Gaussians"):
+    with pytest.raises(UserError, match="PaDiM model must say the side of its view"):
         Padim.load(tmp_path, CPU)
 
 
