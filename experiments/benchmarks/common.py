@@ -1,4 +1,4 @@
-"""What the benchmarks share: real patch features, ratios side by side in one process, and a CSV that remembers."""
+"""Functions that the benchmarks share: they get real patch features, time works in turn, and append to a CSV log."""
 
 import csv
 import multiprocessing
@@ -32,7 +32,7 @@ _PACKAGES = ("torch", "numpy", "scikit-learn", "anomalib", "faiss-cpu")
 
 
 def data_options(function: Callable, required: bool = True) -> Callable:
-    """Which class the features come from."""
+    """Add the options that choose the data, the class and the network's weights."""
     for option in (
         click.option("--weights", default="imagenet", show_default=True, help="imagenet, random or a file."),
         click.option("--class", "class_name", default="magnetic_tile", show_default=True),
@@ -50,7 +50,7 @@ def open_bench(
     layers: tuple[str, ...] = PatchCoreSpec().layers,
     backbone: str = "resnet18",
 ) -> Workbench:
-    """The class behind a network on the CPU."""
+    """A bench with this class and this network, on the CPU."""
     return Workbench.open(DataSpec(class_name, data), image, BackboneSpec(backbone, weights), layers, "cpu")
 
 

@@ -74,7 +74,7 @@ def _some(records: list[ImageRecord] | tuple[ImageRecord, ...], count: float) ->
 
 @contextmanager
 def empty_cache() -> Iterator[None]:
-    """No features, trunks or orders are known."""
+    """Use an empty cache, without features, networks and orders, for the ``with`` block."""
     before = os.environ.get("ADTRACK_CACHE")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ADTRACK_CACHE"] = folder
@@ -87,7 +87,7 @@ def empty_cache() -> Iterator[None]:
 
 
 def build_and_evaluate(data: str, class_name: str, weights: str, image: ImageSpec) -> Workbench:
-    """From nothing to the metrics of adtrack's bank on Test; the bench that it was built on."""
+    """Build adtrack's bank with an empty cache and evaluate it on Test. Returns the bench."""
     with empty_cache():
         bench = open_bench(data, class_name, weights, image)
         build(bench, BANK, ("test_clean",))

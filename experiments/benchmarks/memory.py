@@ -62,7 +62,7 @@ def features_of(data: str, class_name: str, weights: str, images: int) -> Featur
 
 
 def pass_peak(*where: object) -> float:
-    """MB at most while the outputs are computed, or read if they are there."""
+    """The peak in MB while the outputs are computed, or read if they are cached."""
     features_of(*where)
     return peak_megabytes()
 

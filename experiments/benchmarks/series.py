@@ -13,7 +13,7 @@ import numpy as np
 from adtrack.evaluation.intervals import Estimate
 from adtrack.reporting.charts import Chart, Lines
 
-_TURNS, _ENOUGH = 5, 5.0  # a work is done so often, or until that took so many seconds
+_TURNS, _ENOUGH = 5, 5.0  # each work is repeated five times, or until the repetitions took five seconds
 
 Work = Callable[[], Any]
 

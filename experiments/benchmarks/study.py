@@ -1,4 +1,4 @@
-"""How much dearer is a study than one bank?
+"""How much longer does a study take than one bank?
 
 The command tune with 30 trials of the default space, against build-bank and evaluate on the bank that they leave; each
 in a process, a tracking store and a cache of its own, with all that they log and draw. Beside the seconds: how often
@@ -36,7 +36,7 @@ from experiments.benchmarks.common import data_options, report
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took: seconds in all, passes over each image set, and their seconds."""
+    """The cost of a command: all of its seconds, the passes over each image set, and the seconds of the passes."""
 
     seconds: float
     passes: Counter[str]
