@@ -206,7 +206,7 @@ def test_an_alias_that_leads_nowhere_is_broken_and_a_missing_champion_a_note(own
     MlflowClient().delete_registered_model_alias("adtrack-part", "champion")
     check = checks()["adtrack-part"]
     assert [finding.level for finding in check.findings] == [BROKEN, NOTE]
-    assert "adtrack-part@candidate means version 7, which does not exist" in check.findings[0].what
+    assert "adtrack-part@candidate stands for version 7, which does not exist" in check.findings[0].what
     assert "adtrack promote --class part" in check.findings[1].remedy
 
 
