@@ -95,7 +95,7 @@ def test_resamples_and_images_are_not_gone_through_one_by_one(metric: str, calls
 def test_bad_samples_are_refused():
     with pytest.raises(UserError, match="threshold must be a number"):
         Sample([1.0, 2.0], [0, 1], float("nan"))
-    with pytest.raises(UserError, match="one value an image"):
+    with pytest.raises(UserError, match="one per image"):
         Sample([1.0, 2.0], [0], 1.0)
     with pytest.raises(UserError, match="finite"):
         Sample([1.0, np.inf], [0, 1], 1.0)

@@ -26,10 +26,13 @@ def test_without_a_word_the_store_is_a_file_in_the_working_directory(tmp_path, w
     monkeypatch.chdir(empty)
     assert open_store() == f"sqlite:///{empty}/mlflow.db"
     assert (empty / "mlflow.db").is_file()
-    with mlflow.start_run() as run:
-        mlflow.log_text("here", "note.txt")
-    assert (empty / "mlruns" / run.info.experiment_id / run.info.run_id / "artifacts" / "note.txt").is_file()
-    assert MlflowClient().get_experiment_by_name("adtrack").experiment_id == run.info.experiment_id
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("adtrack").experiment_id
+    run_id = client.create_run(experiment).info.run_id
+    client.log_text(run_id, "here", "note.txt")
+    assert (empty / "mlruns" / experiment / run_id / "artifacts" / "note.txt").is_file()
+    with mlflow.start_run() as run:  # a program's own runs stay where they would be without adtrack
+        assert run.info.experiment_id == "0"
 
 
 def test_the_variable_decides_which_store_it_is(tmp_path, workplace, blank_store, monkeypatch):

@@ -20,6 +20,7 @@ def test_displays_are_small_and_remembered_while_the_class_is_open(
     assert shown.image.dtype == np.uint8 and shown.image.shape == (*shown.mask.shape, 3) and max(shown.mask.shape) < 400
     assert shown.mask.dtype == bool and shown.mask.any() and display(opened, "val_clean", 0) is shown
     assert display(opened, "val_shift", 0) is not shown and opened in displays._SHOWN
+    gc.collect()  # of classes that other tests have opened
     known = len(displays._SHOWN)
     del opened
     gc.collect()
