@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 _FIRST, _PAUSE = 10.0, 30.0  # seconds before the first line in a log, and between two lines
 
 
-class Progress(AbstractContextManager, Protocol):
+class Progress(AbstractContextManager["Progress"], Protocol):
     """A display that counts the steps that are done: ``n`` so far."""
 
     n: int
@@ -62,7 +62,7 @@ def bar(total: int | None, what: str, unit: str = "image") -> Progress:
     """
     if not sys.stderr.isatty():
         return _Lines(total, what)
-    return tqdm(
+    shown: Progress = tqdm(
         total=total,
         desc=what,
         unit=f" {unit}",
@@ -72,6 +72,7 @@ def bar(total: int | None, what: str, unit: str = "image") -> Progress:
         dynamic_ncols=True,
         file=sys.stderr,
     )
+    return shown
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None, unit: str = "image") -> Iterator[Item]:

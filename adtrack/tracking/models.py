@@ -103,8 +103,9 @@ def log_scorer(run: Run, scorer: Scorer, *, with_trunk: bool, name: str | None =
             input_example=example(),
             metadata={"adtrack": adtrack.__version__, **scorer.facts},
         )
-    _tell_how_to_call(info.model_uri, scorer)
-    return info.model_uri
+    uri: str = info.model_uri
+    _tell_how_to_call(uri, scorer)
+    return uri
 
 
 def _new_model(run: Run, name: str, tags: Mapping[str, str]) -> str:

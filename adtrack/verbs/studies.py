@@ -1,7 +1,6 @@
 """Studies for an experiment: those that the store has, else new ones."""
 
-from adtrack.config import DEFAULT_METHOD, BuildSpec, DataSpec
-from adtrack.detectors import make_spec
+from adtrack.config import BuildSpec, DataSpec
 from adtrack.evaluation.workbench import Workbench
 from adtrack.lab.setup import Setup
 from adtrack.tracking.store import open_store
@@ -15,7 +14,7 @@ TRIALS = 12
 
 
 def ensure_studies(setup: Setup, say: Say, warn: Say) -> None:
-    """Tune every class that has no study of these images, this backbone and this view yet."""
+    """Tune every class that has no study of the first method, these images, this backbone and this view yet."""
     open_store()
     for class_name in setup.classes:
         trials = known_trials(setup, class_name)
@@ -23,16 +22,18 @@ def ensure_studies(setup: Setup, say: Say, warn: Say) -> None:
             say(f"{class_name}: {len(trials)} trials of study {trials[0].study} are there")
             continue
         say(f"{class_name}: no study yet, so {TRIALS} trials are run")
-        base = make_spec(DEFAULT_METHOD, {})
+        base = setup.detectors[0]
         spec = BuildSpec(DataSpec(class_name, setup.data, setup.seed), base, setup.image, setup.backbone)
         study = StudySpec(Space.of(type(base)), TRIALS, seed=setup.seed)
         tune(spec, study, None, None, setup.device, say, warn)
 
 
 def known_trials(setup: Setup, class_name: str) -> list[TrialRecord]:
-    """The trials of the class's newest study, if it was about the same images, backbone and view."""
-    bench = setup.bench(class_name)
-    return [trial for study in latest_studies(class_name) for trial in study_trials(study) if _same(trial, bench)]
+    """The trials of the class's newest study, if it was about the first method and the same images, backbone and
+    view."""
+    bench, method = setup.bench(class_name), setup.methods[0]
+    trials = [trial for study in latest_studies(class_name) for trial in study_trials(study)]
+    return [trial for trial in trials if trial.method == method and _same(trial, bench)]
 
 
 def _same(trial: TrialRecord, bench: Workbench) -> bool:

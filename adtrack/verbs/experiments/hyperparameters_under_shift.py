@@ -1,7 +1,7 @@
 """How do the hyperparameters move the quality on clean and on shifted images, and do the two agree?
 
-The answer is read from the trials of each class's study. Where the store has no study of these images, this network
-and this view, one is run first.
+The answer is read from the trials of each class's study, of the first method that is asked for. Where the store has no
+study of this method, these images, this network and this view, one is run first.
 
 Command:  adtrack experiment hyperparameters_under_shift
           (mlflow run . -e experiment -P name=hyperparameters_under_shift)
