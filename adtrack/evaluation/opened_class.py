@@ -10,7 +10,7 @@ import numpy as np
 from adtrack.config import DataSpec
 from adtrack.data.checked import Checked
 from adtrack.data.checking import check_images
-from adtrack.data.classes import ImageClass
+from adtrack.data.classes import ImageClass, Places
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet, image_set, parse_name
 from adtrack.data.layouts import read_class
@@ -55,6 +55,7 @@ class OpenedClass:
 
     data: DataSpec
     root: Path
+    places: Places
     splits: Splits
     checked: Checked
     remarks: tuple[str, ...]
@@ -108,4 +109,4 @@ def open_images(images: ImageClass, data: DataSpec, reading: Reading | None = No
     checked = check_images(images.root, images.records, reading)
     splits = make_splits(images, data.seed, checked)
     parts = {split.name.title(): split.records for split in splits.all}
-    return OpenedClass(data, images.root, splits, checked, tuple(all_remarks(images, checked, parts)))
+    return OpenedClass(data, images.root, images.places, splits, checked, tuple(all_remarks(images, checked, parts)))

@@ -110,15 +110,17 @@ def _alive(experiment: Experiment, variable: str) -> Experiment:
     if experiment.lifecycle_stage == LifecycleStage.ACTIVE:
         return experiment
     if variable:
-        raise deleted_experiment(f"{variable} must name an experiment that is not", experiment, f"unset {variable}")
-    raise deleted_experiment("the experiment for runs must not be", experiment, f"name another one by {_NAME}")
+        raise deleted_experiment(
+            f"{variable} must name an experiment that is not deleted", experiment, f"unset {variable}"
+        )
+    raise deleted_experiment("the experiment for runs must not be deleted", experiment, f"name another one by {_NAME}")
 
 
 def deleted_experiment(rule: str, experiment: Experiment, instead: str) -> UserError:
     """The error for an experiment that is needed but deleted."""
     number = experiment.experiment_id
     return UserError(
-        f"{rule} deleted, but {experiment.name!r} is.",
+        f"{rule}, but {experiment.name!r} is.",
         f"restore it with all its runs: mlflow experiments restore --experiment-id {number}; or {instead}.",
     )
 

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.tracking.context.registry import resolve_tags
@@ -192,7 +193,7 @@ def _bank_folder(address: str, scratch: str, with_code: bool) -> Path:
     place = f"artifacts/{ARTIFACT}"
     if not address.startswith("models:/"):
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=address)) / place
-    repository = ModelsArtifactRepository(address).repo
+    repository: ArtifactRepository = ModelsArtifactRepository(address).repo
     if isinstance(repository, LocalArtifactRepository):
         return Path(repository.download_artifacts(place))
     if with_code:

@@ -137,7 +137,9 @@ def study_home(study: str) -> str | None:
     client = MlflowClient()
     for gone in client.search_experiments(view_type=ViewType.DELETED_ONLY):
         if client.search_runs([gone.experiment_id], condition, ViewType.ALL, max_results=1):
-            raise deleted_experiment(f"the experiment of study {study} must not be", gone, "choose another --study")
+            raise deleted_experiment(
+                f"the experiment of study {study} must not be deleted", gone, "choose another --study"
+            )
     return None
 
 

@@ -52,8 +52,10 @@ def check_metric(bench: Workbench, method: str, spec: StudySpec) -> None:
             "image_auroc needs none.",
         )
     if not bench.opened.checked.masks:
+        place = bench.opened.places.masks
         raise UserError(
-            f"metric {spec.metric} needs masks, but class {bench.opened.data.class_name} has no ground_truth folder.",
+            f"metric {spec.metric} needs masks, but class {bench.opened.data.class_name} has "
+            + (f"no {place} folder." if place else "none."),
             "image_auroc needs none.",
         )
     for name in spec.goal.sets:

@@ -30,8 +30,8 @@ def warn_of(bench: Workbench, warn: Say) -> None:
         )
     if not opened.splits.has_anomalies:
         warn(
-            f"Class {opened.data.class_name} has no labelled anomalies (test/<defect>): there will be no AUROC and no "
-            "F1, and nothing says which defects a model finds. Its threshold comes from good images alone."
+            f"Class {opened.data.class_name} has no labelled anomalies ({opened.places.defects}): there will be no "
+            "AUROC and no F1, and nothing says which defects a model finds. Its threshold comes from good images alone."
         )
     elif not opened.splits.has_masks:
         warn(f"{opened.splits.unmarked[0].upper()}{opened.splits.unmarked[1:]}: there will be no pixel metrics.")

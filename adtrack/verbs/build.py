@@ -30,12 +30,13 @@ from adtrack.verbs.bench_setup import Say, open_bench, warn_of
 class GoodThreshold:
     """A threshold from good images alone: the ``quantile`` of the scores of so many images of Val.
 
-    ``false_alarms`` is the share of good parts that will be called anomalous.
+    ``false_alarms`` is the share of good parts that will be called anomalous. More good images would go to ``place``.
     """
 
     value: float
     quantile: float
     images: int
+    place: str
     false_alarms: Estimate
 
 
@@ -70,11 +71,11 @@ def evaluate_model(spec: BuildSpec, device: str, model: str | None, warn: Say) -
     open_store()
     loaded = load_model(model, choose_device(device))
     bench = _bench_of(loaded, spec, warn)
-    sets = bench.opened.present(TEST_SETS)
+    sets, places = bench.opened.present(TEST_SETS), bench.opened.places
     if not sets:
         raise UserError(
-            f"evaluate must have Test images, but class {spec.data.class_name} has neither test/good nor defects.",
-            "put good parts there that are not in train/good.",
+            f"evaluate must have Test images, but class {spec.data.class_name} has neither good ones nor defects.",
+            f"put good parts that are not among {places.train} into {places.good}.",
         )
     return _measure_model(bench, loaded, sets)
 
@@ -86,7 +87,8 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     bench = open_bench(spec, spec.detector.inputs, device, warn)
     present = bench.opened.present(sets)
     if present != tuple(sets):
-        warn(f"Class {spec.data.class_name} has no test/good: there is no Test, so only Val is measured.")
+        place = bench.opened.places.good
+        warn(f"Class {spec.data.class_name} has no {place}: there is no Test, so only Val is measured.")
     tags = RunTags(spec.data.class_name, spec.detector.method, NO_STUDY, bench.opened.digest)
     method = "" if spec.detector.method == DEFAULT_METHOD else f"{spec.detector.method} "
     name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}"
@@ -126,7 +128,7 @@ def _good_threshold(bench: Workbench, quantile: float, value: float) -> GoodThre
     if bench.opened.splits.has_anomalies:
         return None
     count = len(bench.opened.images("val_clean"))
-    return GoodThreshold(value, quantile, count, expected_false_alarms(count, quantile))
+    return GoodThreshold(value, quantile, count, bench.opened.places.train, expected_false_alarms(count, quantile))
 
 
 def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:

@@ -61,7 +61,7 @@ def _print_good_threshold(found: GoodThreshold, say: Say) -> None:
     if found.images < needed:
         say(
             f"That is the highest of them: for the {found.quantile:g} quantile Val needs {needed} good images, which "
-            f"takes about {needed / (1 - TRAIN_FRACTION):.0f} in train/good."
+            f"takes about {needed / (1 - TRAIN_FRACTION):.0f} in {found.place}."
         )
     say("")
 

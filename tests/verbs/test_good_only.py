@@ -23,7 +23,7 @@ VIEW = ("--resize", "64", "--crop", "0", "--backbone", "resnet18", "--weights", 
 BANK = ("--layers", "layer2", "--coreset-fraction", "0.25")
 METRICS = {"threshold", "false_alarm_rate", "false_alarm_rate_low", "false_alarm_rate_high"}
 METRICS |= {"score_median", "score_q95", "score_max"}
-WARNING = "Warning: Class photos has no labelled anomalies (test/<defect>): there will be no AUROC"
+WARNING = "Warning: Class photos has no labelled anomalies (photos/test/<defect>/): there will be no AUROC"
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_model_is_tested_and_scores_like_any_other(workplace, adtrack, photo
 
 def test_evaluate_without_a_model_measures_the_sets_that_there_are(workplace, adtrack, photos, train_only):
     done = adtrack("evaluate", *train_only, *BANK)
-    assert done.code == 0 and "Class photos has no test/good: there is no Test" in done.err, done.err
+    assert done.code == 0 and "Class photos has no photos/test/good: there is no Test" in done.err, done.err
     assert {name.partition("/")[0] for name in search_runs("")[-1].data.metrics} == {"val_clean", "val_shift", "cost"}
     done = adtrack("evaluate", *photos, *BANK)
     assert done.code == 0 and "there is no Test" not in done.err, done.err
