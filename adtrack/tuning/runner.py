@@ -101,9 +101,9 @@ def choose(study: SharedStudy) -> Trial | Turn:
 
 def carry_out(study: SharedStudy, parent: Run, trial: Trial) -> FrozenTrial | None:
     """Run a trial that has its cell, and tell the study its outcome; None if others have given it up meanwhile."""
-    hold_run(parent.run_id, study.worker)
-    job = study.job(trial, parent.run_id)
     try:
+        hold_run(parent.run_id, study.worker)
+        job = study.job(trial, parent.run_id)
         with heartbeat(study.optuna, trial):
             outcome = run_trial(job, study.worker, study.bench, lambda: study.is_running(trial))
             return tell(study, trial, outcome)

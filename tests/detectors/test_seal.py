@@ -96,7 +96,7 @@ def test_manifest_and_file_that_were_edited_together_are_found_by_the_manifests_
     edit(folder, lambda text: text["calibration"].update(threshold=1e6))
     seal(folder)
     assert load(folder).calibration.threshold == 1e6
-    with pytest.raises(UserError, match=rf"SHA-256 that the store keeps, {digest[:12]}…, but that of .* has"):
+    with pytest.raises(UserError, match=rf"SHA-256 that the store keeps, {digest[:12]}…, but that in .* has"):
         require_seal(folder, digest)
 
 

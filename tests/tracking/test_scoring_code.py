@@ -121,5 +121,5 @@ def test_a_method_that_could_not_be_taken_along_is_refused(tmp_path, monkeypatch
         pass
 
     monkeypatch.setitem(DETECTORS, "inside", Inside)
-    with pytest.raises(UserError, match=r"must be a class at the top of its file .* but .*Inside in .* is none"):
+    with pytest.raises(UserError, match=r"must be a class at the top level of a file .* but .*Inside in .* is not"):
         write_scoring_code(tmp_path, "inside")
