@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from adtrack.config import VIEW, DetectorSpec
-from adtrack.detectors.contract import Detector, Fitted, Scores
+from adtrack.detectors.contract import Detector, FitResult, Scores
 from adtrack.errors import UserError
 from adtrack.settings import NUMBER, TEXT, setting, within
 
@@ -87,11 +87,11 @@ class Far(Detector[PowerSpec]):
         self.spec, self.mean, self.grids = spec, mean, {name: grids[name] for name in spec.inputs}
 
     @classmethod
-    def fit(cls, train: TrainingSet, spec: PowerSpec) -> Fitted[PowerSpec]:
+    def fit(cls, train: TrainingSet, spec: PowerSpec) -> FitResult[PowerSpec]:
         import torch
 
         means = [outputs[name].double().mean(dim=(0, 2, 3)) for outputs in train.images() for name in spec.inputs]
-        return Fitted(cls(spec, torch.stack(means).mean(dim=0), train.grids))
+        return FitResult(cls(spec, torch.stack(means).mean(dim=0), train.grids))
 
     @property
     def grid(self) -> Grid | None:

@@ -19,7 +19,7 @@ from adtrack.detectors.exact.plan import SearchPlan
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
-from adtrack.evaluation.building import Built
+from adtrack.evaluation.building import BuiltModel
 from adtrack.evaluation.building import build as build_detector
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.feature_set import FeatureSet
@@ -67,7 +67,7 @@ def differing(one: Values, other: Values) -> list[str]:
     return [name for name in one if not np.array_equal(one[name], other[name], equal_nan=True)]
 
 
-def values(built: Built) -> Values:
+def values(built: BuiltModel) -> Values:
     """Everything that is computed on the way from images to metrics."""
     detector = built.scorer.detector
     found = {name: getattr(detector, name).numpy() for name in ("mean", "inverse") if hasattr(detector, name)}
@@ -81,7 +81,7 @@ def values(built: Built) -> Values:
     return found
 
 
-Build = Callable[..., tuple[Workbench, Built]]
+Build = Callable[..., tuple[Workbench, BuiltModel]]
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def build(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> B
         data: DataSpec | None = None,
         view: ImageSpec = SMALL,
         network: BackboneSpec = NETWORK,
-    ) -> tuple[Workbench, Built]:
+    ) -> tuple[Workbench, BuiltModel]:
         monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path / name))
         bench = Workbench.open(data or DataSpec("part", str(tiny_data)), view, network, spec.layers, "cpu")
         return bench, build_detector(bench, spec, ("val_clean", "test_shift"))

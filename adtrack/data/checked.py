@@ -21,7 +21,7 @@ class MaskFacts:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedImages:
     """What the files of a class have shown: the SHA-256 of each by its path, and how all of them are read.
 
     ``deepest`` is the largest value of the images with 16 bits a channel, None where there are none. ``turned`` are the

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..progress import track
-from .checked import Checked, MaskFacts
+from .checked import CheckedImages, MaskFacts
 from .classes import ImageRecord
 from .decoding import SIDEWAYS, UPRIGHT, Frame, decoded, read_bytes
 from .loading import check_mode
@@ -50,7 +50,7 @@ class _Pair:
         return image if self.record.mask is None or self.mask is None else {**image, self.record.mask: self.mask[0]}
 
 
-def check_images(root: Path, records: Sequence[ImageRecord], reading: Reading | None = None) -> Checked:
+def check_images(root: Path, records: Sequence[ImageRecord], reading: Reading | None = None) -> CheckedImages:
     """Decode every image and mask of a class and say what they are.
 
     Without a ``reading`` images are what a viewer shows, and their depth is that of the camera with the fewest bits
@@ -74,7 +74,7 @@ def check_images(root: Path, records: Sequence[ImageRecord], reading: Reading | 
         if pair.record.path in deep:
             reading.check(pair.record.path, deep[pair.record.path], pair.image.is_cut)
     files = {path: file for pair in pairs for path, file in pair.files.items()}
-    return Checked(
+    return CheckedImages(
         {path: file.sha256 for path, file in files.items()},
         reading,
         deepest,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from ..findings import counted, listed
-from .checked import Checked, MaskFacts
+from .checked import CheckedImages, MaskFacts
 from .classes import ImageClass, ImageRecord
 from .reading import FULL
 from .repeats import repeated
@@ -12,17 +12,19 @@ _MOSTLY = 0.5  # share of a mask that few defects exceed
 _AREA = 0.05  # share of the marked area: if more grey than that does not count, the user is told
 
 
-def all_remarks(images: ImageClass, checked: Checked, parts: Mapping[str, Sequence[ImageRecord]]) -> tuple[str, ...]:
+def all_remarks(
+    images: ImageClass, checked: CheckedImages, parts: Mapping[str, Sequence[ImageRecord]]
+) -> tuple[str, ...]:
     """Sentences on which files of a class count, on how they were read, and on files that its ``parts`` repeat."""
     return *images.remarks, *remarks(checked, images.name), *repeated(parts, checked.contents)
 
 
-def remarks(checked: Checked, class_name: str) -> list[str]:
+def remarks(checked: CheckedImages, class_name: str) -> list[str]:
     """Sentences on depth, orientation and masks, where there is something to say."""
     return [*_depth(checked, class_name), *_orientation(checked, class_name), *_masks(checked, class_name)]
 
 
-def _depth(checked: Checked, class_name: str) -> list[str]:
+def _depth(checked: CheckedImages, class_name: str) -> list[str]:
     if checked.deepest is None:
         return []
     bits = checked.reading.bits or FULL
@@ -32,7 +34,7 @@ def _depth(checked: Checked, class_name: str) -> list[str]:
     ]
 
 
-def _orientation(checked: Checked, class_name: str) -> list[str]:
+def _orientation(checked: CheckedImages, class_name: str) -> list[str]:
     images = [path for path in checked.turned if path not in checked.masks]
     if not images:
         return []
@@ -50,7 +52,7 @@ def _orientation(checked: Checked, class_name: str) -> list[str]:
     return [f"{have} an orientation tag: such images are read {how}.{masks}"]
 
 
-def _masks(checked: Checked, class_name: str) -> list[str]:
+def _masks(checked: CheckedImages, class_name: str) -> list[str]:
     """A sentence for everything that is odd about masks, which names those masks."""
     odd: dict[str, Callable[[MaskFacts], bool]] = {
         "no pixel is marked": lambda mask: not mask.marked,

@@ -19,7 +19,7 @@ from .. import __version__
 from ..config import from_json
 from ..errors import UserError
 from ..progress import track
-from .checked import MASK_RULE, Checked
+from .checked import MASK_RULE, CheckedImages
 from .checking import check_images
 from .classes import ImageClass, ImageRecord
 from .loading import decode
@@ -43,7 +43,7 @@ class ShiftedCopy:
     """
 
     folder: Path
-    checked: Checked
+    checked: CheckedImages
     shifts: Mapping[ImageRecord, Shift]
     kept: int
     remarks: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ def write_shifted(
     return ShiftedCopy(folder, checked, shifts, sum(kept for _, kept in finished), said)
 
 
-def _row(record: ImageRecord, target: PurePosixPath, shift: Shift, checked: Checked) -> Row:
+def _row(record: ImageRecord, target: PurePosixPath, shift: Shift, checked: CheckedImages) -> Row:
     """An image's row of the manifest; the digests of what is yet to be written are None."""
     return {
         "path": target.as_posix(),

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import config
 from ..errors import UserError
-from .checked import MASK_RULE, Checked
+from .checked import MASK_RULE, CheckedImages
 from .classes import ImageClass, ImageRecord
 from .reading import Reading
 
@@ -117,7 +117,7 @@ def _split(name: str, records: Sequence[ImageRecord]) -> Split:
     return Split(name, tuple(sorted(records, key=lambda record: record.path)))
 
 
-def make_splits(images: ImageClass, seed: int, checked: Checked) -> Splits:
+def make_splits(images: ImageClass, seed: int, checked: CheckedImages) -> Splits:
     """Train / Val / Test of a class; ``checked`` (``checking.check_images``) must cover its images and masks.
 
     A class without any labelled anomaly is split too: Val and Test then hold normal images only, and Test may be empty.
@@ -185,7 +185,7 @@ def _given(images: ImageClass, val: Sequence[ImageRecord]) -> Parts:
     return images.train, val, images.test
 
 
-def _unmarked(images: ImageClass, checked: Checked) -> str:
+def _unmarked(images: ImageClass, checked: CheckedImages) -> str:
     if not images.has_masks:
         return f"class {images.name} has no masks" + (f" ({images.places.masks})" if images.places.masks else "")
     if any(mask.marked for mask in checked.masks.values()):

@@ -40,7 +40,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Fitted(Generic[Spec]):
+class FitResult(Generic[Spec]):
     """A fitted detector, and the seconds that were saved by reading parts from the cache instead of computing them."""
 
     detector: Detector[Spec]
@@ -77,7 +77,7 @@ class Detector(ABC, Generic[Spec]):
 
     @classmethod
     @abstractmethod
-    def fit(cls, train: TrainingSet, spec: Spec) -> Fitted[Spec]:
+    def fit(cls, train: TrainingSet, spec: Spec) -> FitResult[Spec]:
         """Learn from good images. UserError if the images or layers do not suffice for ``spec``."""
 
     @abstractmethod

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..config import LAYER_RUNS, ImageSpec, LayersSpec, layers_setting
 from ..errors import UserError
 from ..settings import WHOLE, at_least, setting
-from .contract import Detector, Fitted, Scores
+from .contract import Detector, FitResult, Scores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,11 +69,11 @@ class Padim(Detector[PadimSpec]):
         load_anomalib()
 
     @classmethod
-    def fit(cls, train: TrainingSet, spec: PadimSpec) -> Fitted[PadimSpec]:
+    def fit(cls, train: TrainingSet, spec: PadimSpec) -> FitResult[PadimSpec]:
         """Estimate the Gaussians."""
         from .gaussians import fit_gaussians
 
-        return Fitted(cls(spec, fit_gaussians(train, spec), train.grids, train.view))
+        return FitResult(cls(spec, fit_gaussians(train, spec), train.grids, train.view))
 
     @property
     def grid(self) -> Grid:

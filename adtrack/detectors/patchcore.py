@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ..config import LARGEST_VIEW, LayersSpec
 from ..errors import UserError
 from ..settings import NUMBER, WHOLE, WHOLE_OR_NONE, at_least, setting, whole, within
-from .contract import Detector, Fitted, Scores
+from .contract import Detector, FitResult, Scores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,12 +90,12 @@ class PatchCore(Detector[PatchCoreSpec]):
         self.grids = {layer: grids[layer] for layer in spec.layers}
 
     @classmethod
-    def fit(cls, train: TrainingSet, spec: PatchCoreSpec) -> Fitted[PatchCoreSpec]:
+    def fit(cls, train: TrainingSet, spec: PatchCoreSpec) -> FitResult[PatchCoreSpec]:
         """Build the bank, whose patches a greedy order chooses."""
         from .building import build_bank
 
         built = build_bank(train, spec)
-        return Fitted(cls(spec, built.bank, train.grids, built.origins), built.saved_seconds)
+        return FitResult(cls(spec, built.bank, train.grids, built.origins), built.saved_seconds)
 
     @property
     def grid(self) -> Grid:

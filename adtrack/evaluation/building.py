@@ -21,7 +21,7 @@ _NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltModel:
     """A calibrated detector, how it did on the sets that it was measured on, and what it costs."""
 
     scorer: Scorer
@@ -50,7 +50,7 @@ def build(
     calibrate_on: str = "val_clean",
     good_quantile: float = GOOD_QUANTILE,
     facts: Mapping[str, str] = _NO_FACTS,
-) -> Built:
+) -> BuiltModel:
     """Fit a detector to ``train``, calibrate it on ``calibrate_on`` and measure it on the sets named.
 
     ``good_quantile`` counts only where no anomalies are labelled. ``facts`` are what the model shall say of itself
@@ -68,7 +68,7 @@ def build(
     said = _origin(bench.opened, train, calibrate_on) | _threshold_facts(bench.opened, good_quantile) | dict(facts)
     scorer = Scorer(bench.backbone, detector, bench.image, calibration, said, bench.opened.checked.reading)
     evaluations = tuple(measure(bench, scored[name], calibration) for name in evaluate_on)
-    return Built(scorer, evaluations, build_s, milliseconds(scorer, bench.opened.images("val_clean")))
+    return BuiltModel(scorer, evaluations, build_s, milliseconds(scorer, bench.opened.images("val_clean")))
 
 
 def _origin(opened: OpenedClass, train: str, calibrate_on: str) -> dict[str, str]:

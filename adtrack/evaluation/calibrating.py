@@ -7,13 +7,13 @@ import numpy as np
 from adtrack.config import GOOD_QUANTILE
 from adtrack.detectors.calibration import Calibration, ColourRange
 from adtrack.errors import UserError
-from adtrack.evaluation.evaluate import Scored
+from adtrack.evaluation.evaluate import ScoredSet
 from adtrack.evaluation.thresholds import f1_threshold, good_threshold
 
 _MOST_PIXELS = 100_000  # of one map: more would not move a quantile visibly
 
 
-def calibrate(val: Scored, good_quantile: float = GOOD_QUANTILE) -> Calibration:
+def calibrate(val: ScoredSet, good_quantile: float = GOOD_QUANTILE) -> Calibration:
     """The threshold is the one of best F1 or, in a set without anomalies, the ``good_quantile`` of its scores."""
     labels, scores = val.images.labels, val.scores.image
     threshold = f1_threshold(scores, labels) if labels.any() else good_threshold(scores, good_quantile)

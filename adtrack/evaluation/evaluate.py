@@ -21,7 +21,7 @@ _PRO_LIMIT, _PRO_POINTS = 0.3, 301  # the PRO curve is kept up to this false-pos
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredSet:
     """An image set with its scores and its anomaly maps, float32 (H, W) at source size, NaN outside the crop.
 
     ``maps`` is None if the method scores whole images only.
@@ -40,7 +40,7 @@ class Evaluation:
     metrics.
     """
 
-    scored: Scored
+    scored: ScoredSet
     threshold: float
     metrics: dict[str, float]
     pro_curve: np.ndarray | None = None
@@ -51,7 +51,7 @@ class Evaluation:
         return self.scored.images.name
 
 
-def evaluate(scored: Scored, masks: Sequence[np.ndarray] | None, view: ImageSpec, threshold: float) -> Evaluation:
+def evaluate(scored: ScoredSet, masks: Sequence[np.ndarray] | None, view: ImageSpec, threshold: float) -> Evaluation:
     """All metrics of a scored image set; those of pixels only where there are masks, bool (H, W) at source size, and
     anomaly maps.
 

@@ -6,18 +6,18 @@ from adtrack.detectors.calibration import Calibration
 from adtrack.detectors.contract import Detector
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.scoring import anomaly_maps, score_features
-from adtrack.evaluation.evaluate import Evaluation, Scored, evaluate
+from adtrack.evaluation.evaluate import Evaluation, ScoredSet, evaluate
 from adtrack.evaluation.workbench import Workbench
 
 
-def score_set(bench: Workbench, detector: Detector[Any], name: str) -> Scored:
+def score_set(bench: Workbench, detector: Detector[Any], name: str) -> ScoredSet:
     """Scores and anomaly maps of the image set of this name."""
     scores = score_features(detector, bench.features(name), f"Scoring {name}")
     maps = anomaly_maps(detector, scores, bench.image, bench.opened.sizes(name))
-    return Scored(bench.opened.images(name), scores, maps)
+    return ScoredSet(bench.opened.images(name), scores, maps)
 
 
-def measure(bench: Workbench, scored: Scored, calibration: Calibration) -> Evaluation:
+def measure(bench: Workbench, scored: ScoredSet, calibration: Calibration) -> Evaluation:
     """The metrics of a scored set at the calibrated threshold."""
     return evaluate(scored, bench.opened.masks(scored.images.name), bench.image, calibration.threshold)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from adtrack.config import DataSpec
-from adtrack.data.checked import Checked
+from adtrack.data.checked import CheckedImages
 from adtrack.data.checking import check_images
 from adtrack.data.classes import ImageClass, Places
 from adtrack.data.demo import data_root
@@ -17,7 +17,7 @@ from adtrack.data.layouts import read_class
 from adtrack.data.reading import Reading
 from adtrack.data.remarks import all_remarks
 from adtrack.data.splits import Splits, make_splits
-from adtrack.evaluation.remembered import Remembered
+from adtrack.evaluation.bounded_memory import BoundedMemory
 
 _MASK_ROOM = 2**27  # bytes that masks may take, eight pixels to a byte: a thousand masks of a megapixel
 
@@ -42,8 +42,8 @@ class _Packed:
         return np.unpackbits(self.bits, count=self.shape[0] * self.shape[1]).reshape(self.shape).view(bool)
 
 
-def _mask_memory() -> Remembered[tuple[str, int], _Packed]:
-    return Remembered(_MASK_ROOM, lambda packed: packed.bytes)
+def _mask_memory() -> BoundedMemory[tuple[str, int], _Packed]:
+    return BoundedMemory(_MASK_ROOM, lambda packed: packed.bytes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,9 @@ class OpenedClass:
     root: Path
     places: Places
     splits: Splits
-    checked: Checked
+    checked: CheckedImages
     remarks: tuple[str, ...]
-    _masks: Remembered[tuple[str, int], _Packed] = field(default_factory=_mask_memory, repr=False)
+    _masks: BoundedMemory[tuple[str, int], _Packed] = field(default_factory=_mask_memory, repr=False)
 
     @cached_property
     def digest(self) -> str:

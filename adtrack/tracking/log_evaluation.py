@@ -12,7 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
 from adtrack.config import from_json
 from adtrack.detectors.scorer import Scorer
-from adtrack.evaluation.building import Built
+from adtrack.evaluation.building import BuiltModel
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.pictures.of_evaluation import write_pictures
 from adtrack.evaluation.workbench import Workbench
@@ -25,7 +25,7 @@ from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_tags
 
 
-def log_built(run: Run, bench: Workbench, built: Built, *, with_trunk: bool) -> str:
+def log_built(run: Run, bench: Workbench, built: BuiltModel, *, with_trunk: bool) -> str:
     """Log a built detector to a run: parameters, costs, evaluations, data and the model, whose URI it returns."""
     run.log_params(choices(bench, built.scorer))
     log_surroundings(run, bench)

@@ -27,7 +27,7 @@ _PLACES = (
 
 
 @dataclass(frozen=True)
-class Moved:
+class MovedFolder:
     """A folder of a store that lies in ``new``, beside the database, although the database says ``old``.
 
     ``in_both`` says whether the old folder holds files as well.
@@ -38,7 +38,7 @@ class Moved:
     in_both: bool
 
 
-def moves_of(uri: str) -> list[Moved]:
+def moves_of(uri: str) -> list[MovedFolder]:
     """The folders that do not lie where the store's SQLite file says, but beside that file."""
     file = sqlite_file(uri)
     if file is None or not file.is_file():
@@ -47,15 +47,15 @@ def moves_of(uri: str) -> list[Moved]:
         if "experiments" not in _tables(database):
             return []
         roots = [root for (root,) in database.execute("SELECT artifact_location FROM experiments") if root]
-    found: dict[Path, Moved] = {}
+    found: dict[Path, MovedFolder] = {}
     for folder in filter(None, map(local_folder, roots)):
         for move in _move(folder, file.absolute().parent):
             known = found.get(move.old)
-            found[move.old] = Moved(move.old, move.new, move.in_both or bool(known and known.in_both))
+            found[move.old] = MovedFolder(move.old, move.new, move.in_both or bool(known and known.in_both))
     return list(found.values())
 
 
-def _move(folder: Path, beside: Path) -> Iterator[Moved]:
+def _move(folder: Path, beside: Path) -> Iterator[MovedFolder]:
     """How an experiment's folder was moved, or nothing if it was not.
 
     The new folder is the longest end of the old path that exists beside the database.
@@ -64,7 +64,7 @@ def _move(folder: Path, beside: Path) -> Iterator[Moved]:
         new = beside.joinpath(*folder.parts[at:])
         if new.is_dir():
             if not (folder.is_dir() and folder.samefile(new)):
-                yield Moved(Path(*folder.parts[: at + 1]), beside / folder.parts[at], _holds_something(folder))
+                yield MovedFolder(Path(*folder.parts[: at + 1]), beside / folder.parts[at], _holds_something(folder))
             return
 
 
@@ -94,7 +94,7 @@ def look_at_place(uri: str) -> list[Check]:
     return [Check("Tracking store", "place", "not where the database says", findings)] if findings else []
 
 
-def _moved(uri: str, move: Moved) -> Finding:
+def _moved(uri: str, move: MovedFolder) -> Finding:
     return Finding(
         BROKEN,
         f"the store was moved: its database says {move.old}, and the files lie in {move.new}",
@@ -104,7 +104,7 @@ def _moved(uri: str, move: Moved) -> Finding:
     )
 
 
-def _in_both(move: Moved) -> Finding:
+def _in_both(move: MovedFolder) -> Finding:
     return Finding(
         NOTE,
         f"the database says {move.old}, and there are files in {move.new}, beside it, as well",
@@ -115,7 +115,7 @@ def _in_both(move: Moved) -> Finding:
     )
 
 
-def re_root(uri: str, move: Moved) -> str:
+def re_root(uri: str, move: MovedFolder) -> str:
     """Copy the database, then put the new place into all of its paths, or into none of them if one fails.
 
     Returns a sentence that says what was done.
@@ -135,7 +135,7 @@ def re_root(uri: str, move: Moved) -> str:
     return f"put {move.new} into {counted(changed, 'place')} of {file.name}; {copy.name} is as it was"
 
 
-def _change(database: sqlite3.Connection, table: str, column: str, move: Moved) -> int:
+def _change(database: sqlite3.Connection, table: str, column: str, move: MovedFolder) -> int:
     """Put the new place into the paths of a column. Returns how many rows were changed."""
     if table not in _tables(database):  # another version of MLflow may have no such table
         return 0
@@ -149,7 +149,7 @@ def _tables(database: sqlite3.Connection) -> set[str]:
     return {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
-def re_rooted(value: str, move: Moved) -> str | None:
+def re_rooted(value: str, move: MovedFolder) -> str | None:
     """A path or ``file:`` URI below the old place, rewritten to lie below the new place. None for all others."""
     folder = local_folder(value)
     if folder is None or not folder.is_relative_to(move.old):

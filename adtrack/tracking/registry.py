@@ -26,7 +26,7 @@ VERSIONS_TAG = "mlflow.modelVersions"  # a model's page lists its versions by it
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegisteredVersion:
     """A version in the registry, and whether it is the champion."""
 
     name: str
@@ -56,7 +56,7 @@ def registry_name(class_name: str) -> str:
     return f"adtrack-{class_name}"
 
 
-def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registered:
+def register(class_name: str, model_uri: str, origin: dict[str, str]) -> RegisteredVersion:
     """Make a logged model the newest version of ``adtrack-<class>``: its candidate, and champion if there is none yet.
 
     ``origin`` says where the model came from; it becomes the version's tags ``adtrack.…``. A model has one version: if
@@ -78,7 +78,7 @@ def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registe
         client.update_model_version(name, str(version), how_to_call(f"models:/{name}/{version}", maps=maps))
         champion = _set_aliases(name, version) == version
     client.set_logged_model_tags(model.model_id, {VERSIONS_TAG: _with_version(model, name, version)})
-    return Registered(name, version, champion)
+    return RegisteredVersion(name, version, champion)
 
 
 def _set_aliases(name: str, version: int) -> int:
@@ -108,12 +108,12 @@ def _versions_of_run(name: str, run_id: str) -> list[ModelVersion]:
     return list(MlflowClient().search_model_versions(f"name = {quoted(name)} AND run_id = {quoted(run_id)}"))
 
 
-def registered_as(tags: Mapping[str, str]) -> Registered | None:
+def registered_as(tags: Mapping[str, str]) -> RegisteredVersion | None:
     """The version that a run with these tags was registered as, unless it has been deleted since."""
     name, _, version = tags.get(REGISTERED, "").rpartition("/")
     if not name or version not in map(str, tags_by_version(name)):
         return None
-    return Registered(name, int(version), aliases_of(name).get(CHAMPION) == int(version))
+    return RegisteredVersion(name, int(version), aliases_of(name).get(CHAMPION) == int(version))
 
 
 def resolved(uri: str) -> str:
@@ -127,13 +127,13 @@ def resolved(uri: str) -> str:
     return uri
 
 
-def champion_of(class_name: str) -> Registered | None:
+def champion_of(class_name: str) -> RegisteredVersion | None:
     """The champion, if there is one. UserError if nothing is registered for the class."""
     number = _known_aliases(class_name).get(CHAMPION)
-    return None if number is None else Registered(registry_name(class_name), number, champion=True)
+    return None if number is None else RegisteredVersion(registry_name(class_name), number, champion=True)
 
 
-def version_of(class_name: str, number: int | None) -> Registered:
+def version_of(class_name: str, number: int | None) -> RegisteredVersion:
     """Version ``number``, or the candidate without one. UserError if there is no such version."""
     aliases, name = _known_aliases(class_name), registry_name(class_name)
     asked = aliases.get(CANDIDATE) if number is None else number
@@ -144,7 +144,7 @@ def version_of(class_name: str, number: int | None) -> Registered:
             f"version must be one that {name} has ({there}), but got {'no candidate' if asked is None else asked}.",
             "--version N names one; mlflow ui lists them.",
         )
-    return Registered(name, asked, aliases.get(CHAMPION) == asked)
+    return RegisteredVersion(name, asked, aliases.get(CHAMPION) == asked)
 
 
 def _known_aliases(class_name: str) -> dict[str, int]:

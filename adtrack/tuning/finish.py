@@ -15,7 +15,7 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.reporting.files import write_text
 from adtrack.tracking.log_evaluation import log_evaluations
 from adtrack.tracking.models import load_model, log_whole
-from adtrack.tracking.registry import Registered, model_of_version, register, registered_as
+from adtrack.tracking.registry import RegisteredVersion, model_of_version, register, registered_as
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_tags
 from adtrack.tracking.runs import end_open, reopened_run
@@ -48,7 +48,7 @@ class StudyResult:
     best: TrialRecord
     trials: int
     failed: int
-    registered: Registered
+    registered: RegisteredVersion
     tables: str
     report: str
     remarks: tuple[str, ...]
@@ -112,7 +112,7 @@ def _is_written_up(parent: Run, before: str, state: str) -> bool:
     return found != before and found.endswith(f": {state}")
 
 
-def _test_and_register(study: SharedStudy, best: TrialRecord) -> Registered:
+def _test_and_register(study: SharedStudy, best: TrialRecord) -> RegisteredVersion:
     opened = study.bench.opened
     with reopened_run(best.run_id, study.worker) as run:
         # A process that died while it registered the model has tested it before.
@@ -137,7 +137,7 @@ def _test(run: Run, bench: Workbench, best: TrialRecord) -> str:
 
 
 def write_summary(
-    study: SharedStudy, parent: Run, records: list[TrialRecord], best: TrialRecord, registered: Registered
+    study: SharedStudy, parent: Run, records: list[TrialRecord], best: TrialRecord, registered: RegisteredVersion
 ) -> None:
     """The study's report, tables, figures and note, and its best trial's numbers, on the study's run."""
     goal, kind = study.asked.goal, detector_class(study.spec.detector.method)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from adtrack.config import BuildSpec
-from adtrack.evaluation.building import Built, build
+from adtrack.evaluation.building import BuiltModel, build
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.log_evaluation import log_built
 from adtrack.tracking.run import Run
@@ -114,5 +114,5 @@ def _work(job: TrialJob, run: Run, bench: Workbench) -> Outcome:
     return Outcome(values, over, run_id=run.run_id)
 
 
-def _metrics(built: Built) -> dict[str, float]:
+def _metrics(built: BuiltModel) -> dict[str, float]:
     return {f"{found.name}/{key}": value for found in built.evaluations for key, value in found.metrics.items()}

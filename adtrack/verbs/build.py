@@ -18,7 +18,7 @@ from adtrack.features.backbone import choose_device
 from adtrack.tracking.log_evaluation import log_built, log_data, log_evaluations
 from adtrack.tracking.made_with import choices, log_surroundings
 from adtrack.tracking.models import LoadedModel, load_model
-from adtrack.tracking.registry import Registered, register, registry_name
+from adtrack.tracking.registry import RegisteredVersion, register, registry_name
 from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.store import open_store
 from adtrack.tracking.tags import MODEL, NO_STUDY, REGISTERED, ROLE, RunTags
@@ -54,7 +54,7 @@ class ModelReport:
     model: str
     evaluations: tuple[Evaluation, ...]
     costs: dict[str, float]
-    registered: Registered | None = None
+    registered: RegisteredVersion | None = None
     good_threshold: GoodThreshold | None = None
     no_pixels: str = ""
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from adtrack.data.checked import Checked, MaskFacts
+from adtrack.data.checked import CheckedImages, MaskFacts
 from adtrack.data.reading import Reading
 from adtrack.data.remarks import remarks
 
 
-def masks(*shares: float, dark: float = 0.0) -> Checked:
-    return Checked(
+def masks(*shares: float, dark: float = 0.0) -> CheckedImages:
+    return CheckedImages(
         {}, masks={f"{number}_mask.png": MaskFacts(share, dark, True) for number, share in enumerate(shares)}
     )
 
@@ -40,7 +40,7 @@ def test_grey_areas_that_do_not_count_are_told() -> None:
 
 
 def test_depth_and_orientation_are_told() -> None:
-    said = remarks(Checked({}, Reading(12), 4080, ("a.jpg", "b.jpg")), "tile")
+    said = remarks(CheckedImages({}, Reading(12), 4080, ("a.jpg", "b.jpg")), "tile")
     assert said[0] == (
         "Images of class tile with 16 bits a channel are read as 12-bit data: their largest value is 4080. "
         "Where a bank or a shifted copy is made, --bit-depth says it otherwise."
@@ -55,6 +55,6 @@ def test_depth_and_orientation_are_told() -> None:
 )
 def test_how_masks_must_be_drawn_on_turned_images_is_told(upright: bool, said: str) -> None:
     facts = {"a_mask.png": MaskFacts(0.1, 0.0, True)}
-    (found,) = remarks(Checked({}, Reading(None, upright), turned=("a.jpg",), masks=facts), "tile")
+    (found,) = remarks(CheckedImages({}, Reading(None, upright), turned=("a.jpg",), masks=facts), "tile")
     assert said in found
-    assert remarks(Checked({}, Reading(), turned=("a_mask.png",), masks=facts), "tile") == []
+    assert remarks(CheckedImages({}, Reading(), turned=("a_mask.png",), masks=facts), "tile") == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adtrack.data.checked import Checked, MaskFacts
+from adtrack.data.checked import CheckedImages, MaskFacts
 from adtrack.data.classes import GOOD, ImageClass, ImageRecord, Places
 from adtrack.data.layouts import read_class
 from adtrack.data.layouts.mvtec import mvtec_places
@@ -35,9 +35,9 @@ def contents(images: ImageClass) -> dict[str, str]:
     return {path: f"sha256 of {path}" for path in paths}
 
 
-def checked(images: ImageClass, known: dict[str, str] | None = None) -> Checked:
+def checked(images: ImageClass, known: dict[str, str] | None = None) -> CheckedImages:
     masks = {record.mask: MaskFacts(0.1, 0.0, True) for record in images.test if record.mask}
-    return Checked(known or contents(images), masks=masks)
+    return CheckedImages(known or contents(images), masks=masks)
 
 
 def split(images: ImageClass, seed: int = 42) -> Splits:

@@ -9,22 +9,22 @@ import pytest
 from adtrack.data.imageset import image_set
 from adtrack.data.splits import Splits
 from adtrack.detectors.contract import Scores
-from adtrack.evaluation.evaluate import Scored
+from adtrack.evaluation.evaluate import ScoredSet
 
 
 @pytest.fixture
-def scored(tiny_splits: Splits, tiny_data: Path) -> Scored:
+def scored(tiny_splits: Splits, tiny_data: Path) -> ScoredSet:
     """Val-clean with random scores, and maps that are hotter on defects."""
     images = image_set(tiny_splits, tiny_data, "val", "clean")
     draws = np.random.default_rng(0)
     maps = [draws.random((64, 64), dtype=np.float32) + 0.3 * images.mask(at) for at in range(len(images))]
-    return Scored(images, Scores(draws.random(len(images)), np.zeros((len(images), 8, 8), np.float32)), maps)
+    return ScoredSet(images, Scores(draws.random(len(images)), np.zeros((len(images), 8, 8), np.float32)), maps)
 
 
 @pytest.fixture
-def good_images(scored: Scored) -> Scored:
+def good_images(scored: ScoredSet) -> ScoredSet:
     """The same without the images that are anomalous."""
     good = np.flatnonzero(scored.images.labels == 0)
     images = replace(scored.images, records=tuple(scored.images.records[at] for at in good))
     scores = Scores(np.array([1.0, 3.0]), scored.scores.patches[good])
-    return Scored(images, scores, [scored.maps[at] for at in good])
+    return ScoredSet(images, scores, [scored.maps[at] for at in good])

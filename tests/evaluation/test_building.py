@@ -13,7 +13,7 @@ from adtrack.data import imageset
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.detectors.scorer import Scorer
-from adtrack.evaluation.building import Built, build
+from adtrack.evaluation.building import BuiltModel, build
 from adtrack.evaluation.evaluate import GOOD_METRICS, PIXEL_METRICS
 from adtrack.evaluation.measuring import score_set
 from adtrack.evaluation.pictures.displays import SIDE, display
@@ -39,7 +39,7 @@ def bank(fraction: float = 0.1, **fields: object) -> PatchCoreSpec:
     return PatchCoreSpec(**{"layers": LAYERS, "coreset_fraction": fraction, **fields})
 
 
-def same(one: Built, other: Built) -> bool:
+def same(one: BuiltModel, other: BuiltModel) -> bool:
     pairs = list(zip(one.evaluations, other.evaluations, strict=True))
     return one.scorer.calibration == other.scorer.calibration and all(
         a.metrics == b.metrics

@@ -8,19 +8,19 @@ import pytest
 from adtrack.detectors.contract import Scores
 from adtrack.errors import UserError
 from adtrack.evaluation.calibrating import calibrate, colour_range
-from adtrack.evaluation.evaluate import Scored
+from adtrack.evaluation.evaluate import ScoredSet
 
 
-def test_calibration_comes_from_scores_and_maps(scored: Scored) -> None:
+def test_calibration_comes_from_scores_and_maps(scored: ScoredSet) -> None:
     separable = Scores(np.array([5.0, 7.0, 1.0, 2.0]), scored.scores.patches)  # scratch, spot, good, good
-    calibration = calibrate(Scored(scored.images, separable, scored.maps))
+    calibration = calibrate(ScoredSet(scored.images, separable, scored.maps))
     assert calibration.threshold == 3.5  # the middle of the gap
     good = np.concatenate([scored.maps[at].ravel() for at in (2, 3)])
     assert calibration.colours.low == pytest.approx(np.median(good), abs=0.02)
     assert calibration.colours.high > np.quantile(good, 0.995)
 
 
-def test_good_images_alone_calibrate_by_a_quantile(scored: Scored, good_images: Scored) -> None:
+def test_good_images_alone_calibrate_by_a_quantile(scored: ScoredSet, good_images: ScoredSet) -> None:
     good = good_images
     calibration = calibrate(good, 0.5)
     assert calibration.threshold == 2.0 and calibrate(good).threshold == 3.0
@@ -30,8 +30,8 @@ def test_good_images_alone_calibrate_by_a_quantile(scored: Scored, good_images: 
     assert calibrate(scored, 0.5) == calibrate(scored, 0.9)  # where anomalies are labelled the quantile does not count
 
 
-def test_without_maps_there_are_no_colours(scored: Scored) -> None:
-    found = calibrate(Scored(scored.images, replace(scored.scores, patches=None), None))
+def test_without_maps_there_are_no_colours(scored: ScoredSet) -> None:
+    found = calibrate(ScoredSet(scored.images, replace(scored.scores, patches=None), None))
     assert found.colours is None and found.threshold == calibrate(scored).threshold
 
 

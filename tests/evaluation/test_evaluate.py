@@ -13,7 +13,7 @@ from adtrack.evaluation.evaluate import (
     IMAGE_METRICS,
     PIXEL_METRICS,
     RANKED_METRICS,
-    Scored,
+    ScoredSet,
     evaluate,
 )
 from adtrack.evaluation.metrics import aupro
@@ -24,11 +24,11 @@ WHOLE, CROPPED = ImageSpec(64, 0), ImageSpec(64, 48)
 ENDS = {f"{metric}_{end}" for metric in ("image_auroc", "false_alarm_rate") for end in ("low", "high")}
 
 
-def masks(scored: Scored) -> list[np.ndarray]:
+def masks(scored: ScoredSet) -> list[np.ndarray]:
     return [scored.images.mask(at) for at in range(len(scored.images))]
 
 
-def test_metrics_of_images_and_pixels(scored: Scored) -> None:
+def test_metrics_of_images_and_pixels(scored: ScoredSet) -> None:
     evaluation = evaluate(scored, masks(scored), WHOLE, 0.4)
     labels, scores = scored.images.labels, scored.scores.image
     metrics = evaluation.metrics
@@ -50,33 +50,33 @@ def test_metrics_of_images_and_pixels(scored: Scored) -> None:
     assert all(type(value) is float for value in metrics.values())
 
 
-def test_only_seen_pixels_count(scored: Scored) -> None:
+def test_only_seen_pixels_count(scored: ScoredSet) -> None:
     inside = np.zeros((64, 64), dtype=bool)
     inside[8:56, 8:56] = True
     nowhere = [np.where(inside, plane, np.nan).astype(np.float32) for plane in scored.maps]
-    evaluation = evaluate(Scored(scored.images, scored.scores, nowhere), masks(scored), CROPPED, 0.4)
+    evaluation = evaluate(ScoredSet(scored.images, scored.scores, nowhere), masks(scored), CROPPED, 0.4)
     pixels = np.concatenate([mask[8:56, 8:56].ravel() for mask in masks(scored)])
     heat = np.concatenate([plane[8:56, 8:56].ravel() for plane in scored.maps])
     assert evaluation.metrics["pixel_auroc"] == pytest.approx(roc_auc_score(pixels, heat), abs=1e-12)
     everywhere = [np.where(inside, plane, 1e9).astype(np.float32) for plane in scored.maps]  # whatever lies outside
-    again = evaluate(Scored(scored.images, scored.scores, everywhere), masks(scored), CROPPED, 0.4)
+    again = evaluate(ScoredSet(scored.images, scored.scores, everywhere), masks(scored), CROPPED, 0.4)
     assert again.metrics == evaluation.metrics
 
 
-def test_without_masks_there_are_no_pixel_metrics(scored: Scored) -> None:
+def test_without_masks_there_are_no_pixel_metrics(scored: ScoredSet) -> None:
     metrics = evaluate(scored, None, WHOLE, 0.4).metrics
     assert set(metrics) == {*IMAGE_METRICS, "threshold", *ENDS, "false_alarm_rate"}
     assert metrics == {name: metrics[name] for name in metrics if name not in PIXEL_METRICS}
     assert set(RANKED_METRICS) == {*IMAGE_METRICS, *PIXEL_METRICS}
 
 
-def test_without_maps_there_are_no_pixel_metrics_either(scored: Scored) -> None:
-    whole_images = Scored(scored.images, replace(scored.scores, patches=None), None)
+def test_without_maps_there_are_no_pixel_metrics_either(scored: ScoredSet) -> None:
+    whole_images = ScoredSet(scored.images, replace(scored.scores, patches=None), None)
     without, unmarked = evaluate(whole_images, masks(scored), WHOLE, 0.4), evaluate(scored, None, WHOLE, 0.4)
     assert without.metrics == unmarked.metrics and without.pro_curve is None
 
 
-def test_of_good_images_alone_there_is_what_is_defined(good_images: Scored) -> None:
+def test_of_good_images_alone_there_is_what_is_defined(good_images: ScoredSet) -> None:
     metrics = evaluate(good_images, None, WHOLE, 2.5).metrics
     ends = {"false_alarm_rate_low", "false_alarm_rate_high"}
     assert set(metrics) == {*GOOD_METRICS, *ends, "threshold"} and np.isfinite(list(metrics.values())).all()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from adtrack.config import VIEW, BackboneSpec, DataSpec, ImageSpec, LayersSpec
 from adtrack.detectors import DETECTORS
-from adtrack.detectors.contract import Detector, Fitted, Scores
+from adtrack.detectors.contract import Detector, FitResult, Scores
 from adtrack.detectors.description import load_description, save_description
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.training import TrainingSet
@@ -50,8 +50,8 @@ class Means(Detector[MeansSpec]):
         self.spec, self.means, self.grids = spec, means, grids
 
     @classmethod
-    def fit(cls, train: TrainingSet, spec: MeansSpec) -> Fitted[MeansSpec]:
-        return Fitted(cls(spec, torch.cat([_means(batch, spec) for batch in train.images()]), train.grids))
+    def fit(cls, train: TrainingSet, spec: MeansSpec) -> FitResult[MeansSpec]:
+        return FitResult(cls(spec, torch.cat([_means(batch, spec) for batch in train.images()]), train.grids))
 
     def score(self, batch: Mapping[str, Tensor]) -> Scores:
         apart = (_means(batch, self.spec)[:, None] - self.means).square().sum(dim=2).sqrt()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from adtrack.tracking.moved import Moved, moves_of, re_rooted
+from adtrack.tracking.moved import MovedFolder, moves_of, re_rooted
 from adtrack.tracking.sqlite import sqlite_url
 from adtrack.tracking.store import open_store, search_runs
 
@@ -93,4 +93,4 @@ def test_files_that_lie_where_the_database_says_were_not_moved(own_study, workpl
     ],
 )
 def test_only_what_lies_below_the_old_place_is_changed(value, expected):
-    assert re_rooted(value, Moved(Path("/a/mlruns"), Path("/b/mlruns"), False)) == expected
+    assert re_rooted(value, MovedFolder(Path("/a/mlruns"), Path("/b/mlruns"), False)) == expected

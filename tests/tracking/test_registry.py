@@ -10,7 +10,7 @@ from adtrack.detectors.patchcore import PatchCore
 from adtrack.errors import UserError
 from adtrack.tracking.model_card import how_to_call
 from adtrack.tracking.registry import (
-    Registered,
+    RegisteredVersion,
     champion_of,
     model_of_version,
     register,
@@ -36,10 +36,14 @@ def test_candidate_moves_on_and_champion_stays(workplace, adtrack, part):
     assert aliases("adtrack-part") == {"champion": "1", "candidate": "2"}
     second = client.get_model_version("adtrack-part", "2")
     assert second.run_id == second.tags["adtrack.run_id"]
-    assert register("nut", second.source, {"note": "a nut"}) == Registered("adtrack-nut", 1, champion=True)
+    assert register("nut", second.source, {"note": "a nut"}) == RegisteredVersion("adtrack-nut", 1, champion=True)
     assert client.get_model_version("adtrack-nut", "1").tags["adtrack.note"] == "a nut"
-    assert registered_as({"adtrack.registered": "adtrack-part/1"}) == Registered("adtrack-part", 1, champion=True)
-    assert registered_as({"adtrack.registered": "adtrack-part/2"}) == Registered("adtrack-part", 2, champion=False)
+    assert registered_as({"adtrack.registered": "adtrack-part/1"}) == RegisteredVersion(
+        "adtrack-part", 1, champion=True
+    )
+    assert registered_as({"adtrack.registered": "adtrack-part/2"}) == RegisteredVersion(
+        "adtrack-part", 2, champion=False
+    )
     for nowhere in ({}, {"adtrack.registered": "adtrack-part/"}, {"adtrack.registered": f"adtrack-part/{'9' * 5000}"}):
         assert registered_as(nowhere) is None
 
@@ -90,7 +94,7 @@ def test_a_process_that_dies_while_it_registers_leaves_a_version_that_the_next_o
         die_at(patch, write)
         register("nut", uri, {"note": "mine"})
     for _ in range(2):
-        assert register("nut", uri, {"note": "mine"}) == Registered(NAME, 1, champion=True)
+        assert register("nut", uri, {"note": "mine"}) == RegisteredVersion(NAME, 1, champion=True)
     (version,) = client.search_model_versions(f"name = '{NAME}'")
     assert aliases(NAME) == {"champion": "1", "candidate": "1"}
     assert version.tags == {"adtrack.note": "mine"} and version.source == uri
@@ -114,8 +118,8 @@ def test_a_version_that_is_completed_late_does_not_displace_a_newer_candidate(lo
     with monkeypatch.context() as patch, pytest.raises(Died):
         die_at(patch, 2)
         register("nut", first, {})
-    assert register("nut", second, {}) == Registered(NAME, 2, champion=True)
-    assert register("nut", first, {}) == Registered(NAME, 1, champion=False)
+    assert register("nut", second, {}) == RegisteredVersion(NAME, 2, champion=True)
+    assert register("nut", first, {}) == RegisteredVersion(NAME, 1, champion=False)
     assert aliases(NAME) == {"champion": "2", "candidate": "2"}
 
 
@@ -137,8 +141,8 @@ def test_a_class_that_the_registry_cannot_name_is_refused(name):
 
 
 def test_versions_are_found_by_number_and_as_candidate(nuts):
-    assert version_of("nut", None) == Registered(NAME, 5, champion=False)
-    assert version_of("nut", 1) == champion_of("nut") == Registered(NAME, 1, champion=True)
+    assert version_of("nut", None) == RegisteredVersion(NAME, 5, champion=False)
+    assert version_of("nut", 1) == champion_of("nut") == RegisteredVersion(NAME, 1, champion=True)
     assert version_of("nut", 3).uri == "models:/adtrack-nut/3"
     assert resolved("models:/adtrack-nut@candidate") == "models:/adtrack-nut/5"
     assert resolved("models:/adtrack-nut/2") == "models:/adtrack-nut/2" and resolved("a@b") == "a@b"

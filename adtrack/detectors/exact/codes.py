@@ -6,7 +6,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from .encoding import FAR, LOST, UNIT, Encoded, in_parts
+from .encoding import FAR, LOST, UNIT, EncodedVectors, in_parts
 
 _EXACT = 2**24  # whole numbers up to it are float32 numbers
 
@@ -41,10 +41,10 @@ class Codes:
         reach = max(float(((part - centre) @ turn).abs().max()) for part in torch.split(vectors, at_once))
         return cls(centre, (reach or 1.0) / largest_code(len(centre)), at_once)
 
-    def encode(self, vectors: Tensor) -> Encoded:
+    def encode(self, vectors: Tensor) -> EncodedVectors:
         return in_parts(self._encode, vectors, self._at_once)
 
-    def _encode(self, vectors: Tensor) -> Encoded:
+    def _encode(self, vectors: Tensor) -> EncodedVectors:
         centred = vectors - self._centre
         turned = centred @ self._rotation
         codes = (turned / self._step).round_().clamp_(-self._top, self._top)
@@ -56,9 +56,9 @@ class Codes:
         lengths = torch.linalg.vector_norm(centred, dim=1)
         rounding = 2 * (dimensions + 8) * UNIT * math.sqrt(dimensions) * lengths
         rounding += 2 * math.sqrt(dimensions * LOST)  # what the squares below ``moved`` and ``lengths`` may lose
-        return Encoded(codes.to(torch.int8), halves.to(torch.int32), moved + rounding)
+        return EncodedVectors(codes.to(torch.int8), halves.to(torch.int32), moved + rounding)
 
-    def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
+    def limits(self, left: EncodedVectors, farthest: Tensor, distance: Tensor) -> Tensor:
         apart: Tensor = (distance + left.uncertain + farthest) / self._step
         # One more for each half square that was rounded down: far more than the rounding of this line takes.
         limit = apart.square() * (1 + 2.0**-40) / 2 - left.halves + 2

@@ -20,7 +20,7 @@ FAR = 2**30  # half a square of padding among whole numbers, larger than any lim
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedVectors:
     """Encoded vectors: ``matrix`` (n, D) holds the x̂, ``halves`` (n,) the h(x).
 
     ``uncertain`` float32 (n,) is what the encoding leaves open about each vector; each encoding says in which unit.
@@ -37,27 +37,29 @@ class Encoded:
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.matrix, self.halves, self.uncertain
 
-    def __getitem__(self, rows: Tensor | slice) -> "Encoded":
+    def __getitem__(self, rows: Tensor | slice) -> "EncodedVectors":
         if isinstance(rows, slice):
-            return Encoded(*(part[rows] for part in self._parts))
-        return Encoded(*(part.index_select(0, rows) for part in self._parts))  # several times as fast as to index
+            return EncodedVectors(*(part[rows] for part in self._parts))
+        return EncodedVectors(
+            *(part.index_select(0, rows) for part in self._parts)
+        )  # several times as fast as to index
 
-    def blank(self, count: int) -> "Encoded":
+    def blank(self, count: int) -> "EncodedVectors":
         """Room for ``count`` vectors of the same encoding."""
-        return Encoded(*(part.new_empty(count, *part.shape[1:]) for part in self._parts))
+        return EncodedVectors(*(part.new_empty(count, *part.shape[1:]) for part in self._parts))
 
-    def put(self, rows: slice, vectors: "Encoded") -> None:
+    def put(self, rows: slice, vectors: "EncodedVectors") -> None:
         """Write ``vectors`` into these ``rows``."""
         for part, other in zip(self._parts, vectors._parts, strict=True):
             part[rows] = other
 
-    def padded(self, multiple: int) -> "Encoded":
+    def padded(self, multiple: int) -> "EncodedVectors":
         """With as many vectors, far from everything, as it takes to the next multiple of rows."""
         more = -len(self) % multiple
         if not more:
             return self
         far = FAR if self.halves.dtype == torch.int32 else torch.inf
-        return Encoded(
+        return EncodedVectors(
             torch.nn.functional.pad(self.matrix, (0, 0, 0, more)),
             torch.nn.functional.pad(self.halves, (0, more), value=far),
             torch.nn.functional.pad(self.uncertain, (0, more)),
@@ -67,11 +69,11 @@ class Encoded:
 class Encoding(Protocol):
     """A way to encode vectors, and what its products say about distances."""
 
-    def encode(self, vectors: Tensor) -> Encoded:
+    def encode(self, vectors: Tensor) -> EncodedVectors:
         """The vectors float32 (n, D), encoded."""
         ...
 
-    def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
+    def limits(self, left: EncodedVectors, farthest: Tensor, distance: Tensor) -> Tensor:
         """A limit of each x of ``left`` such that ‖x − c‖ ≤ distance(x) ⟹ p(x, c) ≤ limit(x).
 
         It holds for every c whose ``uncertain`` is at most ``farthest``. ``distance`` is float64 (n,); the limits have
@@ -80,7 +82,7 @@ class Encoding(Protocol):
         ...
 
 
-def in_parts(encode: Callable[[Tensor], Encoded], vectors: Tensor, size: int) -> Encoded:
+def in_parts(encode: Callable[[Tensor], EncodedVectors], vectors: Tensor, size: int) -> EncodedVectors:
     """``encode(vectors)``, computed for ``size`` vectors at a time, which stay in the processor's cache."""
     first = encode(vectors[:size])
     whole = first.blank(len(vectors))  # to collect the parts would leave holes in memory as large as themselves

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .encoding import Encoded
+from .encoding import EncodedVectors
 
 
 class Floats:
@@ -37,12 +37,12 @@ class Floats:
         """
         return cls(centre.double(), len(centre) + 8)
 
-    def encode(self, vectors: Tensor) -> Encoded:
+    def encode(self, vectors: Tensor) -> EncodedVectors:
         centred = vectors - self._centre
         squares: Tensor = torch.linalg.vector_norm(centred, dim=1).square()
-        return Encoded(centred, squares * (0.5 - self._rounding), squares * self._rounding)
+        return EncodedVectors(centred, squares * (0.5 - self._rounding), squares * self._rounding)
 
-    def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
+    def limits(self, left: EncodedVectors, farthest: Tensor, distance: Tensor) -> Tensor:
         return (distance.square() / 2 - left.halves + self._lost).to(left.halves.dtype)
 
     def alike(self, left: Tensor, right: Tensor, products: Tensor) -> Tensor:

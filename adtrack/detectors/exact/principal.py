@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .codes import Codes, fast_bytes
-from .encoding import LOST, UNIT, Encoded, Encoding, in_parts
+from .encoding import LOST, UNIT, EncodedVectors, Encoding, in_parts
 from .floats import Floats
 from .plan import SearchPlan
 
@@ -68,18 +68,18 @@ class Principal:
         """How many numbers are kept of a vector."""
         return self._directions.shape[1] + 1
 
-    def encode(self, vectors: Tensor) -> Encoded:
+    def encode(self, vectors: Tensor) -> EncodedVectors:
         return in_parts(self._encode, vectors, self._at_once)
 
-    def _encode(self, vectors: Tensor) -> Encoded:
+    def _encode(self, vectors: Tensor) -> EncodedVectors:
         centred = vectors - self._centre  # float64, as the centre is
         along = centred @ self._directions
         whole, part = (torch.linalg.vector_norm(coordinates, dim=1) for coordinates in (centred, along))
         rest = ((whole - part) * (whole + part)).clamp(min=0).sqrt()
         kept = self._floats.encode(torch.cat([along, rest[:, None]], dim=1).float())
-        return Encoded(kept.matrix, kept.halves, (self._rounding * whole + self.dimensions * LOST).float())
+        return EncodedVectors(kept.matrix, kept.halves, (self._rounding * whole + self.dimensions * LOST).float())
 
-    def limits(self, left: Encoded, farthest: Tensor, distance: Tensor) -> Tensor:
+    def limits(self, left: EncodedVectors, farthest: Tensor, distance: Tensor) -> Tensor:
         return self._floats.limits(left, farthest, distance + left.uncertain + farthest)
 
 

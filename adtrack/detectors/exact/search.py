@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .distance import nearest_pairs, pair_distances
 from .distinct import Distinct
-from .encoding import Encoded
+from .encoding import EncodedVectors
 from .floats import Floats
 from .plan import SearchPlan
 from .table import VectorTable
@@ -87,7 +87,7 @@ class Search:
         return query[order], row[order]
 
 
-def _by_products(floats: Floats, rows: Encoded, queries: Tensor, k: int) -> Pairs:
+def _by_products(floats: Floats, rows: EncodedVectors, queries: Tensor, k: int) -> Pairs:
     """Pairs among which are the k nearest of ``rows`` to every query float32 (n, D).
 
     Each product bounds the products of all rows that are as near (``Floats.alike``). So the k nearest rows have

@@ -4,7 +4,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from .encoding import Encoded, Encoding
+from .encoding import EncodedVectors, Encoding
 from .floats import Floats
 from .plan import SearchPlan
 from .principal import encoding_of
@@ -21,7 +21,7 @@ class VectorTable:
         vectors: Tensor,
         plan: SearchPlan,
         encoding: Encoding | None = None,
-        encoded: Encoded | None = None,
+        encoded: EncodedVectors | None = None,
         rows: Tensor | None = None,
     ) -> None:
         self.plan = plan
@@ -45,23 +45,23 @@ class VectorTable:
         return encoding_of(self.vectors, self.plan) if self._encoding is None else self._encoding
 
     @cached_property
-    def encoded(self) -> Encoded:
+    def encoded(self) -> EncodedVectors:
         """The vectors in their encoding."""
         return self.encoding.encode(self.vectors) if self._encoded is None else self._encoded
 
     @cached_property
-    def padded(self) -> Encoded:
+    def padded(self) -> EncodedVectors:
         """The encoded vectors in whole blocks."""
         return self.encoded.padded(self.plan.block)
 
     @cached_property
-    def floats(self) -> tuple[Floats, Encoded]:
+    def floats(self) -> tuple[Floats, EncodedVectors]:
         """The vectors in float32, in whole blocks."""
         floats = Floats(self.vectors.mean(dim=0))
         return floats, floats.encode(self.vectors).padded(self.plan.block)
 
     @cached_property
-    def doubles(self) -> tuple[Floats, Encoded]:
+    def doubles(self) -> tuple[Floats, EncodedVectors]:
         """The vectors in float64, in whole blocks, for rows that the other encodings leave too many others of."""
         doubles = Floats.doubles(self.vectors.mean(dim=0))
         return doubles, doubles.encode(self.vectors).padded(self.plan.block)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .distance import nearest_pairs
-from .encoding import Encoded, Encoding
+from .encoding import EncodedVectors, Encoding
 from .plan import SearchPlan
 from .table import VectorTable
 
@@ -64,7 +64,13 @@ class _Comparison:
     """Two tables in one encoding, ``right`` in whole blocks, and the bounds ``within`` that are known by now."""
 
     def __init__(
-        self, encoding: Encoding, left: Encoded, right: Encoded, within: Tensor, distance: Distance, plan: SearchPlan
+        self,
+        encoding: Encoding,
+        left: EncodedVectors,
+        right: EncodedVectors,
+        within: Tensor,
+        distance: Distance,
+        plan: SearchPlan,
     ) -> None:
         self.encoding, self.distance, self.plan = encoding, distance, plan
         self.left, self.right = left, right
@@ -164,7 +170,7 @@ class _Strip:
         self.within[row] = torch.minimum(self.within[row], distance)
         self.limit[row] = self.whole.encoding.limits(self.left[row], self.whole.farthest, self.within[row])
 
-    def _products(self, right: Encoded) -> Tensor:
+    def _products(self, right: EncodedVectors) -> Tensor:
         """The products h(c) − x̂·ĉ of these rows x and the columns c."""
         tile = self.whole.memory[: len(self.minus) * len(right)].view(len(self.minus), len(right))
         multiply = torch._int_mm if self.minus.dtype == torch.int8 else torch.mm

@@ -5,9 +5,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from adtrack.evaluation.bounded_memory import BoundedMemory
 from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.pictures.sheets import fit, fit_mask
-from adtrack.evaluation.remembered import Remembered
 
 SIDE = 192  # pixels: a panel of three is readable at this size and costs a few milliseconds
 _ROOM = 2**27  # bytes that the shown images of a class may take: about a thousand images
@@ -27,13 +27,13 @@ class Display:
 
 
 # The banks of a study show the same images: as long as a class is open, those shown before are not read again.
-_SHOWN: WeakKeyDictionary[OpenedClass, Remembered[tuple[str, int], Display]] = WeakKeyDictionary()
+_SHOWN: WeakKeyDictionary[OpenedClass, BoundedMemory[tuple[str, int], Display]] = WeakKeyDictionary()
 
 
 def display(opened: OpenedClass, name: str, index: int) -> Display:
     """An image of the set of this name, and its mask."""
     if opened not in _SHOWN:
-        _SHOWN[opened] = Remembered(_ROOM, lambda shown: shown.bytes)
+        _SHOWN[opened] = BoundedMemory(_ROOM, lambda shown: shown.bytes)
     return _SHOWN[opened].get((name, index), lambda: _shrunk(opened, name, index))
 
 

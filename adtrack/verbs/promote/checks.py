@@ -10,7 +10,7 @@ from adtrack.evaluation.paired_comparison import LOWER_IS_BETTER, aligned, metri
 from adtrack.features.backbone import choose_device
 from adtrack.reporting.table import difference_text, number_text
 from adtrack.tracking.models import load_model
-from adtrack.tracking.registry import Registered
+from adtrack.tracking.registry import RegisteredVersion
 from adtrack.tracking.scored_runs import ScoredRun, scored_run, set_scores
 from adtrack.verbs.score_again import score_again
 
@@ -57,8 +57,8 @@ class Difference:
 
 
 def checks(
-    candidate: Registered,
-    champion: Registered | None,
+    candidate: RegisteredVersion,
+    champion: RegisteredVersion | None,
     class_name: str,
     margin: float,
     reason: str,
@@ -164,7 +164,7 @@ def _has_reason(reason: str) -> PromotionCheck:
 
 
 def _reproduces(
-    candidate: Registered, run: ScoredRun, class_name: str, data: str | None, device: str
+    candidate: RegisteredVersion, run: ScoredRun, class_name: str, data: str | None, device: str
 ) -> PromotionCheck:
     what = "loads and reproduces its scores"
     try:

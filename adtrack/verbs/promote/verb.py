@@ -11,7 +11,7 @@ from adtrack.errors import UserError
 from adtrack.naming import argument
 from adtrack.tracking.champions import PROMOTED, ROLLED_BACK, Move, move_champion, previous_champion
 from adtrack.tracking.models import load_model
-from adtrack.tracking.registry import Registered, champion_of, registry_name, version_of
+from adtrack.tracking.registry import RegisteredVersion, champion_of, registry_name, version_of
 from adtrack.tracking.store import open_store
 from adtrack.verbs.promote.checks import PromotionCheck, checks
 
@@ -22,8 +22,8 @@ LONGEST_REASON = 1000  # characters
 class Promotion:
     """A version that was to become champion, the checks, and the move of the champion; None if it was not moved."""
 
-    candidate: Registered
-    champion: Registered | None
+    candidate: RegisteredVersion
+    champion: RegisteredVersion | None
     checks: tuple[PromotionCheck, ...]
     move: Move | None
 
@@ -78,13 +78,13 @@ def rollback(class_name: str, reason: str) -> Rollback:
     earlier = previous_champion(name)
     if earlier is None:
         return Rollback(name, now, None)
-    _require_intact(Registered(name, earlier, champion=False))
+    _require_intact(RegisteredVersion(name, earlier, champion=False))
     move = _move(earlier, now, ROLLED_BACK, reason or "no reason given")
     move_champion(name, move)
     return Rollback(name, now, move)
 
 
-def _require_intact(version: Registered) -> None:
+def _require_intact(version: RegisteredVersion) -> None:
     try:
         load_model(version.uri, torch.device("cpu"), whole=True)
     except UserError as error:

@@ -7,7 +7,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Remembered(Generic[Key, Value]):
+class BoundedMemory(Generic[Key, Value]):
     """Values by key: the first ones are kept as long as they fit into ``room`` bytes, all others are made each time.
 
     Image sets are read from their first image to their last, again and again. A memory that drops what it has not used
