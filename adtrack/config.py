@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -171,7 +172,7 @@ class BackboneSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectorSpec:
+class DetectorSpec(ABC):
     """How a detector is fitted. Each method derives a class of its own and adds settings (see ``setting``).
 
     ``seed`` decides everything that the method draws at random. ``method`` is the name of the method, which its class
@@ -192,9 +193,9 @@ class DetectorSpec:
             raise UserError(f"method must be {expected} here, but got {self.method!r}.")
 
     @property
+    @abstractmethod
     def inputs(self) -> tuple[str, ...]:
         """The inputs of the method: names of layers, ``VIEW`` for the view itself, or both."""
-        raise NotImplementedError
 
     @property
     def title(self) -> str:
@@ -203,10 +204,12 @@ class DetectorSpec:
         return " ".join(form.format(value) for form, value in brief if form)
 
 
-def _different_names(label: str, value: tuple[str, ...]) -> None:
-    if not value or not all(value) or len(set(value)) != len(value):
+def _different_names(label: str, value: object) -> None:
+    names = value if isinstance(value, tuple | list) and all(isinstance(name, str) for name in value) else None
+    if not names or not all(names) or len(set(names)) != len(names):
+        shown = value if names is None else layers_text(names)
         raise UserError(
-            f"{label} must be different layer names joined by +, but got {layers_text(value)!r}.",
+            f"{label} must be different layer names joined by +, but got {shown!r}.",
             "layer2+layer3 is the default.",
         )
 

@@ -182,12 +182,17 @@ def parse_pairs(text: str, what: str, separator: str, example: str) -> dict[str,
     return pairs
 
 
-def given_values(spec: Any, texts: Mapping[str, str], what: str) -> dict[str, Any]:
-    """{name of the field: value} for {key: typed text}. UserError if a key is unknown or a value is not allowed."""
+def given_values(spec: Any, given: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """{name of the field: value} for {key: typed text, or the value itself}. UserError if a key is unknown or a value
+    is not allowed."""
     found = {}
-    for key, text in texts.items():
+    for key, value in given.items():
         one = setting_of(spec, key, what)
-        found[one.name] = one.parse(text)
+        if isinstance(value, str):
+            value = one.parse(value)
+        else:
+            one.check(one.label, value)
+        found[one.name] = value
     return found
 
 
@@ -213,15 +218,5 @@ def within(low: float, high: float, hint: str = "", *, low_included: bool = True
         inside = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
         if not inside or (value == low and not low_included):
             raise UserError(f"{label} must be in {bracket}{low:g}, {high:g}], but got {value}.", hint)
-
-    return check
-
-
-def one_of(*names: str) -> ValueCheck:
-    """A check that a value is one of a few words."""
-
-    def check(label: str, value: object) -> None:
-        if value not in names:
-            raise UserError(f"{label} must be one of {', '.join(names)}, but got {value!r}.")
 
     return check

@@ -1,7 +1,7 @@
 """adtrack in Python: fit a model to good images, score with it, keep it, and search the best one for a class.
 
-These are the functions that the command line calls, without its runs where nobody asked for one: ``fit`` and ``load``
-track nothing, ``tune`` does what the verb does. Mistakes raise ``adtrack.errors.UserError``, whose message says the
+The code that does the work is the command line's. ``fit`` and ``load`` track nothing; ``tune`` does what the verb does,
+with its runs in the tracking store. Mistakes raise ``adtrack.errors.UserError``, whose message says the
 rule, the value and the remedy.
 """
 

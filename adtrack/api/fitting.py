@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from adtrack.api.model import Model
-from adtrack.api.settings import make_spec
 from adtrack.config import DEFAULT_METHOD, GOOD_QUANTILE, IMAGENET, BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.layouts.loose import loose_images
+from adtrack.detectors import make_spec
 from adtrack.evaluation.building import build
 from adtrack.evaluation.opened_class import open_images
 from adtrack.evaluation.workbench import Workbench
@@ -24,7 +24,7 @@ def fit(
     *,
     method: str = DEFAULT_METHOD,
     backbone: str = "resnet50",
-    weights: str = IMAGENET,
+    weights: str | Path = IMAGENET,
     resize: int = 256,
     crop: int = 224,
     seed: int = 42,
@@ -36,12 +36,12 @@ def fit(
 ) -> Model:
     """Fit a model to good images: all below a folder, or a list of files. Nothing is tracked.
 
-    A part of the images is held out (a quarter, drawn by ``seed``): the ``good_quantile`` of their scores becomes the
-    threshold, as there are no defects to choose one by. ``settings`` are those of the method: ``layers``,
+    A part of the images is held out, as ``adtrack build-bank`` does where there are only good images. ``seed`` draws
+    it, and the ``good_quantile`` of its scores becomes the threshold. ``settings`` are those of the method: ``layers``,
     ``patch_size`` and ``coreset_fraction`` of ``patchcore``, ``padim_dimensions`` of ``padim`` and so on. ``name`` is
     what the model calls its product; without one it is the folder's name.
 
-    UserError: a setting or an image is none that can be used.
+    UserError: a setting is not allowed, or an image cannot be read.
 
     >>> import adtrack
     >>> model = adtrack.fit(good, backbone="resnet18", weights="random", resize=64, crop=0, coreset_fraction=0.05)
@@ -49,11 +49,11 @@ def fit(
     >>> result.label == int(result.score >= result.threshold), result.map.shape
     (True, (256, 256))
     """
-    spec = make_spec(method, settings, seed)
+    spec = make_spec(method, settings, seed=seed)
     found = loose_images(images, name or _product(images))
     data = DataSpec(found.name, str(found.root), seed, bit_depth)
     opened = open_images(found, data)
-    trunk = load_trunk(BackboneSpec(backbone, weights, seed), spec.inputs, data.root)
+    trunk = load_trunk(BackboneSpec(backbone, str(weights), seed), spec.inputs, data.root)
     network = Backbone(trunk, spec.inputs, choose_device(device))
     bench = Workbench(opened, network, ImageSpec(resize, crop))
     return Model(build(bench, spec, ("val_clean",), good_quantile=good_quantile).scorer)
@@ -83,4 +83,6 @@ def load(model: str | Path, *, device: str = "auto") -> Model:
     address = str(model)
     if address.startswith(("models:", "runs:")):
         reach_store()
+    else:
+        address = str(Path(address).expanduser())
     return Model(load_model(address, choose_device(device)).scorer)

@@ -81,7 +81,7 @@ class Model:
 
         A model that is there already gives way. UserError: the folder holds anything else.
         """
-        target = Path(folder).expanduser()
+        target = Path(folder).expanduser().absolute()
         if target.exists() and (not target.is_dir() or not _is_model_or_empty(target)):
             raise UserError(
                 f"a model must be saved to a new or empty folder, or to that of a model, but {target} holds something "

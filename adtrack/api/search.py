@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from adtrack.api.fitting import load
 from adtrack.api.model import Model
-from adtrack.api.settings import make_spec
 from adtrack.config import DEFAULT_METHOD, IMAGENET, BackboneSpec, BuildSpec, DataSpec, ImageSpec
-from adtrack.detectors import detector_class
+from adtrack.detectors import detector_class, make_spec
 from adtrack.progress import say
 from adtrack.settings import plain_settings, setting_of
 from adtrack.tracking.trials import TrialRecord, study_trials
@@ -57,13 +57,13 @@ class Study:
 
 
 def tune(
-    data: str,
+    data: str | Path,
     class_name: str,
     *,
     trials: int = 20,
     method: str = DEFAULT_METHOD,
     backbone: str = "resnet50",
-    weights: str = IMAGENET,
+    weights: str | Path = IMAGENET,
     resize: int = 256,
     crop: int = 224,
     seed: int = 42,
@@ -91,14 +91,14 @@ def tune(
     >>> study.best.params["layers"], study.model().score("photo.png").label  # doctest: +SKIP
     ('layer2+layer3', 1)
     """
-    detector = make_spec(method, settings, seed)
+    detector = make_spec(method, settings, seed=seed)
     fixed = {key: [value] for key, value in plain_settings(detector).items() if key in settings}
     texts = {key: _text(method, key, values) for key, values in {**fixed, **(space or {})}.items()}
     build = BuildSpec(
-        DataSpec(class_name, data, seed, bit_depth),
+        DataSpec(class_name, str(data), seed, bit_depth),
         detector,
         ImageSpec(resize, crop),
-        BackboneSpec(backbone, weights, seed),
+        BackboneSpec(backbone, str(weights), seed),
     )
     asked = StudySpec(
         Space.of(detector_class(method).spec_type, texts), trials, sampler, metric, objective, max_bank_mb, seed

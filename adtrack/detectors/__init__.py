@@ -23,8 +23,11 @@ def detector_class(method: str) -> type[Detector[Any]]:
     return DETECTORS[method]
 
 
-def make_spec(method: str, texts: Mapping[str, str], **values: object) -> DetectorSpec:
-    """The specification of a method from the ``values`` of its fields and, before these, the ``texts`` that were typed
-    for its settings. UserError: the method or a setting is unknown, or a value is not allowed."""
+def make_spec(method: str, given: Mapping[str, object], **fields: object) -> DetectorSpec:
+    """The specification of a method from what is ``given`` for its settings by their keys: texts as they are typed
+    ("layer2+layer3"), or values. ``fields`` sets others by their own names.
+
+    UserError: the method or a setting is unknown, or a value is not allowed.
+    """
     kind = detector_class(method).spec_type
-    return kind(**{**values, **given_values(kind, texts, f"options of {method}")})
+    return kind(**{**fields, **given_values(kind, given, f"options of {method}")})

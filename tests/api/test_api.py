@@ -82,8 +82,13 @@ def test_a_list_of_files_and_other_methods(part: Path) -> None:
     ("given", "sentence"),
     [
         ({"method": "magic"}, "method must be one of patchcore, padim, but got 'magic'"),
-        ({"patch_sise": 3}, "settings of patchcore must be among .* Hint: did you mean patch_size?"),
+        ({"patch_sise": 3}, "options of patchcore must be among .* Hint: did you mean patch_size?"),
         ({"patch_size": 2}, "patch size must be odd, but got 2"),
+        ({"layers": 5}, "layers must be different layer names joined by [+], but got 5"),
+        (
+            {"layers": ["layer2", "layer2"]},
+            "layers must be different layer names joined by [+], but got 'layer2[+]layer2'",
+        ),
         ({"coreset_fraction": "1.5"}, r"coreset fraction must be in \(0, 1\], but got 1.5"),
     ],
 )

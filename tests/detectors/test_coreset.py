@@ -7,25 +7,13 @@ from torch import Tensor
 
 from adtrack.detectors.coreset import coreset_count, greedy_order, projection_matrix
 from adtrack.errors import UserError
+from tests.detectors.samples import clusters, normal
 
 
 def radii(features: Tensor, order: Tensor) -> np.ndarray:
     """Covering radius of every prefix of the order."""
     nearest = torch.cdist(features.double(), features[order].double(), compute_mode="donot_use_mm_for_euclid_dist")
     return nearest.cummin(dim=1).values.amax(dim=0).numpy()
-
-
-def clusters(count: int, dimensions: int, seed: int = 0, spread: float = 1.0) -> Tensor:
-    """Clusters of very different sizes far apart; where ``spread`` is small, codes cannot look into them."""
-    draws = torch.Generator().manual_seed(seed)
-    centres = 50 * torch.randn(12, dimensions, generator=draws)
-    weights = torch.tensor([2.0**-k for k in range(12)])
-    where = torch.multinomial(weights, count, replacement=True, generator=draws)
-    return centres[where] + spread * torch.randn(count, dimensions, generator=draws)
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def test_seed_draws_start_and_projection_and_nothing_else() -> None:

@@ -18,9 +18,9 @@ def loose_images(source: Path | str | Sequence[Path | str], name: str) -> ImageC
     that holds all files of the list. UserError: there are no images, one is missing, or the folder is a data set.
     """
     if isinstance(source, Path | str):
-        root, files, place = _folder(Path(source))
+        root, files, place = _folder(Path(source).expanduser())
     else:
-        root, files, place = _listed([Path(file) for file in source])
+        root, files, place = _listed([Path(file).expanduser() for file in source])
     records = [ImageRecord(file.relative_to(root).as_posix(), 0, GOOD) for file in files]
     return ImageClass(name, root, by_path(records), (), Places(place, place, place))
 
