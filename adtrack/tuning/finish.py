@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from adtrack.data.imageset import TEST_SETS
 from adtrack.detectors import detector_class
-from adtrack.evaluation.measuring import measure_set
+from adtrack.evaluation.measuring import measure_set, no_pixel_metrics
 from adtrack.evaluation.stopwatch import milliseconds
 from adtrack.evaluation.workbench import Workbench
 from adtrack.reporting.files import write_text
@@ -82,16 +82,10 @@ def finish(study: SharedStudy, parent: Run, written_up: str, say: Say) -> StudyR
         registered=registered,
         tables=parent.artifact_place("tables/best_trials.html" if parent.page else "tables"),  # a page shows no folder
         report=parent.artifact_place(REPORT),
-        unmarked=_unmarked(study),
+        unmarked=no_pixel_metrics(study.bench.opened, study.spec.detector.method),
         remarks=tuple(filter(None, (tie_in_words(records), alarms_in_words(best)))),
         page=parent.page,
     )
-
-
-def _unmarked(study: SharedStudy) -> str:
-    """Why there are no pixel metrics; "" if there are some."""
-    kind = detector_class(study.spec.detector.method)
-    return study.bench.opened.splits.unmarked if kind.has_maps else f"{kind.name} scores whole images only"
 
 
 def _end_reopened(study: SharedStudy) -> None:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from adtrack.config import DEFAULT_METHOD, BuildSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
-from adtrack.detectors import detector_class
 from adtrack.errors import UserError
 from adtrack.evaluation.building import build
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.intervals import Estimate
-from adtrack.evaluation.measuring import measure_set
+from adtrack.evaluation.measuring import measure_set, no_pixel_metrics
 from adtrack.evaluation.opened_class import open_class
 from adtrack.evaluation.thresholds import expected_false_alarms
 from adtrack.evaluation.workbench import Workbench
@@ -112,16 +111,8 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         built.costs,
         registered,
         good,
-        _no_pixels(bench, spec.detector.method),
+        no_pixel_metrics(bench.opened, spec.detector.method),
     )
-
-
-def _no_pixels(bench: Workbench, method: str) -> str:
-    """Why there are no pixel metrics, "" if there are some or if there are no anomalies either."""
-    if not bench.opened.splits.has_anomalies:
-        return ""
-    kind = detector_class(method)
-    return bench.opened.splits.unmarked if kind.has_maps else f"{kind.name} scores whole images only"
 
 
 def _good_threshold(bench: Workbench, quantile: float, value: float) -> GoodThreshold | None:
@@ -161,5 +152,5 @@ def _measure_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) -
         evaluations = tuple(measure_set(bench, scorer, name) for name in sets)
         log_data(run, bench, sets)
         log_evaluations(run, bench, scorer, evaluations, loaded.resolved)
-    no_pixels = _no_pixels(bench, spec.method)
+    no_pixels = no_pixel_metrics(bench.opened, spec.method)
     return ModelReport(run.run_id, run.page, spec.method, loaded.resolved, evaluations, {}, no_pixels=no_pixels)
