@@ -44,12 +44,13 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Each test keeps its caches to itself, so that none passes because another has run before it."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("ADTRACK_CACHE", str(folder))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return folder
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
