@@ -75,7 +75,8 @@ def values(built: BuiltModel) -> Values:
         found |= {"bank": detector.bank.patches.numpy(), "origins": detector.origins}
     for evaluation in built.evaluations:
         scored, name = evaluation.scored, evaluation.name
-        found |= {f"{name} scores": scored.scores.image, f"{name} patches": scored.scores.patches}
+        found |= {f"{name} scores": scored.scores}
+        found |= {f"{name} patches {at}": scored.maps.patches(at) for at in range(len(scored.maps))}
         found |= {f"{name} map {at}": heat for at, heat in enumerate(scored.maps)}
         found |= {f"{name} {metric}": np.array(value) for metric, value in evaluation.metrics.items()}
     return found
@@ -152,8 +153,8 @@ def test_an_image_by_itself_is_judged_as_in_its_set(method: str, build: Build) -
         image = images.image(at)
         with threads(count):
             judgement = built.scorer.judge(image)
-        assert judgement.score == scored.scores.image[at]
-        assert np.array_equal(judgement.patches, scored.scores.patches[at])
+        assert judgement.score == scored.scores[at]
+        assert np.array_equal(judgement.patches, scored.maps.patches(at))
         assert np.array_equal(built.scorer.map(judgement, *image.shape[:2]), scored.maps[at], equal_nan=True)
 
 

@@ -3,8 +3,9 @@
 import hashlib
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,8 @@ from ..config import digest
 from ..errors import UserError
 from ..features.patches import finest, merge_layers
 from ..features.threads import fixed_threads
-from ..progress import bar
 from .bank import MemoryBank
-from .coreset import coreset_count, greedy_order, projection_matrix
+from .coreset import coreset_count, growing_greedy_order, projection_matrix
 from .order_cache import OrderStore
 from .training import TrainingSet
 
@@ -34,24 +34,35 @@ class BuiltBank:
     saved_seconds: float
 
 
-def build_bank(train: TrainingSet, spec: "PatchCoreSpec") -> BuiltBank:
-    """Build the bank from good images.
+def growing_banks(train: TrainingSet, specs: Sequence["PatchCoreSpec"]) -> Iterator[BuiltBank]:
+    """Build a bank for each specification, from good images; they differ in the coreset fraction alone, which rises.
 
-    The patches are computed twice: projected for the greedy order, then in full for the chosen rows. So memory never
-    holds all full patches, only the projected patches and the bank. The order is cached in the folder ``train.kept``.
+    A smaller bank is the beginning of a larger one, because one greedy order serves all of them. The patches are
+    computed once for the order, projected, and once more for each bank, in full, for the rows that are new. So memory
+    never holds all full patches, only the projected patches and the bank. The order is cached in the folder
+    ``train.kept``.
     """
+    spec = specs[-1]
     one = train.batch(0, 1)[finest(spec.layers, train.grids)]
-    total = len(train) * one.shape[2] * one.shape[3]
-    count = coreset_count(spec.coreset_fraction, total)
+    each = one.shape[2] * one.shape[3]
+    counts = [coreset_count(spec.coreset_fraction, len(train) * each) for spec in specs]
     # The digest of the first image's patches is part of the key, so code that makes other patches gets another order.
     first = hashlib.sha256(next(_projected(train, spec)).cpu().numpy().tobytes()).hexdigest()
     found_with = {"layers": spec.layers, "patch": spec.patch_size, "projection": spec.projection, "seed": spec.seed}
     key = digest({"features": train.key, "first": first, **found_with})
-    orders, started = OrderStore(train.kept), time.perf_counter()
-    order = orders.order(key, count, lambda prefix, watch: _greedy(train, spec, count, prefix, watch))
-    saved = max(0.0, order.seconds - (time.perf_counter() - started))
-    origins = (order.indices // (total // len(train))).numpy()
-    return BuiltBank(MemoryBank(_chosen(train, spec, order.indices)), origins, saved)
+    rows: Tensor | None = None
+    waited, started = 0.0, time.perf_counter()
+    for order in OrderStore(train.kept).orders(key, counts, partial(_grow, train, spec, counts[-1])):
+        waited += time.perf_counter() - started
+        more = _chosen(train, spec, order.indices[0 if rows is None else len(rows) :])
+        rows = more if rows is None else torch.cat([rows, more])
+        yield BuiltBank(MemoryBank(rows), (order.indices // each).numpy(), max(0.0, order.seconds - waited))
+        started = time.perf_counter()
+
+
+def _grow(train: TrainingSet, spec: "PatchCoreSpec", count: int, prefix: Tensor | None) -> Iterator[Tensor]:
+    """The greedy order as it grows to ``count`` patches."""
+    return growing_greedy_order(_points(train, spec), count, seed=spec.seed, projection=None, prefix=prefix)
 
 
 def _merged(train: TrainingSet, spec: "PatchCoreSpec") -> Iterator[Tensor]:
@@ -61,19 +72,6 @@ def _merged(train: TrainingSet, spec: "PatchCoreSpec") -> Iterator[Tensor]:
     """
     for outputs in train.images():
         yield merge_layers(outputs, spec.layers, train.grids, spec.patch_size).flatten(0, 2)
-
-
-def _greedy(
-    train: TrainingSet, spec: "PatchCoreSpec", count: int, prefix: Tensor | None, watch: Callable[[Tensor], None]
-) -> Tensor:
-    points = _points(train, spec)
-    with bar(count, "Greedy coreset", "patch") as progress:
-
-        def on_progress(order: Tensor) -> None:
-            watch(order)
-            progress.update(len(order) - progress.n)
-
-        return greedy_order(points, count, seed=spec.seed, projection=None, prefix=prefix, on_progress=on_progress)
 
 
 def _projected(train: TrainingSet, spec: "PatchCoreSpec") -> Iterator[Tensor]:

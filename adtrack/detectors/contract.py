@@ -7,7 +7,7 @@ imported whenever the command line lists its options, so they import torch insid
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
@@ -58,7 +58,9 @@ class Detector(ABC, Generic[Spec]):
     ``requires``      the packages that a model of this method needs in addition to those of all models;
     ``smoothing``     σ of the Gaussian that smooths its anomaly maps, in pixels of the view;
     ``has_maps``      whether it scores patches, so that it has anomaly maps, or whole images only;
-    ``repeatable``    whether fitting it again to the same images gives the same bits.
+    ``repeatable``    whether fitting it again to the same images gives the same bits;
+    ``ladder``        the setting whose smaller values a fit passes by on its way to a larger one: "coreset_fraction".
+                      It is "" if there is none.
     """
 
     spec_type: ClassVar[type[DetectorSpec]]
@@ -68,6 +70,7 @@ class Detector(ABC, Generic[Spec]):
     smoothing: ClassVar[float] = SMOOTHING
     has_maps: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
+    ladder: ClassVar[str] = ""
 
     spec: Spec
 
@@ -79,6 +82,15 @@ class Detector(ABC, Generic[Spec]):
     @abstractmethod
     def fit(cls, train: TrainingSet, spec: Spec) -> FitResult[Spec]:
         """Learn from good images. UserError if the images or layers do not suffice for ``spec``."""
+
+    @classmethod
+    def climb(cls, train: TrainingSet, specs: Sequence[Spec]) -> Iterator[FitResult[Spec]]:
+        """Fit to one specification after the other. They differ in the setting ``ladder`` alone, whose values rise.
+
+        Each detector is that of ``fit``, to the bit. A method with a ladder goes on from the detector before, and only
+        when it is asked for the next one.
+        """
+        return (cls.fit(train, spec) for spec in specs)
 
     @abstractmethod
     def score(self, batch: Mapping[str, Tensor]) -> Scores:

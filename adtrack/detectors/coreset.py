@@ -1,6 +1,6 @@
 """PatchCore's coreset: how many patches it keeps, the random projection, and the greedy order of the projected ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -34,7 +34,6 @@ def projection_matrix(dimensions: int, projection: int | None, seed: int) -> Ten
     return matrix
 
 
-@full_precision
 def greedy_order(
     features: Tensor,
     count: int,
@@ -48,10 +47,34 @@ def greedy_order(
 ) -> Tensor:
     """Indices of the first ``count`` centres of the greedy k-centre order, the start included: int64 (count,).
 
+    The arguments are those of ``growing_greedy_order``. After every round, ``on_progress`` is shown the order as far as
+    it has come.
+    """
+    order = features.new_empty(0, dtype=torch.int64)
+    for order in growing_greedy_order(
+        features, count, seed=seed, start=start, projection=projection, prefix=prefix, plan=plan
+    ):
+        if on_progress is not None:
+            on_progress(order)
+    return order
+
+
+def growing_greedy_order(
+    features: Tensor,
+    count: int,
+    *,
+    seed: int = 0,
+    start: int | None = None,
+    projection: int | None = 128,
+    prefix: Tensor | None = None,
+    plan: SearchPlan = USUAL,
+) -> Iterator[Tensor]:
+    """The greedy k-centre order as far as it has come after every round: at last ``count`` indices int64.
+
     ``features`` is float32 (N, D). ``start`` is the first centre, drawn from ``seed`` if None. ``projection`` is the
     number of random dimensions that distances are measured in, all D if None. The first k of an order are the order of
-    k: a longer one can be continued from ``prefix``, the beginning of the same order. After every round,
-    ``on_progress`` is shown the order as far as it has come.
+    k: a longer one can be continued from ``prefix``, the beginning of the same order. Nothing is computed between two
+    rounds, so whoever asks can do other work before the next one.
     """
     total = len(features)
     if features.ndim != 2 or 0 in features.shape:
@@ -68,8 +91,15 @@ def greedy_order(
         with fixed_threads():
             points = points @ matrix.to(features.device)
     check_vectors("features", points)
-    order = beginning = torch.tensor([start]) if prefix is None else prefix[:count].cpu()
-    for order in growing_order(points.contiguous(), count, beginning, plan):
-        if on_progress is not None:
-            on_progress(order)
-    return order
+    beginning = torch.tensor([start]) if prefix is None else prefix[:count].cpu()
+    return _rounds(beginning, growing_order(points.contiguous(), count, beginning, plan))
+
+
+def _rounds(beginning: Tensor, orders: Iterator[Tensor]) -> Iterator[Tensor]:
+    """The ``beginning`` and the ``orders`` after it, each of which is computed in full precision. What is done between
+    two of them is not."""
+    order: Tensor | None = beginning
+    while order is not None:
+        yield order
+        with full_precision:
+            order = next(orders, None)

@@ -6,7 +6,7 @@ damaged one would choose other patches, or patches that do not exist, so it is c
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +18,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..cache import cache_folder
-from ..progress import say
+from ..progress import bar, say
 from ..troubles import is_full
 
-Watch = Callable[[Tensor], None]  # is called with the order as far as it is found
-Compute = Callable[[Tensor | None, Watch], Tensor]  # continues the order that is known, if one is
+Grow = Callable[[Tensor | None], Iterator[Tensor]]  # an order as it grows, from the beginning that is known, if one is
 _DIGEST = "sha256"  # the header of an order's file names its digest by this word
 _KEPT_AFTER = 30.0  # seconds of work that a killed process may lose
 
@@ -46,23 +45,23 @@ class OrderStore:
         self.folder = folder or cache_folder("orders")
         self._kept_after = kept_after
 
-    def order(self, key: str, count: int, compute: Compute) -> Order:
-        """The first ``count`` indices of the order called ``key``.
+    def orders(self, key: str, counts: Sequence[int], grow: Grow) -> Iterator[Order]:
+        """The first ``counts[0]`` indices of the order called ``key``, then the first ``counts[1]`` and so on.
 
-        ``compute(prefix, watch)`` continues a shorter one and calls ``watch`` on the way.
+        ``counts`` rise. ``grow(prefix)`` continues an order that is known. It is asked for no more than the next count
+        needs, and other processes may use the order while nobody asks.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{key}.safetensors"
-        with FileLock(f"{file}.lock"):
-            known = _read(file)
-            if known is None or len(known["order"]) < count:
-                growing = _Growing(file, known, self._kept_after)
-                try:
-                    growing.watch(compute(known["order"] if known else None, growing.watch))
-                finally:
-                    known = growing.keep()
-        seconds = float(np.interp(count, known["counts"].numpy(), known["seconds"].numpy()))
-        return Order(known["order"][:count], seconds)
+        growing: _Growing | None = None
+        for count in counts:
+            with FileLock(f"{file}.lock"):
+                known = _read(file)
+                if known is None or len(known["order"]) < count:
+                    growing = growing or _Growing(file, known, self._kept_after, grow)
+                    known = growing.to(count)
+            seconds = float(np.interp(count, known["counts"].numpy(), known["seconds"].numpy()))
+            yield Order(known["order"][:count], seconds)
 
 
 def is_as_written(file: Path) -> bool | None:
@@ -107,25 +106,34 @@ def _digest(key: str, held: dict[str, Tensor]) -> str:
 
 
 class _Growing:
-    """An order that is being computed: how far it was after how many seconds."""
+    """An order that is being computed: how far it was after how many seconds of work."""
 
-    def __init__(self, file: Path, known: dict[str, Tensor] | None, kept_after: float) -> None:
+    def __init__(self, file: Path, known: dict[str, Tensor] | None, kept_after: float, grow: Grow) -> None:
         self.file, self.kept_after = file, kept_after
         self.order = known["order"] if known else torch.empty(0, dtype=torch.int64)
         self.counts = known["counts"].tolist() if known else [0]
         self.seconds = known["seconds"].tolist() if known else [0.0]
-        self.before, self.started = self.seconds[-1], time.perf_counter()
-        self.kept = self.started
+        self.rounds = grow(known["order"] if known else None)
 
-    def watch(self, order: Tensor) -> None:
-        """Note that ``order`` is found by now."""
-        now = time.perf_counter()
-        self.order = order
-        self.counts.append(len(order))
-        self.seconds.append(self.before + now - self.started)
-        if now - self.kept > self.kept_after:
-            self.keep()
-            self.kept = now
+    def to(self, count: int) -> dict[str, Tensor]:
+        """What is known of the order when it has ``count`` indices or more."""
+        before, started = self.seconds[-1], time.perf_counter()
+        kept = started
+        try:
+            with bar(count, "Greedy coreset", "patch") as progress:
+                progress.update(min(count, len(self.order)))
+                while len(self.order) < count:
+                    self.order = next(self.rounds)
+                    now = time.perf_counter()
+                    self.counts.append(len(self.order))
+                    self.seconds.append(before + now - started)
+                    progress.update(min(count, len(self.order)) - progress.n)
+                    if now - kept > self.kept_after:
+                        self.keep()
+                        kept = now
+        finally:
+            known = self.keep()
+        return known
 
     def keep(self) -> dict[str, Tensor]:
         """What is known of the order, which is written to disk if it has begun."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -81,6 +81,7 @@ class PatchCore(Detector[PatchCoreSpec]):
     spec_type = PatchCoreSpec
     name = "PatchCore"
     rows_called = "patches"
+    ladder = "coreset_fraction"
 
     def __init__(
         self, spec: PatchCoreSpec, bank: MemoryBank, grids: Mapping[str, Grid], origins: np.ndarray | None = None
@@ -92,10 +93,15 @@ class PatchCore(Detector[PatchCoreSpec]):
     @classmethod
     def fit(cls, train: TrainingSet, spec: PatchCoreSpec) -> FitResult[PatchCoreSpec]:
         """Build the bank, whose patches a greedy order chooses."""
-        from .building import build_bank
+        return next(cls.climb(train, [spec]))
 
-        built = build_bank(train, spec)
-        return FitResult(cls(spec, built.bank, train.grids, built.origins), built.saved_seconds)
+    @classmethod
+    def climb(cls, train: TrainingSet, specs: Sequence[PatchCoreSpec]) -> Iterator[FitResult[PatchCoreSpec]]:
+        """Build one bank after the other; each is the beginning of the next one."""
+        from .building import growing_banks
+
+        for spec, built in zip(specs, growing_banks(train, specs), strict=True):
+            yield FitResult(cls(spec, built.bank, train.grids, built.origins), built.saved_seconds)
 
     @property
     def grid(self) -> Grid:

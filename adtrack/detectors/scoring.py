@@ -1,7 +1,7 @@
 """The one way from a detector's inputs to scores and anomaly maps: of an image that is served as of a whole set."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,13 +28,43 @@ def score_features(detector: Detector[Any], features: FeatureSet, what: str) -> 
     return Scores(np.concatenate([part.image for part in parts]), np.concatenate(patches) if patches else None)
 
 
-def anomaly_maps(
-    detector: Detector[Any], scores: Scores, view: ImageSpec, sizes: Sequence[tuple[int, int]]
-) -> list[np.ndarray] | None:
-    """The anomaly map of every image that has been scored, each at its own size; None if the method has no maps."""
-    if scores.patches is None:
-        return None
-    return [map_of(detector, patches, view, *size) for patches, size in zip(scores.patches, sizes, strict=True)]
+class AnomalyMaps:
+    """The anomaly maps of an image set, float32 (H, W) each at its image's own size, NaN outside the view's crop.
+
+    A map is computed whenever it is read, so that maps of large photos do not fill the memory. Patch scores are kept.
+    Those of images that have not been scored before are computed when they are first needed.
+    """
+
+    def __init__(
+        self,
+        detector: Detector[Any],
+        features: FeatureSet,
+        view: ImageSpec,
+        sizes: Sequence[tuple[int, int]],
+        patches: np.ndarray | None = None,
+    ) -> None:
+        """``sizes`` holds height and width of every image. ``patches`` float32 (n, h, w) are known patch scores."""
+        self._detector, self._features, self._view, self._sizes = detector, features, view, sizes
+        self._patches: dict[int, np.ndarray] = {} if patches is None else dict(enumerate(patches))
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        """The map of one image."""
+        return map_of(self._detector, self.patches(index), self._view, *self._sizes[index])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return map(self.__getitem__, range(len(self)))
+
+    def patches(self, index: int) -> np.ndarray:
+        """The patch scores of one image, float32 (h, w)."""
+        if index not in self._patches:
+            scores = self._detector.score(self._features.chunk(index, index + 1, self._detector.spec.inputs))
+            if scores.patches is None:
+                raise ValueError(f"{self._detector.name} scores whole images only, so it has no anomaly maps.")
+            self._patches[index] = scores.patches[0]
+        return self._patches[index]
 
 
 def map_of(detector: Detector[Any], patches: np.ndarray, view: ImageSpec, height: int, width: int) -> np.ndarray:
@@ -52,3 +82,8 @@ def _images_at_once(features: FeatureSet, inputs: Sequence[str]) -> int:
     numbers = cells * sum(shape[1] for shape in shapes)
     numbers += math.prod(features.layers[VIEW].shape[1:]) if VIEW in inputs else 0
     return max(1, _PIECE_BYTES // (4 * numbers))
+
+
+def image_scores(detector: Detector[Any], features: FeatureSet, what: str) -> np.ndarray:
+    """The images' scores alone, float64 (n,), with the bits that ``score_features`` gives."""
+    return score_features(detector, features, what).image

@@ -1,23 +1,33 @@
 """From a specification to a detector that is ready for use: fitted, calibrated, measured and timed."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from adtrack.config import GOOD_QUANTILE, DetectorSpec
 from adtrack.data.imageset import VAL_SETS
 from adtrack.detectors import detector_class
+from adtrack.detectors.contract import Detector
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.calibrating import calibrate
-from adtrack.evaluation.evaluate import Evaluation
+from adtrack.evaluation.evaluate import Evaluation, ScoredSet
 from adtrack.evaluation.measuring import measure, score_set
 from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.stopwatch import milliseconds
 from adtrack.evaluation.workbench import Workbench
 
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class TimedFit:
+    """A detector that is fitted but not calibrated, and the seconds that fitting it takes without a cache."""
+
+    detector: Detector[Any]
+    build_s: float
 
 
 @dataclass(frozen=True)
@@ -56,25 +66,51 @@ def build(
     ``good_quantile`` counts only where no anomalies are labelled. ``facts`` are what the model shall say of itself
     besides where it comes from.
     """
-    kind, training = detector_class(spec.method), TrainingSet(bench.features(train), spec.inputs)
+    fitted = next(climb(bench, [spec], train))
+    scored = {name: score_set(bench, fitted.detector, name) for name in dict.fromkeys((calibrate_on, *evaluate_on))}
+    said = {"trained_on": train, "calibrated_on": calibrate_on, **facts}
+    return complete(
+        bench, fitted, scored, evaluate_on, calibrate_on=calibrate_on, good_quantile=good_quantile, facts=said
+    )
+
+
+def climb(bench: Workbench, specs: Sequence[DetectorSpec], train: str = "train_clean") -> Iterator[TimedFit]:
+    """Fit a detector for one specification after the other; see ``Detector.climb``."""
+    kind, training = detector_class(specs[0].method), TrainingSet(bench.features(train), specs[0].inputs)
     kind.prepare()
-    started = time.perf_counter()
-    fitted = kind.fit(training, spec)
-    # What was read from the cache costs nothing now, but it did cost something: this is what building takes.
-    build_s = time.perf_counter() - started + fitted.saved_seconds
-    detector = fitted.detector
-    scored = {name: score_set(bench, detector, name) for name in dict.fromkeys((calibrate_on, *evaluate_on))}
+    seconds, started = 0.0, time.perf_counter()
+    for fitted in kind.climb(training, specs):
+        seconds += time.perf_counter() - started
+        # What was read from the cache costs nothing now, but it did cost something: this is what building takes.
+        yield TimedFit(fitted.detector, seconds + fitted.saved_seconds)
+        started = time.perf_counter()
+
+
+def complete(
+    bench: Workbench,
+    fitted: TimedFit,
+    scored: Mapping[str, ScoredSet],
+    evaluate_on: Sequence[str],
+    *,
+    calibrate_on: str,
+    good_quantile: float,
+    facts: Mapping[str, str],
+    pixels: bool = True,
+) -> BuiltModel:
+    """A fitted detector, calibrated and measured on sets that it has ``scored``.
+
+    Metrics of pixels are measured if ``pixels`` are asked for.
+    """
     calibration = calibrate(scored[calibrate_on], good_quantile)
-    said = _origin(bench.opened, train, calibrate_on) | _threshold_facts(bench.opened, good_quantile) | dict(facts)
-    scorer = Scorer(bench.backbone, detector, bench.image, calibration, said, bench.opened.checked.reading)
-    evaluations = tuple(measure(bench, scored[name], calibration) for name in evaluate_on)
-    return BuiltModel(scorer, evaluations, build_s, milliseconds(scorer, bench.opened.images("val_clean")))
+    said = _origin(bench.opened) | _threshold_facts(bench.opened, good_quantile) | dict(facts)
+    scorer = Scorer(bench.backbone, fitted.detector, bench.image, calibration, said, bench.opened.checked.reading)
+    evaluations = tuple(measure(bench, scored[name], calibration, pixels=pixels) for name in evaluate_on)
+    return BuiltModel(scorer, evaluations, fitted.build_s, milliseconds(scorer, bench.opened.images("val_clean")))
 
 
-def _origin(opened: OpenedClass, train: str, calibrate_on: str) -> dict[str, str]:
-    """What a model says of the images that it comes from."""
-    data = {"class": opened.data.class_name, "seed": str(opened.data.seed), "split_digest": opened.digest}
-    return {**data, "trained_on": train, "calibrated_on": calibrate_on}
+def _origin(opened: OpenedClass) -> dict[str, str]:
+    """What a model says of the class that it comes from."""
+    return {"class": opened.data.class_name, "seed": str(opened.data.seed), "split_digest": opened.digest}
 
 
 def _threshold_facts(opened: OpenedClass, good_quantile: float) -> dict[str, str]:

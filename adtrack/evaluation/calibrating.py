@@ -8,24 +8,28 @@ from adtrack.config import GOOD_QUANTILE
 from adtrack.detectors.calibration import Calibration, ColourRange
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import ScoredSet
+from adtrack.evaluation.telling import telling_images
 from adtrack.evaluation.thresholds import f1_threshold, good_threshold
 
 _MOST_PIXELS = 100_000  # of one map: more would not move a quantile visibly
 
 
 def calibrate(val: ScoredSet, good_quantile: float = GOOD_QUANTILE) -> Calibration:
-    """The threshold is the one of best F1 or, in a set without anomalies, the ``good_quantile`` of its scores."""
-    labels, scores = val.images.labels, val.scores.image
+    """The threshold is the one of best F1 or, in a set without anomalies, the ``good_quantile`` of its scores.
+
+    The colours come from the maps of the images that are pictured, of each kind the worst, a median one and the best:
+    so a model whose patches nobody has asked for needs no more than these maps.
+    """
+    labels, scores = val.images.labels, val.scores
     threshold = f1_threshold(scores, labels) if labels.any() else good_threshold(scores, good_quantile)
-    return Calibration(threshold, None if val.maps is None else _colours(val.maps, labels))
-
-
-def _colours(maps: Sequence[np.ndarray], labels: np.ndarray) -> ColourRange:
-    return colour_range([anomaly_map for anomaly_map, label in zip(maps, labels, strict=True) if not label], maps)
+    if val.maps is None:
+        return Calibration(threshold, None)
+    maps = {index: val.maps[index] for _, index in telling_images(val)}
+    return Calibration(threshold, colour_range([maps[index] for index in maps if not labels[index]], [*maps.values()]))
 
 
 def colour_range(maps_of_normal: Sequence[np.ndarray], maps: Sequence[np.ndarray]) -> ColourRange:
-    """The range of a model from its Val-clean maps, those of the normal images and all of them (H×W, NaN = not seen).
+    """The range of a model from Val-clean maps, those of normal images and all of them (H×W, NaN = not seen).
 
     The dark end is the median normal pixel, the bright end the 99.5 % quantile of all pixels; but the 99.5 %
     quantile of the normal pixels stays in the darker half, so that ordinary texture never glows.

@@ -1,14 +1,14 @@
 """Scores of an image set → the numbers that are reported of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from adtrack.config import ImageSpec
 from adtrack.data.imageset import ImageSet
 from adtrack.data.loading import footprint
-from adtrack.detectors.contract import Scores
 from adtrack.evaluation.intervals import auroc_interval, share_interval
 from adtrack.evaluation.metrics import good_metrics, image_metrics, ranked_metrics
 from adtrack.evaluation.pixels import PixelRanking, rank_pixels
@@ -20,16 +20,26 @@ GOOD_METRICS = ("false_alarm_rate", "score_median", "score_q95", "score_max")  #
 _PRO_LIMIT, _PRO_POINTS = 0.3, 301  # the PRO curve is kept up to this false-positive rate, at so many points
 
 
+class Maps(Protocol):
+    """Anomaly maps float32 (H, W) by the places of their images: a list, or what computes a map when it is read."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+    def __iter__(self) -> Iterator[np.ndarray]: ...
+
+
 @dataclass(frozen=True)
 class ScoredSet:
-    """An image set with its scores and its anomaly maps, float32 (H, W) at source size, NaN outside the crop.
+    """An image set with the images' scores, float64 (n,), and their anomaly maps at source size, NaN outside the crop.
 
     ``maps`` is None if the method scores whole images only.
     """
 
     images: ImageSet
-    scores: Scores
-    maps: Sequence[np.ndarray] | None
+    scores: np.ndarray
+    maps: Maps | None
 
 
 @dataclass(frozen=True)
@@ -52,14 +62,14 @@ class Evaluation:
 
 
 def evaluate(scored: ScoredSet, masks: Sequence[np.ndarray] | None, view: ImageSpec, threshold: float) -> Evaluation:
-    """All metrics of a scored image set; those of pixels only where there are masks, bool (H, W) at source size, and
-    anomaly maps.
+    """All metrics of a scored image set; those of pixels only with ``masks``, bool (H, W) at source size, and anomaly
+    maps.
 
     A set without anomalies has ``GOOD_METRICS`` only. AUROC and false-alarm rate come with the ends of their intervals.
     ``threshold`` comes from elsewhere (Val-clean) and is applied as it is. Pixels outside the view's crop have no
     score, so they do not count.
     """
-    metrics = _image_level(scored.scores.image, scored.images.labels, threshold)
+    metrics = _image_level(scored.scores, scored.images.labels, threshold)
     if masks is None or scored.maps is None:
         return Evaluation(scored, threshold, metrics)
     ranking = _ranked(scored.maps, masks, view)
@@ -67,7 +77,7 @@ def evaluate(scored: ScoredSet, masks: Sequence[np.ndarray] | None, view: ImageS
     return Evaluation(scored, threshold, metrics | ranked_metrics(ranking), curve)
 
 
-def _ranked(maps: Sequence[np.ndarray], masks: Sequence[np.ndarray], view: ImageSpec) -> PixelRanking:
+def _ranked(maps: Maps, masks: Sequence[np.ndarray], view: ImageSpec) -> PixelRanking:
     """The pixels that the view shows."""
     seen = [footprint(mask.shape[0], mask.shape[1], view) for mask in masks]
     parts = [(slice(part.top, part.bottom), slice(part.left, part.right)) for part in seen]

@@ -6,22 +6,33 @@ from adtrack.detectors import detector_class
 from adtrack.detectors.calibration import Calibration
 from adtrack.detectors.contract import Detector
 from adtrack.detectors.scorer import Scorer
-from adtrack.detectors.scoring import anomaly_maps, score_features
+from adtrack.detectors.scoring import AnomalyMaps, image_scores, score_features
 from adtrack.evaluation.evaluate import Evaluation, ScoredSet, evaluate
 from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.workbench import Workbench
 
 
-def score_set(bench: Workbench, detector: Detector[Any], name: str) -> ScoredSet:
-    """Scores and anomaly maps of the image set of this name."""
-    scores = score_features(detector, bench.features(name), f"Scoring {name}")
-    maps = anomaly_maps(detector, scores, bench.image, bench.opened.sizes(name))
-    return ScoredSet(bench.opened.images(name), scores, maps)
+def score_set(bench: Workbench, detector: Detector[Any], name: str, *, patches: bool = True) -> ScoredSet:
+    """Scores and anomaly maps of the image set of this name.
+
+    Without ``patches`` only what the images' scores need is computed, and patches are scored when their map is read.
+    """
+    features, what = bench.features(name), f"Scoring {name}"
+    if patches:
+        found = score_features(detector, features, what)
+        scores, known = found.image, found.patches
+    else:
+        scores, known = image_scores(detector, features, what), None
+    images, sizes = bench.opened.images(name), bench.opened.sizes(name)
+    maps = AnomalyMaps(detector, features, bench.image, sizes, known) if detector.has_maps else None
+    return ScoredSet(images, scores, maps)
 
 
-def measure(bench: Workbench, scored: ScoredSet, calibration: Calibration) -> Evaluation:
-    """The metrics of a scored set at the calibrated threshold."""
-    return evaluate(scored, bench.opened.masks(scored.images.name), bench.image, calibration.threshold)
+def measure(bench: Workbench, scored: ScoredSet, calibration: Calibration, *, pixels: bool = True) -> Evaluation:
+    """The metrics of a scored set at the calibrated threshold; those of pixels, for which every map is computed, only
+    if ``pixels`` are asked for."""
+    masks = bench.opened.masks(scored.images.name) if pixels else None
+    return evaluate(scored, masks, bench.image, calibration.threshold)
 
 
 def measure_set(bench: Workbench, scorer: Scorer, name: str) -> Evaluation:

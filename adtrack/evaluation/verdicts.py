@@ -32,7 +32,7 @@ def verdicts(evaluation: Evaluation) -> list[Verdict]:
     """The wrong verdicts first, the farthest from the threshold on top; then the right ones, the closest on top."""
     found = [
         Verdict(record.path, record.kind, int(record.label), float(score), float(evaluation.threshold))
-        for record, score in zip(evaluation.scored.images.records, evaluation.scored.scores.image, strict=True)
+        for record, score in zip(evaluation.scored.images.records, evaluation.scored.scores, strict=True)
     ]
 
     def key(verdict: Verdict) -> tuple[bool, float, str]:

@@ -34,7 +34,7 @@ class CellScores:
         """The scores in an evaluation."""
         images = evaluation.scored.images
         paths = tuple(record.path for record in images.records)
-        return cls(class_name, images.name, paths, tuple(images.kinds), images.labels, evaluation.scored.scores.image)
+        return cls(class_name, images.name, paths, tuple(images.kinds), images.labels, evaluation.scored.scores)
 
     @property
     def threshold(self) -> float:

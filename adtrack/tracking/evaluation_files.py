@@ -35,7 +35,7 @@ def _write_scores(evaluation: Evaluation, file: Path) -> None:
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["path", "kind", "label", "score", "threshold", "predicted"])
-        for record, score in zip(evaluation.scored.images.records, evaluation.scored.scores.image, strict=True):
+        for record, score in zip(evaluation.scored.images.records, evaluation.scored.scores, strict=True):
             names, called = map(csv_cell, (record.path, record.kind)), int(score >= evaluation.threshold)
             writer.writerow([*names, record.label, repr(float(score)), evaluation.threshold, called])
 

@@ -258,6 +258,8 @@ def test_an_order_of_patches_that_there_are_not_is_refused(
     synthetic: Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     """Their rows of the bank would be what the memory held before."""
-    monkeypatch.setattr(building, "greedy_order", lambda points, count, **_: torch.tensor([*range(count - 1), place]))
+    monkeypatch.setattr(
+        building, "growing_greedy_order", lambda points, count, **_: iter([torch.tensor([*range(count - 1), place])])
+    )
     with pytest.raises(UserError, match="must name some of the 216 patches, but 1 of its 54 entries name none of them"):
         fitted(synthetic(), spec(), tmp_path)

@@ -11,7 +11,7 @@ from adtrack.config import VIEW, ImageSpec
 from adtrack.detectors import scoring
 from adtrack.detectors.contract import SMOOTHING, Scores
 from adtrack.detectors.maps import anomaly_map
-from adtrack.detectors.scoring import anomaly_maps, map_of, score_features
+from adtrack.detectors.scoring import AnomalyMaps, map_of, score_features
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
 
@@ -57,18 +57,32 @@ def test_only_what_is_asked_for_is_read_and_counted(
         assert seen[0] == (first, set(inputs)) and len(found.image) == 6 and found.patches is None
 
 
-def test_maps_are_each_images_own_size_with_the_methods_smoothing() -> None:
+def test_maps_are_each_images_own_size_with_the_methods_smoothing(synthetic: Callable[..., FeatureSet]) -> None:
     draws = np.random.default_rng(0)
     one = method("a", grid=Grid(0.0, 8.0))
     one.smoothing = 2.0
-    scores = Scores(np.zeros(2), draws.random((2, 6, 6), dtype=np.float32))
-    maps = anomaly_maps(one, scores, SPEC, [(50, 70), (48, 48)])
-    assert [plane.shape for plane in maps] == [(50, 70), (48, 48)]
-    assert np.array_equal(maps[0], map_of(one, scores.patches[0], SPEC, 50, 70))
-    assert np.array_equal(maps[0], anomaly_map(scores.patches[0], Grid(0.0, 8.0), SPEC, 50, 70, 2.0))
+    patches = draws.random((2, 6, 6), dtype=np.float32)
+    maps = AnomalyMaps(one, synthetic(2), SPEC, [(50, 70), (48, 48)], patches)
+    assert [plane.shape for plane in maps] == [(50, 70), (48, 48)] and len(maps) == 2
+    assert np.array_equal(maps[0], map_of(one, patches[0], SPEC, 50, 70))
+    assert np.array_equal(maps[0], anomaly_map(patches[0], Grid(0.0, 8.0), SPEC, 50, 70, 2.0))
 
 
-def test_without_patches_there_are_no_maps_and_patches_need_a_place() -> None:
-    assert anomaly_maps(method("a"), Scores(np.zeros(2), None), SPEC, [(50, 70), (48, 48)]) is None
+def test_patches_that_were_not_scored_are_scored_once_when_their_map_is_read(
+    synthetic: Callable[..., FeatureSet],
+) -> None:
+    features, seen = synthetic(3), []
+    sizes = [(50, 70), (48, 48), (10, 10)]
+    known = score_features(method("a", grid=Grid(0.0, 8.0)), features, "Scoring").patches
+    maps = AnomalyMaps(method("a", grid=Grid(0.0, 8.0), seen=seen), features, SPEC, sizes)
+    for _ in range(2):
+        assert np.array_equal(maps.patches(1), known[1]) and maps[1].shape == (48, 48)
+    assert seen == [(1, {"a"})]
+    assert all(map(np.array_equal, maps, AnomalyMaps(method("a", grid=Grid(0.0, 8.0)), features, SPEC, sizes, known)))
+    with pytest.raises(ValueError, match="scores whole images only"):
+        AnomalyMaps(method("a"), features, SPEC, sizes)[0]
+
+
+def test_patches_need_a_place() -> None:
     with pytest.raises(ValueError, match="must say where they lie"):
         map_of(method("a"), np.zeros((6, 6), np.float32), SPEC, 50, 70)

@@ -8,7 +8,6 @@ import pytest
 
 from adtrack.data.imageset import image_set
 from adtrack.data.splits import Splits
-from adtrack.detectors.contract import Scores
 from adtrack.evaluation.evaluate import ScoredSet
 
 
@@ -18,7 +17,7 @@ def scored(tiny_splits: Splits, tiny_data: Path) -> ScoredSet:
     images = image_set(tiny_splits, tiny_data, "val", "clean")
     draws = np.random.default_rng(0)
     maps = [draws.random((64, 64), dtype=np.float32) + 0.3 * images.mask(at) for at in range(len(images))]
-    return ScoredSet(images, Scores(draws.random(len(images)), np.zeros((len(images), 8, 8), np.float32)), maps)
+    return ScoredSet(images, draws.random(len(images)), maps)
 
 
 @pytest.fixture
@@ -26,5 +25,4 @@ def good_images(scored: ScoredSet) -> ScoredSet:
     """The same without the images that are anomalous."""
     good = np.flatnonzero(scored.images.labels == 0)
     images = replace(scored.images, records=tuple(scored.images.records[at] for at in good))
-    scores = Scores(np.array([1.0, 3.0]), scored.scores.patches[good])
-    return ScoredSet(images, scores, [scored.maps[at] for at in good])
+    return ScoredSet(images, np.array([1.0, 3.0]), [scored.maps[at] for at in good])

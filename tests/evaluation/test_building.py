@@ -43,7 +43,7 @@ def same(one: BuiltModel, other: BuiltModel) -> bool:
     pairs = list(zip(one.evaluations, other.evaluations, strict=True))
     return one.scorer.calibration == other.scorer.calibration and all(
         a.metrics == b.metrics
-        and np.array_equal(a.scored.scores.image, b.scored.scores.image)
+        and np.array_equal(a.scored.scores, b.scored.scores)
         and all(np.array_equal(*maps, equal_nan=True) for maps in zip(a.scored.maps, b.scored.maps, strict=True))
         for a, b in pairs
     )
@@ -74,7 +74,7 @@ def test_the_scorer_says_what_was_measured(tiny_data: Path) -> None:
     for at in range(len(scored.images)):
         image = scored.images.image(at)
         judgement = built.scorer.judge(image)
-        assert judgement.score == scored.scores.image[at]
+        assert judgement.score == scored.scores[at]
         np.testing.assert_array_equal(built.scorer.map(judgement, *image.shape[:2]), scored.maps[at])
 
 
@@ -112,13 +112,13 @@ def test_bank_and_threshold_come_from_the_sets_named(tiny_data: Path) -> None:
     sets = ("test_shift", "val_shift")
     usual, moved = build(bench, of, sets), build(bench, of, sets, calibrate_on="val_shift")
     adapted = build(bench, of, sets, train="train_shift", calibrate_on="val_shift")
-    scores = [built.evaluations[0].scored.scores.image for built in (usual, moved, adapted)]
+    scores = [built.evaluations[0].scored.scores for built in (usual, moved, adapted)]
     assert np.array_equal(scores[0], scores[1]) and not np.array_equal(scores[1], scores[2])
     auroc, f1 = ([built.evaluations[0].metrics[name] for built in (usual, moved)] for name in ("image_auroc", "f1"))
     assert auroc[0] == auroc[1] and usual.scorer.calibration != moved.scorer.calibration and f1[0] != f1[1]
     for built in (moved, adapted):
         val = built.evaluations[1].scored
-        assert built.scorer.calibration.threshold == f1_threshold(val.scores.image, val.images.labels)
+        assert built.scorer.calibration.threshold == f1_threshold(val.scores, val.images.labels)
     expected = [("train_clean", "val_clean"), ("train_clean", "val_shift"), ("train_shift", "val_shift")]
     facts = [built.scorer.facts for built in (usual, moved, adapted)]
     assert [(found["trained_on"], found["calibrated_on"]) for found in facts] == expected
@@ -135,7 +135,7 @@ def test_padim_goes_the_same_way(tiny_data: Path) -> None:
     assert same(build(bench, PadimSpec(LAYERS, 20), SETS), built)
     scored = built.evaluations[1].scored
     judgement = built.scorer.judge(scored.images.image(0))
-    assert judgement.score == scored.scores.image[0]
+    assert judgement.score == scored.scores[0]
 
 
 def test_without_masks_there_are_no_pixel_metrics(tmp_path: Path, write_part: Callable[..., Path]) -> None:
@@ -151,7 +151,7 @@ def test_good_images_alone(good_data: Path) -> None:
     for evaluation in built.evaluations:
         assert set(evaluation.metrics) >= set(GOOD_METRICS) and "image_auroc" not in evaluation.metrics
         assert np.isfinite(list(evaluation.metrics.values())).all() and evaluation.pro_curve is None
-    scores = built.evaluations[0].scored.scores.image
+    scores = built.evaluations[0].scored.scores
     assert len(scores) == 2 and built.scorer.calibration.threshold == pytest.approx(scores.mean())
     assert built.scorer.facts["threshold_from"] == "good_quantile" and built.scorer.facts["good_quantile"] == "0.5"
     assert build(bench, bank(), SETS).scorer.calibration.threshold == scores.max()  # 0.99 of two
@@ -198,7 +198,7 @@ def test_a_saved_scorer_scores_the_sets_alike(tiny_data: Path, tmp_path: Path) -
     read = Scorer.load(tmp_path, torch.device("cpu"), lambda run, path: "")
     other = Workbench(bench.opened, Backbone(read.backbone.trunk, LAYERS, torch.device("cpu")), bench.image)
     scored = score_set(other, read.detector, "test_clean")
-    np.testing.assert_array_equal(scored.scores.image, built.evaluations[0].scored.scores.image)
+    np.testing.assert_array_equal(scored.scores, built.evaluations[0].scored.scores)
 
 
 def test_sets_of_several_severities_are_kept_apart(tiny_data: Path) -> None:

@@ -1,18 +1,15 @@
 """What Val-clean settles: the threshold, and what the colours of anomaly maps mean."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from adtrack.detectors.contract import Scores
 from adtrack.errors import UserError
 from adtrack.evaluation.calibrating import calibrate, colour_range
 from adtrack.evaluation.evaluate import ScoredSet
 
 
 def test_calibration_comes_from_scores_and_maps(scored: ScoredSet) -> None:
-    separable = Scores(np.array([5.0, 7.0, 1.0, 2.0]), scored.scores.patches)  # scratch, spot, good, good
+    separable = np.array([5.0, 7.0, 1.0, 2.0])  # scratch, spot, good, good
     calibration = calibrate(ScoredSet(scored.images, separable, scored.maps))
     assert calibration.threshold == 3.5  # the middle of the gap
     good = np.concatenate([scored.maps[at].ravel() for at in (2, 3)])
@@ -31,7 +28,7 @@ def test_good_images_alone_calibrate_by_a_quantile(scored: ScoredSet, good_image
 
 
 def test_without_maps_there_are_no_colours(scored: ScoredSet) -> None:
-    found = calibrate(ScoredSet(scored.images, replace(scored.scores, patches=None), None))
+    found = calibrate(ScoredSet(scored.images, scored.scores, None))
     assert found.colours is None and found.threshold == calibrate(scored).threshold
 
 

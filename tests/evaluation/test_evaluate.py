@@ -1,7 +1,5 @@
 """From scores to numbers: which metrics there are, and on which pixels they are measured."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -30,7 +28,7 @@ def masks(scored: ScoredSet) -> list[np.ndarray]:
 
 def test_metrics_of_images_and_pixels(scored: ScoredSet) -> None:
     evaluation = evaluate(scored, masks(scored), WHOLE, 0.4)
-    labels, scores = scored.images.labels, scored.scores.image
+    labels, scores = scored.images.labels, scored.scores
     metrics = evaluation.metrics
     assert evaluation.name == "val_clean" and evaluation.threshold == metrics["threshold"] == 0.4
     assert set(metrics) == {*IMAGE_METRICS, *PIXEL_METRICS, "threshold", *ENDS, "false_alarm_rate"}
@@ -71,7 +69,7 @@ def test_without_masks_there_are_no_pixel_metrics(scored: ScoredSet) -> None:
 
 
 def test_without_maps_there_are_no_pixel_metrics_either(scored: ScoredSet) -> None:
-    whole_images = ScoredSet(scored.images, replace(scored.scores, patches=None), None)
+    whole_images = ScoredSet(scored.images, scored.scores, None)
     without, unmarked = evaluate(whole_images, masks(scored), WHOLE, 0.4), evaluate(scored, None, WHOLE, 0.4)
     assert without.metrics == unmarked.metrics and without.pro_curve is None
 

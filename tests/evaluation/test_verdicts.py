@@ -17,7 +17,7 @@ class Record:
 def evaluation(rows: list[tuple[str, int, float]], threshold: float) -> Evaluation:
     records = [Record(path, "scratch" if label else "good", label) for path, label, _ in rows]
     scores = np.array([score for _, _, score in rows])
-    scored = SimpleNamespace(images=SimpleNamespace(records=records), scores=SimpleNamespace(image=scores))
+    scored = SimpleNamespace(images=SimpleNamespace(records=records), scores=scores)
     return Evaluation(scored, threshold, {})
 
 

@@ -20,8 +20,9 @@ from adtrack.detectors.training import TrainingSet
 from adtrack.errors import UserError
 from adtrack.evaluation.building import build
 from adtrack.evaluation.evaluate import PIXEL_METRICS
-from adtrack.evaluation.pictures.of_evaluation import telling_images, write_pictures
+from adtrack.evaluation.pictures.of_evaluation import write_pictures
 from adtrack.evaluation.pictures.side_by_side import compare, comparison_sheet
+from adtrack.evaluation.telling import telling_images
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.grids import Grid
 
@@ -102,7 +103,7 @@ def test_it_is_built_measured_and_judges_alike(bench: Workbench, tmp_path: Path)
     scored = built.evaluations[2].scored
     for at in range(3):
         judged = read.judge(scored.images.image(at))
-        assert judged.score == scored.scores.image[at] and judged.patches is None
+        assert judged.score == scored.scores[at] and judged.patches is None
         assert read.map(judged, 64, 64) is None
     assert read.calibration == built.scorer.calibration
 
@@ -111,11 +112,11 @@ def test_its_pictures_are_the_images_themselves(bench: Workbench, tmp_path: Path
     built = build(bench, MeansSpec(("layer1",)), ("val_clean",))
     (evaluation,) = built.evaluations
     written = write_pictures(bench.opened, evaluation, built.scorer.calibration.colours, tmp_path)
-    assert set(written) == {name for name, _ in telling_images(evaluation)}
+    assert set(written) == {name for name, _ in telling_images(evaluation.scored)}
     sheet = Image.open(tmp_path / "heatmaps" / "val_clean.png")
     assert sheet.width > 100 and all(Image.open(file).height > 64 for file in written.values())
     (row,) = compare(bench, [built.scorer], [("val_clean", 0)])
-    assert row.looks[0].overlay is None and row.looks[0].score == evaluation.scored.scores.image[0]
+    assert row.looks[0].overlay is None and row.looks[0].score == evaluation.scored.scores[0]
     assert comparison_sheet([row], ["means"]).dtype == np.uint8
 
 

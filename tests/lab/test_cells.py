@@ -46,7 +46,7 @@ def test_scores_come_back_bit_for_bit(cells: Cells, setup: Setup) -> None:
     built = build(bench, spec, ("val_clean", "test_shift"))
     for evaluation in built.evaluations:
         read = cell.scores("part", evaluation.name)
-        assert np.array_equal(read.scores, evaluation.scored.scores.image)
+        assert np.array_equal(read.scores, evaluation.scored.scores)
         assert np.array_equal(read.labels, evaluation.scored.images.labels)
     assert cell.scores("part", "val_clean").threshold == built.evaluations[0].threshold
 

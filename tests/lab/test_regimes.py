@@ -53,7 +53,7 @@ def test_regimes_are_what_the_workbench_measures(cells: Cells, setup: Setup) -> 
         ("full adaptation", shifted.evaluations[0]),
     ):
         sample = found[regime].samples["part"]
-        assert np.array_equal(sample.scores, evaluation.scored.scores.image)
+        assert np.array_equal(sample.scores, evaluation.scored.scores)
         assert sample.threshold == evaluation.threshold
         assert interval({"part": sample}, "f1").value == pytest.approx(evaluation.metrics["f1"], abs=1e-12)
         assert found[regime].pixel["part"]["pixel_aupro_030"] == evaluation.metrics["pixel_aupro_030"]

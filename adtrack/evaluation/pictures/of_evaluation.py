@@ -10,25 +10,10 @@ from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.pictures.displays import SIDE, display
 from adtrack.evaluation.pictures.heatmaps import Heatmap
 from adtrack.evaluation.pictures.sheets import Tile, contact_sheet, fit, panel, save_png, thumb
+from adtrack.evaluation.telling import telling_images
 from adtrack.filenames import UniquePaths, file_name
 
 _SHEET_TILES = 120
-
-
-def telling_images(evaluation: Evaluation) -> list[tuple[str, int]]:
-    """("<kind>-worst" | "-median" | "-best", index) of every defect type and of the good images.
-
-    The worst is the one that the model gets most wrong: the good image of highest score, the defective one of lowest.
-    """
-    scores, images = evaluation.scored.scores.image, evaluation.scored.images
-    chosen = []
-    for kind in sorted(set(images.kinds)):
-        members = [index for index, other in enumerate(images.kinds) if other == kind]
-        sign = 1 if images.labels[members[0]] else -1
-        ranked = sorted(members, key=lambda index: (sign * scores[index], index))
-        for word, place in (("worst", 0), ("median", len(ranked) // 2), ("best", len(ranked) - 1)):
-            chosen.append((f"{kind}-{word}", ranked[place]))
-    return chosen
 
 
 def write_pictures(
@@ -42,7 +27,7 @@ def write_pictures(
     target = folder / "heatmaps" / evaluation.name
     target.mkdir(parents=True, exist_ok=True)
     written, places = {}, UniquePaths()
-    for name, index in telling_images(evaluation):
+    for name, index in telling_images(evaluation.scored):
         shown = display(opened, evaluation.name, index)
         heatmap = _heatmap(evaluation, index, shown.image, colours)
         picture = panel(shown.image, shown.mask, heatmap, _caption(evaluation, index), SIDE)
@@ -54,7 +39,7 @@ def write_pictures(
 
 
 def _caption(evaluation: Evaluation, index: int) -> str:
-    score, threshold = evaluation.scored.scores.image[index], evaluation.threshold
+    score, threshold = evaluation.scored.scores[index], evaluation.threshold
     called = "anomalous" if score >= threshold else "passed"
     return f"{evaluation.scored.images.kinds[index]}: score {score:.3f}, threshold {threshold:.3f}, {called}"
 
@@ -66,7 +51,7 @@ def _heatmap(evaluation: Evaluation, index: int, image: np.ndarray, colours: Col
 
 
 def _sheet(opened: OpenedClass, evaluation: Evaluation, colours: ColourRange | None) -> np.ndarray:
-    images, scores = evaluation.scored.images, evaluation.scored.scores.image
+    images, scores = evaluation.scored.images, evaluation.scored.scores
     ranked = np.argsort(-scores, kind="stable")
     if len(ranked) > _SHEET_TILES:  # an even sample of the ranking: a larger sheet is too large to look at
         ranked = ranked[np.linspace(0, len(ranked) - 1, _SHEET_TILES).round().astype(int)]

@@ -55,7 +55,7 @@ def test_banks_say_of_an_image_what_they_said_when_all_were_scored(tiny_data):
     for at, (name, index) in enumerate((("val_clean", 0), ("val_shift", 2))):
         place = ("val_clean", "val_shift").index(name)
         for seen, one in zip(rows[at].looks, built, strict=True):
-            assert seen.score == float(one.evaluations[place].scored.scores.image[index])
+            assert seen.score == float(one.evaluations[place].scored.scores[index])
             assert seen.threshold == one.scorer.calibration.threshold
             judged = one.scorer.judge(bench.opened.images(name).image(index))
             shown = display(bench.opened, name, index).image

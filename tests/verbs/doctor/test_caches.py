@@ -39,7 +39,7 @@ def make_features(cache: Path, name: str = KEY) -> Path:
 
 
 def make_order(key: str = KEY) -> None:
-    OrderStore().order(key, 9, lambda prefix, watch: torch.arange(9))
+    next(OrderStore().orders(key, [9], lambda prefix: iter([torch.arange(9)])))
 
 
 def make_trunk() -> Path:
