@@ -1,6 +1,7 @@
 """Runs a command: a user's mistake is printed as a sentence, and the exit code says what happened."""
 
 import contextlib
+import gc
 import signal
 import sys
 import warnings
@@ -43,14 +44,29 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> None:
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
     """Show on a terminal that libraries are being loaded, which takes some seconds."""
-    shown = sys.stderr.isatty()
+    shown, known = sys.stderr.isatty(), len(sys.modules)
     if shown:
         click.echo("Loading libraries …", err=True, nl=False)
     try:
-        yield
+        with _without_collection():
+            yield
     finally:
+        if len(sys.modules) > known:
+            gc.freeze()  # what libraries consist of is never garbage, and searching it takes a second, also at the end
         if shown:
             click.echo("\r\033[K", err=True, nl=False)  # go to the start of the line and clear it
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Let Python not look for garbage, which it does a hundred times while libraries are imported, and finds none."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
 
 
 def say(text: str, marked: str = "", *, err: bool = False, **style: Any) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binomtest
 
 from adtrack.errors import UserError
 from adtrack.evaluation.resampling import RESAMPLES, SHARES, Sample, class_draws, counts, resampled
@@ -129,6 +128,8 @@ def share_interval(hits: int, count: int) -> tuple[float, float]:
     1934)."""
     if not 0 <= hits <= count or not count:
         raise UserError(f"hits must lie between 0 and a count of at least 1, but got {hits} of {count}.")
+    from scipy.stats import binomtest  # half a second, which nobody should wait for before images are read
+
     found = binomtest(hits, count).proportion_ci(0.95, method="exact")
     return float(found.low), float(found.high)
 

@@ -6,10 +6,10 @@ in float32, and every AUROC would be 0.5.
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
 
 from adtrack.errors import UserError
 from adtrack.evaluation.pixels import PixelRanking, Planes, rank_pixels
+from adtrack.evaluation.ranked_scores import RankedScores
 
 
 def labelled_scores(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -46,15 +46,15 @@ def image_metrics(scores: ArrayLike, labels: ArrayLike, threshold: float) -> dic
         raise UserError(f"threshold must be a number, but got {threshold}.")
     alarms = values >= threshold
     both = anomalous.any() and not anomalous.all()
-    precision, recall, f1, _ = precision_recall_fscore_support(anomalous, alarms, average="binary", zero_division=0.0)
+    ranked = RankedScores.of(values, anomalous)
+    hits, raised, defects = (int(np.count_nonzero(marks)) for marks in (alarms & anomalous, alarms, anomalous))
     metrics = {
-        "image_auroc": roc_auc_score(anomalous, values) if both else np.nan,
-        # It is a sum of many rounded parts, which can be a bit above 1 for a perfect ranking.
-        "image_auprc": min(1.0, average_precision_score(anomalous, values)) if both else np.nan,
-        "f1": f1,
+        "image_auroc": ranked.auroc() if both else np.nan,
+        "image_auprc": ranked.average_precision() if both else np.nan,
+        "f1": 2 * hits / (raised + defects) if raised + defects else 0.0,
         "accuracy": np.mean(alarms == anomalous),
-        "precision": precision,
-        "recall": recall,
+        "precision": hits / raised if raised else 0.0,
+        "recall": hits / defects if defects else 0.0,
         "false_alarm_rate": np.mean(alarms[~anomalous]) if not anomalous.all() else np.nan,
         "threshold": threshold,
     }

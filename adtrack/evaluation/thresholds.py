@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import beta
 
 from adtrack.config import check_quantile
 from adtrack.errors import UserError
@@ -68,6 +67,8 @@ def expected_false_alarms(count: int, quantile: float) -> Estimate:
     2003, section 2.1). For a threshold between two scores the interval reaches from the lower end of the upper one to
     the upper end of the lower one.
     """
+    from scipy.stats import beta  # half a second, which only a class without anomalies needs
+
     rank = _rank(count, quantile)
     below, above = math.floor(rank), math.ceil(rank)
     low, high = beta.ppf(0.025, count + 1 - above, above), beta.ppf(0.975, count + 1 - below, below)

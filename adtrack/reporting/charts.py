@@ -4,11 +4,12 @@ from pathlib import Path
 
 from adtrack.reporting.description import Chart, Lines, Matrix, Points, Scatter, Spot
 from adtrack.reporting.interactive import write_html
-from adtrack.reporting.picture import write_png
 
 __all__ = ["Chart", "Lines", "Matrix", "Points", "Scatter", "Spot", "write_chart"]
 
 
 def write_chart(chart: Chart, folder: Path, name: str) -> list[Path]:
     """Writes <name>.html, which holds all that it needs, and <name>.png; the same chart gives the same bytes."""
+    from adtrack.reporting.picture import write_png  # imports matplotlib, and most commands that know charts draw none
+
     return [write_html(chart, Path(folder), name), write_png(chart, Path(folder), name)]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import optuna
 from optuna.distributions import CategoricalDistribution
-from optuna.importance import FanovaImportanceEvaluator
 from plotly.colors import sample_colorscale
 from plotly.graph_objects import Figure, Scatter
 
@@ -156,6 +155,8 @@ def _about(trial: TrialRecord) -> str:
 
 def _importance(trials: Sequence[TrialRecord], varying: list[str]) -> Figure:
     # Seeded fANOVA: with the some 20 trials of a study, Optuna's default would look at the best two alone.
+    from optuna.importance import FanovaImportanceEvaluator  # imports scikit-learn, which the trials can do without
+
     evaluator = FanovaImportanceEvaluator(seed=0)
     figure = optuna.visualization.plot_param_importances(_study(trials), evaluator, varying)
     return figure.update_layout(

@@ -1,6 +1,9 @@
 """What a verb tells at its end: the figures, where things are, and what to type next."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from adtrack.data.files import SUFFIXES
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
@@ -11,14 +14,15 @@ from adtrack.evaluation.thresholds import images_needed
 from adtrack.findings import counted, listed
 from adtrack.naming import argument
 from adtrack.reporting.tables import plain_table
-from adtrack.tuning.finish import StudyResult
-from adtrack.tuning.searched import about
-from adtrack.verbs.build import GoodThreshold, ModelReport
-from adtrack.verbs.experiment import ExperimentReport
-from adtrack.verbs.export import ExportReport
-from adtrack.verbs.make_shift import ShiftReport
 from adtrack.verbs.metric_rows import print_metrics
-from adtrack.verbs.score import ScoreReport
+
+if TYPE_CHECKING:  # a verb must not wait for what the other verbs import
+    from adtrack.tuning.finish import StudyResult
+    from adtrack.verbs.build import GoodThreshold, ModelReport
+    from adtrack.verbs.experiment import ExperimentReport
+    from adtrack.verbs.export import ExportReport
+    from adtrack.verbs.make_shift import ShiftReport
+    from adtrack.verbs.score import ScoreReport
 
 Say = Callable[[str], None]
 
@@ -72,6 +76,8 @@ def _percent(share: float) -> str:
 
 def print_study(result: StudyResult, say: Say) -> None:
     """A finished study."""
+    from adtrack.tuning.searched import about  # imports optuna, which the other verbs can do without
+
     best = result.best
     say("")
     say(

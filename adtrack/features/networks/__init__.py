@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ...config import Normalisation
 from ..grids import Grid
 from .interface import NetworkLibrary
+from .lean import Undrawn
 from .torchvision import Torchvision
 
 # By the prefix of the networks' names: timm/NAME would be one of "timm". Names without a prefix are torchvision's.
@@ -42,7 +43,7 @@ class Network:
     def blank(self, layers: Sequence[str]) -> nn.Module:
         """The network cut after ``layers``, without values: they cost neither memory nor the time to draw them."""
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), Undrawn():
                 network = self.build()
         except NotImplementedError:  # a few networks compute their widths with tensors, and a meta tensor has no value
             network = self.build().to("meta")
@@ -54,7 +55,11 @@ class Network:
 
     def grids(self, layers: Sequence[str]) -> dict[str, Grid]:
         """Where the cells of ``layers`` lie in the view."""
-        return self.library.grids(self.blank(layers).to_empty(device="cpu"), layers)
+        network = self.blank(layers)
+        # Module.to_empty does the same, but imports sympy for it.
+        values = {name: torch.empty(blank.shape, dtype=blank.dtype) for name, blank in network.state_dict().items()}
+        network.load_state_dict(values, assign=True)
+        return self.library.grids(network, layers)
 
     @property
     def normalisation(self) -> Normalisation:

@@ -6,13 +6,16 @@ import io
 import sys
 from collections.abc import Collection, Sequence
 
-import torchvision
 from torch import Tensor, nn
-from torchvision.models.feature_extraction import create_feature_extractor
 
 from ...config import Normalisation
 from ...errors import UserError
 from .interface import NetworkLibrary
+from .lean import without_compiler
+
+with without_compiler():
+    import torchvision
+    from torchvision.models.feature_extraction import create_feature_extractor
 
 _TRANSFORMERS = ("vit_", "swin_", "maxvit_")  # they have no grids of patches (n, C, h, w), and one size of view
 
