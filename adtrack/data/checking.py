@@ -13,26 +13,11 @@ from ..progress import track
 from .checked import CheckedImages, MaskFacts
 from .classes import ImageRecord
 from .decoding import SIDEWAYS, UPRIGHT, Frame, decoded, read_bytes
+from .file_facts import FileFacts
 from .loading import check_mode
 from .masks import content_digest, decode_mask, mask_facts, mask_files
 from .reading import Reading, depth_of, largest
-
-
-@dataclass(frozen=True)
-class _File:
-    """One image or mask: the SHA-256 of its bytes, its height and width, and those with its orientation tag read the
-    other way.
-
-    ``deepest`` is the largest value of an image with 16 bits a channel, of which ``is_cut`` says that only the upper 8
-    can be read.
-    """
-
-    sha256: str
-    size: tuple[int, int]
-    size_otherwise: tuple[int, int]
-    orientation: int
-    deepest: int | None = None
-    is_cut: bool = False
+from .remembered import RememberedChecks
 
 
 @dataclass(frozen=True)
@@ -40,18 +25,19 @@ class _Pair:
     """An image and, if it has one, its mask with what that says."""
 
     record: ImageRecord
-    image: _File
-    mask: tuple[_File, MaskFacts] | None
+    image: FileFacts
+    mask: FileFacts | None
 
     @property
-    def files(self) -> dict[str, _File]:
+    def files(self) -> dict[str, FileFacts]:
         """Both by their paths."""
         image = {self.record.path: self.image}
-        return image if self.record.mask is None or self.mask is None else {**image, self.record.mask: self.mask[0]}
+        return image if self.record.mask is None or self.mask is None else {**image, self.record.mask: self.mask}
 
 
 def check_images(root: Path, records: Sequence[ImageRecord], reading: Reading | None = None) -> CheckedImages:
-    """Decode every image and mask of a class and say what they are.
+    """Decode every image and mask of a class and say what they are. Files that were checked before, and that have not
+    changed since, are not opened again.
 
     Without a ``reading`` images are what a viewer shows, and their depth is that of the camera with the fewest bits
     that hold the largest value of all. UserError: an image or a mask is corrupt, a mask has another size than its
@@ -60,12 +46,14 @@ def check_images(root: Path, records: Sequence[ImageRecord], reading: Reading | 
     ordered = sorted(records, key=lambda record: record.path)
     upright = reading is None or reading.upright
     pairs: list[_Pair] = []
+    remembered = RememberedChecks(upright)
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
-        checked = pool.map(partial(_check, Path(root), upright), ordered)
+        checked = pool.map(partial(_check, Path(root), upright, remembered), ordered)
         pairs.extend(track(checked, "Checking images", len(ordered)))
     finally:
         pool.shutdown(cancel_futures=True)
+        remembered.keep()
     depths = [(pair.record.path, pair.image.deepest) for pair in pairs]
     deep = {path: deepest for path, deepest in depths if deepest is not None}
     deepest = max(deep.values(), default=None)
@@ -79,50 +67,52 @@ def check_images(root: Path, records: Sequence[ImageRecord], reading: Reading | 
         reading,
         deepest,
         tuple(sorted(path for path, file in files.items() if file.orientation != UPRIGHT)),
-        {pair.record.mask: pair.mask[1] for pair in pairs if pair.record.mask is not None and pair.mask is not None},
+        {path: file.mask for path, file in files.items() if file.mask is not None},
         {pair.record.path: pair.image.size for pair in pairs},
     )
 
 
-def _check(root: Path, upright: bool, record: ImageRecord) -> _Pair:
+def _check(root: Path, upright: bool, remembered: RememberedChecks, record: ImageRecord) -> _Pair:
     """An image and its mask, after both could be decoded and have one size."""
-    data = read_bytes(root / record.path, record.path)
-    image = replace(
-        decoded(partial(_image, upright=upright), data, record.path), sha256=hashlib.sha256(data).hexdigest()
-    )
+    file = root / record.path
+    image = remembered.facts(file, False, partial(_image_file, file, record.path, upright))
     if record.mask is None:
         return _Pair(record, image, None)
-    mask, facts = _mask_file(root, record.mask, upright)
+    file = root / record.mask
+    mask = remembered.facts(file, True, partial(_mask_file, file, record.mask, upright))
     if mask.size != image.size:
         raise _other_size((record.path, image), (record.mask, mask), upright)
-    return _Pair(record, image, (mask, facts))
+    return _Pair(record, image, mask)
 
 
-def _mask_file(root: Path, path: str, upright: bool) -> tuple[_File, MaskFacts]:
+def _image_file(file: Path, path: str, upright: bool) -> FileFacts:
+    data = read_bytes(file, path)
+    return replace(decoded(partial(_image, upright=upright), data, path), sha256=hashlib.sha256(data).hexdigest())
+
+
+def _mask_file(file: Path, path: str, upright: bool) -> FileFacts:
     """A mask, or the union of a folder's masks, the first of which says how they lie."""
-    parts = [
-        decoded(partial(_mask, upright=upright), file, name) for name, file in mask_files(root / path, path).items()
-    ]
+    parts = [decoded(partial(_mask, upright=upright), part, name) for name, part in mask_files(file, path).items()]
     first, facts = parts[0]
-    if (root / path).is_dir():
-        union = decode_mask(root / path, path, Reading(upright=upright))
+    if file.is_dir():
+        union = decode_mask(file, path, Reading(upright=upright))
         dark, as_first = max(part.dark for _, part in parts), all(part.as_first for _, part in parts)
         facts = MaskFacts(float(union.mean()), dark, as_first)
-    return replace(first, sha256=content_digest(root / path, path)), facts
+    return replace(first, sha256=content_digest(file, path), mask=facts)
 
 
-def _image(frame: Frame, upright: bool) -> _File:
+def _image(frame: Frame, upright: bool) -> FileFacts:
     check_mode(frame)
-    file = _File("", frame.size(upright), frame.size(not upright), frame.orientation)
+    file = FileFacts("", frame.size(upright), frame.size(not upright), frame.orientation)
     return replace(file, deepest=largest(frame), is_cut=frame.deep is None) if frame.is_deep else file
 
 
-def _mask(frame: Frame, upright: bool) -> tuple[_File, MaskFacts]:
-    file = _File("", frame.size(upright), frame.size(not upright), frame.orientation)
+def _mask(frame: Frame, upright: bool) -> tuple[FileFacts, MaskFacts]:
+    file = FileFacts("", frame.size(upright), frame.size(not upright), frame.orientation)
     return file, mask_facts(frame, upright)
 
 
-def _other_size(named_image: tuple[str, _File], named_mask: tuple[str, _File], upright: bool) -> UserError:
+def _other_size(named_image: tuple[str, FileFacts], named_mask: tuple[str, FileFacts], upright: bool) -> UserError:
     """Why a mask does not fit its image. If it would without orientation tags, they are the reason."""
     (image_path, image), (mask_path, mask) = named_image, named_mask
     (height, width), (rows, columns) = image.size, mask.size
@@ -140,5 +130,5 @@ def _other_size(named_image: tuple[str, _File], named_mask: tuple[str, _File], u
     )
 
 
-def _turns(file: _File) -> bool:
+def _turns(file: FileFacts) -> bool:
     return file.orientation in SIDEWAYS

@@ -6,7 +6,13 @@ from adtrack.cache import cache_folder
 from adtrack.features.store import LIMIT_VARIABLE, cache_limit
 
 # The folders "workers" and "locks" hold empty files of processes that may be at work.
-ROOMS = {"features": "backbone outputs", "orders": "coreset orders", "trunks": "backbone weights", "demo": "demo data"}
+ROOMS = {
+    "features": "backbone outputs",
+    "orders": "coreset orders",
+    "trunks": "backbone weights",
+    "checked": "what image files have shown",
+    "demo": "demo data",
+}
 
 
 def describe_cache() -> list[str]:

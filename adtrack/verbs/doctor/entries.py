@@ -11,14 +11,14 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from adtrack.data import demo
+from adtrack.data import demo, remembered
 from adtrack.detectors import order_cache
 from adtrack.features.entry import FILE, is_as_written
 from adtrack.features.networks import known_networks
 from adtrack.features.weights import NO_NETWORK, Trunk
 
 _USUAL = ("resnet50", "resnet18", "resnet34", "wide_resnet50_2", "squeezenet1_1")
-_MOMENT = 600.0  # seconds: writing a trunk takes about one
+_MOMENT = 600.0  # seconds: writing a trunk or a memory takes about one
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,18 @@ def _unfinished_trunks(folder: Path) -> list[Path]:
     return [file for file in files if time.time() - file.stat().st_mtime > _MOMENT]
 
 
+def _memories(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{remembered.SUFFIX}"))
+
+
+def _whole_memory(entry: Path) -> bool:
+    return remembered.read_memory(entry) is not None
+
+
+def _unfinished_memories(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.glob("*.partial")) if time.time() - file.stat().st_mtime > _MOMENT]
+
+
 def _demo_folder(folder: Path) -> list[Path]:
     return [folder / demo.VERSION] if (folder / demo.VERSION).is_dir() else []
 
@@ -125,5 +137,6 @@ ROOMS = (
     Room("features", _feature_folders, _whole_features, _unfinished_features),
     Room("orders", _files, _whole_order, _unfinished_orders),
     Room("trunks", _files, _whole_trunk, _unfinished_trunks),
+    Room(remembered.ROOM, _memories, _whole_memory, _unfinished_memories),
     Room("demo", _demo_folder, _whole_demo, _unfinished_demo),
 )

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from adtrack.config import BackboneSpec
-from adtrack.data import demo
+from adtrack.data import demo, remembered
+from adtrack.data.checking import check_images
+from adtrack.data.classes import ImageRecord
 from adtrack.detectors.order_cache import OrderStore
 from adtrack.features.entry import EntryWriter
 from adtrack.features.weights import Trunk, keep_trunk, load_trunk
@@ -98,6 +101,22 @@ def test_damaged_orders_are_found_and_removed(own_cache: Path, spoil) -> None:
     assert [file.name[:1] for file in (own_cache / "orders").glob("*.safetensors")] == ["b"]
 
 
+@pytest.mark.parametrize("spoil", [cut, flip, lambda file: file.write_bytes(b"garbage")])
+def test_damaged_memories_of_checks_are_found_and_removed(
+    own_cache: Path, tmp_path: Path, spoil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "_SETTLED_NS", -(10**12))
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    check_images(tmp_path, [ImageRecord("a.png", 0, "good")])
+    (memory,) = (own_cache / "checked").iterdir()
+    assert checks()["checked"].level == OK and checks()["checked"].detail.startswith("1 entry")
+    spoil(memory)
+    (finding,) = checks()["checked"].findings
+    assert finding.level == BROKEN and finding.items == (str(memory),)
+    finding.mend()
+    assert not memory.exists()
+
+
 def test_entries_of_earlier_versions_have_no_checksum_and_count_by_their_form(own_cache: Path) -> None:
     make_features(own_cache).with_name("checksum.json").unlink()
     order = own_cache / "orders" / f"{KEY}.safetensors"
@@ -147,6 +166,7 @@ FEATURES = """
 import os, sys
 from pathlib import Path
 from filelock import FileLock
+from PIL import Image
 from safetensors.torch import load_file, save_file
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True)
@@ -218,3 +238,20 @@ def test_the_limit_is_minded(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("ADTRACK_CACHE_GB", "plenty")
     assert checks()["folder"].level == BROKEN and "'plenty'" in checks()["folder"].findings[0].what
     assert caches.size_of(own_cache / "features") == caches.size_of(own_cache) > 1000
+
+
+def test_what_was_checked_is_looked_at_too(own_cache: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adtrack.data.remembered._SETTLED_NS", -1)
+    images = read_class(tiny_data, "part")
+    check_images(tiny_data, images.records)
+    memories = sorted((own_cache / "checked").iterdir())
+    assert checks()["checked"].level == OK and checks()["checked"].detail.startswith(f"{len(memories)} entries")
+    flip(memories[0])
+    left = memories[1].with_suffix(".partial")
+    left.write_text("half")
+    assert checks()["checked"].level == BROKEN, "the unfinished one may still be written"
+    os.utime(left, (time.time() - 3600,) * 2)
+    damaged, unfinished = checks()["checked"].findings
+    assert damaged.items == (str(memories[0]),) and unfinished.items == (str(left),)
+    damaged.mend(), unfinished.mend()
+    assert checks()["checked"].level == OK and sorted((own_cache / "checked").iterdir()) == memories[1:]
