@@ -18,6 +18,7 @@ from adtrack.config import BackboneSpec
 from adtrack.data import demo, remembered
 from adtrack.data.checking import check_images
 from adtrack.data.classes import ImageRecord
+from adtrack.data.layouts import read_class
 from adtrack.detectors.order_cache import OrderStore
 from adtrack.features.entry import EntryWriter
 from adtrack.features.weights import Trunk, keep_trunk, load_trunk
