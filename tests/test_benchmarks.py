@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from adtrack.config import ImageSpec
-from experiments.benchmarks import end_to_end, pixels, scoring, study
+from experiments.benchmarks import end_to_end, pixels, scoring, start, study
 from experiments.benchmarks.common import peak_memory
 
 VIEW = ImageSpec(128, 0)
@@ -132,3 +132,10 @@ def test_the_memory_of_the_latest_bank_is_told(tmp_path: Path) -> None:
         "A bank of 2,000 of 20,000 patches in 384 dimensions is built within 1.85 GB, 1.00 GB of that"
     )
     assert memory_sentence(tmp_path / "none.csv") == ""
+
+
+def test_a_verb_is_timed_until_its_first_image(tmp_path: Path, part, tiny_data: Path) -> None:
+    assert start.until_first_image(tiny_data, tmp_path, ("build-bank", *part, "--layers", "layer2")) > 0
+    assert not list(tmp_path.glob("mlruns/**/*.json"))  # it ended there
+    named = {verb[0] for verb in start.verbs(tiny_data, tmp_path).values()}
+    assert named == {"build-bank", "evaluate", "tune", "score"}
