@@ -22,7 +22,7 @@ class MemoryBank:
             raise UserError(f"bank must have shape (patches, dimensions), but got {tuple(patches.shape)}.")
         check_vectors("bank patches", patches)
         self.patches = patches.float().contiguous()
-        self._plan = plan
+        self.plan = plan
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -34,7 +34,7 @@ class MemoryBank:
 
     @cached_property
     def _search(self) -> Search:
-        return Search(self.patches, self._plan)
+        return Search(self.patches, self.plan)
 
     @full_precision
     def nearest(self, queries: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
@@ -53,13 +53,27 @@ class MemoryBank:
         check_vectors("queries", queries)
         return self._search.nearest(queries.float(), k)
 
+    @full_precision
+    def first_bounds(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """A row int64 (N,) that is near each of ``queries`` float32 (N, D), and a bound float32 (N,) that the distance
+        to it does not exceed. It costs a small part of ``nearest``."""
+        check_vectors("queries", queries)
+        return self._search.first_bounds(queries, self.plan.first_rows)
+
+    @full_precision
+    def nearer(self, queries: Tensor, rows: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Distances float32 (N,) and rows int64 (N,) of the nearest patches among those from ``start`` up to ``stop``
+        and each query's own one of ``rows``; see ``nearest``. Some others may be among them."""
+        distances, nearest = self._search.nearer(queries, rows, start, stop)
+        return distances.float(), nearest
+
     def around(self, rows: Tensor, k: int) -> Tensor:
         """Rows int64 (n, k) of the k patches nearest to each of the bank's own ``rows`` int64 (n,), itself included."""
         return self.nearest(self.patches[rows], k)[1]
 
     def to(self, device: torch.device) -> "MemoryBank":
         """The same bank on another device."""
-        return MemoryBank(self.patches.to(device), self._plan)
+        return MemoryBank(self.patches.to(device), self.plan)
 
     def save(self, folder: Path) -> None:
         """Write ``bank.safetensors`` into ``folder``, which is made if need be."""

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ..features.feature_set import FeatureSet
     from ..features.grids import Grid
+    from ..progress import Progress
     from .training import TrainingSet
 
 Spec = TypeVar("Spec", bound=DetectorSpec)
@@ -99,6 +101,14 @@ class Detector(ABC, Generic[Spec]):
         Outputs of layers are float32 (n, C, h, w), and views, under the name ``VIEW``, float32 (n, 3, S, S). The scores
         of an image have the same bits in every batch.
         """
+
+    def score_images(self, features: FeatureSet, progress: Progress) -> np.ndarray | None:
+        """The images' scores alone, float64 (n,), with the same bits as ``score`` gives.
+
+        None, which is the default, if the method knows no shorter way than to score every patch. ``progress`` counts
+        the images that are done.
+        """
+        return None
 
     @property
     def grid(self) -> Grid | None:

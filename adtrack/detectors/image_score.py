@@ -15,11 +15,11 @@ def score_patches(patches: Tensor, bank: MemoryBank, neighbours: int) -> Scores:
     patches, distances, rows = patches.flatten(1, 2), distances.reshape(images, -1), rows.reshape(images, -1)
     worst = distances.argmax(dim=1)  # the first of equals
     every = torch.arange(images, device=worst.device)
-    image = _reweighted(bank, patches[every, worst], rows[every, worst], distances[every, worst], neighbours)
+    image = reweighted(bank, patches[every, worst], rows[every, worst], distances[every, worst], neighbours)
     return Scores(image.cpu().numpy(), distances.reshape(images, height, width).cpu().numpy())
 
 
-def _reweighted(bank: MemoryBank, patches: Tensor, rows: Tensor, distances: Tensor, neighbours: int) -> Tensor:
+def reweighted(bank: MemoryBank, patches: Tensor, rows: Tensor, distances: Tensor, neighbours: int) -> Tensor:
     """Equation 7 for each image's worst patch p (n, D), its nearest bank row m* (n,) and their distance s* (n,).
 
     s = (1 − exp‖p − m*‖ / Σ exp‖p − m‖) · s*, the sum over the b bank rows nearest to m*, itself among them. exp

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ..features.feature_set import FeatureSet
     from ..features.grids import Grid
+    from ..progress import Progress
     from .bank import MemoryBank
     from .training import TrainingSet
 
@@ -123,6 +125,23 @@ class PatchCore(Detector[PatchCoreSpec]):
         from .image_score import score_patches
 
         return score_patches(self._patches(batch), self.bank, self.spec.reweight_neighbours)
+
+    def score_images(self, features: FeatureSet, progress: Progress) -> np.ndarray:
+        """The images' scores by their farthest patches alone. What is learned of the images serves the next bank."""
+        from ..config import digest
+        from .hausdorff import farthest_patches
+        from .image_score import reweighted
+        from .scoring import images_at_once
+
+        def merge(start: int, stop: int) -> Tensor:
+            return self._patches(features.chunk(start, stop, self.spec.layers)).flatten(1, 2)
+
+        key = digest({"features": features.key, "layers": self.spec.layers, "patch": self.spec.patch_size})
+        at_once = images_at_once(features, self.spec.inputs)
+        found = farthest_patches(key, len(features), merge, self.bank, at_once, progress)
+        scores = reweighted(self.bank, found.patches, found.rows, found.distances, self.spec.reweight_neighbours)
+        image: np.ndarray = scores.cpu().numpy()
+        return image
 
     def nearest_images(self, batch: Mapping[str, Tensor]) -> np.ndarray | None:
         """The index of the training image that holds the nearest patch of the bank, for each patch."""

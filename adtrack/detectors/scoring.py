@@ -18,7 +18,7 @@ _PIECE_BYTES = 2**27  # that a method's inputs may take in memory while a set is
 def score_features(detector: Detector[Any], features: FeatureSet, what: str) -> Scores:
     """Scores of an image set, computed piece by piece: an image gets the same bits in any batch. ``what`` is the title
     of the progress bar."""
-    step = _images_at_once(features, detector.spec.inputs)
+    step = images_at_once(features, detector.spec.inputs)
     parts = []
     with bar(len(features), what) as progress:
         for at in range(0, len(features), step):
@@ -74,7 +74,7 @@ def map_of(detector: Detector[Any], patches: np.ndarray, view: ImageSpec, height
     return anomaly_map(patches, detector.grid, view, height, width, detector.smoothing)
 
 
-def _images_at_once(features: FeatureSet, inputs: Sequence[str]) -> int:
+def images_at_once(features: FeatureSet, inputs: Sequence[str]) -> int:
     """How many images make a piece: a method may lay all of its layers on the grid of the finest one. Views are as they
     are."""
     shapes = [features.layers[name].shape for name in inputs if name != VIEW]
@@ -86,4 +86,6 @@ def _images_at_once(features: FeatureSet, inputs: Sequence[str]) -> int:
 
 def image_scores(detector: Detector[Any], features: FeatureSet, what: str) -> np.ndarray:
     """The images' scores alone, float64 (n,), with the bits that ``score_features`` gives."""
-    return score_features(detector, features, what).image
+    with bar(len(features), what) as progress:
+        scores = detector.score_images(features, progress)
+    return score_features(detector, features, what).image if scores is None else scores

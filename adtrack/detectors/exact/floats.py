@@ -45,6 +45,16 @@ class Floats:
     def limits(self, left: EncodedVectors, farthest: Tensor, distance: Tensor) -> Tensor:
         return (distance.square() / 2 - left.halves + self._lost).to(left.halves.dtype)
 
+    def reach(self, left: EncodedVectors, right: Tensor, products: Tensor) -> Tensor:
+        """Upper bounds (n,) of ‖x − b‖ for one b of each x in ``left``: p(x, b) is in ``products`` (n,), u(b) in
+        ``right`` (n,).
+
+        ‖x − b‖² = ‖x‖² + 2 t(x, b), where 2 t ≤ 2 p + u(x) + 3 u(b) and ‖x‖² ≤ 2 h(x) + 3 u(x). As many units again
+        cover the rounding of the sums and of the root.
+        """
+        squares: Tensor = 2 * (left.halves + products) + 8 * (left.uncertain + right) + self._lost
+        return squares.clamp(min=self._lost).sqrt()
+
     def alike(self, left: Tensor, right: Tensor, products: Tensor) -> Tensor:
         """The limit p(x, b) + 2 (u(x) + u(b)) + lost for p(x, b) in ``products`` (n, k), u(x) in ``left`` (n,) and u(b)
         in ``right`` (k,)."""

@@ -27,6 +27,14 @@ class SearchPlan:
     products: int = 2**22  # that are kept together where several nearest rows are wanted
     numbers: int = 2**16  # of either side whose differences are computed together
 
+    # The largest distances of image sets.
+    bounded: int = 2048  # patches that are compared with the bank's first rows together
+    first_rows: int = 128  # that bound the distances of all patches
+    goals: tuple[int, int] = (1024, 8)  # rows that close patches are searched in first, and how many times as many next
+    leaders: int = 4  # patches of an image that are searched in all rows before others
+    watched: int = 256  # patches of an image that are searched in the first goal's rows as soon as it is read
+    remembered: int = 64  # patches of an image whose vectors are kept for larger banks
+
     # Rounds of the greedy order.
     threshold_sample: int = 8192  # points whose gaps stand for all in the choice of a round's threshold
     sample_above: int = 512  # points of that sample that a round looks at

@@ -55,6 +55,58 @@ class Search:
         kept = nearest_pairs(len(queries), query, row, distances)
         return distances[kept, None].float(), self._distinct.lowest[row[kept]][:, None]
 
+    def first_bounds(self, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Distances float32 (n,) that are at least those of the queries float32 (n, D) to the rows int64 (n,).
+
+        The rows are about the nearest of the bank's first ``count``. They cost one float32 product.
+        """
+        first = self._patches[:count]
+        floats = Floats(first.mean(dim=0))
+        rows = floats.encode(first)
+        found = []
+        for part in torch.split(queries, self._plan.bounded):
+            left = floats.encode(part)
+            products, row = torch.addmm(rows.halves, left.matrix, rows.matrix.T, alpha=-1.0).min(dim=1)
+            found.append((floats.reach(left, rows.uncertain[row], products), row))
+        distances, nearest = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return distances, nearest
+
+    def nearer(self, queries: Tensor, rows: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """The nearest row of each query float32 (n, D) among its own of ``rows`` int64 (n,) and those from ``start`` up
+        to ``stop``: distances float64 (n,) and rows int64 (n,).
+
+        Rows close to this range may be among them.
+        """
+        found = [
+            self._nearer(some, known, start, stop)
+            for some, known in zip(
+                torch.split(queries, self._plan.queries), torch.split(rows, self._plan.queries), strict=True
+            )
+        ]
+        distances, nearest = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return distances, nearest
+
+    def _nearer(self, queries: Tensor, rows: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        lowest, block = self._distinct.lowest, self._plan.block
+        ends = torch.searchsorted(lowest, torch.tensor([start, stop], device=lowest.device)).tolist()
+        first, last = ends[0] // block * block, -(-ends[1] // block) * block
+
+        def distance(query: Tensor, row: Tensor) -> Tensor:
+            return self._distances(queries, query, first + row)
+
+        own = torch.arange(len(queries), device=queries.device)
+        known = pair_distances(queries, own, self._patches, rows, numbers=self._plan.numbers)
+        if first >= last:
+            return known, rows
+        asked = VectorTable(queries, self._plan, self._rows.encoding)
+        query, row = close_pairs(asked, self._rows, known, distance, slice(first, last))
+        distances = torch.cat([known, distance(query, row)])
+        query, row = torch.cat([own, query]), torch.cat([rows, lowest[first + row]])
+        kept = nearest_pairs(len(queries), query, row, distances)
+        apart, nearest = known.clone(), rows.clone()
+        apart[query[kept]], nearest[query[kept]] = distances[kept], row[kept]  # twice the same if a row is found again
+        return apart, nearest
+
     def _nearest_several(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """``nearest`` by products with all rows.
 

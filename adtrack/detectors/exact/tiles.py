@@ -21,23 +21,27 @@ from .plan import SearchPlan
 from .table import VectorTable
 
 Distance = Callable[[Tensor, Tensor], Tensor]
+ALL = slice(None)
 _Pairs = tuple[Tensor, Tensor, Tensor]  # rows, others and products (p,)
 
 
-def close_pairs(left: VectorTable, right: VectorTable, within: Tensor, distance: Distance) -> tuple[Tensor, Tensor]:
+def close_pairs(
+    left: VectorTable, right: VectorTable, within: Tensor, distance: Distance, blocks: slice = ALL
+) -> tuple[Tensor, Tensor]:
     """Rows of ``left`` and rows of ``right``, int64 (p,) and in order, among which are the nearest ones of every row.
 
     Nearest ones that are farther than ``within`` float64 (n,) may be missing. ``distance(rows, others)`` gives true
-    distances, float64 (p,).
+    distances, float64 (p,). With ``blocks``, a range of rows that begins and ends with a block or with the table, only
+    these rows of ``right`` are looked at, and counted from the first of them.
     """
-    comparison = _Comparison(left.encoding, left.encoded, right.padded, within, distance, right.plan)
+    comparison = _Comparison(left.encoding, left.encoded, right.padded[blocks], within, distance, right.plan)
     row, other, crowded = comparison.pairs(give_up=True)
     if not len(crowded):
         return row, other
     encoding, encoded = right.doubles
     few = encoding.encode(left.vectors.index_select(0, crowded))
     of_crowded = partial(_of_some, distance, crowded)
-    comparison = _Comparison(encoding, few, encoded, comparison.within[crowded], of_crowded, right.plan)
+    comparison = _Comparison(encoding, few, encoded[blocks], comparison.within[crowded], of_crowded, right.plan)
     more, others, _ = comparison.pairs(give_up=False)
     row, other = torch.cat([row, crowded[more]]), torch.cat([other, others])
     order = torch.argsort(row, stable=True)
