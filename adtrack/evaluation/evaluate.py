@@ -1,6 +1,6 @@
 """Scores of an image set → the numbers that are reported of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from adtrack.config import ImageSpec
 from adtrack.data.imageset import ImageSet
 from adtrack.data.loading import footprint
 from adtrack.evaluation.intervals import auroc_interval, share_interval
+from adtrack.evaluation.masked_maps import Planes
 from adtrack.evaluation.metrics import good_metrics, image_metrics, ranked_metrics
 from adtrack.evaluation.pixels import PixelRanking, rank_pixels
 
@@ -61,7 +62,7 @@ class Evaluation:
         return self.scored.images.name
 
 
-def evaluate(scored: ScoredSet, masks: Sequence[np.ndarray] | None, view: ImageSpec, threshold: float) -> Evaluation:
+def evaluate(scored: ScoredSet, masks: Planes | None, view: ImageSpec, threshold: float) -> Evaluation:
     """All metrics of a scored image set; those of pixels only with ``masks``, bool (H, W) at source size, and anomaly
     maps.
 
@@ -77,14 +78,25 @@ def evaluate(scored: ScoredSet, masks: Sequence[np.ndarray] | None, view: ImageS
     return Evaluation(scored, threshold, metrics | ranked_metrics(ranking), curve)
 
 
-def _ranked(maps: Maps, masks: Sequence[np.ndarray], view: ImageSpec) -> PixelRanking:
-    """The pixels that the view shows."""
-    seen = [footprint(mask.shape[0], mask.shape[1], view) for mask in masks]
-    parts = [(slice(part.top, part.bottom), slice(part.left, part.right)) for part in seen]
-    return rank_pixels(
-        [anomaly_map[part] for anomaly_map, part in zip(maps, parts, strict=True)],
-        [mask[part] for mask, part in zip(masks, parts, strict=True)],
-    )
+@dataclass(frozen=True)
+class _Seen:
+    """The parts of maps or masks that the view shows, cut out when they are read."""
+
+    planes: Planes
+    view: ImageSpec
+
+    def __len__(self) -> int:
+        return len(self.planes)
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        plane = self.planes[index]
+        part = footprint(plane.shape[0], plane.shape[1], self.view)
+        return plane[part.top : part.bottom, part.left : part.right]
+
+
+def _ranked(maps: Maps, masks: Planes, view: ImageSpec) -> PixelRanking:
+    """The pixels that the view shows. Maps and masks of large photos are in memory one at a time."""
+    return rank_pixels(_Seen(maps, view), _Seen(masks, view))
 
 
 def _image_level(scores: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:

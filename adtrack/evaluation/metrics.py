@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from adtrack.errors import UserError
-from adtrack.evaluation.pixels import PixelRanking, Planes, rank_pixels
+from adtrack.evaluation.masked_maps import Planes
+from adtrack.evaluation.pixels import PixelRanking, rank_pixels
 from adtrack.evaluation.ranked_scores import RankedScores
 
 

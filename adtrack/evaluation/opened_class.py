@@ -1,9 +1,10 @@
 """A class of a data set whose files have all been opened and checked: its splits, and what each image set holds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -40,6 +41,26 @@ class _Packed:
 
     def mask(self) -> np.ndarray:
         return np.unpackbits(self.bits, count=self.shape[0] * self.shape[1]).reshape(self.shape).view(bool)
+
+
+@dataclass(frozen=True)
+class _Masks(Sequence[np.ndarray]):
+    """Masks that are made when they are read: those of many large photos would fill the memory."""
+
+    mask: Callable[[int], np.ndarray]
+    places: range
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[np.ndarray]: ...
+
+    def __getitem__(self, index: int | slice) -> np.ndarray | Sequence[np.ndarray]:
+        return replace(self, places=self.places[index]) if isinstance(index, slice) else self.mask(self.places[index])
 
 
 def _mask_memory() -> BoundedMemory[tuple[str, int], _Packed]:
@@ -82,10 +103,10 @@ class OpenedClass:
         """The mask of an image, bool (H, W), all False for a normal one; None if no mask of the class marks a pixel."""
         return self._mask(self.images(name), index) if self.splits.has_masks else None
 
-    def masks(self, name: str) -> list[np.ndarray] | None:
-        """The masks of all images of a set, as ``mask`` gives them."""
+    def masks(self, name: str) -> Sequence[np.ndarray] | None:
+        """The masks of all images of a set, each as ``mask`` gives it when it is read."""
         images = self.images(name)
-        return [self._mask(images, index) for index in range(len(images))] if self.splits.has_masks else None
+        return _Masks(partial(self._mask, images), range(len(images))) if self.splits.has_masks else None
 
     def _mask(self, images: ImageSet, index: int) -> np.ndarray:
         record = images.records[index]

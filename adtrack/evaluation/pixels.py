@@ -4,15 +4,14 @@ Scores are used in the maps' own precision.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from adtrack.errors import UserError
+from adtrack.evaluation.masked_maps import MaskedMaps, NormalScores, Planes
 
-Planes = np.ndarray | Sequence[np.ndarray]
+_AT_ONCE = 2**26  # normal scores that are sorted at once: 256 MB
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
@@ -70,30 +69,65 @@ class PixelRanking:
         return fpr[:end], pro[:end]
 
 
-def rank_pixels(maps: Planes, masks: Planes) -> PixelRanking:
+def rank_pixels(maps: Planes, masks: Planes, at_once: int = _AT_ONCE) -> PixelRanking:
     """Place the defect pixels among the sorted normal ones.
 
-    ``maps`` and ``masks`` (non-zero = defect) are N×H×W arrays or lists of H×W of different sizes. Raises
+    ``maps`` and ``masks`` (non-zero = defect) are N×H×W arrays or sequences of H×W of different sizes. Raises
     UserError where shapes differ or a map holds NaN or infinity.
 
-    Between two defect scores both curves run level, so the many normal pixels need no indices: their values
-    are sorted in one copy, and only the few defect pixels are ordered together with their weights.
+    Between two defect scores both curves run level, so the many normal pixels need no indices: their values are sorted
+    in one copy, and only the few defect pixels are ordered together with their weights. No more than ``at_once`` normal
+    values are in memory, or those of one image: where there are more, they are counted piece by piece, and their maps
+    are read once more if they hold defects.
     """
-    normal, scores, sizes, regions = _pixels(maps, masks)
-    normal.sort()
-    scores, sizes = _descending(scores, sizes)
-    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))[: len(scores)]
-    weights = 1.0 / sizes
-    pro = np.cumsum(weights, out=weights)[last] / max(regions, 1)
-    del sizes, weights  # their memory is needed below
-    scores = scores[last]
-    return PixelRanking(
-        above=len(normal) - np.searchsorted(normal, scores, side="right"),
-        reached=len(normal) - np.searchsorted(normal, scores, side="left"),
-        defects=np.diff(last, prepend=-1),
-        pro=np.minimum(pro, 1.0, out=pro),
-        normal_total=len(normal),
-    )
+    pairs = MaskedMaps(maps, masks)
+    first, *others = pairs.pieces(at_once)
+    normal, defects = NormalScores(pairs.normal_in(first)), _Defects()
+    for index, marked in enumerate(pairs.defects):
+        if index in first or marked:
+            scores, mask = pairs[index]
+            if index in first:
+                normal.add(scores, mask)
+            if marked:
+                defects.add(scores, mask)
+    distinct, last, pro = defects.ranked()
+    above, reached = normal.counted(distinct)
+    del normal  # its memory is needed for the next piece
+    for piece in others:
+        more_above, more_reached = _count(pairs, piece, distinct)
+        above += more_above
+        reached += more_reached
+    return PixelRanking(above, reached, np.diff(last, prepend=-1), pro, pairs.normal_in(range(len(pairs))))
+
+
+def _count(pairs: MaskedMaps, piece: range, distinct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    normal = NormalScores(pairs.normal_in(piece))
+    for index in piece:
+        normal.add(*pairs[index])
+    return normal.counted(distinct)
+
+
+class _Defects:
+    """The scores of defect pixels, and how large the regions are that the pixels belong to."""
+
+    def __init__(self) -> None:
+        self._scores, self._sizes = [np.empty(0, dtype=np.float32)], [np.empty(0, dtype=np.uint32)]
+        self._regions = 0
+
+    def add(self, scores: np.ndarray, mask: np.ndarray) -> None:
+        components, regions = ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
+        region = components[mask]
+        self._scores.append(scores[mask])
+        self._sizes.append(np.bincount(region)[region].astype(np.uint32))
+        self._regions += regions
+
+    def ranked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The distinct scores, highest first; the place of the last pixel of each; and the per-region overlap there."""
+        scores, sizes = _descending(np.concatenate(self._scores), np.concatenate(self._sizes))
+        last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))[: len(scores)]
+        weights = 1.0 / sizes
+        pro = np.cumsum(weights, out=weights)[last] / max(self._regions, 1)
+        return scores[last], last, np.minimum(pro, 1.0, out=pro)
 
 
 def _descending(scores: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,45 +141,3 @@ def _descending(scores: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.n
     key = np.cumsum(first) << 32 | sizes[order]
     key.sort()
     return scores, key & 0xFFFFFFFF
-
-
-def _pixels(maps: Planes, masks: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Normal scores; scores of the defect pixels and the sizes of their regions; number of regions."""
-    pairs = _pairs(maps, masks)
-    precision = np.result_type(np.float32, *(scores.dtype for scores, _ in pairs))
-    defects = [int(np.count_nonzero(mask)) for _, mask in pairs]
-    total = sum(defects)
-    normal = np.empty(sum(mask.size for _, mask in pairs) - total, dtype=precision)
-    defect, sizes = np.empty(total, dtype=precision), np.empty(total, dtype=np.uint32)
-    filled, found, regions = 0, 0, 0
-    for (scores, mask), count in zip(pairs, defects, strict=True):
-        here, there = slice(filled, filled + mask.size - count), slice(found, found + count)
-        normal[here] = scores[~mask] if count else scores.ravel()
-        if count:
-            components, some = ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
-            region = components[mask]
-            defect[there], sizes[there] = scores[mask], np.bincount(region)[region]
-            regions += some
-        filled, found = here.stop, there.stop
-    return normal, defect, sizes, regions
-
-
-def _pairs(maps: Planes, masks: Planes) -> list[tuple[np.ndarray, np.ndarray]]:
-    if len(maps) != len(masks):
-        raise UserError(f"each anomaly map needs its mask, but got {len(maps)} maps and {len(masks)} masks.")
-    pairs = [
-        (np.asarray(scores), np.asarray(mask).astype(bool, copy=False))
-        for scores, mask in zip(maps, masks, strict=True)
-    ]
-    for index, (scores, mask) in enumerate(pairs):
-        if scores.ndim != 2 or scores.shape != mask.shape:
-            raise UserError(
-                f"map and mask of image {index} must be H×W of one size, but got {scores.shape} and {mask.shape}."
-            )
-        if not np.isfinite(scores).all():
-            wrong = np.count_nonzero(~np.isfinite(scores))
-            raise UserError(
-                f"anomaly maps must be finite, but map {index} holds NaN or infinity at {wrong} pixels.",
-                "Cut map and mask to the part of the image that was scored.",
-            )
-    return pairs

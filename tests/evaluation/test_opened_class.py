@@ -60,8 +60,8 @@ def test_a_mask_is_read_once_as_long_as_there_is_room(tiny_data: Path, monkeypat
     monkeypatch.setattr(imageset, "decode_mask", watched)
     opened = part(tiny_data)
     marked = sum(record.mask is not None for record in opened.images("test_clean").records)
-    first = opened.masks("test_clean")
-    again = opened.masks("test_clean")
+    first = [*opened.masks("test_clean")]
+    again = [*opened.masks("test_clean")]
     assert len(reads) == marked > 1
     again[-1][:] = True  # what is handed out is the caller's own
     assert all(map(np.array_equal, opened.masks("test_clean"), first))
@@ -70,6 +70,16 @@ def test_a_mask_is_read_once_as_long_as_there_is_room(tiny_data: Path, monkeypat
     small = part(tiny_data)
     assert all(map(np.array_equal, small.masks("test_clean"), small.masks("test_clean")))
     assert len(reads) == 2 * marked - 1
+
+
+def test_masks_are_made_when_they_are_read(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened_class, "_MASK_ROOM", 0)
+    masks = part(tiny_data).masks("test_clean")
+    first, last = masks[0], masks[-1]
+    assert first is not masks[0] and last is not masks[-1], "none of them stays in memory"
+    assert [mask.any() for mask in masks[1:]] == [mask.any() for mask in masks][1:] and len(masks[1:]) == len(masks) - 1
+    with pytest.raises(IndexError):
+        masks[len(masks)]
 
 
 def test_without_masks_there_are_none(tmp_path: Path, write_part: Callable[..., Path]) -> None:

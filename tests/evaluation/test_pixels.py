@@ -1,9 +1,13 @@
 import tracemalloc
+from collections import Counter
+from dataclasses import fields
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from adtrack.evaluation.pixels import rank_pixels
+from adtrack.evaluation.pixels import PixelRanking, rank_pixels
 
 # One region of two pixels with scores 4 and 2, and four normal pixels with scores 3, 1, 1 and 0.
 MAP = np.array([[4.0, 2.0, 0.0], [3.0, 1.0, 1.0]])
@@ -53,3 +57,90 @@ def test_equal_scores_are_summed_in_one_order_whatever_came_first(levels: int):
     for order in (draws.permutation(12), draws.permutation(12)):
         other = rank_pixels(maps[order], masks[order])
         assert np.array_equal(usual.pro, other.pro) and np.array_equal(usual.reached, other.reached)
+
+
+def assert_same(one: PixelRanking, other: PixelRanking):
+    for field in fields(PixelRanking):
+        left, right = getattr(one, field.name), getattr(other, field.name)
+        assert np.array_equal(left, right) and np.asarray(left).dtype == np.asarray(right).dtype
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([0, 0.3, 1])), max_size=8),
+    st.sampled_from([2, 9, 10_000]),
+    st.integers(0, 200),
+)
+def test_counting_piece_by_piece_gives_the_bits_of_counting_at_once(
+    seed: int, images: list[tuple[int, int, float]], levels: int, at_once: int
+):
+    """Images of different sizes, without any defect or with nothing else; ties within and across pieces."""
+    draws = np.random.default_rng(seed)
+    maps = [draws.integers(levels, size=(height, width)).astype(np.float32) for height, width, _ in images]
+    masks = [draws.random((height, width)) < share for height, width, share in images]
+    expected = rank_pixels(maps, masks)
+    normal = np.concatenate([np.empty(0), *(plane[~mask] for plane, mask in zip(maps, masks, strict=True))])
+    defect = np.concatenate([np.empty(0), *(plane[mask] for plane, mask in zip(maps, masks, strict=True))])
+    distinct = np.unique(defect)[::-1]
+    assert expected.normal_total == len(normal)
+    assert expected.above.tolist() == [np.count_nonzero(normal > score) for score in distinct]
+    assert expected.reached.tolist() == [np.count_nonzero(normal >= score) for score in distinct]
+    assert expected.defects.tolist() == [np.count_nonzero(defect == score) for score in distinct]
+    assert_same(rank_pixels(maps, masks, at_once), expected)
+    fine = [plane.astype(np.float64 if index % 2 else np.float32) for index, plane in enumerate(maps)]
+    assert_same(rank_pixels(fine, masks, at_once), expected)
+
+
+class Read(list):
+    """A list that counts how often each of its planes is read, and in what order."""
+
+    def __init__(self, planes):
+        super().__init__(planes)
+        self.order: list[int] = []
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        self.order.append(index)
+        return super().__getitem__(index).copy()
+
+
+def test_a_map_is_read_once_and_only_one_of_a_defect_in_a_later_piece_twice():
+    maps, masks = Read(np.random.default_rng(3).random((9, 10, 10))), np.zeros((9, 10, 10), dtype=bool)
+    masks[[1, 5, 8], 2:4, 2:4] = True
+    rank_pixels(maps, masks)
+    assert maps.order == list(range(9))
+    maps.order.clear()
+    rank_pixels(maps, masks, at_once=300)
+    assert maps.order == [0, 1, 2, 5, 8, *range(3, 9)] and set(Counter(maps.order).values()) == {1, 2}
+
+
+def test_memory_does_not_grow_with_the_number_of_maps():
+    class Made:
+        """Maps and masks that are made when they are read."""
+
+        def __init__(self, count: int, make):
+            self.count, self.make = count, make
+
+        def __len__(self) -> int:
+            return self.count
+
+        def __getitem__(self, index: int) -> np.ndarray:
+            return self.make(index)
+
+    def plane(index: int) -> np.ndarray:
+        return np.random.default_rng(index).random((256, 256), dtype=np.float32)
+
+    def mask(index: int) -> np.ndarray:
+        marked = np.zeros((256, 256), dtype=bool)
+        marked[:4, :4] = index % 2
+        return marked
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        ranking = rank_pixels(Made(count, plane), Made(count, mask), at_once=2**18)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert ranking.normal_total == count * 2**16 - count // 2 * 16
+        return found
+
+    peak(4)  # what it imports is not its own
+    assert peak(40) < 1.2 * peak(8)

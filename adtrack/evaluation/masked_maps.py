@@ -1,0 +1,84 @@
+"""Anomaly maps with their masks, read and checked one by one, so that those of large photos need not be in memory."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from adtrack.errors import UserError
+
+
+class Planes(Protocol):
+    """Maps or masks, H×W each: an N×H×W array, a list, or what makes a plane when it is read."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
+class MaskedMaps:
+    """Maps and masks, read and checked one by one; ``defects`` counts the defect pixels of each mask."""
+
+    def __init__(self, maps: Planes, masks: Planes) -> None:
+        if len(maps) != len(masks):
+            raise UserError(f"each anomaly map needs its mask, but got {len(maps)} maps and {len(masks)} masks.")
+        self._maps, self._masks = maps, masks
+        read = (np.asarray(masks[index]) for index in range(len(masks)))
+        counts = [(mask.size, int(np.count_nonzero(mask))) for mask in read]
+        self.defects = [count for _, count in counts]
+        self._normal = [size - count for size, count in counts]
+
+    def __len__(self) -> int:
+        return len(self.defects)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        scores, mask = np.asarray(self._maps[index]), np.asarray(self._masks[index]).astype(bool, copy=False)
+        if scores.ndim != 2 or scores.shape != mask.shape:
+            raise UserError(
+                f"map and mask of image {index} must be H×W of one size, but got {scores.shape} and {mask.shape}."
+            )
+        if not np.isfinite(scores).all():
+            wrong = np.count_nonzero(~np.isfinite(scores))
+            raise UserError(
+                f"anomaly maps must be finite, but map {index} holds NaN or infinity at {wrong} pixels.",
+                "Cut map and mask to the part of the image that was scored.",
+            )
+        return scores, mask
+
+    def normal_in(self, piece: range) -> int:
+        """The number of normal pixels in a piece."""
+        return sum(self._normal[piece.start : piece.stop])
+
+    def pieces(self, at_once: int) -> Iterator[range]:
+        """Images one after the other, each piece with at most so many normal pixels, or with one image; at least one
+        piece."""
+        start, held = 0, 0
+        for index, normal in enumerate(self._normal):
+            if index > start and held + normal > at_once:
+                yield range(start, index)
+                start, held = index, 0
+            held += normal
+        yield range(start, len(self))
+
+
+class NormalScores:
+    """The scores of a known number of normal pixels in one array, in the precision of the finest map."""
+
+    def __init__(self, count: int) -> None:
+        self._values, self._filled = np.empty(count, dtype=np.float32), 0
+
+    def add(self, scores: np.ndarray, mask: np.ndarray) -> None:
+        normal = scores[~mask] if mask.any() else scores.ravel()
+        end = self._filled + len(normal)
+        if not np.can_cast(normal.dtype, self._values.dtype):
+            finer = np.empty(len(self._values), dtype=np.result_type(self._values, normal))
+            finer[: self._filled] = self._values[: self._filled]
+            self._values = finer
+        self._values[self._filled : end] = normal
+        self._filled = end
+
+    def counted(self, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How many scores are higher than each threshold, and how many are as high or higher: int64."""
+        self._values.sort()
+        above = len(self._values) - np.searchsorted(self._values, thresholds, side="right")
+        return above, len(self._values) - np.searchsorted(self._values, thresholds, side="left")
