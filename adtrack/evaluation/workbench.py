@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.demo import data_root
 from adtrack.data.layouts import read_class
 from adtrack.evaluation.opened_class import OpenedClass, open_class
+from adtrack.evaluation.pictures.shown import Display, as_display, shown_pictures
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.store import FeatureStore
@@ -21,6 +24,7 @@ class Workbench:
     backbone: Backbone
     image: ImageSpec
     store: FeatureStore = field(default_factory=FeatureStore)
+    _pictures: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", self.image.normalised_for(self.backbone.normalisation))
@@ -36,5 +40,17 @@ class Workbench:
         return cls(open_class(data), network, image)
 
     def features(self, name: str) -> FeatureSet:
-        """The backbone's outputs for the image set of this name, computed at most once."""
-        return self.store.features(self.opened.images(name), self.backbone, self.image)
+        """The backbone's outputs for the image set of this name, computed at most once.
+
+        What may be shown of the images is made in the same pass; Train is not shown.
+        """
+        images = self.opened.images(name)
+        beside = [] if images.split == "train" else [shown_pictures(self.opened, name)]
+        return self.store.features(images, self.backbone, self.image, beside)
+
+    def display(self, name: str, index: int) -> Display:
+        """An image of the set of this name and its mask, small enough to be shown."""
+        if name not in self._pictures:
+            product = shown_pictures(self.opened, name)
+            self._pictures[name] = self.store.product(self.opened.images(name), product, f"Shrinking {name}")
+        return as_display(self._pictures[name][index], self.opened.splits.has_masks)

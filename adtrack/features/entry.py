@@ -1,4 +1,6 @@
-"""One entry of the feature cache: a folder with ``features.npy`` (float32 (n, C, h, w)) and the checksum of that file.
+"""One entry of the feature cache: a folder with ``features.npy`` and the checksum of that file.
+
+The file holds a layer's outputs, float32 (n, C, h, w), or another product of n images, uint8 (n, …).
 
 The checksum is a CRC-32. It detects every flipped bit and nearly all other damage, as fast as a disk reads. A digest
 that withstands intent would take longer than some trials.
@@ -23,19 +25,19 @@ class EntryWriter:
 
     def __init__(self, folder: Path, key: str, images: int) -> None:
         folder.mkdir()
-        self.folder, self._key, self._images = folder, key, images
+        self.folder, self.key, self._images = folder, key, images
         self._file = (folder / FILE).open("wb")
         self._sum = 0
 
     def add(self, output: np.ndarray) -> None:
-        """Write the outputs of the next images, float32 (any, C, h, w)."""
+        """Write what is made of the next images, float32 or uint8 (any, …)."""
         # Not through a memory map: on a full disk, writing there kills the process without a message.
         if not self._file.tell():
-            shape = (self._images, *output.shape[1:])
-            np.lib.format.write_array_header_1_0(self._file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            shape, kind = (self._images, *output.shape[1:]), output.dtype.newbyteorder("<").str
+            np.lib.format.write_array_header_1_0(self._file, {"descr": kind, "fortran_order": False, "shape": shape})
             self._file.flush()
             self._sum = _checksum(self.folder / FILE)
-        content = output.astype("<f4", copy=False).tobytes()
+        content = output.astype(output.dtype.newbyteorder("<"), copy=False).tobytes()
         self._file.write(content)
         self._sum = zlib.crc32(content, self._sum)
 
@@ -43,7 +45,7 @@ class EntryWriter:
         """Write the checksum, after all images are added."""
         self._file.flush()
         os.fsync(self._file.fileno())  # else a power cut could leave an entry with a name but without content
-        (self.folder / CHECKSUM).write_text(json.dumps({"key": self._key, "crc32": self._sum}), encoding="utf-8")
+        (self.folder / CHECKSUM).write_text(json.dumps({"key": self.key, "crc32": self._sum}), encoding="utf-8")
 
     def close(self) -> None:
         """Close the file, whether it is complete or not."""
@@ -66,7 +68,7 @@ def is_as_written(folder: Path, key: str) -> bool | None:
 
 
 def open_entry(folder: Path) -> np.ndarray:
-    """The features, which are read from the disk when they are used."""
+    """What an entry holds, which is read from the disk when it is used."""
     features: np.ndarray = np.load(folder / FILE, mmap_mode="r", allow_pickle=False)
     return features
 

@@ -61,7 +61,7 @@ def log_evaluations(run: Run, bench: Workbench, scorer: Scorer, evaluations: Seq
         folder = Path(scratch)
         for evaluation in track(evaluations, "Drawing pictures", unit="set"):
             name = evaluation.name
-            written = write_pictures(bench.opened, evaluation, scorer.calibration.colours, folder)
+            written = write_pictures(bench, evaluation, scorer.calibration.colours, folder)
             pictures |= {f"{name}/{key}": file for key, file in written.items() if key.endswith("-worst")}
             write_evaluation(evaluation, folder)
         (folder / "splits.json").write_text(json.dumps(bench.opened.splits.manifest(), indent=1), encoding="utf-8")

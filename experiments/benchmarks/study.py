@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from torch import Tensor
 
 from adtrack.config import BackboneSpec, BuildSpec, DataSpec
 from adtrack.data.imageset import ImageSet
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.features import store
+from adtrack.features.passes import Passed
 from adtrack.settings import parse_pairs
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
@@ -52,12 +52,12 @@ class Cost:
 class CountedPasses:
     """Stands in for the feature store's ``backbone_pass`` and counts what goes through it."""
 
-    def __init__(self, backbone_pass: Callable[..., Iterator[tuple[int, dict[str, Tensor]]]]) -> None:
+    def __init__(self, backbone_pass: Callable[..., Iterator[Passed]]) -> None:
         self._pass = backbone_pass
         self.passes: Counter[str] = Counter()
         self.seconds = 0.0
 
-    def __call__(self, images: ImageSet, *arguments: object) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    def __call__(self, images: ImageSet, *arguments: object) -> Iterator[Passed]:
         self.passes[images.name] += 1
         outputs = self._pass(images, *arguments)
         while True:

@@ -16,8 +16,8 @@ from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.building import BuiltModel, build
 from adtrack.evaluation.evaluate import GOOD_METRICS, PIXEL_METRICS
 from adtrack.evaluation.measuring import score_set
-from adtrack.evaluation.pictures.displays import SIDE, display
 from adtrack.evaluation.pictures.sheets import fit, fit_mask
+from adtrack.evaluation.pictures.shown import SIDE
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone
@@ -213,6 +213,6 @@ def test_sets_of_several_severities_are_kept_apart(tiny_data: Path) -> None:
     for name in names:
         images = bench.opened.images(name)
         index = int(np.flatnonzero(images.labels)[0])
-        shown = display(bench.opened, name, index)
+        shown = bench.display(name, index)
         np.testing.assert_array_equal(shown.image, fit(images.image(index), SIDE))
         np.testing.assert_array_equal(shown.mask, fit_mask(images.mask(index), SIDE))

@@ -111,7 +111,7 @@ def test_it_is_built_measured_and_judges_alike(bench: Workbench, tmp_path: Path)
 def test_its_pictures_are_the_images_themselves(bench: Workbench, tmp_path: Path) -> None:
     built = build(bench, MeansSpec(("layer1",)), ("val_clean",))
     (evaluation,) = built.evaluations
-    written = write_pictures(bench.opened, evaluation, built.scorer.calibration.colours, tmp_path)
+    written = write_pictures(bench, evaluation, built.scorer.calibration.colours, tmp_path)
     assert set(written) == {name for name, _ in telling_images(evaluation.scored)}
     sheet = Image.open(tmp_path / "heatmaps" / "val_clean.png")
     assert sheet.width > 100 and all(Image.open(file).height > 64 for file in written.values())

@@ -6,18 +6,18 @@ import numpy as np
 
 from adtrack.detectors.calibration import ColourRange
 from adtrack.evaluation.evaluate import Evaluation
-from adtrack.evaluation.opened_class import OpenedClass
-from adtrack.evaluation.pictures.displays import SIDE, display
 from adtrack.evaluation.pictures.heatmaps import Heatmap
 from adtrack.evaluation.pictures.sheets import Tile, contact_sheet, fit, panel, save_png, thumb
+from adtrack.evaluation.pictures.shown import SIDE
 from adtrack.evaluation.telling import telling_images
+from adtrack.evaluation.workbench import Workbench
 from adtrack.filenames import UniquePaths, file_name
 
 _SHEET_TILES = 120
 
 
 def write_pictures(
-    opened: OpenedClass, evaluation: Evaluation, colours: ColourRange | None, folder: Path
+    bench: Workbench, evaluation: Evaluation, colours: ColourRange | None, folder: Path
 ) -> dict[str, Path]:
     """Write ``heatmaps/<set>/…png`` and ``heatmaps/<set>.png`` (the sheet, highest score first) below ``folder``.
 
@@ -28,13 +28,13 @@ def write_pictures(
     target.mkdir(parents=True, exist_ok=True)
     written, places = {}, UniquePaths()
     for name, index in telling_images(evaluation.scored):
-        shown = display(opened, evaluation.name, index)
+        shown = bench.display(evaluation.name, index)
         heatmap = _heatmap(evaluation, index, shown.image, colours)
         picture = panel(shown.image, shown.mask, heatmap, _caption(evaluation, index), SIDE)
         stem = Path(evaluation.scored.images.records[index].path).stem
         written[name] = target / places.free(PurePosixPath(f"{file_name(name)}-{file_name(stem)}.png"))
         save_png(written[name], picture)
-    save_png(folder / "heatmaps" / f"{evaluation.name}.png", _sheet(opened, evaluation, colours))
+    save_png(folder / "heatmaps" / f"{evaluation.name}.png", _sheet(bench, evaluation, colours))
     return written
 
 
@@ -50,14 +50,14 @@ def _heatmap(evaluation: Evaluation, index: int, image: np.ndarray, colours: Col
     return None if maps is None or colours is None else Heatmap(fit(maps[index], max(image.shape[:2])), colours)
 
 
-def _sheet(opened: OpenedClass, evaluation: Evaluation, colours: ColourRange | None) -> np.ndarray:
+def _sheet(bench: Workbench, evaluation: Evaluation, colours: ColourRange | None) -> np.ndarray:
     images, scores = evaluation.scored.images, evaluation.scored.scores
     ranked = np.argsort(-scores, kind="stable")
     if len(ranked) > _SHEET_TILES:  # an even sample of the ranking: a larger sheet is too large to look at
         ranked = ranked[np.linspace(0, len(ranked) - 1, _SHEET_TILES).round().astype(int)]
     tiles = []
     for index in ranked.tolist():
-        image = display(opened, evaluation.name, index).image
+        image = bench.display(evaluation.name, index).image
         record = images.records[index]
         caption = f"{scores[index]:.2f} {record.kind} {Path(record.path).stem}"
         picture = thumb(image, _heatmap(evaluation, index, image, colours))

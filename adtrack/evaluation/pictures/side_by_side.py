@@ -9,8 +9,6 @@ from PIL import Image, ImageDraw
 
 from adtrack.detectors.scorer import Judgement, Scorer
 from adtrack.errors import UserError
-from adtrack.evaluation.opened_class import OpenedClass
-from adtrack.evaluation.pictures.displays import display
 from adtrack.evaluation.pictures.heatmaps import judged_overlay, outline
 from adtrack.evaluation.pictures.sheets import FAINT, GAP, INK, PAPER, VERDICTS, fit, fit_mask, fitted, font
 from adtrack.evaluation.workbench import Workbench
@@ -103,17 +101,16 @@ def compare(bench: Workbench, scorers: Iterable[Scorer], chosen: Sequence[tuple[
     """What each scorer makes of the ``chosen`` images, given by image set and place in it."""
     columns = [[_look(bench, scorer, name, index) for name, index in chosen] for scorer in scorers]
     return [
-        _compared(bench.opened, name, index, [column[row] for column in columns])
-        for row, (name, index) in enumerate(chosen)
+        _compared(bench, name, index, [column[row] for column in columns]) for row, (name, index) in enumerate(chosen)
     ]
 
 
 def _look(bench: Workbench, scorer: Scorer, name: str, index: int) -> Look:
     judged = scorer.judge_outputs(bench.features(name).chunk(index, index + 1, scorer.detector.spec.inputs))
-    return look(scorer, judged, display(bench.opened, name, index).image)
+    return look(scorer, judged, bench.display(name, index).image)
 
 
-def _compared(opened: OpenedClass, name: str, index: int, looks: Sequence[Look]) -> ComparedImage:
-    record, shown = opened.images(name).records[index], display(opened, name, index)
+def _compared(bench: Workbench, name: str, index: int, looks: Sequence[Look]) -> ComparedImage:
+    record, shown = bench.opened.images(name).records[index], bench.display(name, index)
     words = f"{record.kind} {Path(record.path).stem}, {name.partition('_')[2]}"
     return ComparedImage(shown.image, shown.mask, words, bool(record.label), looks)

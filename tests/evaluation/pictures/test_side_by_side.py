@@ -7,7 +7,6 @@ from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.building import build
-from adtrack.evaluation.pictures.displays import display
 from adtrack.evaluation.pictures.sheets import VERDICTS
 from adtrack.evaluation.pictures.side_by_side import SIDE, ComparedImage, Look, compare, comparison_sheet, look
 from adtrack.evaluation.workbench import Workbench
@@ -58,7 +57,7 @@ def test_banks_say_of_an_image_what_they_said_when_all_were_scored(tiny_data):
             assert seen.score == float(one.evaluations[place].scored.scores[index])
             assert seen.threshold == one.scorer.calibration.threshold
             judged = one.scorer.judge(bench.opened.images(name).image(index))
-            shown = display(bench.opened, name, index).image
+            shown = bench.display(name, index).image
             assert np.array_equal(seen.overlay, look(one.scorer, judged, shown).overlay)
     assert rows[1].name.endswith(", shift")
     assert comparison_sheet(rows, ["a", "b"]).dtype == np.uint8
