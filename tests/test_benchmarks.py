@@ -5,12 +5,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from adtrack.config import ImageSpec
-from experiments.benchmarks import end_to_end, pixels, scoring, start, study
+from experiments.benchmarks import end_to_end, megapixels, pixels, scoring, start, study
 from experiments.benchmarks.common import peak_memory
 
 VIEW = ImageSpec(128, 0)
@@ -57,6 +59,35 @@ def test_the_cut_down_class_has_the_images_that_are_promised(write_part, tmp_pat
     some = read_class(tmp_path / "some", "part")
     assert len(some.train) == 6 and some.has_masks
     assert [record.kind for record in some.test] == ["good"] * 4 + ["scratch"] * 4 + ["spot"] * 4
+
+
+def test_enlarged_photos_are_in_colour_and_their_masks_fit(write_part, tmp_path: Path) -> None:
+    folder = write_part(tmp_path, size=40)
+    grey = folder / "part/train/good/000.png"
+    Image.open(grey).convert("L").save(grey.with_suffix(".bmp"))
+    grey.unlink()
+    before = {file.with_suffix(".png") for file in folder.rglob("*.*") if file.is_file()}
+    megapixels.enlarge(folder, 96)
+    assert {file for file in folder.rglob("*.*") if file.is_file()} == before
+    for file in before:
+        with Image.open(file) as image:
+            is_mask = "ground_truth" in file.parts
+            assert image.size == (96, 96) and (set(np.unique(image)) <= {0, 255} if is_mask else image.mode == "RGB")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs what the system counts of a process")
+def test_the_cost_of_a_process_is_its_own_and_a_failure_is_told(tmp_path: Path) -> None:
+    cost = megapixels.cost_of(("-c", "len(b'1' * 300_000_000)"), tmp_path)
+    assert cost.peak_mb > 300 and cost.seconds > 0 and cost.cpu_seconds > 0
+    with pytest.raises(click.ClickException, match="failed:\nno such verb"):
+        megapixels.cost_of(("-c", "import sys; sys.exit('no such verb')"), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs what the system counts of a process")
+def test_every_verb_has_a_cost(write_part, tmp_path: Path) -> None:
+    found = megapixels.costs(write_part(tmp_path / "data"), "part", "random", tmp_path)
+    assert len(found) == 6 and (tmp_path / "scored/scores.csv").is_file()
 
 
 @pytest.mark.slow
