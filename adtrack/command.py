@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import os
 import signal
 import sys
 import warnings
@@ -20,6 +21,7 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> None:
 
     With ``--debug`` among the arguments, errors are shown with their tracebacks.
     """
+    _wait_passively()
     debug = "--debug" in arguments
     signal.signal(signal.SIGTERM, _stop)  # a scheduler's signal to stop ends runs in the same way as Ctrl-C
     if not debug:
@@ -86,3 +88,13 @@ def warn(text: str) -> None:
 
 def _stop(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def _wait_passively() -> None:
+    """Let torch's threads sleep while they wait for each other, unless the environment says how they wait.
+
+    By default they stay busy while they wait. Where other processes want the same cores, such as others of the same
+    study, a waiting thread then keeps a core from the very thread that it waits for, and everything takes many times as
+    long. OpenMP reads this when torch is loaded, so it must be set before.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 
 from adtrack.config import ImageSpec
-from experiments.benchmarks import end_to_end, megapixels, pixels, scoring, start, study
+from experiments.benchmarks import end_to_end, megapixels, pixels, processes, scoring, start, study
 from experiments.benchmarks.common import peak_memory
 
 VIEW = ImageSpec(128, 0)
@@ -170,3 +170,8 @@ def test_a_verb_is_timed_until_its_first_image(tmp_path: Path, part, tiny_data: 
     assert not list(tmp_path.glob("mlruns/**/*.json"))  # it ended there
     named = {verb[0] for verb in start.verbs(tiny_data, tmp_path).values()}
     assert named == {"build-bank", "evaluate", "tune", "score"}
+
+
+def test_processes_side_by_side_find_the_same_order_however_their_threads_wait() -> None:
+    alone = processes.found(1, 1, 600, "PASSIVE")
+    assert len(alone) == 1 and processes.found(1, 2, 600, None) == alone
