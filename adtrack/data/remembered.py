@@ -12,7 +12,6 @@ import json
 import os
 import stat
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -20,14 +19,11 @@ from typing import Any
 
 import PIL
 
-from ..cache import cache_folder
-from ..config import from_json
 from ..errors import UserError
 from .file_facts import FileFacts
 from .masks import mask_files
+from .memory_file import memory_file, read_memory, write_memory
 
-ROOM = "checked"
-SUFFIX = ".json"
 _FORMAT = 1  # rises when a check shows something else of the same file
 # A file that has just been written may be written again at the same tick of the file system's clock. FAT's clock ticks
 # every 2 s, all others tick more often.
@@ -77,7 +73,7 @@ class _Folder:
     def __init__(self, place: Path, upright: bool) -> None:
         key = [_FORMAT, PIL.__version__, upright, os.fsencode(place).hex()]
         self._place = place
-        self._file = cache_folder(ROOM, hashlib.sha256(json.dumps(key).encode()).hexdigest() + SUFFIX)
+        self._file = memory_file(hashlib.sha256(json.dumps(key).encode()).hexdigest())
         self._entries = read_memory(self._file) or {}
         self._learned: dict[str, Any] = {}
 
@@ -98,29 +94,7 @@ class _Folder:
             return
         together = {**(read_memory(self._file) or {}), **self._learned}
         entries = {name: held for name, held in together.items() if (self._place / name.partition(" ")[2]).exists()}
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial_file = self._file.with_name(f"{self._file.stem}-{uuid.uuid4().hex}.partial")
-        try:
-            text = json.dumps({"sha256": _digest(self._file.stem, entries), "entries": entries})
-            partial_file.write_text(text, encoding="ascii")
-            partial_file.replace(self._file)
-        finally:
-            partial_file.unlink(missing_ok=True)
-
-
-def read_memory(file: Path) -> dict[str, Any] | None:
-    """The entries of a memory; None if there is none, or if it is not what was written."""
-    try:
-        told = from_json(file.read_bytes())
-        entries = told["entries"]
-        whole = isinstance(entries, dict) and told["sha256"] == _digest(file.stem, entries)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return entries if whole else None
-
-
-def _digest(key: str, entries: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([key, entries], sort_keys=True).encode()).hexdigest()
+        write_memory(self._file, entries)
 
 
 def _state(file: Path) -> _State | None:

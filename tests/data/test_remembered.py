@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from adtrack.data import checking, remembered
+from adtrack.data import checking, memory_file, remembered
 from adtrack.data.checked import CheckedImages, MaskFacts
 from adtrack.data.checking import check_images
 from adtrack.data.classes import ImageRecord
 from adtrack.data.file_facts import FileFacts
+from adtrack.data.memory_file import read_memory
 from adtrack.data.reading import Reading
-from adtrack.data.remembered import read_memory
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 17, 3), dtype=np.uint8)
 FACTS = FileFacts("0" * 64, (12, 17), (17, 12), 6, 4095, True, MaskFacts(0.25, 0.0, True))
@@ -82,7 +82,7 @@ def forget(cache: Path) -> None:
 
 
 def memories(cache: Path) -> list[Path]:
-    return sorted((cache / remembered.ROOM).glob("*.json"))
+    return sorted((cache / memory_file.ROOM).glob("*.json"))
 
 
 def test_nothing_is_opened_again(tmp_path: Path, records: list[ImageRecord], opened: list[str]) -> None:

@@ -1,13 +1,17 @@
 """Which defects a view shows: by the crop, by the shift, and by what was drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from adtrack.config import ImageSpec
 from adtrack.data.checking import check_images
 from adtrack.data.imageset import ImageSet, image_set
 from adtrack.data.layouts import read_class
 from adtrack.data.loading import footprint
+from adtrack.data.memory_file import write_memory
 from adtrack.data.shift import draw_shift
 from adtrack.data.splits import make_splits
 from adtrack.data.transform import shift_mask
@@ -73,3 +77,59 @@ def test_sets_add_up_and_many_paths_are_counted():
     assert both == Visibility(("a",), ("b", "c", "d", "e"), ("f",)) and both.count == 6
     assert both.missing == "4 of 6 defects lie wholly outside the view (b, c, d and 1 more), 1 of 6 masks are empty (f)"
     assert Visibility().missing == ""
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the images whose masks were read."""
+    paths: list[str] = []
+    read = ImageSet.mask
+
+    def mask(images: ImageSet, index: int) -> np.ndarray | None:
+        paths.append(images.records[index].path)
+        return read(images, index)
+
+    monkeypatch.setattr(ImageSet, "mask", mask)
+    return paths
+
+
+def test_the_answer_is_remembered_for_this_set_and_view_alone(images, looked):
+    test = images(rows(0, 4), "test", "clean")
+    shifted = replace(test, domain="shift", severity=2.0)
+    asked = [
+        (test, ImageSpec(64, 56)),
+        (test, ImageSpec(64, 58)),
+        (test, ImageSpec(32, 0)),
+        (shifted, ImageSpec(64, 0)),
+    ]
+    first = [visibility(*what) for what in asked]
+    assert len(set(first[:2])) == 2 and len(looked) >= 3 * 6 + 2
+    looked.clear()
+    assert [visibility(*what) for what in asked] == first and looked == []
+
+
+def test_another_mask_is_looked_at_anew(images):
+    test, view = images(rows(0, 4), "test", "clean"), ImageSpec(64, 56)
+    outside = visibility(test, view).outside
+    record = next(record for record in test.records if record.path == outside[0])
+    Image.fromarray(rows(20, 24)).save(test.root / record.mask)
+    changed = replace(test, contents={**test.contents, record.mask: "1" * 64})
+    assert len(outside) == 5 and visibility(changed, view).outside == outside[1:]
+
+
+@pytest.mark.parametrize("places", [None, 7, [], ["shown"] * 5, ["shown"] * 5 + ["nowhere"], ["shown"] * 5 + [[]]])
+def test_an_answer_of_another_form_is_none(images, looked, own_cache, places):
+    test = images(rows(0, 4), "test", "clean")
+    expected = visibility(test, ImageSpec(64, 56))
+    for file in (own_cache / "checked").glob("*.json"):
+        write_memory(file, {"places": places})
+    looked.clear()
+    assert visibility(test, ImageSpec(64, 56)) == expected and len(set(looked)) == 6
+
+
+def test_a_cache_that_cannot_be_written_changes_no_answer(images, monkeypatch, tmp_path):
+    test = images(rows(0, 4), "test", "clean")
+    expected = visibility(test, ImageSpec(64, 56))
+    (tmp_path / "in the way").touch()
+    monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path / "in the way"))
+    assert visibility(test, ImageSpec(64, 56)) == expected

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from adtrack.data import demo, remembered
+from adtrack.data import demo, memory_file
 from adtrack.detectors import order_cache
 from adtrack.features.entry import FILE, is_as_written
 from adtrack.features.networks import known_networks
@@ -98,11 +98,11 @@ def _unfinished_trunks(folder: Path) -> list[Path]:
 
 
 def _memories(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*{remembered.SUFFIX}"))
+    return sorted(folder.glob(f"*{memory_file.SUFFIX}"))
 
 
 def _whole_memory(entry: Path) -> bool:
-    return remembered.read_memory(entry) is not None
+    return memory_file.read_memory(entry) is not None
 
 
 def _unfinished_memories(folder: Path) -> list[Path]:
@@ -137,6 +137,6 @@ ROOMS = (
     Room("features", _feature_folders, _whole_features, _unfinished_features),
     Room("orders", _files, _whole_order, _unfinished_orders),
     Room("trunks", _files, _whole_trunk, _unfinished_trunks),
-    Room(remembered.ROOM, _memories, _whole_memory, _unfinished_memories),
+    Room(memory_file.ROOM, _memories, _whole_memory, _unfinished_memories),
     Room("demo", _demo_folder, _whole_demo, _unfinished_demo),
 )
