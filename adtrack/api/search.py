@@ -74,6 +74,8 @@ def tune(
     metric: str = "image_auroc",
     objective: str = "both",
     max_bank_mb: float = 0.0,
+    pruner: str = "auto",
+    pixels: str = "best",
     study: str | None = None,
     storage: str | None = None,
     **settings: Any,
@@ -82,7 +84,9 @@ def tune(
     tracking store. The same call goes on with a study that was interrupted.
 
     ``data`` is a folder with classes, or "demo". ``space`` names the values to try of each setting, such as
-    ``{"patch_size": [1, 3]}``. ``settings`` fix others (``patch_size=3``), and the rest takes the method's own values.
+    ``{"patch_size": [1, 3]}``. ``pruner`` says which hopeless trials end early (auto, none, median, hyperband,
+    wilcoxon), and ``pixels`` which trials have metrics of pixels (the "best", or "all"). ``settings`` fix others
+    (``patch_size=3``), and the rest takes the method's own values.
 
     UserError: an argument is not allowed, or the class has no labelled defects.
 
@@ -101,7 +105,15 @@ def tune(
         BackboneSpec(backbone, str(weights), seed),
     )
     asked = StudySpec(
-        Space.of(detector_class(method).spec_type, texts), trials, sampler, metric, objective, max_bank_mb, seed
+        Space.of(detector_class(method).spec_type, texts),
+        trials,
+        sampler,
+        metric,
+        objective,
+        max_bank_mb,
+        seed,
+        pruner,
+        pixels,
     )
     return Study(run_study(build, asked, study, storage, device, say, say))
 

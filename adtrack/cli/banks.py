@@ -78,6 +78,8 @@ def tune(
     metric: str,
     objective: str,
     max_bank_mb: float,
+    pruner: str,
+    pixels: str,
     space: str,
     **given: Any,
 ) -> None:
@@ -100,7 +102,7 @@ def tune(
         from adtrack.verbs.tune import tune as run_tune
 
     searched = Space.of(type(spec.detector), tried)
-    asked = StudySpec(searched, trials, sampler, metric, objective, max_bank_mb, given["seed"])
+    asked = StudySpec(searched, trials, sampler, metric, objective, max_bank_mb, given["seed"], pruner, pixels)
     name, url = (None if value == AUTO else value for value in (study, storage))
     result = run_tune(spec, asked, name, url, device, say, warn)
     report.print_study(result, say)

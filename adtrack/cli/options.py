@@ -78,6 +78,12 @@ study_options = together(
         "--objective", default="both", help="both (mean of Val-clean and Val-shift), clean, shift, worst or pareto."
     ),
     click.option("--max-bank-mb", default=0.0, help="Largest size in MB that the best model may have; 0: no limit."),
+    click.option(
+        "--pruner",
+        default="auto",
+        help="Which hopeless trials end at a small model: auto, none, median, hyperband or wilcoxon.",
+    ),
+    click.option("--pixels", default="best", help="Which trials have metrics of pixels: best (those compared) or all."),
 )
 
 

@@ -94,6 +94,14 @@ class Detector(ABC, Generic[Spec]):
         """
         return (cls.fit(train, spec) for spec in specs)
 
+    @classmethod
+    def effort(cls, train: FeatureSet, spec: Spec) -> float:
+        """How much there is to compute for a detector, in any unit: twice the number takes about twice the time.
+
+        The time that a study still needs is estimated by it. All detectors of a method are alike unless it says more.
+        """
+        return 1.0
+
     @abstractmethod
     def score(self, batch: Mapping[str, Tensor]) -> Scores:
         """The scores of a batch, which holds the inputs that ``spec.inputs`` names.

@@ -105,6 +105,16 @@ class PatchCore(Detector[PatchCoreSpec]):
         for spec, built in zip(specs, growing_banks(train, specs), strict=True):
             yield FitResult(cls(spec, built.bank, train.grids, built.origins), built.saved_seconds)
 
+    @classmethod
+    def effort(cls, train: FeatureSet, spec: PatchCoreSpec) -> float:
+        """Numbers that are made into patches, and numbers that the greedy order compares; to make one takes about as
+        long as to compare ten thousand."""
+        shapes = [train.layers[layer].shape for layer in spec.layers]
+        patches = max(images * height * width for images, _, height, width in shapes)
+        dimensions = sum(shape[1] for shape in shapes)
+        compared = min(dimensions, spec.projection or dimensions)
+        return patches * (1e4 * dimensions + spec.coreset_fraction * patches * compared)
+
     @property
     def grid(self) -> Grid:
         """The grid of the finest layer."""

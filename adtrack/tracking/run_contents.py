@@ -22,6 +22,11 @@ def run_metrics(run_id: str) -> dict[str, float]:
     return metrics
 
 
+def metric_curve(run_id: str, key: str) -> dict[int, float]:
+    """The values of a metric by their steps; none if the run does not have it."""
+    return {point.step: point.value for point in MlflowClient().get_metric_history(run_id, key)}
+
+
 def run_tags(run_id: str) -> dict[str, str]:
     """The tags of a run."""
     tags: dict[str, str] = MlflowClient().get_run(run_id).data.tags

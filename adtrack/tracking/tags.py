@@ -23,6 +23,7 @@ REGISTERED = "adtrack.registered"  # adtrack-zipper/3, once it is a version
 # A trial, and the run of a study.
 TRIAL = "adtrack.trial"  # its number
 FEASIBLE = "adtrack.feasible"
+PRUNED = "adtrack.pruned"  # the value that it was on its way to when it was given up, of its method's ladder
 SEARCHED = "adtrack.searched"  # the parameters that the study varies, joined by commas
 STUDY_KEY = "adtrack.study_key"  # tells a study from one of the same name in another Optuna storage
 STORAGE = "adtrack.storage"  # where Optuna keeps the trials, without a password

@@ -12,7 +12,19 @@ from adtrack.errors import UserError
 from adtrack.tracking.experiment import deleted_experiment
 from adtrack.tracking.spoilt_tags import leave_out, whole
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import CLASS, CONTINUED_IN, DIGEST, FEASIBLE, MODEL, ROLE, SEARCHED, STORAGE, STUDY, TRIAL
+from adtrack.tracking.tags import (
+    CLASS,
+    CONTINUED_IN,
+    DIGEST,
+    FEASIBLE,
+    MODEL,
+    PRUNED,
+    ROLE,
+    SEARCHED,
+    STORAGE,
+    STUDY,
+    TRIAL,
+)
 
 _CONTINUED = "continued study"
 
@@ -24,7 +36,8 @@ class TrialRecord:
     ``params`` are the run's parameters as text (patch_size, layers, coreset_fraction, backbone, …), of which the study
     varies those that ``searched`` names; runs of older versions name none. ``metrics`` are named as in the run
     (``val_clean/image_auroc``, ``cost/bank_mb``, ``objective``). ``feasible`` is False for a model above the study's
-    limit on its size. Only trials of the same ``split_digest`` can be compared.
+    limit on its size. ``aim`` is the value that a pruned trial was on its way to, "" for other trials. Only trials of
+    the same ``split_digest`` can be compared.
     """
 
     class_name: str
@@ -36,6 +49,7 @@ class TrialRecord:
     metrics: Mapping[str, float]
     feasible: bool = True
     searched: tuple[str, ...] = ()
+    aim: str = ""
 
     @property
     def method(self) -> str:
@@ -97,6 +111,7 @@ def _record(run: Run) -> TrialRecord:
         metrics=run.data.metrics,
         feasible=tags.get(FEASIBLE, "true") == "true",
         searched=tuple(filter(None, tags.get(SEARCHED, "").split(","))),
+        aim=tags.get(PRUNED, ""),
     )
 
 

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from optuna.trial import TrialState
-
 from adtrack.data.imageset import TEST_SETS
 from adtrack.detectors import detector_class
 from adtrack.evaluation.measuring import measure_set, no_pixel_metrics
@@ -22,11 +20,12 @@ from adtrack.tracking.runs import end_open, reopened_run
 from adtrack.tracking.tags import BEST_RUN, BEST_TRIAL, NOTE, REGISTERED, WRITTEN_UP
 from adtrack.tracking.trials import TrialRecord, study_trials, trial_model
 from adtrack.tuning.note import study_note
+from adtrack.tuning.pixels import measure_pixels
 from adtrack.tuning.plots import write_figures
 from adtrack.tuning.ranking import tie_in_words
 from adtrack.tuning.report import Story, study_page
 from adtrack.tuning.searched import about
-from adtrack.tuning.shared_study import SharedStudy
+from adtrack.tuning.shared_study import FINISHED, SharedStudy
 from adtrack.tuning.study import best_of
 from adtrack.tuning.tables import alarms_in_words, write_tables
 
@@ -57,12 +56,14 @@ class StudyResult:
 
 
 def finish(study: SharedStudy, parent: Run, written_up: str, say: Say) -> StudyResult:
-    """Test the best trial, and only it, register it, and write tables and figures on the study's run ``parent``.
+    """Measure the pixels of the best trials, test the best one, and only it, register it, and write tables and figures
+    on the study's run ``parent``.
 
     ``written_up`` is what that run's tag of this name said when this process began. What an earlier call has done is
     left as it is, so an interrupted end can be repeated.
     """
     _end_reopened(study)
+    measure_pixels(study)
     best = best_of(study.name)
     say(f"The best is {about(best)}. It is tested and registered, and the study is written up.")
     registered = registered_as(run_tags(best.run_id)) or _test_and_register(study, best)
@@ -89,11 +90,11 @@ def finish(study: SharedStudy, parent: Run, written_up: str, say: Say) -> StudyR
 
 
 def _end_reopened(study: SharedStudy) -> None:
-    """End the run of a best trial that a process has left open which died while it tested it: it would not count.
+    """End the run of a best trial that a process has left open which died while it measured it: it would not count.
 
     One process at a time finishes a study, so a run that is open although Optuna has its values is such a one.
     """
-    done = study.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    done = study.optuna.get_trials(deepcopy=False, states=FINISHED)
     end_open(study.name, {trial.number for trial in done})
 
 

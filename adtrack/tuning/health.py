@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import optuna
+from optuna.pruners import NopPruner
 from optuna.samplers import RandomSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
@@ -20,8 +21,9 @@ from adtrack.tracking.store import what_it_says, without_password
 from adtrack.tracking.trials import study_parent, study_storages, study_trials
 from adtrack.tracking.workers import is_gone
 from adtrack.tuning.heartbeat import heart_of
+from adtrack.tuning.shared_study import FINISHED
 from adtrack.tuning.spec import Objective
-from adtrack.tuning.storage import open_study, put_in_order, storage_options
+from adtrack.tuning.storage import RecoveredTrial, open_study, put_in_order, storage_options
 
 GROUP = "Studies"
 _DIGESTS = ("data_digest", "spec_digest")  # what a study of adtrack has, and other programs' have not
@@ -111,23 +113,23 @@ def _settle(url: str, name: str, numbers: Sequence[int], parent: str) -> str:
     study = next(study for study in _studies(url) if study.study_name == name)
     digests = {key: study.user_attrs[key] for key in _DIGESTS}
     sampler = RandomSampler()  # nothing is sampled
-    study = open_study(url, name, sampler, len(study.directions), digests)
+    study = open_study(url, name, sampler, NopPruner(), len(study.directions), digests)
     with one_at_a_time(url, f"{name}/trial"):
         put_in_order(study, _recovery(name, parent))
     trials = study.get_trials(deepcopy=False)
-    complete = sum(trials[number].state == TrialState.COMPLETE for number in numbers)
-    return f"study {name}: {counted(complete, 'trial')} COMPLETE, {len(numbers) - complete} queued again"
+    finished = sum(trials[number].state in FINISHED for number in numbers)
+    return f"study {name}: {counted(finished, 'trial')} COMPLETE, {len(numbers) - finished} queued again"
 
 
-def _recovery(name: str, parent: str) -> Callable[[FrozenTrial], Sequence[float] | None]:
-    """The values of a trial that had done its work, from its run: what the study asked for is on its run ``parent``."""
+def _recovery(name: str, parent: str) -> Callable[[FrozenTrial], RecoveredTrial | None]:
+    """What a trial has found that had done its work, from its run; what the study asks for is on its run ``parent``."""
     asked = run_params(parent)
     goal = Objective(asked["metric"], asked["objective"])
     finished = {record.number: record for record in study_trials(name)}
 
-    def recover(trial: FrozenTrial) -> Sequence[float] | None:
+    def recover(trial: FrozenTrial) -> RecoveredTrial | None:
         record = finished.get(trial.number)
-        return goal.values(record.metrics) if record else None
+        return RecoveredTrial(goal.values(record.metrics), bool(record.aim)) if record else None
 
     return recover
 

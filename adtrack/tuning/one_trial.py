@@ -6,17 +6,26 @@ from dataclasses import dataclass
 
 import torch
 
-from adtrack.config import BuildSpec
-from adtrack.evaluation.building import BuiltModel, build
+from adtrack.config import BuildSpec, DetectorSpec
+from adtrack.data.imageset import VAL_SETS
+from adtrack.detectors import detector_class
+from adtrack.evaluation.building import BuiltModel, TimedFit, climb, complete
+from adtrack.evaluation.evaluate import ScoredSet
+from adtrack.evaluation.measuring import score_set
 from adtrack.evaluation.workbench import Workbench
+from adtrack.settings import setting_of
 from adtrack.tracking.log_evaluation import log_built
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_experiment
 from adtrack.tracking.runs import tracked_run
-from adtrack.tracking.tags import FEASIBLE, MODEL, ROLE, SEARCHED, TRIAL, RunTags
+from adtrack.tracking.tags import FEASIBLE, MODEL, NOTE, PRUNED, ROLE, SEARCHED, TRIAL, RunTags
 from adtrack.tracking.workers import Worker
 from adtrack.troubles import trouble
+from adtrack.tuning.ladder import LADDER, image_values, paired
+from adtrack.tuning.pruning import Rung
 from adtrack.tuning.spec import Objective
+
+GiveUp = Callable[[Rung], bool]  # whether a trial ends at this rung, because it is not worth to go on
 
 
 class UndefinedObjectiveError(Exception):
@@ -35,14 +44,18 @@ FAILED_BY_ITSELF = (MemoryError, torch.OutOfMemoryError, UndefinedObjectiveError
 class TrialJob:
     """All that a trial needs to know, as plain data.
 
-    ``spec`` describes the detector of the trial's cell. ``inputs`` are those that any cell of the study asks for: the
-    backbone is opened for all of them, so trials share its outputs. ``searched`` are the keys of the settings that the
-    study varies. ``parent`` is the id of the study's run. ``max_bank_mb`` is the limit on the model's size in MB, 0 if
-    there is none.
+    ``spec`` describes the detector of the trial's cell. ``ladder`` are the specifications that the trial climbs, the
+    last of which is that of its cell. ``pixels`` says whether every patch is scored, for metrics of pixels; otherwise
+    the trial has those of images only, until the study's end. ``inputs`` are those that any cell of the study asks for:
+    the backbone is opened for all of them, so trials share its outputs. ``searched`` are the keys of the settings that
+    the study varies. ``parent`` is the id of the study's run. ``max_bank_mb`` is the limit on the model's size in MB, 0
+    if there is none.
     """
 
     number: int
     spec: BuildSpec
+    ladder: tuple[DetectorSpec, ...]
+    pixels: bool
     inputs: tuple[str, ...]
     searched: tuple[str, ...]
     goal: Objective
@@ -56,22 +69,31 @@ class TrialJob:
 class Outcome:
     """What a trial has found: the ``values`` that the study maximises, and by how many MB the model is too large.
 
-    ``error`` says why a trial has failed by itself; it has no values then.
+    ``reached`` is the specification of the model, and ``pruned`` says that it is smaller than that of the trial's cell,
+    because the trial was given up. ``error`` says why a trial
+    has failed by itself; it has no values then.
     """
 
     values: tuple[float, ...] = ()
     over: float = 0.0
+    reached: DetectorSpec | None = None
+    pruned: bool = False
     error: str = ""
     run_id: str = ""
 
 
 def run_trial(
-    job: TrialJob, worker: Worker, bench: Workbench | None = None, is_wanted: Callable[[], bool] = lambda: True
+    job: TrialJob,
+    worker: Worker,
+    bench: Workbench | None = None,
+    is_wanted: Callable[[], bool] = lambda: True,
+    prunes: GiveUp = lambda rung: False,
 ) -> Outcome:
     """Build, measure and log the detector of one trial, on a run of its own that is ``worker``'s.
 
-    Without a ``bench`` the class and its backbone are opened for this trial. ``is_wanted`` is asked before the run
-    ends: whether the study still waits for this trial. GivenUpError: it does not.
+    Without a ``bench`` the class and its backbone are opened for this trial. ``prunes`` is asked at every rung but the
+    last. ``is_wanted`` is asked before the run ends: whether the study still waits for this trial. GivenUpError: it
+    does not.
     """
     if bench is None:
         bench = Workbench.open(job.spec.data, job.spec.image, job.spec.backbone, job.inputs, job.device)
@@ -81,7 +103,7 @@ def run_trial(
     try:
         with tracked_run(worker, job.tags, name=_name(job), parent=parent, extra=extra) as run:
             run_id = run.run_id
-            outcome = _work(job, run, bench)
+            outcome = _work(job, run, bench, prunes)
             if not is_wanted():
                 raise GivenUpError
             return outcome
@@ -100,18 +122,57 @@ def _name(job: TrialJob) -> str:
     return f"{job.number}: {job.spec.detector.title}"
 
 
-def _work(job: TrialJob, run: Run, bench: Workbench) -> Outcome:
-    facts = {"trunk_run": job.parent}
-    built = build(bench, job.spec.detector, good_quantile=job.spec.good_quantile, facts=facts)
+def _work(job: TrialJob, run: Run, bench: Workbench, prunes: GiveUp) -> Outcome:
+    fitted, scored = _climb(job, run, bench, prunes)
+    built = complete(
+        bench,
+        fitted,
+        scored,
+        VAL_SETS,
+        calibrate_on="val_clean",
+        good_quantile=job.spec.good_quantile,
+        facts={"trained_on": "train_clean", "calibrated_on": "val_clean", "trunk_run": job.parent},
+        pixels=job.pixels,
+    )
     uri = log_built(run, bench, built, with_trunk=False)
     over = built.costs["bank_mb"] - job.max_bank_mb if job.max_bank_mb else 0.0
-    run.set_tags({MODEL: uri, FEASIBLE: str(over <= 0).lower()})
+    pruned = fitted.detector.spec != job.ladder[-1]
+    run.set_tags({MODEL: uri, FEASIBLE: str(over <= 0).lower(), **(_on_the_way_to(job.ladder[-1]) if pruned else {})})
     metrics = _metrics(built)
-    values = job.goal.values(metrics)
+    values = _defined(job, job.goal.values(metrics))
+    run.log_metrics({"objective": job.goal.value(metrics)})
+    return Outcome(values, over, fitted.detector.spec, pruned, run_id=run.run_id)
+
+
+def _climb(job: TrialJob, run: Run, bench: Workbench, prunes: GiveUp) -> tuple[TimedFit, dict[str, ScoredSet]]:
+    """The detector at which the trial ends, and how it has scored Val: its own, or that of the rung that it gives up
+    at."""
+    for place, fitted in enumerate(climb(bench, job.ladder), start=1):
+        scored = {name: score_set(bench, fitted.detector, name, patches=job.pixels) for name in VAL_SETS}
+        if len(job.ladder) == 1:
+            break
+        values = _defined(job, image_values(scored, job.goal))
+        rung = Rung(place, fitted.detector.rows, sum(values) / len(values), paired(scored, job.goal))
+        run.log_metrics({LADDER: rung.value}, step=rung.rows)
+        if place < len(job.ladder) and prunes(rung):
+            break
+    return fitted, scored
+
+
+def _defined(job: TrialJob, values: tuple[float, ...]) -> tuple[float, ...]:
     if any(map(math.isnan, values)):
         raise UndefinedObjectiveError(f"the {job.goal.words} is undefined (NaN)")
-    run.log_metrics({"objective": job.goal.value(metrics)})
-    return Outcome(values, over, run_id=run.run_id)
+    return values
+
+
+def _on_the_way_to(spec: DetectorSpec) -> dict[str, str]:
+    """What the run of a pruned trial says of the detector that it has not reached."""
+    ladder = setting_of(type(spec), detector_class(spec.method).ladder, f"ladder of {spec.method}")
+    aim = ladder.text(getattr(spec, ladder.name))
+    words = (
+        f"Pruned on its way to {ladder.label} {aim}: its detector at this size shows that the study has better ones."
+    )
+    return {PRUNED: aim, NOTE: words}
 
 
 def _metrics(built: BuiltModel) -> dict[str, float]:

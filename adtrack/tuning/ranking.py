@@ -14,6 +14,7 @@ TIE_BREAKERS = {
     "image_auprc": "AUPRC",
     "image_auroc": "image AUROC",
 }
+COMPARED = 6  # trials of which a study's report says more than of the others, and whose pixels are measured
 TIES = (
     "Of trials with equal objectives the one with the higher AU-PRO wins (mean of Val-clean and Val-shift, where there "
     "are masks). Then pixel AUROC, AUPRC and image AUROC decide, then the smaller model, then the earlier trial."
@@ -33,6 +34,11 @@ def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     those without an objective come last.
     """
     return sorted(trials, key=lambda trial: (*_merit(trial), *(-value for value in _others(trial)), *_least(trial)))
+
+
+def compared(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials that a study's report compares, best first."""
+    return ranked(trials)[:COMPARED]
 
 
 def tie_in_words(trials: Sequence[TrialRecord]) -> str:

@@ -21,13 +21,14 @@ from adtrack.reporting.parts import Command, Figures, Paragraph, Part, Picture, 
 from adtrack.tracking.evaluation_files import read_curve, read_scores
 from adtrack.tracking.models import load_model
 from adtrack.tracking.trials import TrialRecord, with_models
+from adtrack.tuning.arms import arms_figure
 from adtrack.tuning.plots import study_figures
 from adtrack.tuning.quality import shift_chart, size_chart
-from adtrack.tuning.ranking import ranked, tie_in_words
+from adtrack.tuning.ranking import compared, ranked, tie_in_words
 from adtrack.tuning.searched import about, briefly
 from adtrack.tuning.tables import SPLITS, alarms_in_words, best_table, trials_table
 
-COLUMNS, KINDS = 6, 6  # trials and kinds of image on the comparison sheet
+KINDS = 6  # of image on the comparison sheet
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def study_page(story: Story) -> str:
     lead: list[Part] = [Paragraph(words), SortableTable(best_table(story.best)), Command(story.score_command)]
     order = ranked(story.trials)
     sections = [Section("Trials", [SortableTable(trials_table(order))], "Click a heading to sort."), *_search(story)]
-    sections += [_trade(story), *_comparison(story, order[:COLUMNS]), *_best_scores(story)]
+    sections += [_trade(story), *_comparison(story, compared(story.trials)), *_best_scores(story)]
     return document(story.title, sections, lead)
 
 
@@ -92,9 +93,12 @@ def _trade(story: Story) -> Section:
     shown = {name: figure_of(chart).update_layout(legend=LEGEND_BELOW) for name, chart in charts.items() if chart}
     note = (
         "The numbers are those of the trials on the Pareto front: no other trial is better without being larger. A "
-        "trial below the diagonal loses under shift."
+        "trial below the diagonal loses under shift. On its way to a larger model a trial passes by smaller ones: "
+        "trials that differ in that alone make one curve, which is drawn in colour for the best trials."
     )
-    return Section("What quality costs, and who keeps working", [Figures(shown, height=500)], note)
+    way = arms_figure(story.trials, story.objective_name, story.rows)
+    parts: list[Part] = [Figures(shown, height=500), *([Figures({"arms": way}, height=520)] if way else [])]
+    return Section("What quality costs, and who keeps working", parts, note)
 
 
 def _comparison(story: Story, best: Sequence[TrialRecord]) -> list[Section]:

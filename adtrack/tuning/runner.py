@@ -7,22 +7,29 @@ import contextlib
 import enum
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from adtrack.config import DetectorSpec
+from adtrack.data.imageset import VAL_SETS
+from adtrack.detectors import detector_class
 from adtrack.features.weights import keep_trunk
 from adtrack.progress import duration
+from adtrack.settings import setting_of
 from adtrack.tracking.run import Run
 from adtrack.tracking.trials import adopt_trials, study_trials
 from adtrack.tracking.workers import end_killed, end_left_behind, hold_run
 from adtrack.troubles import trouble
+from adtrack.tuning.estimate import Pace
 from adtrack.tuning.heartbeat import heartbeat
-from adtrack.tuning.one_trial import GivenUpError, Outcome, error_text, run_trial
+from adtrack.tuning.one_trial import FAILED_BY_ITSELF, GivenUpError, Outcome, error_text, run_trial
+from adtrack.tuning.pruning import Rung, prunes
 from adtrack.tuning.sampling import free_cells
 from adtrack.tuning.searched import in_words
-from adtrack.tuning.shared_study import SharedStudy
+from adtrack.tuning.shared_study import FINISHED, SharedStudy
 from adtrack.tuning.standing import show_standing
 from adtrack.tuning.storage import put_in_order
 
@@ -51,7 +58,8 @@ def run_trials(study: SharedStudy, parent: Run, say: Say) -> None:
     One that finds nothing left waits for the others: if they die, it repeats their trials.
     """
     _begin(study, parent, say)
-    durations: list[float] = []
+    _pass_once(study)
+    pace = Pace(study.bench)
     waiting = False
     while (turn := choose(study)) is not Turn.OVER:
         if turn is Turn.WAIT:
@@ -62,12 +70,15 @@ def run_trials(study: SharedStudy, parent: Run, say: Say) -> None:
             continue
         waiting = False
         started = time.perf_counter()
-        told = carry_out(study, parent, turn)
-        if told is None:
+        outcome = carry_out(study, parent, turn)
+        if outcome is None:
             say(f"Trial {turn.number} was silent for so long that it was given up and queued again.")
-            continue
-        durations.append(time.perf_counter() - started)
-        _report(study, parent, told, durations, say)
+        elif outcome.reached is None:
+            say(f"Trial {turn.number} failed: {outcome.error}")
+        else:
+            seconds = time.perf_counter() - started
+            pace.add(outcome.reached, seconds, outcome.pruned)
+            _report(study, parent, turn, outcome, seconds, pace, say)
     if study.done < study.asked.trials:
         say(f"Every one of the space's {len(study.asked.space.cells())} cells has been tried.")
 
@@ -79,7 +90,17 @@ def _begin(study: SharedStudy, parent: Run, say: Say) -> None:
     if done:
         say(f"Study {study.name} goes on: {done} of {study.asked.trials} trials are finished.")
     if done < study.asked.trials:
-        _show(study, parent)
+        show_standing(parent, study.asked.trials, study.asked.goal.words, study_trials(study.name))
+
+
+def _pass_once(study: SharedStudy) -> None:
+    """Compute the features that all trials share before the first trial: its time is then like that of others.
+
+    What fails here fails again in the trial, which says so.
+    """
+    with contextlib.suppress(*FAILED_BY_ITSELF):
+        for name in ("train_clean", *VAL_SETS):
+            study.bench.features(name)
 
 
 def choose(study: SharedStudy) -> Trial | Turn:
@@ -87,7 +108,7 @@ def choose(study: SharedStudy) -> Trial | Turn:
     with study.alone("trial"):
         put_in_order(study.optuna, study.recover)
         trials = study.count()
-        done, running = trials[TrialState.COMPLETE], trials[TrialState.RUNNING]
+        done, running = sum(trials[state] for state in FINISHED), trials[TrialState.RUNNING]
         free = trials[TrialState.WAITING] > 0 or bool(free_cells(study.optuna, study.asked.space))
         if done >= study.asked.trials or not (free or running):
             return Turn.OVER
@@ -99,19 +120,31 @@ def choose(study: SharedStudy) -> Trial | Turn:
         return trial
 
 
-def carry_out(study: SharedStudy, parent: Run, trial: Trial) -> FrozenTrial | None:
+def carry_out(study: SharedStudy, parent: Run, trial: Trial) -> Outcome | None:
     """Run a trial that has its cell, and tell the study its outcome; None if others have given it up meanwhile."""
     try:
         hold_run(parent.run_id, study.worker)
         job = study.job(trial, parent.run_id)
         with heartbeat(study.optuna, trial):
-            outcome = run_trial(job, study.worker, study.bench, lambda: study.is_running(trial))
-            return tell(study, trial, outcome)
+            outcome = run_trial(
+                job, study.worker, study.bench, lambda: study.is_running(trial), partial(_prunes, study, trial)
+            )
+            return outcome if tell(study, trial, outcome) else None
     except GivenUpError:
         return None
     except BaseException as error:
         _fail(study, trial, error)
         raise
+
+
+def _prunes(study: SharedStudy, trial: Trial, rung: Rung) -> bool:
+    """Whether the trial ends at this rung. GivenUpError: others have given it up."""
+    if study.asked.goal.count > 1:  # Optuna knows no way to prune a trial of several values
+        return False
+    try:
+        return prunes(trial, rung)
+    except UpdateFinishedTrialError as error:
+        raise GivenUpError from error
 
 
 def tell(study: SharedStudy, trial: Trial, outcome: Outcome) -> FrozenTrial | None:
@@ -123,6 +156,8 @@ def tell(study: SharedStudy, trial: Trial, outcome: Outcome) -> FrozenTrial | No
             return study.optuna.tell(trial, state=TrialState.FAIL)
         if study.asked.max_bank_mb:
             trial.set_constraint("bank_mb", outcome.over)
+        if outcome.pruned:
+            return study.optuna.tell(trial, state=TrialState.PRUNED)
         return study.optuna.tell(trial, outcome.values)
     except (UpdateFinishedTrialError, ValueError):  # Optuna's answers where a trial is finished
         if study.is_running(trial):
@@ -142,29 +177,36 @@ def _fail(study: SharedStudy, trial: Trial, error: BaseException) -> None:
         study.optuna.tell(trial, state=TrialState.FAIL)
 
 
-def _report(study: SharedStudy, parent: Run, last: FrozenTrial, durations: Sequence[float], say: Say) -> None:
+def _report(
+    study: SharedStudy, parent: Run, trial: Trial, outcome: Outcome, seconds: float, pace: Pace, say: Say
+) -> None:
     """Say how a trial has ended, and how far the study is."""
     trials = study.count()
-    if last.state == TrialState.FAIL:
-        say(f"Trial {last.number} failed: {last.user_attrs['error']}")
-        return
-    cell = {key: last.params[key] for key in study.asked.space.values}
-    best = max(trial_value(trial) for trial in study.optuna.get_trials(False, (TrialState.COMPLETE,)))
-    done, at_work = trials[TrialState.COMPLETE], 1 + trials[TrialState.RUNNING]
-    left = max(0, study.asked.trials - done) * statistics.fmean(durations) / at_work
+    kind = type(study.spec.detector)
+    cell = {key: trial.params[key] for key in study.asked.space.values}
+    records = study_trials(study.name)
+    best = max(record.metrics["objective"] for record in records if "objective" in record.metrics)
+    done, at_work = sum(trials[state] for state in FINISHED), 1 + trials[TrialState.RUNNING]
+    left = _seconds_left(study, pace, study.asked.trials - done) / at_work
+    pruned = f", pruned at {_rung_in_words(outcome.reached)}" if outcome.pruned and outcome.reached else ""
     say(
-        f"Trial {last.number:<3} {trial_value(last):.4f}  (best {best:.4f})  "
-        f"{in_words(type(study.spec.detector), cell)}  {durations[-1]:.1f} s; "
+        f"Trial {trial.number:<3} {statistics.fmean(outcome.values):.4f}  (best {best:.4f})  "
+        f"{in_words(kind, cell)}{pruned}  {seconds:.1f} s; "
         f"{done} of {study.asked.trials} done" + (f", about {duration(left)} left" if left else "")
     )
-    _show(study, parent, left)
+    show_standing(parent, study.asked.trials, study.asked.goal.words, records, left)
 
 
-def _show(study: SharedStudy, parent: Run, left: float = 0) -> None:
-    """Say on the study's page in MLflow how it stands; ``left`` seconds are to go, 0 if nobody knows."""
-    show_standing(parent, study.asked.trials, study.asked.goal.words, study_trials(study.name), left)
+def _rung_in_words(spec: DetectorSpec) -> str:
+    """``0.01``: where on its ladder a detector stands."""
+    ladder = setting_of(type(spec), detector_class(spec.method).ladder, f"ladder of {spec.method}")
+    return ladder.text(getattr(spec, ladder.name))
 
 
-def trial_value(trial: FrozenTrial) -> float:
-    """The one number of a trial: its value, or the mean of a Pareto trial's two."""
-    return statistics.fmean(trial.values)
+def _seconds_left(study: SharedStudy, pace: Pace, trials: int) -> float:
+    """What the trials that are still to come will take, one after the other; which cells they take is not known yet."""
+    space, base = study.asked.space, study.spec.detector
+    cells = free_cells(study.optuna, space)
+    if trials < 1 or not cells:
+        return 0.0
+    return min(trials, len(cells)) * pace.expected([study.ladder(space.spec(cell, base)) for cell in cells])

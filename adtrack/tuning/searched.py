@@ -47,8 +47,17 @@ def parameters(trial: TrialRecord) -> dict[str, Any]:
 
 
 def about(trial: TrialRecord) -> str:
-    """``trial 7: patch size 3, layers layer2+layer3, coreset fraction 0.05``."""
-    return f"trial {trial.number}: {', '.join(_words(trial_settings(trial), parameters(trial)))}"
+    """``trial 7: patch size 3, layers layer2+layer3, coreset fraction 0.05``; of a pruned trial the detector that it
+    has reached, and ``, on its way to 0.25``."""
+    aim = f", on its way to {trial.aim}" if trial.aim else ""
+    return f"trial {trial.number}: {', '.join(_words(trial_settings(trial), parameters(trial)))}{aim}"
+
+
+def arm(trial: TrialRecord) -> str:
+    """``patch size 3, layers layer2``: what the trial's study varied, without the ladder of its method."""
+    ladder = DETECTORS[trial.method].ladder if trial.method in DETECTORS else ""
+    values = {key: value for key, value in parameters(trial).items() if key != ladder}
+    return ", ".join(_words(trial_settings(trial), values)) or method_name(trial)
 
 
 def in_words(spec_type: type[DetectorSpec], cell: Mapping[str, Any]) -> str:

@@ -3,20 +3,24 @@
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from adtrack.config import BuildSpec
+from adtrack.config import BuildSpec, DetectorSpec
+from adtrack.evaluation.evaluate import PIXEL_METRICS
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.tags import RunTags
 from adtrack.tracking.trials import study_trials
 from adtrack.tracking.workers import Worker, end_left_behind
+from adtrack.tuning.ladder import rungs
 from adtrack.tuning.one_trial import TrialJob
 from adtrack.tuning.spec import StudySpec
+from adtrack.tuning.storage import RecoveredTrial
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ class SharedStudy:
 
     @property
     def done(self) -> int:
-        """How many trials are finished."""
-        return self.count()[TrialState.COMPLETE]
+        """How many trials are finished; those that were pruned are."""
+        return sum(self.count()[state] for state in FINISHED)
 
     def is_running(self, trial: Trial) -> bool:
         """Whether the study still waits for this trial: others may have given it up."""
@@ -67,9 +71,12 @@ class SharedStudy:
     def job(self, trial: Trial, parent: str) -> TrialJob:
         """What is to be done for a trial that has its cell; ``parent`` is the id of the study's run."""
         space, base = self.asked.space, self.spec.detector
+        detector = space.spec(trial.params, base)
         return TrialJob(
             trial.number,
-            dataclasses.replace(self.spec, detector=space.spec(trial.params, base)),
+            dataclasses.replace(self.spec, detector=detector),
+            self.ladder(detector),
+            self.asked.all_pixels,
             space.all_inputs(base),
             tuple(space.values),
             self.asked.goal,
@@ -79,9 +86,13 @@ class SharedStudy:
             self.device,
         )
 
-    def recover(self, trial: FrozenTrial) -> Sequence[float] | None:
-        """The values of a trial that had finished its work before its process died, read from its run; else None."""
+    def ladder(self, spec: DetectorSpec) -> tuple[DetectorSpec, ...]:
+        """What a trial of this specification climbs. Metrics of pixels need all maps, so they have no ladder."""
+        return (spec,) if self.asked.metric in PIXEL_METRICS else rungs(spec, self.asked.space.ladder)
+
+    def recover(self, trial: FrozenTrial) -> RecoveredTrial | None:
+        """What a trial has found that had finished its work before its process died, read from its run; else None."""
         end_left_behind(self.name)
         finished = {record.number: record for record in study_trials(self.name)}
         record = finished.get(trial.number)
-        return self.asked.goal.values(record.metrics) if record else None
+        return RecoveredTrial(self.asked.goal.values(record.metrics), bool(record.aim)) if record else None

@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import Trial
 
 from adtrack.config import DetectorSpec
+from adtrack.detectors import detector_class
 from adtrack.errors import UserError
 from adtrack.settings import Setting, setting_of, settings
 
@@ -49,6 +50,11 @@ class Space:
         asked = [one for one in settings(spec_type) if one.key in texts and not one.tries]
         found = {one.key: _values(one, texts.get(one.key)) for one in (*searched(spec_type), *asked)}
         return cls(spec_type, found)
+
+    @property
+    def ladder(self) -> Sequence[Any]:
+        """The plain values of the setting that trials climb; none if the method has no ladder or it is not searched."""
+        return self.values.get(detector_class(self.spec_type.method).ladder, ())
 
     def cells(self) -> list[Cell]:
         """All combinations, in the order of a grid search."""

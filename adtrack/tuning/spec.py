@@ -7,12 +7,14 @@ from typing import Any
 
 from adtrack.data.imageset import VAL_SETS
 from adtrack.errors import UserError
-from adtrack.evaluation.evaluate import RANKED_METRICS
+from adtrack.evaluation.evaluate import PIXEL_METRICS, RANKED_METRICS
 from adtrack.settings import whole
+from adtrack.tuning.pruning import check_pruner
 from adtrack.tuning.sampling import check_sampler
 from adtrack.tuning.space import Space
 
 _LARGEST_SEED = 2**32 - 1  # of NumPy's generators, which Optuna draws from
+PIXELS = ("best", "all")
 OBJECTIVES = ("both", "clean", "shift", "worst", "pareto")
 
 
@@ -76,7 +78,8 @@ class StudySpec:
     """The study: its space, what counts as good, and how many finished trials it shall have in total.
 
     ``metric`` and ``objective`` say what counts (see ``Objective``). ``max_bank_mb`` is a limit on the model's size in
-    MB (10⁶ bytes); 0 means none.
+    MB (10⁶ bytes); 0 means none. ``pruner`` says which trials are given up on their way (see ``pruning``). ``pixels``
+    says which trials have metrics of pixels: the "best", which are compared when the study ends, or "all".
     """
 
     space: Space
@@ -86,6 +89,8 @@ class StudySpec:
     objective: str = "both"
     max_bank_mb: float = 0.0
     seed: int = 42
+    pruner: str = "auto"
+    pixels: str = "best"
 
     def __post_init__(self) -> None:
         if self.trials < 1:
@@ -93,6 +98,9 @@ class StudySpec:
         whole("seed", self.seed, 0, most=_LARGEST_SEED)
         check_sampler(self.sampler)
         Objective(self.metric, self.objective)
+        check_pruner(self.pruner, self.metric, self.goal.count)
+        if self.pixels not in PIXELS:
+            raise UserError(f"pixels must be one of {', '.join(PIXELS)}, but got {self.pixels!r}.")
         if not self.max_bank_mb >= 0:
             raise UserError(f"max_bank_mb must be 0 (no limit) or a size in MB, but got {self.max_bank_mb}.")
 
@@ -101,10 +109,20 @@ class StudySpec:
         """What counts as good."""
         return Objective(self.metric, self.objective)
 
+    @property
+    def all_pixels(self) -> bool:
+        """Whether every trial measures pixels: because its metric is one of pixels, or because that is asked for."""
+        return self.metric in PIXEL_METRICS or self.pixels == "all"
+
     def asked(self) -> dict[str, Any]:
-        """What a study may not change between two calls, as plain data; the number of trials it may."""
+        """What a study may not change between two calls, as plain data.
+
+        The number of trials and their metrics of pixels may change. A study that began before there were pruners goes
+        on with the usual one.
+        """
         names = ("sampler", "metric", "objective", "max_bank_mb", "seed")
-        return {"space": self.space.values, **{name: getattr(self, name) for name in names}}
+        pruner = {} if self.pruner == "auto" else {"pruner": self.pruner}
+        return {"space": self.space.values, **{name: getattr(self, name) for name in names}, **pruner}
 
 
 def metric_words(metric: str) -> str:

@@ -6,12 +6,14 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
+from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
@@ -53,7 +55,9 @@ def _unusable(url: str, error: Exception) -> UserError:
     )
 
 
-def open_study(url: str, name: str, sampler: BaseSampler, values: int, digests: dict[str, str]) -> Study:
+def open_study(
+    url: str, name: str, sampler: BaseSampler, pruner: BasePruner, values: int, digests: dict[str, str]
+) -> Study:
     """The study ``name``, made if need be, that maximises so many ``values`` of each trial.
 
     ``digests`` are those of data and specification. UserError: the study was made with others.
@@ -66,7 +70,7 @@ def open_study(url: str, name: str, sampler: BaseSampler, values: int, digests: 
         check_sqlite(url)
         with one_at_a_time(url):  # processes that start together must not lay out the tables twice
             lay_out(url, _optunas_tables)
-            study = _open(url, name, sampler, values, digests)
+            study = _open(url, name, sampler, pruner, values, digests)
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy's errors, a wrong URL, a missing driver
@@ -101,13 +105,15 @@ def storage_options(url: str) -> dict[str, Any]:
     return {"engine_kwargs": engine_options(url), "heartbeat_interval": INTERVAL, "grace_period": GRACE}
 
 
-def _open(url: str, name: str, sampler: BaseSampler, values: int, digests: dict[str, str]) -> Study:
+def _open(url: str, name: str, sampler: BaseSampler, pruner: BasePruner, values: int, digests: dict[str, str]) -> Study:
     _refuse_others_tables(url)
     storage = RDBStorage(url, **storage_options(url), heartbeat_stale_trial_callback=_end_run)
     if name in {summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)}:
-        study = optuna.load_study(storage=storage, sampler=sampler, study_name=name)
+        study = optuna.load_study(storage=storage, sampler=sampler, pruner=pruner, study_name=name)
     else:
-        study = optuna.create_study(storage=storage, sampler=sampler, study_name=name, directions=["maximize"] * values)
+        study = optuna.create_study(
+            storage=storage, sampler=sampler, pruner=pruner, study_name=name, directions=["maximize"] * values
+        )
         for key, digest in digests.items():
             study.set_user_attr(key, digest)
     if "key" not in study.user_attrs:
@@ -140,19 +146,29 @@ def _end_run(study: Study, trial: FrozenTrial) -> None:
     end_silent(study.study_name, trial.number)
 
 
-def put_in_order(study: Study, recover: Callable[[FrozenTrial], Sequence[float] | None]) -> None:
+@dataclass(frozen=True)
+class RecoveredTrial:
+    """What the run of a trial says that had finished its work before its process died; see ``Outcome``."""
+
+    values: Sequence[float]
+    pruned: bool
+
+
+def put_in_order(study: Study, recover: Callable[[FrozenTrial], RecoveredTrial | None]) -> None:
     """Settle the trials whose process has gone, and queue again what was interrupted.
 
-    One process at a time may do this, and only while no other takes a trial. ``recover(trial)`` gives the values of a
-    trial that had finished its work before the process died, else None.
+    One process at a time may do this, and only while no other takes a trial. ``recover(trial)`` gives what a trial has
+    found that had finished its work before the process died, else None.
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_abandoned(trial):
-            values = recover(trial)
-            if values is None or any(map(math.isnan, values)):  # an older adtrack finished trials without a value
+            found = recover(trial)
+            if found is None or any(map(math.isnan, found.values)):  # an older adtrack finished trials without a value
                 study.tell(trial.number, state=TrialState.FAIL)
+            elif found.pruned:
+                study.tell(trial.number, state=TrialState.PRUNED)
             else:
-                study.tell(trial.number, values)
+                study.tell(trial.number, found.values)
     optuna.storages.fail_stale_trials(study)
     trials = study.get_trials(deepcopy=False)
     retried = {trial.user_attrs.get("retry_of") for trial in trials}

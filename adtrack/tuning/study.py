@@ -12,6 +12,7 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.settings import settings
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tracking.workers import Worker
+from adtrack.tuning.pruning import make_pruner
 from adtrack.tuning.ranking import objective, ranked
 from adtrack.tuning.sampling import WithoutRepeats
 from adtrack.tuning.shared_study import SharedStudy
@@ -81,7 +82,8 @@ def open_shared(
     digests = study_digests(bench, spec.detector, asked)
     name = name or default_name(bench.opened.data.class_name, digests)
     sampler = WithoutRepeats(asked.space, asked.sampler, asked.seed)
-    study = open_study(url, name, sampler, asked.goal.count, digests)
+    pruner = make_pruner(asked.pruner, len(asked.space.ladder))
+    study = open_study(url, name, sampler, pruner, asked.goal.count, digests)
     return SharedStudy(name, spec, asked, study, url, bench, device, worker)
 
 

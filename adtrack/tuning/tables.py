@@ -14,7 +14,7 @@ from adtrack.reporting.table import MISSING, Column, Table
 from adtrack.reporting.tables import write_report
 from adtrack.settings import Setting
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.ranking import TIES, objective, ranked
+from adtrack.tuning.ranking import COMPARED, TIES, objective, ranked
 from adtrack.tuning.searched import is_number, method_name, parameters, settings_of, value_text
 
 SPLITS = (*VAL_SETS, *TEST_SETS)
@@ -27,12 +27,17 @@ COSTS = ("cost/bank_rows", "cost/bank_mb", "cost/build_s", "cost/score_ms")
 SHOWN_COSTS = {"Model\nMB": "cost/bank_mb", "ms per image\n(indicative)": "cost/score_ms"}
 _ORDER = {name: place for place, name in enumerate((*(f"{s}/{m}" for s in SPLITS for m in METRICS), *COSTS))}
 
+UNMEASURED = (
+    f"Pixels are measured in the {COMPARED} best trials, and in all if pixels=all or an objective of pixels was asked "
+    "for. A pruned trial was given up on its way to a larger model; its numbers are those of the model it had reached."
+)
 DEFINITIONS = (
     "AUROC is that of images, with its 95 % interval in brackets. AU-PRO is that of pixels, up to a false-positive "
     "rate of 0.30, where there are masks. F1 is measured at the threshold that gives the best F1 on Val-clean. False "
     "alarms are the share of good images at or above that threshold, with its exact 95 % interval in brackets. "
-    f"{TIES} Only the best trial is evaluated on Test. Milliseconds count from the file to score and heatmap. They are "
-    "indicative, as other work shares the machine; those of the best trial are measured when no trial runs."
+    f"{TIES} {UNMEASURED} Only the best trial is evaluated on Test. Milliseconds count from the file to score and "
+    "heatmap. They are indicative, as other work shares the machine; those of the best trial are measured when no "
+    "trial runs."
 )
 
 
@@ -60,7 +65,7 @@ def best_trials(trials: Sequence[TrialRecord]) -> pd.DataFrame:
         | {"trial": trial.number, "method": trial.method}
         | {one.key: parameters(trial).get(one.key) for one in shown}
         | {name: trial.params.get(name) for name in ("backbone", "weights")}
-        | {"feasible": trial.feasible, "objective": objective(trial)}
+        | {"pruned_on_its_way_to": trial.aim or None, "feasible": trial.feasible, "objective": objective(trial)}
         | {name: trial.metrics.get(name, math.nan) for name in metrics}
         | {"run_id": trial.run_id}
         for study in _studies(trials)
@@ -130,9 +135,11 @@ def _origin(study: Sequence[TrialRecord]) -> str:
 def trials_table(study: Sequence[TrialRecord]) -> Table:
     """All ranked trials of a study, with their Val metrics."""
     limited, shown = not all(trial.feasible for trial in study), settings_of(study)
+    pruned = any(trial.aim for trial in study)
     rows = [
         {Column("Rank"): str(rank), Column("Trial"): str(trial.number)}
         | _parameter_cells(trial, shown)
+        | ({Column("Pruned on\nits way to"): trial.aim or MISSING} if pruned else {})
         | {Column("Objective"): _number(trial, "objective", 4)}
         | _metric_cells(trial, "val_clean", "val_shift")
         | ({Column("Within\nlimit", number=False): "yes" if trial.feasible else "no"} if limited else {})

@@ -102,6 +102,7 @@ def _describe(run: Run, bench: Workbench, method: str, study: StudySpec) -> None
             "metric": study.metric,
             "objective": study.objective,
             "sampler": study.sampler,
+            "pruner": study.pruner,
             "seed": str(study.seed),
             **view_params(bench),
             **depth_params(bench),

@@ -32,14 +32,14 @@ def statuses(role: str) -> list[str]:
 def during_the_first_trial(monkeypatch):
     """Has something happen once, while the first bank is built."""
     pending = []
-    real = one_trial.build
+    real = one_trial.climb
 
-    def build(*arguments, **named):
+    def climb(*arguments, **named):
         if pending:
             pending.pop()()
         return real(*arguments, **named)
 
-    monkeypatch.setattr(one_trial, "build", build)
+    monkeypatch.setattr(one_trial, "climb", climb)
     return pending.append
 
 

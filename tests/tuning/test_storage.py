@@ -11,6 +11,7 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 from optuna.exceptions import StorageInternalError
+from optuna.pruners import NopPruner
 from optuna.trial import TrialState, create_trial
 
 from adtrack.detectors.patchcore import PatchCoreSpec
@@ -20,7 +21,7 @@ from adtrack.tracking.workers import Worker
 from adtrack.troubles import TroubleError
 from adtrack.tuning.sampling import WithoutRepeats
 from adtrack.tuning.space import Space
-from adtrack.tuning.storage import default_storage, open_study, put_in_order, reachable
+from adtrack.tuning.storage import RecoveredTrial, default_storage, open_study, put_in_order, reachable
 
 SPACE = Space(PatchCoreSpec, {"patch_size": (1, 3), "layers": ("layer2",), "coreset_fraction": (0.1, 0.25)})
 DIGESTS = {"data_digest": "a" * 64, "spec_digest": "b" * 64}
@@ -29,7 +30,7 @@ NOBODY = f"{socket.gethostname()}|/no/such/place/worker.lock"
 
 def opened(folder: Path, name: str = "s", **digests: str) -> optuna.Study:
     sampler = WithoutRepeats(SPACE, "grid", 0)
-    return open_study(f"sqlite:///{folder}/optuna.db", name, sampler, 1, DIGESTS | digests)
+    return open_study(f"sqlite:///{folder}/optuna.db", name, sampler, NopPruner(), 1, DIGESTS | digests)
 
 
 def begin(study: optuna.Study, worker: str | None) -> int:
@@ -97,7 +98,7 @@ def test_a_study_of_somebody_else_is_not_taken_over(tmp_path):
 @pytest.mark.parametrize("url", ["nonsense", "sqlite:////no/such/folder/o.db", "postgresql://anna:secret@nowhere/x"])
 def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url):
     with pytest.raises(UserError, match="storage must be a database URL") as refusal:
-        open_study(url, "s", WithoutRepeats(SPACE, "grid", 0), 1, DIGESTS)
+        open_study(url, "s", WithoutRepeats(SPACE, "grid", 0), NopPruner(), 1, DIGESTS)
     assert "secret" not in str(refusal.value)
 
 
@@ -149,14 +150,24 @@ def test_a_trial_that_failed_by_itself_is_not_tried_again(tmp_path):
 def test_a_trial_that_had_done_its_work_keeps_its_value(tmp_path):
     study = opened(tmp_path)
     number = begin(study, NOBODY)
-    put_in_order(study, lambda trial: (0.75,) if trial.number == number else None)
+    put_in_order(study, lambda trial: RecoveredTrial((0.75,), False) if trial.number == number else None)
     assert states(study) == ["COMPLETE"] and study.trials[0].value == 0.75
+
+
+def test_a_pruned_trial_that_had_done_its_work_stays_pruned(tmp_path):
+    study = opened(tmp_path)
+    trial = study.ask()
+    trial.set_user_attr("worker", NOBODY)
+    SPACE.suggest(trial)
+    trial.report(0.25, 1)
+    put_in_order(study, lambda _: RecoveredTrial((0.25,), True))
+    assert states(study) == ["PRUNED"] and study.trials[0].value == 0.25
 
 
 def test_a_trial_whose_work_has_no_value_is_not_complete(tmp_path):
     study = opened(tmp_path)
     begin(study, NOBODY)
-    put_in_order(study, lambda _: (math.nan,))
+    put_in_order(study, lambda _: RecoveredTrial((math.nan,), False))
     assert states(study) == ["FAIL", "WAITING"]
 
 

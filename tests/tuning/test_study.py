@@ -59,9 +59,9 @@ def optuna_trials(name: str) -> list:
 
 def stop_after(monkeypatch, calls: int, trouble) -> None:
     """From the call after ``calls`` on, building a bank raises or does ``trouble``."""
-    real, count = one_trial.build, iter(range(1000))
+    real, count = one_trial.climb, iter(range(1000))
 
-    def build(*arguments, **named):
+    def climb(*arguments, **named):
         if next(count) >= calls:
             if isinstance(trouble, signal.Signals):
                 os.kill(os.getpid(), trouble)
@@ -69,7 +69,7 @@ def stop_after(monkeypatch, calls: int, trouble) -> None:
                 raise trouble
         return real(*arguments, **named)
 
-    monkeypatch.setattr(one_trial, "build", build)
+    monkeypatch.setattr(one_trial, "climb", climb)
 
 
 def test_what_the_user_reads(study):
@@ -123,14 +123,14 @@ def test_a_stop_while_the_best_is_tested_loses_nothing(workplace, adtrack, part,
 
 
 def test_trials_that_run_out_of_memory_fail_and_the_study_goes_on(workplace, adtrack, part, space, monkeypatch):
-    real = one_trial.build
+    real = one_trial.climb
 
-    def build(bench, bank, **named):
-        if bank.coreset_fraction == 0.1:
+    def climb(bench, ladder):
+        if ladder[-1].coreset_fraction == 0.1:
             raise MemoryError("too large")
-        return real(bench, bank, **named)
+        return real(bench, ladder)
 
-    monkeypatch.setattr(one_trial, "build", build)
+    monkeypatch.setattr(one_trial, "climb", climb)
     done = adtrack("tune", *part, *space, "--sampler", "grid", "--trials", 1)
     assert done.code == 1
     assert "Trial 0 failed: MemoryError: too large" in done.out and "Failed trials: 1;" in done.out

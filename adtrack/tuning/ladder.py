@@ -1,0 +1,55 @@
+"""The ladder of a trial: the smaller detectors that it passes by on its way to its own, and what each is worth."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from adtrack.config import DetectorSpec
+from adtrack.detectors import detector_class
+from adtrack.evaluation.evaluate import ScoredSet
+from adtrack.evaluation.metrics import image_metrics
+from adtrack.evaluation.thresholds import f1_threshold
+from adtrack.settings import setting_of
+from adtrack.tuning.spec import Objective
+
+LADDER = "ladder/objective"  # the metric of a trial's run whose steps are the rows of each rung's detector
+Spec = TypeVar("Spec", bound=DetectorSpec)
+
+
+def rungs(spec: Spec, values: Sequence[object]) -> tuple[Spec, ...]:
+    """The specifications that a trial climbs, the last of which is ``spec``; ``values`` are those of the study's space
+    for the ladder of its method. Without a ladder there is ``spec`` alone."""
+    key = detector_class(spec.method).ladder
+    if not key or not values:
+        return (spec,)
+    one = setting_of(type(spec), key, f"ladder of {spec.method}")
+    top = getattr(spec, one.name)
+    below = sorted({one.kind.value(value) for value in values if one.kind.value(value) < top})
+    return (*(replace(spec, **{one.name: value}) for value in below), spec)
+
+
+def image_values(scored: Mapping[str, ScoredSet], goal: Objective) -> tuple[float, ...]:
+    """What the study maximises, by the images' scores alone, at the threshold of Val-clean."""
+    val = scored["val_clean"]
+    threshold = f1_threshold(val.scores, val.images.labels)
+    found = {name: image_metrics(one.scores, one.images.labels, threshold) for name, one in scored.items()}
+    return goal.values({f"{name}/{key}": value for name, metrics in found.items() for key, value in metrics.items()})
+
+
+def paired(scored: Mapping[str, ScoredSet], goal: Objective) -> np.ndarray:
+    """For every defective image of the sets that count, the share of the good images that score lower: float64 (n,).
+
+    Equal scores count one half. The mean over a set's images is its image AUROC (Mann and Whitney's statistic), so two
+    detectors can be compared image by image.
+    """
+    return np.concatenate([_placements(scored[name]) for name in goal.sets])
+
+
+def _placements(scored: ScoredSet) -> np.ndarray:
+    labels = scored.images.labels
+    good, defective = np.sort(scored.scores[labels == 0]), scored.scores[labels == 1]
+    lower, up_to = (np.searchsorted(good, defective, side=side) for side in ("left", "right"))
+    shares: np.ndarray = (lower + up_to) / (2 * len(good))
+    return shares
