@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 
 from adtrack.config import ImageSpec
-from experiments.benchmarks import end_to_end, megapixels, pixels, processes, scoring, start, study
+from experiments.benchmarks import end_to_end, ladder, megapixels, pixels, processes, scoring, start, study
 from experiments.benchmarks.common import peak_memory
 
 VIEW = ImageSpec(128, 0)
@@ -175,3 +175,16 @@ def test_a_verb_is_timed_until_its_first_image(tmp_path: Path, part, tiny_data: 
 def test_processes_side_by_side_find_the_same_order_however_their_threads_wait() -> None:
     alone = processes.found(1, 1, 600, "PASSIVE")
     assert len(alone) == 1 and processes.found(1, 2, 600, None) == alone
+
+
+def test_a_ladder_has_the_scores_of_all_patches_on_every_rung(write_part, tmp_path: Path) -> None:
+    from experiments.benchmarks.common import merged, open_bench
+
+    layers = ("layer2", "layer3")
+    bench = open_bench(str(write_part(tmp_path / "data")), "part", "random", ImageSpec(64, 0), layers)
+    patches = merged(bench.features("train_clean"), 4, layers)
+    rungs = ladder.Ladder(ladder.some_of(bench.features("val_clean"), 3), patches, ladder.PatchCoreSpec(layers=layers))
+    found = rungs.scores()
+    assert [len(scores) for scores in found] == [3] * 5 and len(set(rungs.counts)) == 5
+    assert all(map(np.array_equal, found, rungs.by_maps(rungs.counts)))
+    assert ladder.least({"nothing": lambda: None}, 2)["nothing"] >= 0

@@ -96,6 +96,11 @@ def farthest_patches(
     return Farthest(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
+def forget() -> None:
+    """Forget what is known of all image sets."""
+    _known.clear()
+
+
 def _digests(bank: MemoryBank, counts: Iterable[int]) -> dict[int, str]:
     """The SHA-256 of the bank's first rows, for these numbers of rows."""
     state, at, digests = hashlib.sha256(), 0, {}
@@ -114,15 +119,15 @@ class _Piece:
         self._bounds, self._vectors = known.bounds[self._images], known.vectors[self._images]
         self._slots = known.slots[self._images]
         count, patches = self._slots.shape
-        self._read = set(range(count)) if self._new else set[int]()
-        room = self._vectors.new_empty
-        self._merged = merge(start, stop) if self._new else room(count, patches, self._vectors.shape[2])
+        self._merged = self._vectors.new_empty(count, patches, self._vectors.shape[2])
+        self._read: set[int] = set()
 
     def farthest(self, bank: MemoryBank) -> Farthest:
         """The farthest patch of each of the images."""
         bounds = self._bounds
         if self._new:
-            bounds.begin(bank, self._merged.flatten(0, 1))
+            for image in range(len(self._merged)):  # one after the other, while its patches are in the cache
+                bounds[image : image + 1].begin(bank, self._patches(image))
         bounds.settle(bank, self._at)
         worst = bounds.distance.argmax(dim=1)  # the first of equals
         places = worst + bounds.distance.shape[1] * torch.arange(len(worst), device=worst.device)
@@ -130,15 +135,21 @@ class _Piece:
         self._remember()
         return farthest
 
+    def _patches(self, image: int) -> Tensor:
+        """The patches float32 (P, D) of one of the images."""
+        if image not in self._read:
+            first = self._images.start + image
+            self._merged[image] = self._merge(first, first + 1)[0]
+            self._read.add(image)
+        return self._merged[image]
+
     def _at(self, places: Tensor) -> Tensor:
         """The features float32 (p, D) of the patches at ``places`` int64 (p,), counted through all images."""
         images = places // self._slots.shape[1]
         slots = self._slots.view(-1)[places]
         missing = slots < 0
-        for image in set(images[missing].tolist()) - self._read:
-            first = self._images.start + image
-            self._merged[image] = self._merge(first, first + 1)[0]
-            self._read.add(image)
+        for image in set(images[missing].tolist()):
+            self._patches(image)
         vectors = self._vectors.flatten(0, 1).index_select(0, images * self._vectors.shape[1] + slots.clamp(min=0))
         vectors[missing] = self._merged.view(-1, vectors.shape[1]).index_select(0, places[missing])
         return vectors

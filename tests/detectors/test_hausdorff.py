@@ -19,9 +19,9 @@ SPEC = PatchCoreSpec(layers=("a", "b"))
 
 @pytest.fixture(autouse=True)
 def nothing_known() -> Iterator[None]:
-    hausdorff._known.clear()
+    hausdorff.forget()
     yield
-    hausdorff._known.clear()
+    hausdorff.forget()
 
 
 def rows(seed: int = 0) -> torch.Tensor:
@@ -42,9 +42,9 @@ def test_scores_have_the_bits_of_whole_maps_with_banks_in_any_order(
     synthetic: Synthetic, monkeypatch: pytest.MonkeyPatch, room: int, scale: float
 ) -> None:
     monkeypatch.setattr(scoring, "_PIECE_BYTES", room)
-    features, others = synthetic(5, seed=1, scale=scale), synthetic(3, seed=2, scale=scale)
+    features, others = synthetic(4, seed=1, scale=scale), synthetic(2, seed=2, scale=scale)
     bank = scale * rows()
-    for count in (3, 10, 31, 60, 10, 20, 60, 1, 2):
+    for count in (3, 10, 60, 10, 20, 1):
         check(detector(features, bank[:count]), features)
         check(detector(features, bank[:count]), others)
     check(detector(features, torch.cat([bank[:20], scale * rows(1)])), features)  # the same beginning

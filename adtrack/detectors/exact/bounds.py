@@ -61,28 +61,29 @@ class Bounds:
         )
 
     def begin(self, bank: Bank, patches: Tensor) -> None:
-        """Bound the distances of all patches float32 (n · P, D), and lower the bounds that may matter."""
+        """Bound the distances of all patches float32 (n · P, D)."""
         distance, row = bank.first_bounds(patches)
         self.distance.copy_(distance.view_as(self.distance))
         self.row.copy_(row.view_as(self.row))
-        self._lower(self.highest(bank.plan.watched), _goals(bank)[0], bank, patches.__getitem__)
 
     def settle(self, bank: Bank, vectors: Vectors, largest: int = 1) -> None:
         """Lower the bounds until the ``largest`` distances of every image are exact, and all that equal them."""
-        for goal in _goals(bank):
-            leading = self.highest(max(largest, bank.plan.leaders))
-            self._lower(leading[self._open(len(bank), largest).flatten()[leading]], len(bank), bank, vectors)
-            places = self._open(len(bank), largest) & (self.seen < goal)
+        rows = len(bank)
+        for goal in _goals(rows, *bank.plan.goals):
+            leading = self._highest(max(largest, bank.plan.leaders))
+            self._lower(leading[self._open(rows, largest).flatten()[leading]], rows, bank, vectors)
+            places = self._open(rows, largest) & (self.seen < goal)
             self._lower(places.flatten().nonzero().squeeze(1), goal, bank, vectors)
 
-    def highest(self, count: int) -> Tensor:
-        """The places int64 (n · count,) of the patches with the highest bounds of each image, if it has so many."""
+    def _highest(self, count: int) -> Tensor:
+        """The places int64 (p,) of the ``count`` patches of each image that have the highest bounds."""
         images, patches = self.distance.shape
         top = self.distance.topk(min(count, patches), dim=1).indices
         return (top + patches * torch.arange(images, device=top.device)[:, None]).flatten()
 
     def _open(self, rows: int, largest: int) -> Tensor:
-        """Which patches have a bound that may hide one of the ``largest`` distances to ``rows`` rows: bool (n, P)."""
+        """Which patches may be among the ``largest`` of their image by distance to the first ``rows``, and are not
+        exact: bool (n, P)."""
         exact = self.seen >= rows
         known = torch.where(exact, self.distance, -torch.inf)
         bar = known.topk(min(largest, known.shape[1]), dim=1).values[:, -1:]
@@ -98,12 +99,8 @@ class Bounds:
             seen[some] = goal
 
 
-def _goals(bank: Bank) -> list[int]:
-    """Numbers of rows, rising to all. Most patches that are close to the bank are told by few rows."""
-    return list(_rising(len(bank), *bank.plan.goals))
-
-
-def _rising(rows: int, first: int, times: int) -> Iterator[int]:
+def _goals(rows: int, first: int, times: int) -> Iterator[int]:
+    """Numbers of rows that rise to all. A few rows tell of most patches that they are close to the bank."""
     while 2 * first < rows:
         yield first
         first *= times

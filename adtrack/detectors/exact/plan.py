@@ -32,7 +32,6 @@ class SearchPlan:
     first_rows: int = 128  # that bound the distances of all patches
     goals: tuple[int, int] = (1024, 8)  # rows that close patches are searched in first, and how many times as many next
     leaders: int = 4  # patches of an image that are searched in all rows before others
-    watched: int = 256  # patches of an image that are searched in the first goal's rows as soon as it is read
     remembered: int = 64  # patches of an image whose vectors are kept for larger banks
 
     # Rounds of the greedy order.

@@ -25,7 +25,6 @@ SMALL = SearchPlan(
     first_rows=2,
     goals=(4, 2),
     leaders=1,
-    watched=3,
     remembered=2,
     threshold_sample=20,
     sample_above=3,

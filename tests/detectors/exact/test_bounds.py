@@ -32,7 +32,7 @@ def check(bounds: Bounds, patches: torch.Tensor, bank: torch.Tensor, largest: in
 @few_examples
 @given(seed=SEEDS)
 def test_the_largest_distances_are_those_of_all_patches_on_every_rung(kind: Kind, plan: SearchPlan, seed: int) -> None:
-    points, draws = drawn(kind, seed)
+    points, draws = drawn(kind, seed, most_rows=60)
     count = int(draws.integers(1, 1 + min(20, len(points))))
     images = len(points) // count
     patches, bank = points[: images * count], points[draws.permutation(len(points))]
@@ -64,7 +64,7 @@ def test_a_bank_that_is_not_begun_with_is_searched_as_well(kind: Kind, seed: int
 @few_examples
 @given(seed=SEEDS)
 def test_first_bounds_are_never_below_the_distance_to_their_row(kind: Kind, seed: int) -> None:
-    points, _ = drawn(kind, seed)
+    points, _ = drawn(kind, seed, most_rows=60)
     distances, rows = MemoryBank(points.flip(0), SMALL).first_bounds(points)
     apart = reference.distances(points, points.flip(0)).gather(1, rows[:, None])[:, 0]
     assert (distances.double() >= apart).all() and int(rows.max()) < SMALL.first_rows
