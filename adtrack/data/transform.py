@@ -3,132 +3,161 @@
 The steps come in this order: one affine map (rotation, resized crop and translation together, so that the image is
 resampled once); brightness, contrast, saturation; illumination; blur; noise. Light changes before the lens blurs and
 the sensor adds noise. As nothing follows the noise, it keeps the σ that was drawn.
+
+An image is computed in float32 on [0, 1], in strips of rows that stay in a core's cache. Its channels are planes,
+(3, H, W), until the noise is added.
 """
 
-import math
+from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
-from scipy import ndimage
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
+from .light import light
 from .shift import Shift
+from .strips import Scratch, strips, tiles
+from .warp import affine, bilinear, framed, nearest
 
-TRANSITION = 80 / 1024  # σ of the light's smooth transition, as a share of the side
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
-def _affine(shift: Shift, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The map from an output pixel (row, column) to its source pixel, as a 2 × 2 matrix and an offset.
-
-    The image is turned counter-clockwise about its centre, cropped and resized to its own size, then moved down and
-    to the right. The map is the inverse of that, between pixel centres at half-integers.
-    """
-    sides = np.array([height, width], dtype=np.float64)
-    resize = np.diag([shift.crop_height, shift.crop_width])
-    corner = np.array([shift.crop_top, shift.crop_left]) * sides
-    move = np.array([shift.translate_y, shift.translate_x]) * sides
-    cosine, sine = math.cos(math.radians(shift.angle)), math.sin(math.radians(shift.angle))
-    turn = np.array([[cosine, sine], [-sine, cosine]])
-    # source + ½ = turn · (corner + resize · (output + ½ − move) − centre) + centre
-    return turn @ resize, turn @ (corner + resize @ (0.5 - move) - sides / 2) + sides / 2 - 0.5
+def _grey(planes: np.ndarray) -> np.ndarray:
+    """(3, …) → (…); written out because the bits of a matrix product depend on the machine's BLAS."""
+    grey: np.ndarray = planes[0] * LUMA[0]
+    green, blue = planes[1] * LUMA[1], planes[2] * LUMA[2]
+    grey += green
+    grey += blue
+    return grey
 
 
-def _resample(plane: np.ndarray, shift: Shift, order: int) -> np.ndarray:
-    """One channel (H, W) at the map's source points. Outside, it is reflected: (d c b a | a b c d | d c b a)."""
-    height, width = plane.shape
-    matrix, offset = _affine(shift, height, width)
-    moved: np.ndarray = ndimage.affine_transform(plane, matrix, offset, order=order, mode="reflect", prefilter=False)
+def _clip(planes: np.ndarray) -> None:
+    np.clip(planes, 0, 1, out=planes)
+
+
+def _moved(image: np.ndarray, shift: Shift) -> np.ndarray:
+    """The image after the affine map, float32 (3, H, W)."""
+    height, width, _ = image.shape
+    warp, planes, scratch = affine(shift, height, width), framed(np.moveaxis(image, 2, 0)), Scratch()
+    moved = np.empty((3, height, width), dtype=np.float32)
+    for rows, columns in tiles(height, width):
+        moved[:, rows, columns] = bilinear(planes, warp, rows, columns, scratch)
     return moved
 
 
-def _grey(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) → (H, W, 1); written out because the bits of a matrix product depend on the machine's BLAS."""
-    red, green, blue = (image[:, :, channel] * LUMA[channel] for channel in range(3))
-    grey: np.ndarray = red + green + blue
-    return grey[:, :, None]
+def _expose(planes: np.ndarray, shift: Shift) -> None:
+    """Brightness, contrast about the mean of the grey image, saturation about each pixel's grey, illumination.
 
-
-def _photometric(image: np.ndarray, shift: Shift) -> np.ndarray:
-    """Brightness, contrast about the mean of the grey image, saturation about each pixel's grey; clipped each time."""
-    image = np.clip(image * np.float32(shift.brightness), 0, 1)
-    mean = np.float32(_grey(image).mean(dtype=np.float64))
-    image = np.clip(mean + (image - mean) * np.float32(shift.contrast), 0, 1)
-    grey = _grey(image)
-    saturated: np.ndarray = np.clip(grey + (image - grey) * np.float32(shift.saturation), 0, 1)
-    return saturated
-
-
-def _ramp(t: np.ndarray, sigma: float) -> np.ndarray:
-    """The ramp min(|t|, 1) convolved with a Gaussian of ``sigma`` and rescaled so that 0 → 0 and 1 → 1.
-
-    The Gaussian turns max(t, 0) into σ φ(t/σ) + t Φ(t/σ), and the ramp is max(t, 0) + max(-t, 0) - max(t - 1, 0) for
-    t ≥ -1. The result is flat at the dark end, straight in between and flat again where the full light begins.
+    All but the last are clipped. The mean is NumPy's of the whole grey image, as its bits depend on its order.
     """
-
-    def smooth(x: np.ndarray) -> np.ndarray:
-        z = x / sigma
-        convolved: np.ndarray = sigma * np.exp(-z * z / 2) / math.sqrt(2 * math.pi) + x * ndtr(z)
-        return convolved
-
-    def level(x: np.ndarray) -> np.ndarray:
-        total: np.ndarray = smooth(x) + smooth(-x) - smooth(x - 1)
-        return total
-
-    dark, bright = level(np.array([0.0, 1.0]))
-    ramp: np.ndarray = (level(t) - dark) / (bright - dark)
-    return ramp
-
-
-def _light(shift: Shift, height: int, width: int) -> np.ndarray:
-    """The factor of each pixel, float32 (H, W): 1 - depth at the dark end, 1 at the bright end.
-
-    Linear light changes along one side. Radial light changes with the distance from the centre, each axis measured in
-    its own side, which is 1 in the corners. As that distance spans half a diagonal, the transition's σ is √2 times as
-    large.
-    """
-    y, x = np.ix_((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width)
-    linear = {"left": x, "right": 1 - x, "top": y, "bottom": 1 - y}
-    if shift.illumination in linear:
-        light = _ramp(linear[shift.illumination], TRANSITION)
-    else:
-        light = _ramp(np.hypot(2 * y - 1, 2 * x - 1) / math.sqrt(2), TRANSITION * math.sqrt(2))
-        light = 1 - light if shift.illumination == "edge" else light
-    return np.broadcast_to(1 - shift.illumination_depth * (1 - light), (height, width)).astype(np.float32)
+    height, width = planes.shape[1:]
+    grey = np.empty((height, width), dtype=np.float32)
+    for rows in strips(height, width):
+        part = planes[:, rows]
+        part *= np.float32(shift.brightness)
+        _clip(part)
+        grey[rows] = _grey(part)
+    mean = np.float32(grey.mean(dtype=np.float64))
+    lights = None if shift.illumination == "none" else light(shift, height, width)
+    for rows in strips(height, width):
+        part = planes[:, rows]
+        _spread(part, mean, shift.contrast)
+        _spread(part, _grey(part), shift.saturation)
+        if lights is not None:
+            part *= next(lights)
 
 
-def _blur(image: np.ndarray, kernel: int) -> np.ndarray:
-    """Gaussian of ``kernel`` taps with OpenCV's σ = 0.3 ((k - 1) / 2 - 1) + 0.8, mirrored at the border."""
+def _spread(planes: np.ndarray, centre: np.ndarray | np.float32, factor: float) -> None:
+    planes -= centre
+    planes *= np.float32(factor)
+    planes += centre
+    _clip(planes)
+
+
+def _taps(kernel: int) -> np.ndarray:
+    """A Gaussian of ``kernel`` taps with OpenCV's σ = 0.3 ((k - 1) / 2 - 1) + 0.8."""
     sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
-    taps = np.exp(-((np.arange(kernel) - kernel // 2) ** 2) / (2 * sigma**2))
+    taps: np.ndarray = np.exp(-((np.arange(kernel) - kernel // 2) ** 2) / (2 * sigma**2))
     taps /= taps.sum()
-    blurred: np.ndarray = ndimage.correlate1d(ndimage.correlate1d(image, taps, axis=0), taps, axis=1)
-    return blurred
+    return taps
 
 
-def _noise(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Standard normal noise, float32: 16-bit numbers from raw words choose among the Gaussian's 65 536 quantiles.
+def _correlate(values: np.ndarray, taps: np.ndarray, step: int, scratch: Scratch) -> np.ndarray:
+    """What SciPy's ``correlate1d`` gives for float64 values (3, n), of which neighbours are ``step`` apart.
+
+    Its order: the middle, then the pairs from the outermost inwards, the two values of a pair added first
+    (``NI_Correlate1D`` in ni_filters.c). At the end, where values lack neighbours, the result is not defined.
+    """
+    middle, count = len(taps) // 2, values.shape[1] - (len(taps) - 1) * step
+    near = [values[:, tap * step :][:, :count] for tap in range(len(taps))]
+    whole, pair = scratch.array("total", values.shape), scratch.array("pair", (3, count))
+    total = np.multiply(near[middle], taps[middle], out=whole[:, :count])
+    for tap in range(middle):
+        np.add(near[tap], near[-1 - tap], out=pair)
+        pair *= taps[tap]
+        total += pair
+    return whole
+
+
+def _blurred(planes: np.ndarray, kernel: int) -> Iterator[np.ndarray]:
+    """The image, blurred along columns and then along rows, mirrored at the border: float64 (3, rows, W), by strips."""
+    taps, margin, scratch = _taps(kernel), kernel // 2, Scratch()
+    height, width = planes.shape[1:]
+    i, j = (np.pad(np.arange(side), margin, mode="symmetric") for side in (height, width))
+    for rows in strips(height, width):
+        count = rows.stop - rows.start
+        wide = scratch.array("wide", (3, count + 2 * margin, len(j)))
+        wide[:, :, margin : margin + width] = planes[:, i[rows.start : rows.stop + 2 * margin]]
+        for end in (slice(margin), slice(margin + width, None)):
+            wide[:, :, end] = wide[:, :, margin + j[end]]
+        once = scratch.array("once", (3, count, len(j)), np.float32)
+        once[...] = _correlate(wide.reshape(3, -1), taps, len(j), scratch).reshape(wide.shape)[:, :count]
+        again = scratch.array("again", once.shape)
+        again[...] = once
+        yield _correlate(again.reshape(3, -1), taps, 1, scratch).reshape(once.shape)[:, :, :width]
+
+
+@lru_cache(1)
+def _quantiles() -> np.ndarray:
+    """The Gaussian's 65 536 quantiles, float32."""
+    quantiles: np.ndarray = ndtri((np.arange(65536) + 0.5) / 65536).astype(np.float32)
+    return quantiles
+
+
+def _noise(shape: tuple[int, int, int], shift: Shift) -> Iterator[np.ndarray]:
+    """Normal noise for strip after strip, float32 (rows, W, 3): 16-bit numbers from raw words choose quantiles.
 
     Unlike the normal generator of a library this is fixed for good. It ends at ±4.3 σ, which does not matter in 8-bit
-    pixels.
+    pixels. A word holds four numbers: none is lost between strips, as they have multiples of four rows.
     """
-    quantiles: np.ndarray = ndtri((np.arange(65536) + 0.5) / 65536).astype(np.float32)
-    size = math.prod(shape)
-    words = np.random.PCG64(seed).random_raw(-(-size // 4)).astype("<u8")
-    noise: np.ndarray = quantiles[words.view("<u2")[:size]].reshape(shape)
-    return noise
+    height, width, channels = shape
+    bits, levels = np.random.PCG64(shift.noise_seed), np.float32(shift.noise_sigma) * _quantiles()
+    for rows in strips(height, width):
+        size = (rows.stop - rows.start) * width * channels
+        words = bits.random_raw(-(-size // 4)).astype("<u8", copy=False)
+        yield levels.take(words.view("<u2")[:size], mode="wrap").reshape(-1, width, channels)
 
 
 def shift_image(image: np.ndarray, shift: Shift) -> np.ndarray:
-    """The shifted image: uint8 (H, W, 3) → uint8 (H, W, 3), computed in float32 on [0, 1]."""
-    scaled = image.astype(np.float32) / np.float32(255)
-    moved = np.stack([_resample(scaled[:, :, channel], shift, order=1) for channel in range(3)], axis=2)
-    lit = _photometric(moved, shift)
-    if shift.illumination != "none":
-        lit = lit * _light(shift, *image.shape[:2])[:, :, None]
-    seen = _blur(lit, shift.blur_kernel) + np.float32(shift.noise_sigma) * _noise(image.shape, shift.noise_seed)
-    return np.rint(np.clip(seen, 0, 1) * 255).astype(np.uint8)
+    """The shifted image: uint8 (H, W, 3) → uint8 (H, W, 3)."""
+    planes = _moved(image, shift)
+    _expose(planes, shift)
+    shifted = np.empty_like(image)
+    steps = strips(*image.shape[:2]), _blurred(planes, shift.blur_kernel), _noise(image.shape, shift)
+    for rows, blurred, noise in zip(*steps, strict=True):
+        seen = np.empty_like(noise)
+        for channel, plane in enumerate(blurred):
+            seen[:, :, channel] = plane
+        seen += noise
+        _clip(seen)
+        seen *= 255
+        shifted[rows] = np.rint(seen, out=seen)
+    return shifted
 
 
 def shift_mask(mask: np.ndarray, shift: Shift) -> np.ndarray:
     """The mask, bool (H, W), moved with its image: same map, nearest neighbour, same reflection at the border."""
-    return _resample(mask.astype(np.uint8), shift, order=0).astype(bool)
+    warp, plane, moved = affine(shift, *mask.shape), framed(mask), np.empty_like(mask)
+    for rows, columns in tiles(*mask.shape):
+        moved[rows, columns] = nearest(plane, warp, rows, columns)
+    return moved
