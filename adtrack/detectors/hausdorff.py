@@ -2,7 +2,7 @@
 
 A study scores the same images with one bank after the other, each the beginning of the next one. Distances to the
 smaller bank bound those to the larger one, so few patches of an image have to be searched for again. What is known of
-an image set stays in memory, with the features of those patches that come first.
+an image set stays in memory, with the features of those patches that come first, and in the cache, without them.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from torch import Tensor
 from ..config import digest
 from ..progress import Progress
 from .bank import MemoryBank
+from .distance_cache import keep_bounds, read_bounds
 from .exact.bounds import Bounds
 
 _SETS = 4  # of which the bounds stay in memory: on about as many a study measures one bank
@@ -46,14 +47,15 @@ class KnownDistances:
     digests: dict[int, str]
 
     @classmethod
-    def none(cls, images: int, one: Tensor, kept: int) -> "KnownDistances":
-        """Of images each of which has as many patches as ``one`` float32 (P, D)."""
+    def kept(cls, key: str, images: int, one: Tensor, vectors: int) -> "KnownDistances":
+        """What the cache holds by this name, of images each of which has as many patches as ``one`` float32 (P, D)."""
         patches, dimensions = one.shape
+        bounds, digests = read_bounds(key, one.device) or (Bounds.unknown(images, patches, one.device), {})
         return cls(
-            Bounds.unknown(images, patches, one.device),
-            one.new_zeros(images, min(kept, patches), dimensions),
+            bounds,
+            one.new_zeros(images, min(vectors, patches), dimensions),
             torch.full((images, patches), -1, dtype=torch.int32, device=one.device),
-            {},
+            digests,
         )
 
     @property
@@ -79,7 +81,7 @@ def farthest_patches(
     Image sets with the same ``key`` have the same patches. ``at_once`` images are looked at together.
     """
     key = digest({"patches": key, "first": _digests(bank, [1])[1]})
-    known = _known.pop(key, None) or KnownDistances.none(images, merge(0, 1)[0], bank.plan.remembered)
+    known = _known.pop(key, None) or KnownDistances.kept(key, images, merge(0, 1)[0], bank.plan.remembered)
     digests = _digests(bank, [count for count in known.digests if count < len(bank)] + [len(bank)])
     about = known.about(digests)
     found = []
@@ -87,8 +89,9 @@ def farthest_patches(
         piece = _Piece(about, merge, start, min(start + at_once, images))
         found.append(piece.farthest(bank))
         progress.update(len(found[-1].rows))
-    if len(bank) >= known.rows:
+    if len(bank) >= known.rows and about.digests.get(len(bank)) is None:
         known = replace(about, digests=about.digests | {len(bank): digests[len(bank)]})
+        keep_bounds(key, known.bounds, known.digests)
     _known[key] = known
     while len(_known) > _SETS:
         _known.popitem(last=False)

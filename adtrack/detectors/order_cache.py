@@ -4,7 +4,6 @@ An order that is interrupted is kept as far as it had come, and continued from t
 damaged one would choose other patches, or patches that do not exist, so it is computed again.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,16 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..cache import cache_folder
-from ..progress import bar, say
-from ..troubles import is_full
+from ..progress import bar
+from .tensor_file import read_tensors, write_tensors
 
 Grow = Callable[[Tensor | None], Iterator[Tensor]]  # an order as it grows, from the beginning that is known, if one is
-_DIGEST = "sha256"  # the header of an order's file names its digest by this word
 _KEPT_AFTER = 30.0  # seconds of work that a killed process may lose
 
 
@@ -64,45 +60,9 @@ class OrderStore:
             yield Order(known["order"][:count], seconds)
 
 
-def is_as_written(file: Path) -> bool | None:
-    """Whether the order in ``file`` is the one that was written; None if it has no digest, as in earlier versions.
-
-    Raises whatever safetensors raises if the file cannot be read.
-    """
-    told, held = _content(file)
-    return None if told is None else told == _digest(file.stem, held)
-
-
 def _read(file: Path) -> dict[str, Tensor] | None:
     """The order in ``file``; None if there is no file, or if the order is not surely the one that was written."""
-    try:
-        told, held = _content(file)
-        whole = None if told is None else told == _digest(file.stem, held)
-    except FileNotFoundError:
-        return None
-    except Exception:  # whatever a parser makes of damaged bytes, they are damaged
-        whole = False
-    if whole is False:
-        say(f"The cache held the order {file.stem[:12]}… damaged; it is found again.")
-    return held if whole else None
-
-
-def _content(file: Path) -> tuple[str | None, dict[str, Tensor]]:
-    """The digest that a file names (None if it has no header for one), and its tensors."""
-    with safe_open(file, "pt") as opened:
-        about = opened.metadata()
-        told = None if about is None else about.get(_DIGEST, "")
-        names = list(opened.keys())
-        return told, {name: opened.get_tensor(name) for name in names}
-
-
-def _digest(key: str, held: dict[str, Tensor]) -> str:
-    """The SHA-256 of the order's key and of its tensors' names, types, shapes and bytes."""
-    state = hashlib.sha256(key.encode())
-    for name in sorted(held):
-        state.update(f"{name}:{held[name].dtype}:{tuple(held[name].shape)};".encode())
-        state.update(held[name].numpy().tobytes())
-    return state.hexdigest()
+    return read_tensors(file, f"The cache held the order {file.stem[:12]}… damaged; it is found again.")
 
 
 class _Growing:
@@ -143,20 +103,6 @@ class _Growing:
             "seconds": torch.tensor(self.seconds, dtype=torch.float64),
         }
         if len(self.order):
-            self._write(known)
+            full = f"The cache is full: the order of {self.file.stem[:12]}… is not kept for later banks."
+            write_tensors(self.file, known, full)
         return known
-
-    def _write(self, known: dict[str, Tensor]) -> None:
-        """Write what is known, under another name until it is whole.
-
-        It serves later banks only: where the disk is full, this one is built without.
-        """
-        partial = self.file.with_suffix(".partial")
-        try:
-            save_file(known, partial, {_DIGEST: _digest(self.file.stem, known)})
-            partial.replace(self.file)
-        except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
-            if not is_full(error):
-                raise
-            say(f"The cache is full: the order of {self.file.stem[:12]}… is not kept for later banks.")

@@ -9,6 +9,7 @@ from adtrack.features.store import LIMIT_VARIABLE, cache_limit
 ROOMS = {
     "features": "backbone outputs",
     "orders": "coreset orders",
+    "distances": "distances of images to banks",
     "trunks": "backbone weights",
     "checked": "what image files have shown",
     "demo": "demo data",

@@ -10,9 +10,12 @@ Cost:     about five minutes on 2 CPU cores.
 Result:   experiments/results/benchmarks.csv
 """
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import click
 import numpy as np
@@ -53,7 +56,8 @@ class Ladder:
     def scores(self) -> list[np.ndarray]:
         """The images' scores with each bank, by their farthest patches; nothing is known before."""
         hausdorff.forget()
-        return [image_scores(self.detector(count), self.features, "Scoring") for count in self.counts]
+        with TemporaryDirectory() as cache, patch.dict(os.environ, ADTRACK_CACHE=cache):
+            return [image_scores(self.detector(count), self.features, "Scoring") for count in self.counts]
 
     def by_maps(self, counts: Sequence[int]) -> list[np.ndarray]:
         """The images' scores with the banks of these numbers of rows, by the scores of all patches."""

@@ -1,13 +1,17 @@
 """Image scores without the scores of all patches: the same bits, bank after bank."""
 
+import errno
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from adtrack.detectors import hausdorff, scoring
+from adtrack.detectors import hausdorff, scoring, tensor_file
 from adtrack.detectors.bank import MemoryBank
+from adtrack.detectors.distance_cache import ROOM
+from adtrack.detectors.exact.bounds import Bounds
 from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
 from adtrack.detectors.scoring import image_scores, score_features
 from adtrack.features.feature_set import FeatureSet
@@ -18,7 +22,8 @@ SPEC = PatchCoreSpec(layers=("a", "b"))
 
 
 @pytest.fixture(autouse=True)
-def nothing_known() -> Iterator[None]:
+def nothing_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path))
     hausdorff.forget()
     yield
     hausdorff.forget()
@@ -97,3 +102,61 @@ def test_few_sets_stay_in_memory(synthetic: Synthetic) -> None:
         features = synthetic(2, seed=seed)
         check(detector(features, rows()), features)
     assert len(hausdorff._known) == hausdorff._SETS
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For each image whose patches are bounded from the beginning, their number."""
+    counts, begin = [], Bounds.begin
+
+    def counted(self: Bounds, bank: MemoryBank, patches: torch.Tensor) -> None:
+        counts.append(len(patches))
+        begin(self, bank, patches)
+
+    monkeypatch.setattr(Bounds, "begin", counted)
+    return counts
+
+
+def test_another_process_goes_on_from_what_the_cache_holds(synthetic: Synthetic, begun: list[int]) -> None:
+    features = synthetic(4)
+    check(detector(features, rows()[:20]), features)
+    assert begun == [36] * 4
+    for count in (40, 20, 60, 10):  # 10 rows are not known to be the same: no digest of so few was kept
+        hausdorff.forget()
+        check(detector(features, rows()[:count]), features)
+        assert len(begun) == (8 if count == 10 else 4)
+    hausdorff.forget()
+    check(detector(features, torch.cat([rows()[:30], rows(1)])), features)  # the first 20 are
+    assert len(begun) == 8
+    check(detector(features, torch.cat([rows()[:1], rows(1)])), features)
+    check(detector(features, rows(2)), features)
+    assert len(begun) == 16
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x80\x04garbage", None])
+def test_damaged_distances_are_found_again(
+    synthetic: Synthetic, tmp_path: Path, begun: list[int], capsys: pytest.CaptureFixture[str], damage: bytes | None
+) -> None:
+    features = synthetic(2)
+    check(detector(features, rows()), features)
+    (file,) = (tmp_path / ROOM).glob("*.safetensors")
+    raw = bytearray(file.read_bytes())
+    raw[-30] ^= 1
+    file.write_bytes(raw if damage is None else damage)
+    hausdorff.forget()
+    check(detector(features, rows()), features)
+    assert len(begun) == 4 and "damaged; they are found again" in capsys.readouterr().err
+    hausdorff.forget()
+    check(detector(features, rows()), features)
+    assert len(begun) == 4 and not list((tmp_path / ROOM).glob("*.partial"))
+
+
+def test_without_room_on_the_disk_scores_are_the_same(
+    synthetic: Synthetic, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tensor_file, "save_file", full)
+    check(detector(synthetic(2), rows()), synthetic(2))
+    assert "The cache is full" in capsys.readouterr().err

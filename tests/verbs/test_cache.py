@@ -15,7 +15,14 @@ def test_rooms_and_their_sizes(own_cache, adtrack):
     done = adtrack("cache")
     assert done.code == 0 and done.out.startswith(f"{own_cache}\n")
     sizes = dict(re.findall(r"^  (\w+) +(\d+\.\d) MB", done.out, re.M))
-    assert sizes == {"features": "2.5", "orders": "0.0", "trunks": "0.0", "checked": "0.0", "demo": "0.0"}
+    assert sizes == {
+        "features": "2.5",
+        "orders": "0.0",
+        "distances": "0.0",
+        "trunks": "0.0",
+        "checked": "0.0",
+        "demo": "0.0",
+    }
     assert "Features may take 20 GB (ADTRACK_CACHE_GB)" in done.out
     assert "may take 0.5 GB" in adtrack("cache", ADTRACK_CACHE_GB="0.5").out
     wrong = adtrack("cache", ADTRACK_CACHE_GB="much")

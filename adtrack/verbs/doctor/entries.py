@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from adtrack.data import demo, memory_file
-from adtrack.detectors import order_cache
+from adtrack.detectors import distance_cache, tensor_file
 from adtrack.features.entry import FILE, is_as_written
 from adtrack.features.networks import known_networks
 from adtrack.features.weights import NO_NETWORK, Trunk
@@ -74,14 +74,18 @@ def _unfinished_features(folder: Path) -> list[Path]:
 
 def _whole_order(entry: Path) -> bool:
     """Whether the digest is right. An order of an earlier version has none: then its tensors must have their names."""
-    whole = order_cache.is_as_written(entry)
+    whole = tensor_file.is_as_written(entry)
     if whole is not None:
         return whole
     with safe_open(entry, "pt") as file:
         return set(file.keys()) == {"order", "counts", "seconds"}
 
 
-def _unfinished_orders(folder: Path) -> list[Path]:
+def _whole_distances(entry: Path) -> bool:
+    return tensor_file.is_as_written(entry) is True
+
+
+def _unfinished_tensors(folder: Path) -> list[Path]:
     return [file for file in sorted(folder.glob("*.partial")) if _free(file.with_suffix(".safetensors.lock"))]
 
 
@@ -135,7 +139,8 @@ def _unfinished_demo(folder: Path) -> list[Path]:
 
 ROOMS = (
     Room("features", _feature_folders, _whole_features, _unfinished_features),
-    Room("orders", _files, _whole_order, _unfinished_orders),
+    Room("orders", _files, _whole_order, _unfinished_tensors),
+    Room(distance_cache.ROOM, _files, _whole_distances, _unfinished_tensors),
     Room("trunks", _files, _whole_trunk, _unfinished_trunks),
     Room(memory_file.ROOM, _memories, _whole_memory, _unfinished_memories),
     Room("demo", _demo_folder, _whole_demo, _unfinished_demo),
