@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -12,10 +13,21 @@ from PIL import Image
 from scipy import ndimage
 
 from adtrack.config import ImageSpec
-from experiments.benchmarks import end_to_end, ladder, megapixels, pixels, processes, scoring, start, study
+from experiments.benchmarks import end_to_end, ladder, megapixels, pixels, processes, scoring, shifting, start, study
 from experiments.benchmarks.common import peak_memory
 
 VIEW = ImageSpec(128, 0)
+
+
+def test_shifts_are_timed_that_agree_and_a_difference_stops_the_benchmark(monkeypatch) -> None:
+    works = shifting.contenders(40)
+    least = shifting.least_cpu_seconds(works, 2)
+    assert list(least) == list(works) and shifting.OURS in least and max(least.values()) < np.inf
+    with ThreadPoolExecutor(2) as pool:
+        assert len(shifting.one_and_two(40, pool)["two images on two threads"]()) == 2
+    monkeypatch.setattr(shifting, "shift_image", lambda image, shift: image)
+    with pytest.raises(AssertionError, match="not equal"):
+        shifting.contenders(40)
 
 
 def test_the_contenders_agree_and_a_difference_stops_the_benchmark() -> None:
