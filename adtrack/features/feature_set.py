@@ -48,7 +48,7 @@ class FeatureSet:
 
     def chunk(self, start: int, stop: int, layers: Sequence[str]) -> dict[str, Tensor]:
         """Outputs of the images from ``start`` up to ``stop`` on the feature set's device."""
-        arrays = {layer: _read(self.layers[layer], start, stop) for layer in layers}
+        arrays = {layer: read_slice(self.layers[layer], start, stop) for layer in layers}
         return {layer: torch.from_numpy(array).to(self.device) for layer, array in arrays.items()}
 
 
@@ -81,11 +81,11 @@ class _Joined:
             first = end - len(outputs)
             low, high = max(start, first) - first, min(stop, end) - first
             if low < high:
-                pieces.append(_read(outputs, low, high))
+                pieces.append(read_slice(outputs, low, high))
         return np.concatenate(pieces)
 
 
-def _read(outputs: Outputs, start: int, stop: int) -> np.ndarray:
+def read_slice(outputs: Outputs, start: int, stop: int) -> np.ndarray:
     """A copy of ``outputs[start:stop]``, whose pages are unmapped again if they are mapped from a file.
 
     A large set that is read piece by piece would otherwise end up in the process's memory as a whole. The system keeps

@@ -26,7 +26,7 @@ from .entry_folder import EntryFolder
 from .feature_set import FeatureSet, Outputs
 from .passes import Product, Sight, backbone_pass
 from .threads import THREADS
-from .views import Views
+from .views import Views, view_pixels
 
 LIMIT_VARIABLE = "ADTRACK_CACHE_GB"
 _DEFAULT_LIMIT = 20.0
@@ -44,8 +44,8 @@ class FeatureStore:
     ) -> FeatureSet:
         """The views of ``images`` and the outputs of the backbone's layers.
 
-        The views are made whenever they are read. The outputs of the network are read from disk, else computed in one
-        pass over all images. Where there is a pass, the products ``beside`` are made in it, too, if they are missing.
+        Both are read from disk, else made in one pass over all images: that for views alone when the first of them is
+        read. Where there is a pass, the products ``beside`` are made in it, too, if they are missing.
         """
         spec = spec.normalised_for(backbone.normalisation)
         source = {
@@ -57,18 +57,24 @@ class FeatureStore:
             "threads": THREADS if backbone.device.type == "cpu" else None,
         }
         keys = {layer: digest({**source, "layer": layer}) for layer in backbone.layers if layer != VIEW}
-        layers: dict[str, Outputs] = {VIEW: Views(images, spec)}
+        seen = view_pixels(images, spec)
+        views = Views(len(images), spec, lambda: self.product(images, seen, f"Views of {images.name}", beside))
+        layers: dict[str, Outputs] = {VIEW: views}
         if keys:
-            work = _Work(images, Sight(backbone, spec), {key: layer for layer, key in keys.items()}, beside)
+            products = [seen, *beside] if VIEW in backbone.layers else beside
+            work = _Work(images, Sight(backbone, spec), {key: layer for layer, key in keys.items()}, products)
             what, lock = f"Backbone over {images.name}", f"{digest(source)[:32]}.lock"
-            held = self._held(work, list(keys.values()), [product.key for product in beside], what, lock)
+            held = self._held(work, list(keys.values()), [product.key for product in products], what, lock)
             layers |= {layer: held[key] for layer, key in keys.items()}
         return FeatureSet(digest(source), layers, backbone.grids, backbone.device, spec.size)
 
-    def product(self, images: ImageSet, product: Product, what: str) -> np.ndarray:
-        """A product of all images, uint8 (n, …): read from disk, else made in a pass called ``what`` in messages."""
-        work = _Work(images, None, {}, [product])
-        return self._held(work, [product.key], [], what, f"{product.key[:32]}.lock")[product.key]
+    def product(self, images: ImageSet, product: Product, what: str, beside: Sequence[Product] = ()) -> np.ndarray:
+        """A product of all images, uint8 (n, …): read from disk, else made in a pass called ``what`` in messages.
+
+        Where there is a pass, the products ``beside`` are made in it, too, if they are missing.
+        """
+        work, besides = _Work(images, None, {}, [product, *beside]), [other.key for other in beside]
+        return self._held(work, [product.key], besides, what, f"{product.key[:32]}.lock")[product.key]
 
     def _held(
         self, work: "_Work", keys: Sequence[str], beside: Sequence[str], what: str, lock: str

@@ -1,54 +1,54 @@
 """The views of an image set, read like a layer's outputs: they are layer zero of every feature set."""
 
-import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ..config import ImageSpec
+from ..config import ImageSpec, digest
 from ..data.imageset import ImageSet
 from ..data.loading import normalised, squeezed
-from .threads import side_by_side
+from .feature_set import read_slice
+from .passes import Product
 
-KEPT_BYTES = 2**27
+_FORMAT = 1  # rises when the same image and view give other pixels
 
 
 @dataclass(frozen=True)
 class Views:
-    """What the network gets of ``images``: float32 (n, 3, S, S), decoded and shifted when a slice is read.
+    """What the network gets of ``count`` images: float32 (n, 3, S, S), normalised when a slice is read.
 
-    The pixels of the images that are read first are kept, up to ``KEPT_BYTES``, so that a training that reads a set of
-    usual size many times decodes every file once. A set that is larger is decoded again beyond that.
+    ``pixels`` gives their ``view_pixels``. It is asked when the first slice is read.
     """
 
-    images: ImageSet
+    count: int
     spec: ImageSpec
-    _kept: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    pixels: Callable[[], np.ndarray]
 
     def __len__(self) -> int:
-        return len(self.images)
+        return self.count
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Images, channels, height and width, as of an array."""
-        return len(self.images), 3, self.spec.size, self.spec.size
+        return self.count, 3, self.spec.size, self.spec.size
 
     def __getitem__(self, part: slice) -> np.ndarray:
         """The views of a slice of the images: float32 (any, 3, S, S)."""
-        chosen = range(*part.indices(len(self)))
-        missing = [index for index in chosen if index not in self._kept]
-        decoded = dict(zip(missing, side_by_side(self._decode, missing), strict=True)) if missing else {}
+        start, stop, step = part.indices(len(self))
+        chosen = read_slice(self._pixels, start, max(start, stop))[::step]
         views = np.empty((len(chosen), *self.shape[1:]), dtype=np.float32)
-        for place, index in enumerate(chosen):
-            views[place] = normalised(decoded[index] if index in decoded else self._kept[index], self.spec)
-        self._keep(decoded)
+        for place, pixels in enumerate(chosen):
+            views[place] = normalised(pixels, self.spec)
         return views
 
-    def _decode(self, index: int) -> np.ndarray:
-        """The squeezed and cropped image, uint8 (S, S, 3): a quarter of the bytes of its view."""
-        return squeezed(self.images.image(index), self.spec)
+    @cached_property
+    def _pixels(self) -> np.ndarray:
+        return self.pixels()
 
-    def _keep(self, decoded: Mapping[int, np.ndarray]) -> None:
-        room = KEPT_BYTES // (3 * self.spec.size**2) - len(self._kept)
-        self._kept.update(itertools.islice(decoded.items(), max(0, room)))
+
+def view_pixels(images: ImageSet, spec: ImageSpec) -> Product:
+    """The squeezed and cropped images, uint8 (n, S, S, 3): a quarter of the bytes of their views."""
+    about = {"view_pixels": _FORMAT, "images": images.digest, "resize": spec.resize, "size": spec.size}
+    return Product(digest(about), lambda _, image: squeezed(image, spec))

@@ -394,20 +394,27 @@ def test_views_have_the_bits_that_the_network_gets(
     assert features.layers["view"].shape == (len(images), 3, 48, 48) and features.grids["view"] == Grid(0.0, 1.0)
 
 
-def test_views_alone_need_no_pass_and_no_disk(tmp_path: Path, train: ImageSet, trunk) -> None:
+def test_views_alone_need_no_network_and_are_made_when_they_are_read(tmp_path: Path, train: ImageSet, trunk) -> None:
     for network in (Counting(trunk, ("view",), CPU), Counting(Trunk.none(), ("view",), CPU)):
         features = FeatureStore(tmp_path / "store").features(train, network, VIEW)
-        assert features.chunk(0, 2, ["view"])["view"].shape == (2, 3, 64, 64) and len(features) == 8
+        assert len(features) == 8 and features.layers["view"].shape == (8, 3, 64, 64)
         assert network.seen == 0 and not (tmp_path / "store").exists()
+    assert features.chunk(0, 2, ["view"])["view"].shape == (2, 3, 64, 64) and len(entries(tmp_path / "store")) == 1
     nothing = FeatureStore(tmp_path / "store").features(train, Backbone(Trunk.none(), (), CPU), VIEW)
     assert len(nothing) == 8 and nothing.chunk(0, 8, []) == {}
 
 
-def test_the_views_are_never_stored_with_the_layers(tmp_path: Path, train: ImageSet, trunk) -> None:
-    FeatureStore(tmp_path).features(train, Counting(trunk, ("view", "layer2"), CPU), VIEW)
-    with_view = entries(tmp_path)
+def test_views_are_stored_as_pixels_beside_the_layers_only_if_they_are_wanted(
+    tmp_path: Path, train: ImageSet, trunk
+) -> None:
     FeatureStore(tmp_path).features(train, Counting(trunk, ("layer2",), CPU), VIEW)
-    assert len(with_view) == 1 and entries(tmp_path) == with_view
+    without = entries(tmp_path)
+    FeatureStore(tmp_path).features(train, Counting(trunk, ("view", "layer1"), CPU), VIEW)
+    added = [np.load(tmp_path / name / "features.npy") for name in entries(tmp_path) - without]
+    assert len(without) == 1
+    assert {(array.dtype, array.shape) for array in added} == {
+        *((np.dtype(np.uint8), (8, 64, 64, 3)), (np.dtype(np.float32), (8, 64, 16, 16)))
+    }
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's account of a process's memory")
