@@ -53,9 +53,10 @@ def _radial(height: int, width: int, shift: Shift) -> Iterator[np.ndarray]:
     bounds = _bounds(y[: (height + 1) // 2], x[: (width + 1) // 2], width, shift)
     for rows in strips(height, width):
         down = np.arange(height)[rows]
-        low, high = bounds[:, np.minimum(down, height - 1 - down)]
-        i, j = np.nonzero(low != high)
-        low[i, j] = _factor(_ramp(np.hypot(y[rows][i], x[j]) / math.sqrt(2), _RADIAL), shift)
+        low, high = bounds.take(np.minimum(down, height - 1 - down), axis=1)
+        unsettled = np.flatnonzero(low != high)
+        i, j = np.divmod(unsettled, width)
+        low.reshape(-1)[unsettled] = _factor(_ramp(np.hypot(y[rows][i], x[j]) / math.sqrt(2), _RADIAL), shift)
         yield low
 
 

@@ -107,7 +107,7 @@ def _blurred(planes: np.ndarray, kernel: int) -> Iterator[np.ndarray]:
     for rows in strips(height, width):
         count = rows.stop - rows.start
         wide = scratch.array("wide", (3, count + 2 * margin, len(j)))
-        wide[:, :, margin : margin + width] = planes[:, i[rows.start : rows.stop + 2 * margin]]
+        wide[:, :, margin : margin + width] = planes.take(i[rows.start : rows.stop + 2 * margin], axis=1)
         for end in (slice(margin), slice(margin + width, None)):
             wide[:, :, end] = wide[:, :, margin + j[end]]
         once = scratch.array("once", (3, count, len(j)), np.float32)
