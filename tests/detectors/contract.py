@@ -16,6 +16,7 @@ import torch
 from adtrack.config import DetectorSpec
 from adtrack.detectors import DETECTORS
 from adtrack.detectors.contract import Detector, Scores
+from adtrack.detectors.scoring import image_scores
 from adtrack.detectors.training import TrainingSet
 from adtrack.errors import UserError
 from adtrack.features.feature_set import FeatureSet
@@ -88,6 +89,13 @@ class ContractTests:
         for at in range(5):
             alone = detector.score({name: output[at : at + 1].clone() for name, output in outputs.items()})
             assert same_scores(alone, some([at]))
+
+    def test_images_scores_alone_have_the_same_bits(
+        self, detector: Detector[Any], synthetic: Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path))
+        found = image_scores(detector, synthetic(5, seed=1), "Scoring")
+        assert found.dtype == np.float64 and np.array_equal(found, detector.score(self.batch(synthetic, 5)).image)
 
     def test_fitting_again_gives_the_same_bits_if_it_says_so(
         self, detector: Detector[Any], synthetic: Synthetic, tmp_path: Path
