@@ -16,8 +16,9 @@ TIE_BREAKERS = {
 }
 COMPARED = 6  # trials of which a study's report says more than of the others, and whose pixels are measured
 TIES = (
-    "Of trials with equal objectives the one with the higher AU-PRO wins (mean of Val-clean and Val-shift, where pixels "
-    "were measured). Then pixel AUROC, AUPRC and image AUROC decide, then the smaller model, then the earlier trial."
+    "Of trials with equal objectives the one with the higher AU-PRO wins (mean of Val-clean and Val-shift, where "
+    "pixels were measured). Then pixel AUROC, AUPRC and image AUROC decide, then the smaller model, then the earlier "
+    "trial."
 )
 _DECIMALS = 9  # beyond them two values differ by rounding: sums over images in another order
 
