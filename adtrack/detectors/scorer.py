@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -117,7 +118,7 @@ class Scorer:
         if text.get("sealed") and not sealed:
             raise UserError(f"a model must have the {MANIFEST} that it was saved with, but {folder} has none.")
         file = _trunk_file(folder, text, fetch)
-        trunk = Trunk.load(file, text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
+        trunk = _trunk(file, _state(file), text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
         detector = detector_class(text["method"]).load(folder, device)
         backbone = Backbone(trunk, detector.spec.inputs, device)
         image, calibration = ImageSpec.from_plain(text["image"]), Calibration.from_fields(text["calibration"])
@@ -126,6 +127,19 @@ class Scorer:
 
 def _reading(text: Mapping[str, Any]) -> Reading:
     return STORED if text["format"] == SCORING else Reading(**text["reading"])
+
+
+@lru_cache(maxsize=1)
+def _trunk(file: Path, state: tuple[int, ...], network: str, sha256: str, origin: str) -> Trunk:
+    """The trunk in ``file``, read again only if the file has changed: the models of a study have one trunk, and to read
+    and check it takes longer than all else in them."""
+    return Trunk.load(file, network, sha256, origin)
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    """What changes with a file's content."""
+    found = file.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _trunk_file(folder: Path, text: Mapping[str, Any], fetch: Callable[[str, str], str]) -> Path:

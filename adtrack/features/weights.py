@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
 from typing import Self
@@ -38,7 +39,7 @@ class Trunk:
         """The trunk of detectors that look at nothing but the views: no network, and so no tensors."""
         return cls(NO_NETWORK, {}, NO_NETWORK)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """SHA-256 over names, types, shapes and bytes of all tensors, whatever file they came in."""
         state = hashlib.sha256(self.network.encode())

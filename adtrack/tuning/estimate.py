@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.optimize import nnls
 from adtrack.config import DetectorSpec
 from adtrack.detectors import detector_class
 from adtrack.evaluation.workbench import Workbench
+from adtrack.features.feature_set import FeatureSet
 
 
 @dataclass
@@ -40,8 +42,12 @@ class Pace:
         last = self._predicted([self._effort(ladder[-1]) for ladder in ladders])
         return share * first + (1 - share) * last
 
+    @cached_property
+    def _train(self) -> FeatureSet:
+        return self.bench.features("train_clean")
+
     def _effort(self, spec: DetectorSpec) -> float:
-        return detector_class(spec.method).effort(self.bench.features("train_clean"), spec)
+        return detector_class(spec.method).effort(self._train, spec)
 
     def _predicted(self, efforts: Sequence[float]) -> float:
         """The mean of the seconds for these efforts: a time that each trial takes, and one in proportion to its
