@@ -13,7 +13,18 @@ from PIL import Image
 from scipy import ndimage
 
 from adtrack.config import ImageSpec
-from experiments.benchmarks import end_to_end, ladder, megapixels, pixels, processes, scoring, shifting, start, study
+from experiments.benchmarks import (
+    end_to_end,
+    ladder,
+    megapixels,
+    pixels,
+    processes,
+    pruning,
+    scoring,
+    shifting,
+    start,
+    study,
+)
 from experiments.benchmarks.common import peak_memory
 
 VIEW = ImageSpec(128, 0)
@@ -200,3 +211,16 @@ def test_a_ladder_has_the_scores_of_all_patches_on_every_rung(write_part, tmp_pa
     assert [len(scores) for scores in found] == [3] * 5 and len(set(rungs.counts)) == 5
     assert all(map(np.array_equal, found, rungs.by_maps(rungs.counts)))
     assert ladder.least({"nothing": lambda: None}, 2)["nothing"] >= 0
+
+
+def test_studies_in_memory_are_worth_what_their_cells_are(write_part, tmp_path: Path) -> None:
+    space = pruning.Space.of(pruning.PatchCoreSpec, {"layers": "layer3", "patch_size": "1,3"})
+    bench = pruning.open_bench(str(write_part(tmp_path)), "part", "random", layers=("layer3",), image=ImageSpec(64, 0))
+    ways = pruning.all_rungs(bench, space)
+    assert len(ways) == len(space.cells()) == 10
+    best = max(rung.value for rung in ways.values())
+    for pruner in ("none", "auto"):
+        assert pruning.study(space, ways, pruner, 10, 0).best == best
+    whole = pruning.study(space, ways, "none", 10, 0)
+    tops = sum(rung.rows for spec, rung in ways.items() if spec.coreset_fraction == 0.25)
+    assert whole.pruned == 0 and whole.rows == tops
