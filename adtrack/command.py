@@ -91,10 +91,13 @@ def _stop(*_: object) -> None:
 
 
 def _wait_passively() -> None:
-    """Let torch's threads sleep while they wait for each other, unless the environment says how they wait.
+    """Let torch's threads sleep soon while they wait for each other, unless the environment says how they wait.
 
     By default they stay busy while they wait. Where other processes want the same cores, such as others of the same
     study, a waiting thread then keeps a core from the very thread that it waits for, and everything takes many times as
-    long. OpenMP reads this when torch is loaded, so it must be set before.
+    long. The few turns that they wait awake are as long as most waits on an idle machine. OpenMP reads this when torch
+    is loaded, so it must be set before.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", "300")

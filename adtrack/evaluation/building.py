@@ -16,7 +16,7 @@ from adtrack.evaluation.calibrating import calibrate
 from adtrack.evaluation.evaluate import Evaluation, ScoredSet
 from adtrack.evaluation.measuring import measure, score_set
 from adtrack.evaluation.opened_class import OpenedClass
-from adtrack.evaluation.stopwatch import milliseconds
+from adtrack.evaluation.stopwatch import TIMES, milliseconds
 from adtrack.evaluation.workbench import Workbench
 
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
@@ -96,16 +96,20 @@ def complete(
     good_quantile: float,
     facts: Mapping[str, str],
     pixels: bool = True,
+    timings: int = TIMES,
 ) -> BuiltModel:
     """A fitted detector, calibrated and measured on sets that it has ``scored``.
 
-    Metrics of pixels are measured if ``pixels`` are asked for.
+    Metrics of pixels are measured if ``pixels`` are asked for. ``timings`` is how often an image is scored for the time
+    that it takes.
     """
     calibration = calibrate(scored[calibrate_on], good_quantile)
     said = _origin(bench.opened) | _threshold_facts(bench.opened, good_quantile) | dict(facts)
     scorer = Scorer(bench.backbone, fitted.detector, bench.image, calibration, said, bench.opened.checked.reading)
     evaluations = tuple(measure(bench, scored[name], calibration, pixels=pixels) for name in evaluate_on)
-    return BuiltModel(scorer, evaluations, fitted.build_s, milliseconds(scorer, bench.opened.images("val_clean")))
+    return BuiltModel(
+        scorer, evaluations, fitted.build_s, milliseconds(scorer, bench.opened.images("val_clean"), timings)
+    )
 
 
 def _origin(opened: OpenedClass) -> dict[str, str]:

@@ -7,7 +7,7 @@ from adtrack.data.imageset import ImageSet
 from adtrack.detectors.scorer import Scorer
 
 _IMAGES = 3
-_TIMES = 3  # that each image is scored: the fastest one shows the scorer, slower ones what else the machine was doing
+TIMES = 3  # that each image is scored: the fastest one shows the scorer, slower ones what else the machine was doing
 
 
 def milliseconds_once(scorer: Scorer, images: ImageSet, index: int) -> float:
@@ -18,14 +18,14 @@ def milliseconds_once(scorer: Scorer, images: ImageSet, index: int) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def milliseconds(scorer: Scorer, images: ImageSet) -> float:
-    """The median, over three images, of the fastest of three timings.
+def milliseconds(scorer: Scorer, images: ImageSet, times: int = TIMES) -> float:
+    """The median, over three images, of the fastest of so many timings.
 
     It is indicative: programs that keep the machine busy all the while make it longer.
     """
     milliseconds_once(scorer, images, 0)  # the first one warms up
     fastest = [
-        min(milliseconds_once(scorer, images, index) for _ in range(_TIMES))
+        min(milliseconds_once(scorer, images, index) for _ in range(times))
         for index in range(min(_IMAGES, len(images)))
     ]
     return statistics.median(fastest)

@@ -10,7 +10,7 @@ from adtrack.config import BuildSpec, DetectorSpec
 from adtrack.data.imageset import VAL_SETS
 from adtrack.detectors import detector_class
 from adtrack.evaluation.building import BuiltModel, TimedFit, climb, complete
-from adtrack.evaluation.evaluate import ScoredSet
+from adtrack.evaluation.evaluate import PIXEL_METRICS, ScoredSet
 from adtrack.evaluation.measuring import score_set
 from adtrack.evaluation.workbench import Workbench
 from adtrack.settings import setting_of
@@ -91,9 +91,9 @@ def run_trial(
 ) -> Outcome:
     """Build, measure and log the detector of one trial, on a run of its own that is ``worker``'s.
 
-    Without a ``bench`` the class and its backbone are opened for this trial. ``prunes`` is asked at every rung but the
-    last. ``is_wanted`` is asked before the run ends: whether the study still waits for this trial. GivenUpError: it
-    does not.
+    Without a ``bench`` the class and its backbone are opened for this trial. ``prunes`` is told every rung, and what it
+    says of the last one makes no difference. ``is_wanted`` is asked before the run ends: whether the study still waits
+    for this trial. GivenUpError: it does not.
     """
     if bench is None:
         bench = Workbench.open(job.spec.data, job.spec.image, job.spec.backbone, job.inputs, job.device)
@@ -133,6 +133,7 @@ def _work(job: TrialJob, run: Run, bench: Workbench, prunes: GiveUp) -> Outcome:
         good_quantile=job.spec.good_quantile,
         facts={"trained_on": "train_clean", "calibrated_on": "val_clean", "trunk_run": job.parent},
         pixels=job.pixels,
+        timings=1,  # the best model of the study is timed anew, when no trial shares the machine
     )
     uri = log_built(run, bench, built, with_trunk=False)
     over = built.costs["bank_mb"] - job.max_bank_mb if job.max_bank_mb else 0.0
@@ -149,12 +150,12 @@ def _climb(job: TrialJob, run: Run, bench: Workbench, prunes: GiveUp) -> tuple[T
     at."""
     for place, fitted in enumerate(climb(bench, job.ladder), start=1):
         scored = {name: score_set(bench, fitted.detector, name, patches=job.pixels) for name in VAL_SETS}
-        if len(job.ladder) == 1:
-            break
+        if job.goal.metric in PIXEL_METRICS or not detector_class(job.spec.detector.method).ladder:
+            break  # there is one detector, and nothing on the way to it
         values = _defined(job, image_values(scored, job.goal))
         rung = Rung(place, fitted.detector.rows, sum(values) / len(values), paired(scored, job.goal))
         run.log_metrics({LADDER: rung.value}, step=rung.rows)
-        if place < len(job.ladder) and prunes(rung):
+        if prunes(rung):
             break
     return fitted, scored
 

@@ -216,7 +216,7 @@ def test_a_trial_holds_every_choice_as_a_parameter(study):
 
 def test_metrics_have_the_promised_names_and_only_the_best_trial_is_tested(study):
     for child in study.children:
-        expected = names("val_clean", "val_shift") | COSTS | {"objective"}
+        expected = names("val_clean", "val_shift") | COSTS | {"objective", "ladder/objective"}
         if child == study.best:
             expected |= names("test_clean", "test_shift")
         metrics = run_of(child).data.metrics
