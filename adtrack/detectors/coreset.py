@@ -1,6 +1,6 @@
 """PatchCore's coreset: how many patches it keeps, the random projection, and the greedy order of the projected ones."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -42,20 +42,15 @@ def greedy_order(
     start: int | None = None,
     projection: int | None = 128,
     prefix: Tensor | None = None,
-    on_progress: Callable[[Tensor], None] | None = None,
     plan: SearchPlan = USUAL,
 ) -> Tensor:
     """Indices of the first ``count`` centres of the greedy k-centre order, the start included: int64 (count,).
 
-    The arguments are those of ``growing_greedy_order``. After every round, ``on_progress`` is shown the order as far as
-    it has come.
+    The arguments are those of ``growing_greedy_order``, of which it is the last one.
     """
-    order = features.new_empty(0, dtype=torch.int64)
-    for order in growing_greedy_order(
+    *_, order = growing_greedy_order(
         features, count, seed=seed, start=start, projection=projection, prefix=prefix, plan=plan
-    ):
-        if on_progress is not None:
-            on_progress(order)
+    )
     return order
 
 

@@ -11,20 +11,30 @@ from adtrack.detectors import detector_class
 from adtrack.evaluation.evaluate import ScoredSet
 from adtrack.evaluation.metrics import image_metrics
 from adtrack.evaluation.thresholds import f1_threshold
-from adtrack.settings import setting_of
+from adtrack.settings import Setting, setting_of
 from adtrack.tuning.spec import Objective
 
 LADDER = "ladder/objective"  # the metric of a trial's run whose steps are the rows of each rung's detector
 Spec = TypeVar("Spec", bound=DetectorSpec)
 
 
+def ladder_setting(spec: DetectorSpec) -> Setting:
+    """The setting whose smaller values a trial passes by, of a method that has one."""
+    return setting_of(type(spec), detector_class(spec.method).ladder, f"ladder of {spec.method}")
+
+
+def place_on_ladder(spec: DetectorSpec) -> str:
+    """Where a detector stands on its ladder, as people write it: ``0.01``."""
+    one = ladder_setting(spec)
+    return one.text(getattr(spec, one.name))
+
+
 def rungs(spec: Spec, values: Sequence[object]) -> tuple[Spec, ...]:
     """The specifications that a trial climbs, the last of which is ``spec``; ``values`` are those of the study's space
     for the ladder of its method. Without a ladder there is ``spec`` alone."""
-    key = detector_class(spec.method).ladder
-    if not key or not values:
+    if not detector_class(spec.method).ladder or not values:
         return (spec,)
-    one = setting_of(type(spec), key, f"ladder of {spec.method}")
+    one = ladder_setting(spec)
     top = getattr(spec, one.name)
     below = sorted({one.kind.value(value) for value in values if one.kind.value(value) < top})
     return (*(replace(spec, **{one.name: value}) for value in below), spec)

@@ -13,7 +13,6 @@ from adtrack.evaluation.building import BuiltModel, TimedFit, climb, complete
 from adtrack.evaluation.evaluate import PIXEL_METRICS, ScoredSet
 from adtrack.evaluation.measuring import score_set
 from adtrack.evaluation.workbench import Workbench
-from adtrack.settings import setting_of
 from adtrack.tracking.log_evaluation import log_built
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_experiment
@@ -21,7 +20,7 @@ from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.tags import FEASIBLE, MODEL, NOTE, PRUNED, ROLE, SEARCHED, TRIAL, RunTags
 from adtrack.tracking.workers import Worker
 from adtrack.troubles import trouble
-from adtrack.tuning.ladder import LADDER, image_values, paired
+from adtrack.tuning.ladder import LADDER, image_values, ladder_setting, paired, place_on_ladder
 from adtrack.tuning.pruning import Rung
 from adtrack.tuning.spec import Objective
 
@@ -168,11 +167,8 @@ def _defined(job: TrialJob, values: tuple[float, ...]) -> tuple[float, ...]:
 
 def _on_the_way_to(spec: DetectorSpec) -> dict[str, str]:
     """What the run of a pruned trial says of the detector that it has not reached."""
-    ladder = setting_of(type(spec), detector_class(spec.method).ladder, f"ladder of {spec.method}")
-    aim = ladder.text(getattr(spec, ladder.name))
-    words = (
-        f"Pruned on its way to {ladder.label} {aim}: its detector at this size shows that the study has better ones."
-    )
+    aim = place_on_ladder(spec)
+    words = f"Pruned on its way to {ladder_setting(spec).label} {aim}: the study has better models."
     return {PRUNED: aim, NOTE: words}
 
 

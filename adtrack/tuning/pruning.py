@@ -82,7 +82,7 @@ class Hopeless(BasePruner):
 
     A trial's gain is its value at a later rung less that at this one. Once three trials have passed both rungs, a trial
     may still gain the largest gain that was seen, and their standard deviation besides. If that does not bring it up to
-    the best finished trial, it is hopeless.
+    the best finished trial whose model is small enough to win, it is hopeless.
     """
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
@@ -90,12 +90,17 @@ class Hopeless(BasePruner):
         if step is None:
             return False
         trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        finished = [other.value for other in trials if other.state == TrialState.COMPLETE and other.value is not None]
+        finished = [other.value for other in trials if _may_win(other) and other.value is not None]
         gains = list(_gains(trials, step))
         if not finished or len(gains) < _LEARNT_FROM:
             return False
         hope = max(0.0, *gains) + statistics.stdev(gains)
         return trial.intermediate_values[step] + hope < max(finished)
+
+
+def _may_win(trial: FrozenTrial) -> bool:
+    """Whether a trial has come to its end with a model within the study's limit on its size."""
+    return trial.state == TrialState.COMPLETE and all(over <= 0 for over in trial.constraints.values())
 
 
 def _gains(trials: Sequence[FrozenTrial], step: int) -> Iterator[float]:

@@ -13,18 +13,16 @@ from functools import partial
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from adtrack.config import DetectorSpec
 from adtrack.data.imageset import VAL_SETS
-from adtrack.detectors import detector_class
 from adtrack.features.weights import keep_trunk
 from adtrack.progress import duration
-from adtrack.settings import setting_of
 from adtrack.tracking.run import Run
 from adtrack.tracking.trials import adopt_trials, study_trials
 from adtrack.tracking.workers import end_killed, end_left_behind, hold_run
 from adtrack.troubles import trouble
 from adtrack.tuning.estimate import Pace
 from adtrack.tuning.heartbeat import heartbeat
+from adtrack.tuning.ladder import place_on_ladder
 from adtrack.tuning.one_trial import FAILED_BY_ITSELF, GivenUpError, Outcome, error_text, run_trial
 from adtrack.tuning.pruning import Rung, prunes
 from adtrack.tuning.sampling import free_cells
@@ -188,19 +186,13 @@ def _report(
     best = max(record.metrics["objective"] for record in records if "objective" in record.metrics)
     done, at_work = sum(trials[state] for state in FINISHED), 1 + trials[TrialState.RUNNING]
     left = _seconds_left(study, pace, study.asked.trials - done) / at_work
-    pruned = f", pruned at {_rung_in_words(outcome.reached)}" if outcome.pruned and outcome.reached else ""
+    pruned = f", pruned at {place_on_ladder(outcome.reached)}" if outcome.pruned and outcome.reached else ""
     say(
         f"Trial {trial.number:<3} {statistics.fmean(outcome.values):.4f}  (best {best:.4f})  "
         f"{in_words(kind, cell)}{pruned}  {seconds:.1f} s; "
         f"{done} of {study.asked.trials} done" + (f", about {duration(left)} left" if left else "")
     )
     show_standing(parent, study.asked.trials, study.asked.goal.words, records, left)
-
-
-def _rung_in_words(spec: DetectorSpec) -> str:
-    """``0.01``: where on its ladder a detector stands."""
-    ladder = setting_of(type(spec), detector_class(spec.method).ladder, f"ladder of {spec.method}")
-    return ladder.text(getattr(spec, ladder.name))
 
 
 def _seconds_left(study: SharedStudy, pace: Pace, trials: int) -> float:

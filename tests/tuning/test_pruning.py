@@ -54,6 +54,12 @@ def test_ways_of_pruned_trials_count_but_their_values_are_not_to_be_beaten() -> 
     assert not hopeless(study, 0.80) and hopeless(study, 0.75)
 
 
+def test_a_model_that_is_too_large_to_win_is_not_what_others_have_to_beat() -> None:
+    study = study_of(*WAYS[:2])
+    study.add_trial(create_trial(value=0.91, intermediate_values=dict(WAYS[2]), constraints={"bank_mb": 3.0}))
+    assert not hopeless(study, 0.80) and hopeless(study, 0.75)  # 0.86 is to be beaten, not 0.91
+
+
 @pytest.mark.parametrize("name", PRUNERS)
 def test_every_pruner_judges_and_spares_the_best(name: str) -> None:
     study = optuna.create_study(direction="maximize", pruner=make_pruner(name, 3))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adtrack.detectors.coreset import greedy_order
+from adtrack.detectors.coreset import greedy_order, growing_greedy_order
 from adtrack.detectors.exact import rounds
 from adtrack.detectors.exact.plan import USUAL, SearchPlan
 from adtrack.detectors.exact.reference import greedy_order as plain_greedy
@@ -125,7 +125,8 @@ def test_threads_do_not_show() -> None:
 
 
 def test_progress_is_told_after_every_round() -> None:
-    told: list[list[int]] = []
-    order = greedy_order(clusters(12_000, 4), 600, seed=0, on_progress=lambda found: told.append(found.tolist()))
+    features = clusters(12_000, 4)
+    told = [found.tolist() for found in growing_greedy_order(features, 600, seed=0)]
+    order = greedy_order(features, 600, seed=0)
     assert len(told) > 1 and all(found == order[: len(found)].tolist() for found in told)
     assert [len(found) for found in told] == sorted(len(found) for found in told) and len(told[-1]) == 600
