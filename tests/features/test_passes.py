@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from adtrack.config import BackboneSpec, ImageSpec
-from adtrack.data.imageset import ImageSet, image_set
+from adtrack.data.imageset import ImageSet
 from adtrack.data.loading import view
-from adtrack.data.splits import Splits
 from adtrack.features import passes
 from adtrack.features.backbone import Backbone
 from adtrack.features.passes import Product, Sight, backbone_pass
@@ -26,25 +25,6 @@ VIEW = ImageSpec(64, 0)
 def network() -> Backbone:
     trunk = load_trunk(BackboneSpec("resnet18", "random", 1), ("layer1", "layer2"), "demo")
     return Backbone(trunk, ("layer1", "layer2"), torch.device("cpu"))
-
-
-@pytest.fixture
-def train(tiny_splits: Splits, tiny_data: Path) -> ImageSet:
-    return image_set(tiny_splits, tiny_data, "train", "clean")
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
-    """Counts how often each image is decoded."""
-    counts: Counter[int] = Counter()
-    decode = ImageSet.image
-
-    def image(images: ImageSet, index: int) -> np.ndarray:
-        counts[index] += 1
-        return decode(images, index)
-
-    monkeypatch.setattr(ImageSet, "image", image)
-    return counts
 
 
 def corner(key: str, side: int = 5) -> Product:

@@ -4,13 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from adtrack.config import ImageSpec, Normalisation
-from adtrack.data.imageset import ImageSet, image_set
+from adtrack.data.imageset import ImageSet
 from adtrack.data.loading import view
-from adtrack.data.splits import Splits
 from adtrack.features.backbone import Backbone
 from adtrack.features.feature_set import Outputs
 from adtrack.features.passes import Product
@@ -19,25 +17,6 @@ from adtrack.features.weights import Trunk
 
 SPEC = ImageSpec(64, 48)
 NO_NETWORK = Backbone(Trunk.none(), ("view",), torch.device("cpu"))
-
-
-@pytest.fixture
-def train(tiny_splits: Splits, tiny_data: Path) -> ImageSet:
-    return image_set(tiny_splits, tiny_data, "train", "clean")
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
-    """Counts how often each image is decoded."""
-    counts: Counter[int] = Counter()
-    decode = ImageSet.image
-
-    def image(images: ImageSet, index: int) -> np.ndarray:
-        counts[index] += 1
-        return decode(images, index)
-
-    monkeypatch.setattr(ImageSet, "image", image)
-    return counts
 
 
 def views_in(folder: Path, images: ImageSet) -> Outputs:
