@@ -10,21 +10,20 @@ import numpy as np
 from .. import config
 from ..errors import UserError
 from .classes import ImageRecord
+from .domains import CLEAN, OTHERS, SHIFTS, has_severity, seen_image, seen_mask, stated
 from .loading import decode
 from .masks import decode_mask
 from .reading import STORED, Reading
-from .shift import Shift, draw_shift
 from .splits import Splits
-from .transform import shift_image, shift_mask
 
-CLEAN, SHIFT = "clean", "shift"
 VAL_SETS, TEST_SETS = ("val_clean", "val_shift"), ("test_clean", "test_shift")  # detectors are chosen by Val alone
-_NAME = re.compile(r"(train|val|test)_(clean|shift)(?:(?<=shift)@([0-9]+(?:\.[0-9]+)?))?")
+_NAME = re.compile(rf"(train|val|test)_(?:({OTHERS})|({SHIFTS})(?:@([0-9]+(?:\.[0-9]+)?))?)")
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The images of ``split`` as they are ("clean") or through MVTec-Shift ("shift") at ``severity``, in path order.
+    """The images of ``split`` in a domain, in path order: as they are ("clean"), through MVTec-Shift ("shift") at
+    ``severity``, or through another of ``domains``.
 
     ``reading`` says how their files are read: as stored, where nothing depends on it.
     """
@@ -46,7 +45,7 @@ class ImageSet:
 
     @property
     def _as_drawn(self) -> bool:
-        return self.domain == CLEAN or self.severity == 1
+        return self.severity == 1 or not has_severity(self.domain)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -63,20 +62,18 @@ class ImageSet:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the contents of the images, how they are read and, if they are shifted, seed and severity."""
+        """SHA-256 over the contents of the images, how they are read and, if they are not clean, the domain, its seed
+        and severity."""
         images = [[record.path, self.contents[record.path]] for record in self.records]
-        seed = self.shift_seed if self.domain == SHIFT else None
-        source = {"images": images, "shift_seed": seed, **self.reading.stated}
+        seed = None if self.domain == CLEAN else self.shift_seed
+        source = {"images": images, "shift_seed": seed, **stated(self.domain), **self.reading.stated}
         return config.digest(source if self._as_drawn else {**source, "severity": self.severity})
-
-    def _shift(self, record: ImageRecord) -> Shift:
-        return draw_shift(record.path, self.shift_seed, self.severity)
 
     def image(self, index: int) -> np.ndarray:
         """uint8 (H, W, 3)."""
         record = self.records[index]
         image = decode(self.root / record.path, record.path, self.reading)
-        return shift_image(image, self._shift(record)) if self.domain == SHIFT else image
+        return seen_image(image, self.domain, record.path, self.shift_seed, self.severity)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image; a shift keeps them."""
@@ -90,11 +87,11 @@ class ImageSet:
         if record.mask is None:
             return None if record.label else np.zeros(self.size(index), dtype=bool)
         mask = decode_mask(self.root / record.mask, record.mask, self.reading)
-        return shift_mask(mask, self._shift(record)) if self.domain == SHIFT else mask
+        return seen_mask(mask, self.domain, record.path, self.shift_seed, self.severity)
 
 
 def parse_name(name: str) -> tuple[str, str, float]:
-    """Split, domain and severity of an image set called ``test_clean``, ``val_shift`` or ``test_shift@0.5``.
+    """Split, domain and severity of an image set called ``test_clean``, ``test_shift@0.5`` or ``test_jpeg``.
 
     UserError: it is called otherwise, or the severity is not in [0, 2].
     """
@@ -104,10 +101,10 @@ def parse_name(name: str) -> tuple[str, str, float]:
             f"an image set must be called train, val or test with _clean or _shift, but got {name!r}.",
             "a severity follows the shift: test_shift@0.5.",
         )
-    split, domain, written = found.groups()
+    split, plain, shifted, written = found.groups()
     severity = float(written or 1)
     config.check_severity(severity)
-    return split, domain, severity
+    return split, plain or shifted, severity
 
 
 def image_set(splits: Splits, root: Path, split: str, domain: str, severity: float = 1.0) -> ImageSet:

@@ -6,7 +6,7 @@ This module draws what happens to an image; ``transform.py`` does it.
 import dataclasses
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -30,6 +30,17 @@ ILLUMINATED_SHARE = 0.5
 LINEAR = ("left", "right", "top", "bottom")
 RADIAL = ("centre", "edge")
 DEEPEST = 0.95  # of illumination at any severity: some light must remain at the dark end
+
+# The kinds of transform that a shift is made of, and the parameters of each.
+PARTS = {
+    "geometric": ("angle", "crop_top", "crop_left", "crop_height", "crop_width", "translate_y", "translate_x"),
+    "brightness": ("brightness",),
+    "contrast": ("contrast",),
+    "saturation": ("saturation",),
+    "blur": ("blur_kernel",),
+    "noise": ("noise_sigma", "noise_seed"),
+    "illumination": ("illumination", "illumination_depth"),
+}
 
 _UNSCALED = ("noise_seed", "illumination", "blur_kernel")  # the kernel has a rule of its own, so that it stays odd
 Option = TypeVar("Option")
@@ -58,8 +69,16 @@ class Shift:
     illumination: str = "none"
     illumination_depth: float = 0.0
 
+    def only(self, names: Collection[str]) -> "Shift":
+        """The part of the shift that has these parameters; all others change nothing."""
+        return Shift(**{name: getattr(self, name) for name in names})
 
-class _Draws:
+    def without(self, names: Collection[str]) -> "Shift":
+        """The shift with all but these parameters, which change nothing."""
+        return self.only([field.name for field in dataclasses.fields(self) if field.name not in names])
+
+
+class Draws:
     """Uniform numbers from raw words, whose stream numpy guarantees for good; that of its Generator may change."""
 
     def __init__(self, seed: int, path: str) -> None:
@@ -86,10 +105,10 @@ def draw_shift(path: str, seed: int, severity: float = 1.0) -> Shift:
     stay the same. UserError: it is not in [0, 2].
     """
     check_severity(severity)
-    return _scaled(_draw(_Draws(seed, path)), severity)
+    return _scaled(_draw(Draws(seed, path)), severity)
 
 
-def _draw(draws: _Draws) -> Shift:
+def _draw(draws: Draws) -> Shift:
     scale = draws.between(*RANGES["scale"])
     # Within the aspects at which a crop of this area still fits into the image: both sides at most 1.
     aspect = draws.between(max(RANGES["aspect"][0], scale), min(RANGES["aspect"][1], 1 / scale))

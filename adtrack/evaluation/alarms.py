@@ -4,7 +4,8 @@ the images well."""
 import math
 from collections.abc import Mapping, Sequence
 
-from adtrack.data.imageset import SHIFT, parse_name
+from adtrack.data.domains import CLEAN
+from adtrack.data.imageset import parse_name
 
 NEARLY_ALL = 0.9  # of a set's good images
 
@@ -30,5 +31,5 @@ def floods(rates: Mapping[str, float]) -> list[str]:
 def _flood(names: Sequence[str], rate: float, domain: str) -> str:
     share = "Every good image" if rate == 1 else f"{100 * rate:.0f} % of the good images"
     words = f"{share} of {' and of '.join(names)} {'raises' if rate == 1 else 'raise'} a false alarm at this threshold"
-    remedy = ": a threshold or a model made from images as they will be may mend that" if domain == SHIFT else ""
+    remedy = ": a threshold or a model made from images as they will be may mend that" if domain != CLEAN else ""
     return f"{words}{remedy}."

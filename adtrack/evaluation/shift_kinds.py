@@ -24,7 +24,7 @@ class ShiftKind:
 
     def alone(self, shift: Shift) -> Shift:
         """The part of the shift that is of this kind."""
-        return Shift(**{name: getattr(shift, name) for name in self.fields})
+        return shift.only(self.fields)
 
 
 def _way(value: float, positive: str, negative: str) -> str:

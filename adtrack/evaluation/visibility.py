@@ -9,7 +9,8 @@ import numpy as np
 
 from adtrack.config import ImageSpec, digest
 from adtrack.data.checked import MASK_RULE
-from adtrack.data.imageset import CLEAN, ImageSet
+from adtrack.data.domains import CLEAN
+from adtrack.data.imageset import ImageSet
 from adtrack.data.loading import footprint
 from adtrack.data.memory_file import memory_file, read_memory, write_memory
 from adtrack.features.threads import side_by_side

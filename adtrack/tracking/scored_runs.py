@@ -12,7 +12,8 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from adtrack.config import DEFAULT_METHOD, canonical, from_json
-from adtrack.data.imageset import CLEAN, TEST_SETS, VAL_SETS, parse_name
+from adtrack.data.domains import CLEAN
+from adtrack.data.imageset import TEST_SETS, VAL_SETS, parse_name
 from adtrack.errors import UserError
 from adtrack.evaluation.paired_comparison import ModelScores
 from adtrack.evaluation.resampling import Sample

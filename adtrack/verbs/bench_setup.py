@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from adtrack.config import BuildSpec
-from adtrack.data.imageset import CLEAN, SHIFT
+from adtrack.data.domains import CLEAN, SHIFT
 from adtrack.evaluation.visibility import visibility
 from adtrack.evaluation.workbench import Workbench
 from adtrack.findings import listed

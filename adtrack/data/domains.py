@@ -1,0 +1,52 @@
+"""Domains: what has happened to the images of a set before anything sees them.
+
+``clean`` is nothing, ``shift`` is MVTec-Shift. ``shift_without_blur`` is MVTec-Shift with one of its parts left out,
+``shift_only_blur`` that part alone: an image has the same draws in all three. The other domains are the corruptions,
+which MVTec-Shift does not have.
+"""
+
+import re
+
+import numpy as np
+
+from .corruptions import CORRUPTIONS, corrupted
+from .shift import PARTS, Shift, draw_shift
+from .transform import shift_image, shift_mask
+
+CLEAN, SHIFT = "clean", "shift"
+SHIFTS = rf"{SHIFT}(?:_(?:without|only)_(?:{'|'.join(PARTS)}))?"  # the names of domains that have a severity
+OTHERS = "|".join((CLEAN, *CORRUPTIONS))  # those of domains that have none
+_PART = re.compile(r".*_(without|only)_(.+)")
+
+
+def has_severity(domain: str) -> bool:
+    """Whether images of a domain can be shifted more or less."""
+    return domain != CLEAN and domain not in CORRUPTIONS
+
+
+def seen_image(image: np.ndarray, domain: str, path: str, seed: int, severity: float) -> np.ndarray:
+    """What the image at ``path``, uint8 (H, W, 3), is in a domain."""
+    if domain in CORRUPTIONS:
+        return corrupted(image, domain, path, seed)
+    return image if domain == CLEAN else shift_image(image, _shift(domain, path, seed, severity))
+
+
+def seen_mask(mask: np.ndarray, domain: str, path: str, seed: int, severity: float) -> np.ndarray:
+    """What the mask of that image, bool (H, W), is in a domain: only MVTec-Shift moves pixels."""
+    return shift_mask(mask, _shift(domain, path, seed, severity)) if has_severity(domain) else mask
+
+
+def stated(domain: str) -> dict[str, object]:
+    """What a digest says of a domain. Nothing is said of the two that were first, so that their digests stay."""
+    if domain in (CLEAN, SHIFT):
+        return {}
+    version = {"version": CORRUPTIONS[domain].version} if domain in CORRUPTIONS else {}
+    return {"domain": domain, **version}
+
+
+def _shift(domain: str, path: str, seed: int, severity: float) -> Shift:
+    shift, part = draw_shift(path, seed, severity), _PART.fullmatch(domain)
+    if not part:
+        return shift
+    names = PARTS[part[2]]
+    return shift.only(names) if part[1] == "only" else shift.without(names)
