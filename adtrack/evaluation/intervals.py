@@ -57,10 +57,10 @@ def difference(
     the other. So it takes many images until rows without any difference are called equal. Raises UserError if classes
     or labels differ.
     """
-    pairs = {name: (rows_a[name], rows_b[name]) for name in _paired(rows_a, rows_b)}
+    pairs = {name: (rows_a[name], rows_b[name]) for name in paired(rows_a, rows_b)}
     values = [value_of(a, metric) - value_of(b, metric) for a, b in pairs.values()]
     drawn = (class_weights(name, a.labels, metric, resamples, seed) for name, (a, _) in pairs.items())
-    return _estimate(values, (_contrasted(*pair, metric, one) for pair, one in zip(pairs.values(), drawn, strict=True)))
+    return _estimate(values, (contrasted(*pair, metric, one) for pair, one in zip(pairs.values(), drawn, strict=True)))
 
 
 def share_higher(
@@ -78,7 +78,7 @@ def share_higher(
     as well whose lower values are better.
     """
     differences = []
-    for name in _paired(rows_a, rows_b):
+    for name in paired(rows_a, rows_b):
         draws = class_draws(name, rows_a[name].labels, resamples, seed)
         differences.append(resampled(rows_a[name], metric, draws) - resampled(rows_b[name], metric, draws))
     found = np.mean(differences, axis=0)
@@ -134,7 +134,7 @@ def share_interval(hits: int, count: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def _contrasted(a: Sample, b: Sample, metric: str, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def contrasted(a: Sample, b: Sample, metric: str, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Row a's metric minus row b's in each resample: if the unseen is bad for a and good for b, and vice versa."""
     (worst_a, best_a), (worst_b, best_b) = bounds(a, metric, drawn), bounds(b, metric, drawn)
     return worst_a - best_b, best_a - worst_b
@@ -168,7 +168,7 @@ def _classes(rows: Mapping[str, Sample]) -> list[str]:
     return sorted(rows)
 
 
-def _paired(rows_a: Mapping[str, Sample], rows_b: Mapping[str, Sample]) -> list[str]:
+def paired(rows_a: Mapping[str, Sample], rows_b: Mapping[str, Sample]) -> list[str]:
     classes, others = _classes(rows_a), _classes(rows_b)
     if classes != others:
         raise UserError(f"paired rows must have the same classes, but got {classes} and {others}.")
