@@ -23,6 +23,13 @@ class Lines:
 
 
 @dataclass(frozen=True)
+class Panels:
+    """Lines of the same series side by side, by the titles of their plots. All plots have one y axis."""
+
+    plots: Mapping[str, Lines]
+
+
+@dataclass(frozen=True)
 class Spot:
     """A point of a scatter plot, the text beside it, and the words for whoever points at it (else its numbers)."""
 
@@ -57,5 +64,5 @@ class Chart:
     title: str
     x_label: str
     y_label: str
-    kind: Points | Lines | Scatter | Matrix
+    kind: Points | Lines | Panels | Scatter | Matrix
     note: str = ""

@@ -10,9 +10,10 @@ from plotly.graph_objects import Figure, Heatmap
 from plotly.graph_objects import Scatter as Trace
 
 from adtrack.palette import LIGHT, SHADES, colour, ink_on
-from adtrack.reporting.description import Chart, Lines, Matrix, Points, Scatter
+from adtrack.reporting.description import Chart, Lines, Matrix, Panels, Points, Scatter
 from adtrack.reporting.figures import ALONE, AXIS_WIDTH, DASHES, NOTE_WIDTH, TITLE_WIDTH, plain, titled, write_figure
 from adtrack.reporting.layout import (
+    Range,
     dodged,
     error_bars,
     estimates_range,
@@ -41,7 +42,8 @@ def figure_of(chart: Chart) -> Figure:
     titled(figure, plain(chart.title, TITLE_WIDTH), plain(chart.note, NOTE_WIDTH))
     lines = len(wrapped(chart.title, TITLE_WIDTH)) + len(wrapped(chart.note, NOTE_WIDTH))
     left = 50 + 20 * len(wrapped(chart.y_label, AXIS_WIDTH))
-    return figure.update_layout(margin={"l": left, "b": 70, "t": 60 + 22 * lines}, title_y=0.96)
+    top = 60 + 22 * (lines + isinstance(chart.kind, Panels))  # whose plots have titles of their own
+    return figure.update_layout(margin={"l": left, "b": 70, "t": top}, title_y=0.96)
 
 
 def _points(figure: Figure, kind: Points) -> None:
@@ -62,17 +64,33 @@ def _points(figure: Figure, kind: Points) -> None:
     figure.update_xaxes(showgrid=False, zeroline=False)
     for place in range(1, len(names)):
         figure.add_vline(place - 0.5, line={"color": LIGHT.soft, "width": 1}, opacity=0.3, layer="below")
-    _value_axis(figure, kind)
+    _value_axis(figure, estimates_range(kind))
+    figure.update_layout(showlegend=len(kind.series) > 1)
+
+
+def _panels(figure: Figure, kind: Panels) -> None:
+    """The lines are named beside the last plot."""
+    y_range, across = estimates_range(*kind.plots.values()), figure.layout.xaxis.title.text
+    figure.set_subplots(1, len(kind.plots), subplot_titles=[plain(title, 30) for title in kind.plots])
+    figure.update_annotations(font={"weight": "bold"})
+    for place, lines in enumerate(kind.plots.values(), start=1):
+        _draw_lines(figure, lines, y_range, named=place == len(kind.plots), column=place)
+    figure.update_xaxes(title_text=across)
 
 
 def _lines(figure: Figure, kind: Lines) -> None:
-    ends = line_ends(kind)
+    _draw_lines(figure, kind, estimates_range(kind), named=True)
+
+
+def _draw_lines(figure: Figure, kind: Lines, y_range: Range, *, named: bool, column: int | None = None) -> None:
+    """The lines in the figure's only plot, or in the plot of a ``column``, counted from 1."""
+    ends, plot = line_ends(kind, y_range) if named else {}, {} if column is None else {"row": 1, "col": column}
     for index, (name, estimates) in enumerate(kind.series.items()):
         shade = colour(index)
         for side, fill in (("low", None), ("high", "tonexty")):
             edge = [getattr(one, side) for one in estimates]
             band = {"fill": fill, "fillcolor": f"rgba{(*hex_to_rgb(shade), 0.17)}", "line": {"width": 0}}
-            figure.add_trace(Trace(x=kind.x, y=edge, mode="lines", hoverinfo="skip", **band))
+            figure.add_trace(Trace(x=kind.x, y=edge, mode="lines", hoverinfo="skip", **band), **plot)
         figure.add_trace(
             Trace(
                 x=kind.x,
@@ -81,7 +99,8 @@ def _lines(figure: Figure, kind: Lines) -> None:
                 line={"width": 2.5, "color": shade, "dash": DASHES[index // len(SYMBOLS) % len(DASHES)]},
                 marker={"size": 9, "symbol": _symbol(index)},
                 **_named(name, [estimate_text(one) for one in estimates]),
-            )
+            ),
+            **plot,
         )
         if name in ends and len(ends) > 1:
             place = {"xref": "paper", "yref": "paper", "x": 1.01, "y": ends[name], "xanchor": "left"}
@@ -90,7 +109,7 @@ def _lines(figure: Figure, kind: Lines) -> None:
     room = 30 + 9 * max(map(len, ends), default=0) if len(ends) > 1 else 40
     figure.update_layout(showlegend=False, margin={"r": room}, hovermode="x unified")
     figure.update_xaxes(zeroline=False)
-    _value_axis(figure, kind)
+    _value_axis(figure, y_range, **plot)
 
 
 def _scatter(figure: Figure, kind: Scatter) -> None:
@@ -134,12 +153,11 @@ def _matrix(figure: Figure, kind: Matrix) -> None:
     figure.update_yaxes(autorange="reversed")
 
 
-def _value_axis(figure: Figure, kind: Points | Lines) -> None:
-    low, high = estimates_range(kind)
-    figure.update_yaxes(range=[low, high], zeroline=False)
+def _value_axis(figure: Figure, y_range: Range, **plot: int) -> None:
+    low, high = y_range
+    figure.update_yaxes(range=[low, high], zeroline=False, **plot)
     if low < 0 < high:
-        figure.add_hline(0, line={"color": LIGHT.soft, "width": 1}, layer="between")
-    figure.update_layout(showlegend=isinstance(kind, Points) and len(kind.series) > 1)
+        figure.add_hline(0, line={"color": LIGHT.soft, "width": 1}, layer="between", **plot)
 
 
 def _named(name: str, hovers: list[str]) -> dict[str, object]:
@@ -154,6 +172,7 @@ def _symbol(index: int) -> str:
 DRAW: dict[type, Callable[[Figure, Any], None]] = {
     Points: _points,
     Lines: _lines,
+    Panels: _panels,
     Scatter: _scatter,
     Matrix: _matrix,
 }

@@ -32,9 +32,9 @@ def value_range(values: Iterable[float], share: float = MARGIN) -> Range:
     return low - ALONE, min(high + ALONE, 1 + ALONE / 10) if high <= 1 else high + ALONE
 
 
-def estimates_range(kind: Points | Lines) -> Range:
-    """The y axis of points or lines, their intervals included."""
-    found = chain.from_iterable(kind.series.values())
+def estimates_range(*kinds: Points | Lines) -> Range:
+    """The y axis of points or lines, their intervals included; several plots have one axis."""
+    found = chain.from_iterable(chain.from_iterable(kind.series.values()) for kind in kinds)
     return value_range(chain.from_iterable((one.value, one.low, one.high) for one in found))
 
 
@@ -88,9 +88,9 @@ def error_bars(estimates: Sequence[Estimate]) -> list[list[float]]:
     return [[0.0 if math.isnan(length) else max(length, 0.0) for length in side] for side in (below, above)]
 
 
-def line_ends(kind: Lines) -> dict[str, float]:
+def line_ends(kind: Lines, y_range: Range) -> dict[str, float]:
     """The height of each series' name right of the plot, 0 (bottom) to 1: at its line's end, or as near as fits."""
-    low, high = estimates_range(kind)
+    low, high = y_range
     ends = {}
     for name, estimates in kind.series.items():
         finite = [one.value for one in estimates if math.isfinite(one.value)]

@@ -1,6 +1,6 @@
 """Charts as PNG pictures, drawn by matplotlib without a window and without pyplot's global state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.style import context
 
 from adtrack.palette import LIGHT, NO_CELL, SHADES, WHITE, colour, ink_on
-from adtrack.reporting.description import Chart, Lines, Matrix, Points, Scatter
+from adtrack.reporting.description import Chart, Lines, Matrix, Panels, Points, Scatter
 from adtrack.reporting.layout import (
+    Range,
     dodged,
     error_bars,
     estimates_range,
@@ -79,10 +80,15 @@ def figure_of(chart: Chart) -> Figure:
     figure.text(left, top, "\n".join(title), fontsize=14, fontweight="bold", va="top")
     below = top - TITLE_HEIGHT * len(title) / (height + header)
     figure.text(left, below, "\n".join(note), fontsize=10, color=LIGHT.soft, va="top")
-    axes = figure.add_subplot()
-    axes.set_xlabel(chart.x_label, labelpad=8)
-    axes.set_ylabel(chart.y_label, labelpad=8)
-    DRAW[type(chart.kind)](axes, chart.kind)
+    plots = chart.kind.plots if isinstance(chart.kind, Panels) else {"": chart.kind}
+    all_axes = figure.subplots(1, len(plots), squeeze=False, sharey=True)[0]
+    for axes in all_axes:
+        axes.set_xlabel(chart.x_label, labelpad=8)
+    all_axes[0].set_ylabel(chart.y_label, labelpad=8)
+    if isinstance(chart.kind, Panels):
+        _panels(all_axes, chart.kind)
+    else:
+        DRAW[type(chart.kind)](all_axes[0], chart.kind)
     return figure
 
 
@@ -93,6 +99,8 @@ def _size(chart: Chart) -> tuple[float, float]:
         return min(max(8.0, 3.0 + len(kind.categories) * max(0.9, 0.28 * len(kind.series))), 16.0), 4.4
     if isinstance(kind, Matrix):
         return min(max(7.0, 3.0 + 0.85 * len(kind.columns)), 16.0), min(max(3.0, 1.6 + 0.6 * len(kind.rows)), 14.0)
+    if isinstance(kind, Panels):
+        return min(2.2 + 3.0 * len(kind.plots), 16.0), 4.0
     return (7.2, 5.6) if isinstance(kind, Scatter) and kind.diagonal else (8.0, 4.4)
 
 
@@ -116,12 +124,24 @@ def _points(axes: Axes, kind: Points) -> None:
     axes.tick_params(axis="x", length=0)
     for place in places[1:]:
         axes.axvline(place - 0.5, color=LIGHT.line, linewidth=0.8)
-    _value_axis(axes, kind)
+    _value_axis(axes, estimates_range(kind))
     _legend(axes, len(kind.series))
 
 
+def _panels(all_axes: Sequence[Axes], kind: Panels) -> None:
+    """The lines are named beside the last plot."""
+    y_range = estimates_range(*kind.plots.values())
+    for axes, (title, lines) in zip(all_axes, kind.plots.items(), strict=True):
+        axes.set_title("\n".join(wrapped(title, 26)), loc="left", fontsize=12, fontweight="bold")
+        _draw_lines(axes, lines, y_range, named=axes is all_axes[-1])
+
+
 def _lines(axes: Axes, kind: Lines) -> None:
-    ends = line_ends(kind)
+    _draw_lines(axes, kind, estimates_range(kind), named=True)
+
+
+def _draw_lines(axes: Axes, kind: Lines, y_range: Range, *, named: bool) -> None:
+    ends = line_ends(kind, y_range) if named else {}
     for index, (name, estimates) in enumerate(kind.series.items()):
         shade = colour(index)
         low, high = [one.low for one in estimates], [one.high for one in estimates]
@@ -148,7 +168,7 @@ def _lines(axes: Axes, kind: Lines) -> None:
             )
     axes.margins(x=0.02)
     axes.grid(axis="x")
-    _value_axis(axes, kind)
+    _value_axis(axes, y_range)
 
 
 def _scatter(axes: Axes, kind: Scatter) -> None:
@@ -199,8 +219,8 @@ def _matrix(axes: Axes, kind: Matrix) -> None:
         axes.axhline(edge - 0.5, color=WHITE, linewidth=2)
 
 
-def _value_axis(axes: Axes, kind: Points | Lines) -> None:
-    low, high = estimates_range(kind)
+def _value_axis(axes: Axes, y_range: Range) -> None:
+    low, high = y_range
     axes.set_ylim(low, high)
     axes.grid(axis="y")
     if low < 0 < high:

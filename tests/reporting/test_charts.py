@@ -12,16 +12,18 @@ from PIL import Image
 
 from adtrack.evaluation.intervals import Estimate
 from adtrack.reporting import interactive, picture
-from adtrack.reporting.charts import Chart, Lines, Matrix, Points, Scatter, Spot, write_chart
+from adtrack.reporting.charts import Chart, Lines, Matrix, Panels, Points, Scatter, Spot, write_chart
 
 NAN = math.nan
 HOSTILE = "<script src='http://evil'></script> $\\frac$ </title>"
 A = [Estimate(0.9, 0.85, 0.93), Estimate(0.6, 0.5, 0.7), Estimate(NAN, NAN, NAN)]
 B = [Estimate(0.8, 0.75, 0.83), Estimate(0.5, NAN, NAN), Estimate(0.7, 0.6, 0.8)]
 SPOTS = {"a": [Spot(1, 0.9, "x"), Spot(20, 0.95, "y")], "b": [Spot(300, 0.99, HOSTILE)]}
+LINES = [Lines([0, 1, 2], {"a": one, HOSTILE: other}) for one, other in ((A, B), (B, A))]
 KINDS = {
     "points": Points(["none", HOSTILE, "full"], {"a": A, HOSTILE: B}),
-    "lines": Lines([0, 1, 2], {"a": A, HOSTILE: B}),
+    "lines": LINES[0],
+    "panels": Panels({"AUROC": LINES[0], HOSTILE: LINES[1]}),
     "scatter": Scatter(SPOTS, log_x=True),
     "diagonal": Scatter(SPOTS, diagonal=True),
     "matrix": Matrix(["a", HOSTILE], ["a", "b", "c"], [[0.0, 1.0, NAN], [0.25, 0.5, 0.75]]),
@@ -105,6 +107,19 @@ def test_the_page_shows_lines_with_bands_and_their_names():
     assert list(low.y[:2]) == [0.85, 0.5] and list(high.y[:2]) == [0.93, 0.7] and high.fill == "tonexty"
     assert list(line.y[:2]) == [0.9, 0.6]
     assert figure.layout.annotations[0].text == "a" and "&lt;script" in figure.layout.annotations[1].text
+
+
+def test_panels_have_one_axis_and_name_their_lines_once():
+    page, drawn = interactive.figure_of(chart("panels")), picture.figure_of(chart("panels"))
+    first, last = drawn.axes
+    assert first.get_ylim() == last.get_ylim() and list(page.layout.yaxis.range) == list(page.layout.yaxis2.range)
+    assert first.get_title(loc="left") == "AUROC" and not first.texts
+    assert [text.get_text() for text in last.texts] == ["a", HOSTILE]
+    assert [axes.lines[0].get_ydata()[0] for axes in drawn.axes] == [0.9, 0.8]
+    assert [one.y[0] for one in page.data if one.mode == "lines+markers"] == [0.9, 0.8, 0.8, 0.9]
+    assert [one.xaxis for one in page.data[2::3]] == ["x", "x", "x2", "x2"]
+    assert [note.text for note in page.layout.annotations][::2] == ["AUROC", "a"]
+    assert page.layout.xaxis.title.text == page.layout.xaxis2.title.text == "Regime"
 
 
 def test_the_page_shows_spots_and_cells():

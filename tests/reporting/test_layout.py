@@ -35,6 +35,7 @@ def test_ranges_hold_every_number_with_a_margin():
     kind = Lines([0, 1], {"a": [Estimate(0.5, 0.2, 0.6), sure(NAN)], "b": [sure(0.7), Estimate(0.8, 0.7, 1.2)]})
     low, high = estimates_range(kind)
     assert low < 0.2 < 1.2 < high and high - low < 1.2
+    assert estimates_range(kind, Lines([0, 1], {"a": [sure(0.0), sure(0.1)]}))[0] < 0 < high
 
 
 def test_a_diagonal_has_one_range_and_a_logarithm_its_own():
@@ -83,7 +84,8 @@ def test_names_at_line_ends_keep_their_order_and_do_not_overlap():
 
 
 def test_a_line_ends_at_its_last_number():
-    ends = line_ends(Lines([0, 1], {"a": [sure(0.0), sure(NAN)], "b": [sure(1.0), sure(1.0)], "c": [sure(NAN)] * 2}))
+    kind = Lines([0, 1], {"a": [sure(0.0), sure(NAN)], "b": [sure(1.0), sure(1.0)], "c": [sure(NAN)] * 2})
+    ends = line_ends(kind, estimates_range(kind))
     assert list(ends) == ["a", "b"] and ends["a"] < 0.1 and ends["b"] > 0.9
 
 
