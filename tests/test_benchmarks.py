@@ -139,10 +139,10 @@ def test_every_seed_has_an_auroc(write_part, tmp_path: Path) -> None:
 def test_passes_are_counted_by_image_set(tiny_splits, tiny_data: Path) -> None:
     from adtrack.data.imageset import image_set
 
-    def backbone_pass(images, spec) -> Iterator[tuple[int, dict]]:
+    def network_pass(images, spec) -> Iterator[tuple[int, dict]]:
         yield from ((at, {"spec": spec}) for at in range(len(images)))
 
-    counted = study.CountedPasses(backbone_pass)
+    counted = study.CountedPasses(network_pass)
     val = image_set(tiny_splits, tiny_data, "val", "clean")
     assert [at for at, _ in counted(val, "view")] == [0, 1, 2, 3]
     list(counted(val, "view"))

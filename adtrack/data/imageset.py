@@ -71,14 +71,20 @@ class ImageSet:
 
     def image(self, index: int) -> np.ndarray:
         """uint8 (H, W, 3)."""
+        return self.seen(index, self.decoded(index))
+
+    def decoded(self, index: int) -> np.ndarray:
+        """The file of an image, uint8 (H, W, 3): the same in all domains."""
         record = self.records[index]
-        image = decode(self.root / record.path, record.path, self.reading)
-        return seen_image(image, self.domain, record.path, self.shift_seed, self.severity)
+        return decode(self.root / record.path, record.path, self.reading)
+
+    def seen(self, index: int, image: np.ndarray) -> np.ndarray:
+        """What the domain makes of an image's decoded file: uint8 (H, W, 3)."""
+        return seen_image(image, self.domain, self.records[index].path, self.shift_seed, self.severity)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image; a shift keeps them."""
-        record = self.records[index]
-        height, width, _ = decode(self.root / record.path, record.path, self.reading).shape
+        height, width, _ = self.decoded(index).shape
         return height, width
 
     def mask(self, index: int) -> np.ndarray | None:

@@ -7,22 +7,29 @@ import numpy as np
 
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.demo import data_root
+from adtrack.data.imageset import parse_name
 from adtrack.data.layouts import read_class
 from adtrack.evaluation.opened_class import OpenedClass, open_class
 from adtrack.evaluation.pictures.shown import Display, as_display, shown_pictures
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.feature_set import FeatureSet
+from adtrack.features.passes import Product
 from adtrack.features.store import FeatureStore
+from adtrack.features.views import view_pixels
 from adtrack.features.weights import load_trunk
 
 
 @dataclass(frozen=True, eq=False)
 class Workbench:
-    """What all detectors of a class have in common: the class, the backbone and the view (``image``) of it."""
+    """What all detectors of a class have in common: the class, the backbone and the view (``image``) of it.
+
+    ``sets`` are image sets that will be passed over: those of one split come from one decoding of its files.
+    """
 
     opened: OpenedClass
     backbone: Backbone
     image: ImageSpec
+    sets: Sequence[str] = ()
     store: FeatureStore = field(default_factory=FeatureStore)
     _pictures: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
@@ -31,26 +38,37 @@ class Workbench:
 
     @classmethod
     def open(
-        cls, data: DataSpec, image: ImageSpec, backbone: BackboneSpec, layers: Sequence[str], device: str = "auto"
+        cls,
+        data: DataSpec,
+        image: ImageSpec,
+        backbone: BackboneSpec,
+        layers: Sequence[str],
+        device: str = "auto",
+        sets: Sequence[str] = (),
     ) -> "Workbench":
         """Open the class, and load the backbone for detectors that use no other than these layers of it."""
         chosen = choose_device(device)
         read_class(data_root(data.root), data.class_name)  # else weights are downloaded for a class that is not there
         network = Backbone(load_trunk(backbone, layers, data.root), layers, chosen)
-        return cls(open_class(data), network, image)
+        return cls(open_class(data), network, image, sets)
 
     def features(self, name: str) -> FeatureSet:
         """The backbone's outputs for the image set of this name, computed at most once.
 
-        What may be shown of the images is made in the same pass; Train is not shown.
+        Where its images must be decoded, what may be shown of them is made, too; Train is not shown. So is what is
+        wanted of the other ``sets`` of its split.
         """
         images = self.opened.images(name)
-        beside = [] if images.split == "train" else [shown_pictures(self.opened, name)]
-        return self.store.features(images, self.backbone, self.image, beside)
+        others = [other for other in self.sets if other != name and parse_name(other)[0] == images.split]
+        beside = [view_pixels(self.opened.images(other), self.image) for other in others]
+        return self.store.features(images, self.backbone, self.image, beside + self._shown((name, *others)))
+
+    def _shown(self, names: Sequence[str]) -> list[Product]:
+        return [shown_pictures(self.opened, name) for name in names if parse_name(name)[0] != "train"]
 
     def display(self, name: str, index: int) -> Display:
         """An image of the set of this name and its mask, small enough to be shown."""
         if name not in self._pictures:
             product = shown_pictures(self.opened, name)
-            self._pictures[name] = self.store.product(self.opened.images(name), product, f"Shrinking {name}")
+            self._pictures[name] = self.store.product(product, f"Shrinking {name}")
         return as_display(self._pictures[name][index], self.opened.splits.has_masks)

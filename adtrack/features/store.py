@@ -6,7 +6,7 @@ has damaged is found by its checksum and made again.
 """
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,14 @@ from filelock import FileLock
 from ..cache import cache_folder
 from ..config import VIEW, ImageSpec, digest
 from ..data.imageset import ImageSet
+from ..data.loading import squeezed
 from ..errors import UserError
 from ..progress import track
 from ..troubles import is_full
 from .backbone import Backbone
 from .entry_folder import EntryFolder
-from .feature_set import FeatureSet, Outputs
-from .passes import Product, Sight, backbone_pass
+from .feature_set import FeatureSet, Outputs, read_slice
+from .passes import Product, Sight, network_pass, product_pass
 from .threads import THREADS
 from .views import Views, view_pixels
 
@@ -44,8 +45,8 @@ class FeatureStore:
     ) -> FeatureSet:
         """The views of ``images`` and the outputs of the backbone's layers.
 
-        Both are read from disk, else made in one pass over all images: that for views alone when the first of them is
-        read. Where there is a pass, the products ``beside`` are made in it, too, if they are missing.
+        Both are read from disk, else made in a pass over all images: the views, if somebody reads them, when the first
+        of them is read. Where images are decoded, the products ``beside`` are made, too, if they are missing.
         """
         spec = spec.normalised_for(backbone.normalisation)
         source = {
@@ -56,29 +57,42 @@ class FeatureStore:
             "device": backbone.device.type,
             "threads": THREADS if backbone.device.type == "cpu" else None,
         }
-        keys = {layer: digest({**source, "layer": layer}) for layer in backbone.layers if layer != VIEW}
+        keys = {digest({**source, "layer": layer}): layer for layer in backbone.layers if layer != VIEW}
         seen = view_pixels(images, spec)
-        views = Views(len(images), spec, lambda: self.product(images, seen, f"Views of {images.name}", beside))
-        layers: dict[str, Outputs] = {VIEW: views}
+
+        def views() -> np.ndarray:
+            return self.product(seen, f"Views of {images.name}", beside)
+
+        def outputs(missing: Collection[str]) -> Iterator[dict[str, np.ndarray]]:
+            are_kept = VIEW in backbone.layers or beside or self._entries.read(seen.key) is not None
+            pixels = _one_by_one(views()) if are_kept else (lambda index: squeezed(images.image(index), spec))
+            passed = network_pass(images, pixels, Sight(backbone, spec))
+            return ({key: made[keys[key]].cpu().numpy() for key in missing} for made in passed)
+
+        layers: dict[str, Outputs] = {VIEW: Views(len(images), spec, views)}
         if keys:
-            products = [seen, *beside] if VIEW in backbone.layers else beside
-            work = _Work(images, Sight(backbone, spec), {key: layer for layer, key in keys.items()}, products)
-            what, lock = f"Backbone over {images.name}", f"{digest(source)[:32]}.lock"
-            held = self._held(work, list(keys.values()), [product.key for product in products], what, lock)
-            layers |= {layer: held[key] for layer, key in keys.items()}
+            work = _Work(f"Backbone over {images.name}", len(images), outputs)
+            held = self._held(work, list(keys), f"{digest(source)[:32]}.lock")
+            layers |= {layer: held[key] for key, layer in keys.items()}
         return FeatureSet(digest(source), layers, backbone.grids, backbone.device, spec.size)
 
-    def product(self, images: ImageSet, product: Product, what: str, beside: Sequence[Product] = ()) -> np.ndarray:
-        """A product of all images, uint8 (n, …): read from disk, else made in a pass called ``what`` in messages.
+    def product(self, product: Product, what: str, beside: Sequence[Product] = ()) -> np.ndarray:
+        """A product of all images of its set, uint8 (n, …): read from disk, else made in a pass called ``what`` in
+        messages.
 
-        Where there is a pass, the products ``beside`` are made in it, too, if they are missing.
+        Where there is a pass, the products ``beside`` of the same files are made in it, too, if they are missing.
         """
-        work, besides = _Work(images, None, {}, [product, *beside]), [other.key for other in beside]
-        return self._held(work, [product.key], besides, what, f"{product.key[:32]}.lock")[product.key]
+        known = {each.key: each for each in (product, *beside)}
 
-    def _held(
-        self, work: "_Work", keys: Sequence[str], beside: Sequence[str], what: str, lock: str
-    ) -> dict[str, np.ndarray]:
+        def made(missing: Collection[str]) -> Iterator[dict[str, np.ndarray]]:
+            passed = product_pass([known[key] for key in missing])
+            return ({key: pixels[None] for key, pixels in one.items()} for one in passed)
+
+        work = _Work(what, len(product.images), made)
+        others = [each.key for each in beside]
+        return self._held(work, [product.key], f"{product.key[:32]}.lock", others)[product.key]
+
+    def _held(self, work: "_Work", keys: Sequence[str], lock: str, beside: Sequence[str] = ()) -> dict[str, np.ndarray]:
         """The entries of ``keys``, of which those that the disk does not hold are made, together with those ``beside``
         that it does not hold either."""
         limit, keep = cache_limit(), {*keys, *beside}
@@ -90,7 +104,7 @@ class FeatureStore:
                 missing = [key for key in keys if key not in held]
                 if missing:
                     missing += [key for key in beside if self._entries.read(key) is None]
-                    held |= self._made(work, missing, what, keep)
+                    held |= self._made(work, missing, keep)
             self._entries.shrink(limit, keep)
         except OSError as error:
             raise UserError(
@@ -99,19 +113,19 @@ class FeatureStore:
             ) from error
         return held
 
-    def _made(self, work: "_Work", keys: Sequence[str], what: str, keep: set[str]) -> dict[str, np.ndarray]:
+    def _made(self, work: "_Work", keys: Sequence[str], keep: set[str]) -> dict[str, np.ndarray]:
         """New entries. Where the disk is full, older ones give way."""
         try:
-            return self._make(work, keys, what)
+            return self._make(work, keys)
         except OSError as error:
             if not is_full(error) or not self._entries.shrink(0, keep):
                 raise
-            return self._make(work, keys, what)
+            return self._make(work, keys)
 
-    def _make(self, work: "_Work", keys: Sequence[str], what: str) -> dict[str, np.ndarray]:
+    def _make(self, work: "_Work", keys: Sequence[str]) -> dict[str, np.ndarray]:
         with ExitStack() as cleanup:
-            writers = {key: cleanup.enter_context(self._entries.writer(key, len(work.images))) for key in keys}
-            for made in track(work.make(keys), what, len(work.images)):
+            writers = {key: cleanup.enter_context(self._entries.writer(key, work.images)) for key in keys}
+            for made in track(work.make(keys), work.what, work.images):
                 for key, writer in writers.items():
                     writer.add(made[key])
             return {key: self._entries.finish(writer) for key, writer in writers.items()}
@@ -119,21 +133,17 @@ class FeatureStore:
 
 @dataclass(frozen=True)
 class _Work:
-    """What a pass over images can make: the outputs of layers, which are named by the keys of their entries, and
-    products."""
+    """A pass over so many ``images``, called ``what`` in messages. ``make`` gives what is made of the next of them for
+    each of the keys that it gets."""
 
-    images: ImageSet
-    sight: Sight | None
-    layers: Mapping[str, str]
-    products: Sequence[Product]
+    what: str
+    images: int
+    make: Callable[[Collection[str]], Iterator[dict[str, np.ndarray]]]
 
-    def make(self, keys: Collection[str]) -> Iterator[dict[str, np.ndarray]]:
-        """What is made of the next images for the entries of ``keys``."""
-        layers = {key: layer for key, layer in self.layers.items() if key in keys}
-        products = [product for product in self.products if product.key in keys]
-        for passed in backbone_pass(self.images, self.sight if layers else None, products):
-            made = {product.key: pixels for product, pixels in zip(products, passed.products, strict=True)}
-            yield made | {key: passed.outputs[layer].cpu().numpy() for key, layer in layers.items()}
+
+def _one_by_one(array: np.ndarray) -> Callable[[int], np.ndarray]:
+    """Copies of an array's planes."""
+    return lambda index: read_slice(array, index, index + 1)[0]
 
 
 def cache_limit() -> float:

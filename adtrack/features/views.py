@@ -51,4 +51,4 @@ class Views:
 def view_pixels(images: ImageSet, spec: ImageSpec) -> Product:
     """The squeezed and cropped images, uint8 (n, S, S, 3): a quarter of the bytes of their views."""
     about = {"view_pixels": _FORMAT, "images": images.digest, "resize": spec.resize, "size": spec.size}
-    return Product(digest(about), lambda _, image: squeezed(image, spec))
+    return Product(digest(about), images, lambda _, image: squeezed(image, spec))

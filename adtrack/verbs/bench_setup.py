@@ -11,9 +11,10 @@ from adtrack.findings import listed
 Say = Callable[[str], None]
 
 
-def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say) -> Workbench:
-    """The bench of the class of ``spec``. The user is told what to know about it."""
-    bench = Workbench.open(spec.data, spec.image, spec.backbone, layers, device)
+def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say, sets: Sequence[str] = ()) -> Workbench:
+    """The bench of the class of ``spec``, of which these ``sets`` will be passed over. The user is told what to know
+    about it."""
+    bench = Workbench.open(spec.data, spec.image, spec.backbone, layers, device, sets)
     warn_of(bench, warn)
     return bench
 

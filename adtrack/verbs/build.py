@@ -83,7 +83,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     if do_register:
         registry_name(spec.data.class_name)
     open_store()
-    bench = open_bench(spec, spec.detector.inputs, device, warn)
+    bench = open_bench(spec, spec.detector.inputs, device, warn, ("train_clean", *sets))
     present = bench.opened.present(sets)
     if present != tuple(sets):
         place = bench.opened.places.good
@@ -130,7 +130,8 @@ def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
             f"the model must be one of class {spec.data.class_name}, but {loaded.resolved} is one of "
             f"{facts.get('class')}."
         )
-    bench = Workbench(open_class(spec.data, loaded.scorer.reading), loaded.scorer.backbone, loaded.scorer.image)
+    opened = open_class(spec.data, loaded.scorer.reading)
+    bench = Workbench(opened, loaded.scorer.backbone, loaded.scorer.image, TEST_SETS)
     warn_of(bench, warn)
     if facts.get("split_digest") != bench.opened.digest:
         warn(

@@ -4,6 +4,7 @@ import contextlib
 from datetime import datetime
 
 from adtrack.config import DEFAULT_METHOD, BuildSpec
+from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.experiment import chosen_experiment, experiment_name
@@ -50,7 +51,7 @@ def tune(
             f"The study's trials are dealt out in {sqlite_file(storage)}, on this machine alone; "
             "--storage postgresql://… lets other machines take part."
         )
-    bench = open_bench(spec, inputs, device, warn)
+    bench = open_bench(spec, inputs, device, warn, ("train_clean", *VAL_SETS, *TEST_SETS))
     with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
         shared = open_shared(bench, spec, study, name, storage, device, worker)
         with shared.alone("parent"):

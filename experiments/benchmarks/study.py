@@ -16,18 +16,18 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from torch import Tensor
 
 from adtrack.config import BackboneSpec, BuildSpec, DataSpec
 from adtrack.data.imageset import ImageSet
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.features import store
-from adtrack.features.passes import Passed
 from adtrack.settings import parse_pairs
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
@@ -50,14 +50,14 @@ class Cost:
 
 
 class CountedPasses:
-    """Stands in for the feature store's ``backbone_pass`` and counts what goes through it."""
+    """Stands in for the feature store's ``network_pass`` and counts what goes through it."""
 
-    def __init__(self, backbone_pass: Callable[..., Iterator[Passed]]) -> None:
-        self._pass = backbone_pass
+    def __init__(self, network_pass: Callable[..., Iterator[Mapping[str, Tensor]]]) -> None:
+        self._pass = network_pass
         self.passes: Counter[str] = Counter()
         self.seconds = 0.0
 
-    def __call__(self, images: ImageSet, *arguments: object) -> Iterator[Passed]:
+    def __call__(self, images: ImageSet, *arguments: object) -> Iterator[Mapping[str, Tensor]]:
         self.passes[images.name] += 1
         outputs = self._pass(images, *arguments)
         while True:
@@ -94,7 +94,7 @@ def _from_nothing(command: Callable[..., None], arguments: tuple) -> Cost:
     import adtrack.verbs.build
     import adtrack.verbs.tune  # noqa: F401 - loaded before the clock starts
 
-    counted = store.backbone_pass = CountedPasses(store.backbone_pass)
+    counted = store.network_pass = CountedPasses(store.network_pass)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         os.environ |= {"ADTRACK_CACHE": f"{folder}/cache", "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}

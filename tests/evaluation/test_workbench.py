@@ -1,11 +1,13 @@
 """The workbench: an opened class behind a backbone."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
+from adtrack.data.imageset import VAL_SETS, ImageSet
 from adtrack.errors import UserError
 from adtrack.evaluation import workbench
 from adtrack.evaluation.workbench import Workbench
@@ -40,3 +42,23 @@ def test_no_weights_are_fetched_for_a_class_that_is_not_there(
     data = DataSpec(**{"class_name": "part", "root": str(tiny_data), **fields})
     with pytest.raises(UserError, match=message):
         Workbench.open(data, VIEW, NETWORK, LAYERS, "cpu")
+
+
+def test_sets_of_one_split_that_will_be_passed_over_come_from_one_decoding(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: Counter[str] = Counter()
+    decode = ImageSet.decoded
+    monkeypatch.setattr(ImageSet, "decoded", lambda images, at: counts.update([images.split]) or decode(images, at))
+    arguments = DataSpec("part", str(tiny_data)), VIEW, NETWORK, LAYERS, "cpu"
+    bench = Workbench.open(*arguments, ("train_clean", *VAL_SETS))
+    found = [bench.features(name).chunk(1, 2, LAYERS) for name in VAL_SETS]
+    shown = [bench.display(name, 1) for name in VAL_SETS]
+    assert counts == {"val": len(bench.opened.images("val_clean"))}
+    monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path))
+    alone = Workbench.open(*arguments)
+    for name, outputs, display in zip(VAL_SETS, found, shown, strict=True):
+        expected = alone.features(name).chunk(1, 2, LAYERS)
+        assert all(outputs[layer].equal(expected[layer]) for layer in LAYERS)
+        assert np.array_equal(display.image, alone.display(name, 1).image)
+    assert counts == {"val": 3 * len(bench.opened.images("val_clean"))}

@@ -19,11 +19,11 @@ def train(tiny_splits: Splits, tiny_data: Path) -> ImageSet:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
     """Counts how often each image is decoded."""
     counts: Counter[int] = Counter()
-    decode = ImageSet.image
+    decode = ImageSet.decoded
 
-    def image(images: ImageSet, index: int) -> np.ndarray:
+    def decoded(images: ImageSet, index: int) -> np.ndarray:
         counts[index] += 1
         return decode(images, index)
 
-    monkeypatch.setattr(ImageSet, "image", image)
+    monkeypatch.setattr(ImageSet, "decoded", decoded)
     return counts

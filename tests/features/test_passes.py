@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from adtrack.config import BackboneSpec, ImageSpec
-from adtrack.data.imageset import ImageSet
-from adtrack.data.loading import view
+from adtrack.data.imageset import ImageSet, image_set
+from adtrack.data.loading import squeezed, view
+from adtrack.data.splits import Splits
 from adtrack.features import passes
 from adtrack.features.backbone import Backbone
-from adtrack.features.passes import Product, Sight, backbone_pass
+from adtrack.features.passes import Product, Sight, network_pass, product_pass
 from adtrack.features.store import FeatureStore
 from adtrack.features.weights import load_trunk
 
@@ -27,7 +28,7 @@ def network() -> Backbone:
     return Backbone(trunk, ("layer1", "layer2"), torch.device("cpu"))
 
 
-def corner(key: str, side: int = 5) -> Product:
+def corner(images: ImageSet, key: str, side: int = 5) -> Product:
     """The corner of each image, and in its first pixel the image's place in the set."""
 
     def make(index: int, image: np.ndarray) -> np.ndarray:
@@ -35,7 +36,7 @@ def corner(key: str, side: int = 5) -> Product:
         found[0, 0] = index
         return found
 
-    return Product(key, make)
+    return Product(key, images, make)
 
 
 def expected_corners(images: ImageSet, side: int = 5) -> np.ndarray:
@@ -60,35 +61,43 @@ class OnGpu(Backbone):
 
 
 @pytest.mark.parametrize("gpu", [False, True])
-def test_every_image_is_decoded_once_for_outputs_and_products(
-    train: ImageSet, network: Backbone, decoded: Counter[int], gpu: bool, monkeypatch: pytest.MonkeyPatch
+def test_outputs_are_those_of_the_network_whatever_the_device(
+    train: ImageSet, network: Backbone, gpu: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passes, "GPU_BATCH", 3)
     used = OnGpu(network) if gpu else network
-    found = list(backbone_pass(train, Sight(used, VIEW), [corner("a"), corner("b", 7)]))
-    assert set(decoded.values()) == {1} and len(decoded) == len(train) == 8
+    found = list(network_pass(train, lambda index: squeezed(train.image(index), VIEW), Sight(used, VIEW)))
     views = torch.stack([view(train.image(index), VIEW) for index in range(8)])
     for layer, outputs in network(views).items():
-        assert torch.cat([one.outputs[layer] for one in found]).equal(outputs)
-    for place, side in enumerate((5, 7)):
-        made = np.concatenate([one.products[place] for one in found])
-        assert np.array_equal(made, expected_corners(train, side)) and made.dtype == np.uint8
+        assert torch.cat([one[layer] for one in found]).equal(outputs)
     if isinstance(used, OnGpu):
         assert used.batches == [3, 3, 2]
         assert used.threads == {threading.get_ident()}, "one thread alone talks to the GPU"
 
 
-def test_without_a_network_there_are_products_alone(train: ImageSet) -> None:
-    found = list(backbone_pass(train, None, [corner("a")]))
-    assert not any(one.outputs for one in found)
-    assert np.array_equal(np.concatenate([one.products[0] for one in found]), expected_corners(train))
+def test_products_of_one_image_in_several_domains_come_from_one_decoding(
+    tiny_splits: Splits, tiny_data: Path, decoded: Counter[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever their order, and each domain is computed once."""
+    clean, shift = (image_set(tiny_splits, tiny_data, "train", domain) for domain in ("clean", "shift"))
+    expected = {f"{images.name} {side}": expected_corners(images, side) for images in (clean, shift) for side in (5, 7)}
+    decoded.clear()
+    seen, see = Counter(), ImageSet.seen
+    monkeypatch.setattr(ImageSet, "seen", lambda *each: seen.update([each[0].name]) or see(*each))
+    order = ((clean, 5), (shift, 5), (clean, 7), (shift, 7))
+    found = list(product_pass([corner(images, f"{images.name} {side}", side) for images, side in order]))
+    assert set(decoded.values()) == {1} and len(decoded) == len(found) == 8
+    assert seen == {"train_clean": 8, "train_shift": 8}
+    for key, corners in expected.items():
+        made = np.stack([one[key] for one in found])
+        assert np.array_equal(made, corners) and made.dtype == np.uint8
 
 
 def test_a_product_beside_the_features_is_made_in_their_pass_and_read_by_another_store(
     tmp_path: Path, train: ImageSet, network: Backbone, decoded: Counter[int]
 ) -> None:
-    FeatureStore(tmp_path).features(train, network, VIEW, [corner("a" * 64)])
-    made = np.array(FeatureStore(tmp_path).product(train, corner("a" * 64), "Corners"))
+    FeatureStore(tmp_path).features(train, network, VIEW, [corner(train, "a" * 64)])
+    made = np.array(FeatureStore(tmp_path).product(corner(train, "a" * 64), "Corners"))
     assert set(decoded.values()) == {1} and np.array_equal(made, expected_corners(train))
 
 
@@ -97,31 +106,31 @@ def test_features_that_are_known_need_no_pass_for_what_is_beside_them(
 ) -> None:
     store = FeatureStore(tmp_path)
     store.features(train, network, VIEW)
-    store.features(train, network, VIEW, [corner("a" * 64)])
+    store.features(train, network, VIEW, [corner(train, "a" * 64)])
     assert set(decoded.values()) == {1} and not (tmp_path / ("a" * 64)).exists()
-    made = store.product(train, corner("a" * 64), "Corners")
+    made = store.product(corner(train, "a" * 64), "Corners")
     assert set(decoded.values()) == {2} and np.array_equal(made, expected_corners(train))
-    store.product(train, corner("a" * 64), "Corners")
+    store.product(corner(train, "a" * 64), "Corners")
 
 
 def test_a_product_that_is_known_is_not_made_again_with_the_features(
     tmp_path: Path, train: ImageSet, network: Backbone
 ) -> None:
     store = FeatureStore(tmp_path)
-    store.product(train, corner("a" * 64), "Corners")
+    store.product(corner(train, "a" * 64), "Corners")
     before = (tmp_path / ("a" * 64) / "features.npy").stat()
-    store.features(train, network, VIEW, [corner("a" * 64)])
+    store.features(train, network, VIEW, [corner(train, "a" * 64)])
     assert (tmp_path / ("a" * 64) / "features.npy").stat().st_ino == before.st_ino
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 50])
 def test_a_damaged_product_is_made_again(tmp_path: Path, train: ImageSet, content: bytes) -> None:
     store = FeatureStore(tmp_path)
-    store.product(train, corner("a" * 64), "Corners")
+    store.product(corner(train, "a" * 64), "Corners")
     file = tmp_path / ("a" * 64) / "features.npy"
     file.unlink()  # what is open stays readable
     file.write_bytes(content)
-    assert np.array_equal(store.product(train, corner("a" * 64), "Corners"), expected_corners(train))
+    assert np.array_equal(store.product(corner(train, "a" * 64), "Corners"), expected_corners(train))
 
 
 def test_a_process_that_has_made_the_same_entry_meanwhile_is_no_error(
@@ -136,6 +145,6 @@ def test_a_process_that_has_made_the_same_entry_meanwhile_is_no_error(
         return rename(folder, target)
 
     monkeypatch.setattr(Path, "rename", late)
-    made = FeatureStore(tmp_path).product(train, corner("b" * 64), "Corners")
+    made = FeatureStore(tmp_path).product(corner(train, "b" * 64), "Corners")
     assert np.array_equal(made, expected_corners(train))
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["b" * 64]

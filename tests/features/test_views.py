@@ -55,6 +55,6 @@ def test_a_view_that_is_changed_does_not_change_the_next(tmp_path: Path, train: 
 
 
 def test_what_is_beside_the_views_is_made_in_their_pass(tmp_path: Path, train: ImageSet, decoded: Counter[int]) -> None:
-    store, beside = FeatureStore(tmp_path), Product("a" * 64, lambda index, image: image[:4, :4])
+    store, beside = FeatureStore(tmp_path), Product("a" * 64, train, lambda index, image: image[:4, :4])
     store.features(train, NO_NETWORK, SPEC, [beside]).layers["view"][:]
-    assert store.product(train, beside, "Corners").shape == (8, 4, 4, 3) and set(decoded.values()) == {1}
+    assert store.product(beside, "Corners").shape == (8, 4, 4, 3) and set(decoded.values()) == {1}

@@ -43,7 +43,7 @@ def shown_pictures(opened: OpenedClass, name: str) -> Product:
             square[:height, :width, 3][fit_mask(mask, SIDE)] = _MARKED
         return square
 
-    return Product(digest(about), make)
+    return Product(digest(about), images, make)
 
 
 def as_display(square: np.ndarray, has_masks: bool) -> Display:

@@ -26,13 +26,13 @@ def opened_bench(root: Path) -> Workbench:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts how many images of each set are decoded."""
     counts: Counter[str] = Counter()
-    decode = ImageSet.image
+    decode = ImageSet.decoded
 
-    def image(images: ImageSet, index: int) -> np.ndarray:
+    def decoded(images: ImageSet, index: int) -> np.ndarray:
         counts[images.name] += 1
         return decode(images, index)
 
-    monkeypatch.setattr(ImageSet, "image", image)
+    monkeypatch.setattr(ImageSet, "decoded", decoded)
     return counts
 
 
