@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from .errors import UserError
-from .settings import LAYERS, MEANT, added_later, check_settings, layers_text, setting, settings, whole
+from .settings import LAYERS, MEANT, added_later, check_settings, layers_text, setting, settings, whole, within
 
 DEMO = "demo"
 DEMO_CLASSES = ("zipper", "carpet", "hazelnut")  # listed here because the code that draws them is slow to import
@@ -22,6 +22,7 @@ MAX_SEVERITY = 2.0  # the largest severity of MVTec-Shift
 # All runs of consecutive layers among a ResNet's first three. Studies try them by default.
 LAYER_RUNS = tuple(("layer1", "layer2", "layer3")[start:stop] for start in range(3) for stop in range(start + 1, 4))
 LARGEST_VIEW = 4096  # pixels on a side: the features of such a view take some gigabytes
+MOST_SMOOTH = 16.0  # σ in pixels of the view: of an image of the usual size this leaves light and dark alone
 _LARGEST_SEED = 2**63 - 1  # the largest seed that torch's generators take
 
 
@@ -44,6 +45,9 @@ def check_severity(severity: float) -> None:
             f"severity must be between 0 and {MAX_SEVERITY:g}, but got {severity}.",
             "0 is no shift, 1 is the protocol's shift, 2 is twice as strong.",
         )
+
+
+check_smooth = within(0, MOST_SMOOTH, "1 takes the noise of a camera away, 0 smooths nothing.")
 
 
 def plain(value: Any) -> Any:
@@ -128,13 +132,16 @@ class ImageSpec:
     """The network's input: the image resized to ``resize``² pixels, cropped to its central ``crop``², and normalised.
 
     A ``crop`` of 0 takes the whole image. ``normalisation`` None means the one that the network was trained with.
+    ``smooth`` is σ, in pixels, of the Gaussian that smooths what the crop shows; 0 smooths nothing.
     """
 
     resize: int = 256
     crop: int = 224
     normalisation: Normalisation | None = field(default=None, metadata=added_later(Normalisation()))
+    smooth: float = field(default=0.0, metadata=added_later(0.0))
 
     def __post_init__(self) -> None:
+        check_smooth("smooth", self.smooth)
         whole("resize", self.resize, 32, "256 is the usual size.", LARGEST_VIEW)
         whole("crop", self.crop, 0, "0 takes the whole image.")
         if self.crop > self.resize or 0 < self.crop < 32:
@@ -198,9 +205,22 @@ class DetectorSpec(ABC):
         """The inputs of the method: names of layers, ``VIEW`` for the view itself, or both."""
 
     @property
+    def draws(self) -> tuple[str, ...]:
+        """The names of the image sets that join Train when the method is fitted: shifted draws of it."""
+        return ()
+
+    def view(self, image: ImageSpec) -> ImageSpec:
+        """The view that the method gets where ``image`` is that of its class."""
+        return image
+
+    @property
     def title(self) -> str:
-        """The most important settings in a few characters: ``layer2+layer3 p3 0.1``."""
-        brief = [(one.brief, one.kind.plain(getattr(self, one.name))) for one in settings(self)]
+        """The most important settings in a few characters: ``layer2+layer3 p3 0.1``.
+
+        A setting that was added later is left out if it has the value that older specifications imply.
+        """
+        present = plain(self)
+        brief = [(one.brief, one.kind.plain(getattr(self, one.name))) for one in settings(self) if one.name in present]
         return " ".join(form.format(value) for form, value in brief if form)
 
 

@@ -12,7 +12,7 @@ import torch
 from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.detectors import scoring
 from adtrack.detectors.bank import MemoryBank
-from adtrack.detectors.building import _points
+from adtrack.detectors.building import TrainingPatches
 from adtrack.detectors.coreset import greedy_order
 from adtrack.detectors.exact.codes import fast_bytes
 from adtrack.detectors.exact.plan import SearchPlan
@@ -121,7 +121,7 @@ def test_threads_do_not_show_in_projected_patches() -> None:
     found = []
     for count in (1, 2, 3):
         with threads(count):
-            found.append(_points(TrainingSet(features, LAYERS), SPECS["patchcore"]))
+            found.append(TrainingPatches.of(TrainingSet(features, LAYERS), SPECS["patchcore"]).points())
     assert found[0].equal(found[1]) and found[0].equal(found[2])
 
 
@@ -135,7 +135,7 @@ def test_pieces_do_not_show(method: str, build: Build, monkeypatch: pytest.Monke
 def test_pieces_do_not_show_in_order_and_neighbours(build: Build) -> None:
     """Of the patches of a network."""
     bench, built = build(SPECS["patchcore"], "whole")
-    points = _points(TrainingSet(bench.features("train_clean"), LAYERS), SPECS["patchcore"])
+    points = TrainingPatches.of(bench.training_set(SPECS["patchcore"]), SPECS["patchcore"]).points()
     orders = [greedy_order(points, 200, projection=None, plan=plan) for plan in (SearchPlan(), PIECES)]
     assert orders[0].equal(orders[1])
     bank = built.scorer.detector.bank

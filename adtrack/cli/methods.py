@@ -48,7 +48,7 @@ def build_options() -> Sequence[click.Option]:
 
 
 def tune_options() -> Sequence[click.Option]:
-    """What a study takes: the method, the settings that it keeps fixed, and the values that it tries of the others."""
+    """What a study takes: the method, the settings that it keeps fixed by default, and the values that it tries."""
     return _tune_options(_methods())
 
 
@@ -76,7 +76,7 @@ def _tune_options(methods: _Named) -> Sequence[click.Option]:
         help=f'The values to try of any settings of the method, as in "{SPACE_EXAMPLE}"; these go before --space-….',
     )
     fixed = [_option(key, same) for key, same in _by_key(methods, lambda one: not one.tries)]
-    tried = [_tries_option(key, same) for key, same in _by_key(methods, lambda one: bool(one.tries))]
+    tried = [_tries_option(key, same) for key, same in _by_key(methods, lambda one: True)]
     return (_method_option(methods), _options_option(methods), *fixed, space, *tried)
 
 
@@ -120,8 +120,10 @@ def _option(key: str, same: Mapping[str, Setting]) -> click.Option:
 
 def _tries_option(key: str, same: Mapping[str, Setting]) -> click.Option:
     first = next(iter(same.values()))
-    default, more = _default({method: ",".join(map(one.text, one.tries)) for method, one in same.items()})
+    default, more = _default({method: ",".join(map(one.text, one.tries)) or AUTO for method, one in same.items()})
     words = f"{first.label.capitalize()}: the values to try, joined by commas."
+    if default == AUTO and not more:
+        more = f"auto: only that of {_flag(key)}"
     names = [_flag(f"space_{key}"), f"space_{key}"]
     return click.Option(names, default=default, metavar="VALUES", help=_help(words, more))
 
@@ -159,7 +161,7 @@ def asked_space(method: str, space: str, given: Mapping[str, Any]) -> dict[str, 
     UserError: an unknown setting, or a value that is not allowed.
     """
     kind = detector_class(method).spec_type
-    own = {key: given.get(f"space_{key}", AUTO) for key, one in _own_settings(method).items() if one.tries}
+    own = {key: given.get(f"space_{key}", AUTO) for key in _own_settings(method)}
     texts = {key: text for key, text in own.items() if text != AUTO}
     if space != AUTO:
         texts |= parse_pairs(space, "space", ";", SPACE_EXAMPLE)

@@ -1,8 +1,9 @@
 """Domains: what has happened to the images of a set before anything sees them.
 
 ``clean`` is nothing, ``shift`` is MVTec-Shift. ``shift_without_blur`` is MVTec-Shift with one of its parts left out,
-``shift_only_blur`` that part alone: an image has the same draws in all three. The other domains are the corruptions,
-which MVTec-Shift does not have.
+``shift_only_blur`` that part alone: an image has the same draws in all three. ``draw1``, ``draw2``, … are further draws
+of MVTec-Shift, with seeds of their own, which a detector may be fitted to. The other domains are the corruptions, which
+MVTec-Shift does not have.
 """
 
 import re
@@ -10,13 +11,21 @@ import re
 import numpy as np
 
 from .corruptions import CORRUPTIONS, corrupted
-from .shift import PARTS, Shift, draw_shift
+from .shift import PARTS, Shift, draw_seed, draw_shift
 from .transform import shift_image, shift_mask
 
-CLEAN, SHIFT = "clean", "shift"
-SHIFTS = rf"{SHIFT}(?:_(?:without|only)_(?:{'|'.join(PARTS)}))?"  # the names of domains that have a severity
+CLEAN, SHIFT, DRAW = "clean", "shift", "draw"
+# The names of domains that have a severity.
+SHIFTS = rf"(?:{SHIFT}|(?<=train_){DRAW}[1-9][0-9]?)(?:_(?:without|only)_(?:{'|'.join(PARTS)}))?"
 OTHERS = "|".join((CLEAN, *CORRUPTIONS))  # those of domains that have none
+_DRAWN = re.compile(rf"{DRAW}([0-9]+)")
 _PART = re.compile(r".*_(without|only)_(.+)")
+
+
+def seed_in(domain: str, seed: int) -> int:
+    """The seed of the shifts in a domain, where that of the shifted domain is ``seed``."""
+    draw = _DRAWN.match(domain)
+    return draw_seed(seed, int(draw[1])) if draw else seed
 
 
 def has_severity(domain: str) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import config
 from ..errors import UserError
 from .classes import ImageRecord
-from .domains import CLEAN, OTHERS, SHIFTS, has_severity, seen_image, seen_mask, stated
+from .domains import CLEAN, DRAW, OTHERS, SHIFTS, has_severity, seed_in, seen_image, seen_mask, stated
 from .loading import decode
 from .masks import decode_mask
 from .reading import STORED, Reading
@@ -40,8 +40,7 @@ class ImageSet:
     @property
     def name(self) -> str:
         """``val_clean``, ``test_shift``, ``test_shift@0.5``, …: what ``parse_name`` reads."""
-        name = f"{self.split}_{self.domain}"
-        return name if self._as_drawn else f"{name}@{np.format_float_positional(self.severity, trim='-')}"
+        return f"{self.split}_{self.domain}{'' if self._as_drawn else at_severity(self.severity)}"
 
     @property
     def _as_drawn(self) -> bool:
@@ -97,14 +96,15 @@ class ImageSet:
 
 
 def parse_name(name: str) -> tuple[str, str, float]:
-    """Split, domain and severity of an image set called ``test_clean``, ``test_shift@0.5`` or ``test_jpeg``.
+    """Split, domain and severity of an image set called ``test_clean``, ``test_shift@0.5``, ``test_jpeg`` or
+    ``train_draw1``.
 
     UserError: it is called otherwise, or the severity is not in [0, 2].
     """
     found = _NAME.fullmatch(name)
     if not found:
         raise UserError(
-            f"an image set must be called train, val or test with _clean or _shift, but got {name!r}.",
+            f"an image set must be called train, val or test with _clean or _shift, or train_draw1, but got {name!r}.",
             "a severity follows the shift: test_shift@0.5.",
         )
     split, plain, shifted, written = found.groups()
@@ -114,6 +114,17 @@ def parse_name(name: str) -> tuple[str, str, float]:
 
 
 def image_set(splits: Splits, root: Path, split: str, domain: str, severity: float = 1.0) -> ImageSet:
-    """The images of ``split`` ("train", "val", "test") in ``domain``; shifts are seeded like the splits."""
-    records = getattr(splits, split).records
-    return ImageSet(split, domain, root, records, splits.seed, splits.contents, float(severity), splits.reading)
+    """The images of ``split`` ("train", "val", "test") in ``domain``; the shifted domain is seeded like the splits."""
+    records, seed = getattr(splits, split).records, seed_in(domain, splits.seed)
+    return ImageSet(split, domain, root, records, seed, splits.contents, float(severity), splits.reading)
+
+
+def at_severity(severity: float) -> str:
+    """What follows the name of an image set whose shifts have another severity than the protocol's: ``@0.5``."""
+    return f"@{np.format_float_positional(severity, trim='-')}"
+
+
+def draw_names(draws: int, severity: float) -> tuple[str, ...]:
+    """The names of so many further draws of Train at a severity: ``train_draw1``, ``train_draw2@0.5``, …"""
+    at = "" if severity == 1 else at_severity(severity)
+    return tuple(f"train_{DRAW}{draw}{at}" for draw in range(1, draws + 1))

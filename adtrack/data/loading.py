@@ -8,6 +8,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from ..config import ImageSpec, Normalisation
 from ..errors import UserError
@@ -71,10 +72,13 @@ def squeezed(image: np.ndarray, spec: ImageSpec) -> np.ndarray:
 
 
 def normalised(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:
-    """Pixels uint8 (S, S, 3) → float32 (3, S, S), with ImageNet's normalisation if ``spec`` names none."""
+    """Pixels uint8 (S, S, 3) → float32 (3, S, S), smoothed, and with ImageNet's normalisation if ``spec`` names
+    none."""
     normalisation = spec.normalisation or Normalisation()
     mean, std = (np.array(values, dtype=np.float32) for values in (normalisation.mean, normalisation.std))
     scaled = pixels.astype(np.float32) / np.float32(255)
+    if spec.smooth:
+        scaled = gaussian_filter(scaled, (spec.smooth, spec.smooth, 0), mode="reflect")
     return ((scaled - mean) / std).transpose(2, 0, 1).copy()
 
 

@@ -98,6 +98,15 @@ class Draws:
         return options[int(self.unit() * len(options))]
 
 
+def draw_seed(seed: int, draw: int) -> int:
+    """The seed of a further draw of Train, from the seed of the shifted domain; ``draw`` counts from 1.
+
+    It is another number than ``seed``, and Train shares no path with Val or Test: no image of a draw is shifted as one
+    of theirs is.
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed}:draw {draw}".encode()).digest()[:8], "big") >> 1
+
+
 def draw_shift(path: str, seed: int, severity: float = 1.0) -> Shift:
     """The transform of the image at ``path`` (relative to the data root), the same in any split, order or process.
 

@@ -22,6 +22,7 @@ from ..errors import UserError
 from ..features.grids import Grid
 from ..features.threads import fixed_threads
 from .contract import Scores
+from .standardising import standardised
 from .training import TrainingSet
 
 if TYPE_CHECKING:  # padim.py imports this module, and only when torch is needed
@@ -54,7 +55,9 @@ class Gaussians:
         """The three tensors by name."""
         return {"idx": self.idx, "mean": self.mean, "inverse": self.inverse}
 
-    def score(self, outputs: Mapping[str, Tensor], layers: Sequence[str], view: int) -> Scores:
+    def score(
+        self, outputs: Mapping[str, Tensor], layers: Sequence[str], view: int, standardise: float = 0.0
+    ) -> Scores:
         """The scores of images from the outputs of ``layers``, finest first. ``view`` is the view's side in pixels.
 
         A patch's score is its Mahalanobis distance (equation 2). An image's score is the maximum of anomalib's anomaly
@@ -63,7 +66,7 @@ class Gaussians:
         maps = _anomalib().AnomalyMapGenerator().to(self.mean.device)
         scores, patches = [], []
         for at in range(len(outputs[layers[0]])):  # image by image, since the bits of a product can depend on its size
-            embedding = self._embedding({layer: outputs[layer][at : at + 1] for layer in layers}, layers)
+            embedding = self._embedding({layer: outputs[layer][at : at + 1] for layer in layers}, layers, standardise)
             with fixed_threads():
                 distances = maps.compute_distance(embedding, [self.mean, self.inverse])
                 smooth = maps.smooth_anomaly_map(maps.up_sample(distances, (view, view)))
@@ -71,7 +74,7 @@ class Gaussians:
             patches.append(distances[0, 0].cpu().numpy())
         return Scores(np.array(scores, dtype=np.float64), np.stack(patches))
 
-    def _embedding(self, outputs: Mapping[str, Tensor], layers: Sequence[str]) -> Tensor:
+    def _embedding(self, outputs: Mapping[str, Tensor], layers: Sequence[str], standardise: float) -> Tensor:
         channels = sum(output.shape[1] for output in outputs.values())
         positions = outputs[layers[0]][0, 0].numel()
         if positions != len(self) or int(self.idx.max()) >= channels:
@@ -79,7 +82,7 @@ class Gaussians:
                 f"layer outputs must have {len(self)} positions and more than {int(self.idx.max())} channels, like "
                 f"those that PaDiM was fitted to, but they have {positions} and {channels}."
             )
-        return _embedding(outputs, layers, self.idx)
+        return _embedding(outputs, layers, self.idx, standardise)
 
     def save(self, folder: Path) -> None:
         """Write ``padim.safetensors``."""
@@ -112,7 +115,7 @@ def fit_gaussians(train: TrainingSet, spec: "PadimSpec") -> Gaussians:
         )
     # With the same seed, anomalib draws the same channels from torch's global generator.
     idx = torch.randperm(channels, generator=torch.Generator().manual_seed(spec.seed))[: spec.dimensions]
-    embeddings = [_embedding(outputs, layers, idx) for outputs in train.images()]
+    embeddings = [_embedding(outputs, layers, idx, spec.standardise) for outputs in train.images()]
     with fixed_threads():
         mean, inverse = _anomalib().MultiVariateGaussian().fit(torch.cat(embeddings))
     return Gaussians(idx, mean, inverse)
@@ -131,11 +134,15 @@ def finest_first(layers: Sequence[str], grids: Mapping[str, Grid]) -> list[str]:
     return sorted(layers, key=lambda layer: grids[layer].stride)
 
 
-def _embedding(outputs: Mapping[str, Tensor], layers: Sequence[str], idx: Tensor) -> Tensor:
-    """The embedding float32 (n, d, h, w). anomalib's method only reads ``layers`` and ``idx`` of its model."""
+def _embedding(outputs: Mapping[str, Tensor], layers: Sequence[str], idx: Tensor, standardise: float) -> Tensor:
+    """The embedding float32 (n, d, h, w), standardised. anomalib's method only reads ``layers`` and ``idx`` of its
+    model."""
     model = SimpleNamespace(layers=list(layers), idx=idx)
     embedding: Tensor = _anomalib().PadimModel.generate_embedding(model, outputs)
-    return embedding
+    if not standardise:
+        return embedding
+    patches = standardised(embedding.flatten(2).transpose(1, 2), standardise)
+    return patches.transpose(1, 2).reshape(embedding.shape)
 
 
 def _check(idx: Tensor, mean: Tensor, inverse: Tensor) -> None:

@@ -9,6 +9,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from .distance_cache import keep_bounds, read_bounds
 from .exact.bounds import Bounds
 
 _SETS = 4  # of which the bounds stay in memory: on about as many a study measures one bank
+Found = TypeVar("Found")
+Look = Callable[["_Piece"], Found]
 Merge = Callable[[int, int], Tensor]  # the patches float32 (n, P, D) of the images from one up to another
 
 
@@ -80,23 +83,38 @@ def farthest_patches(
 
     Image sets with the same ``key`` have the same patches. ``at_once`` images are looked at together.
     """
+    found = _looked_at(key, images, merge, bank, at_once, progress, lambda piece: piece.farthest(bank))
+    parts = ((one.patches, one.rows, one.distances) for one in found)
+    return Farthest(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def largest_distances(
+    key: str, images: int, merge: Merge, bank: MemoryBank, at_once: int, progress: Progress, count: int
+) -> Tensor:
+    """The distances float32 (n, count) of every image's farthest patches, descending; see ``farthest_patches``."""
+    return torch.cat(_looked_at(key, images, merge, bank, at_once, progress, lambda piece: piece.largest(bank, count)))
+
+
+def _looked_at(
+    key: str, images: int, merge: Merge, bank: MemoryBank, at_once: int, progress: Progress, look: Look[Found]
+) -> list[Found]:
+    """What ``look`` finds in each piece of an image set. What is learned of the distances on the way is kept."""
     key = digest({"patches": key, "first": _digests(bank, [1])[1]})
     known = _known.pop(key, None) or KnownDistances.kept(key, images, merge(0, 1)[0], bank.plan.remembered)
     digests = _digests(bank, [count for count in known.digests if count < len(bank)] + [len(bank)])
     about = known.about(digests)
     found = []
     for start in range(0, images, at_once):
-        piece = _Piece(about, merge, start, min(start + at_once, images))
-        found.append(piece.farthest(bank))
-        progress.update(len(found[-1].rows))
+        stop = min(start + at_once, images)
+        found.append(look(_Piece(about, merge, start, stop)))
+        progress.update(stop - start)
     if len(bank) >= known.rows and about.digests.get(len(bank)) is None:
         known = replace(about, digests=about.digests | {len(bank): digests[len(bank)]})
         keep_bounds(key, known.bounds, known.digests)
     _known[key] = known
     while len(_known) > _SETS:
         _known.popitem(last=False)
-    parts = ((one.patches, one.rows, one.distances) for one in found)
-    return Farthest(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    return found
 
 
 def forget() -> None:
@@ -127,16 +145,26 @@ class _Piece:
 
     def farthest(self, bank: MemoryBank) -> Farthest:
         """The farthest patch of each of the images."""
-        bounds = self._bounds
-        if self._new:
-            for image in range(len(self._merged)):  # one after the other, while its patches are in the cache
-                bounds[image : image + 1].begin(bank, self._patches(image))
-        bounds.settle(bank, self._at)
+        bounds = self._settled(bank, 1)
         worst = bounds.distance.argmax(dim=1)  # the first of equals
         places = worst + bounds.distance.shape[1] * torch.arange(len(worst), device=worst.device)
         farthest = Farthest(self._at(places), bounds.row.view(-1)[places], bounds.distance.view(-1)[places])
         self._remember()
         return farthest
+
+    def largest(self, bank: MemoryBank, count: int) -> Tensor:
+        """The distances float32 (n, count) of each image's farthest patches, descending."""
+        distances = self._settled(bank, count).distance.topk(count, dim=1).values
+        self._remember()
+        return distances
+
+    def _settled(self, bank: MemoryBank, largest: int) -> Bounds:
+        """The bounds, when the ``largest`` distances of each image are exact."""
+        if self._new:
+            for image in range(len(self._merged)):  # one after the other, while its patches are in the cache
+                self._bounds[image : image + 1].begin(bank, self._patches(image))
+        self._bounds.settle(bank, self._at, largest)
+        return self._bounds
 
     def _patches(self, image: int) -> Tensor:
         """The patches float32 (P, D) of one of the images."""

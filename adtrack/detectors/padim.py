@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
-from ..config import LAYER_RUNS, ImageSpec, LayersSpec, layers_setting
+from ..config import LAYER_RUNS, ImageSpec, layers_setting
 from ..errors import UserError
 from ..settings import WHOLE, at_least, setting
 from .contract import Detector, FitResult, Scores
+from .drift import DriftSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PadimSpec(LayersSpec):
+class PadimSpec(DriftSpec):
     """How PaDiM's Gaussians are fitted: to ``dimensions`` of the layers' channels, which ``seed`` draws at random.
 
     The paper uses 100 channels of a ResNet-18, and 550 of a Wide ResNet-50-2.
@@ -90,7 +91,7 @@ class Padim(Detector[PadimSpec]):
 
     def score(self, batch: Mapping[str, Tensor]) -> Scores:
         """The patches' Mahalanobis distances; an image's score is the maximum of anomalib's anomaly map."""
-        return self.gaussians.score(batch, self._ordered, self.view)
+        return self.gaussians.score(batch, self._ordered, self.view, self.spec.standardise)
 
     def state(self) -> Mapping[str, Tensor]:
         return self.gaussians.tensors()

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..config import LARGEST_VIEW, LayersSpec
+from ..config import LARGEST_VIEW
 from ..errors import UserError
 from ..settings import NUMBER, WHOLE, WHOLE_OR_NONE, at_least, setting, whole, within
 from .contract import Detector, FitResult, Scores
+from .drift import DriftSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..features.grids import Grid
     from ..progress import Progress
     from .bank import MemoryBank
+    from .patch_space import Whitening
     from .training import TrainingSet
 
 
@@ -37,10 +39,12 @@ def _whole_or_none(label: str, value: int | None) -> None:
 
 
 @dataclass(frozen=True)
-class PatchCoreSpec(LayersSpec):
+class PatchCoreSpec(DriftSpec):
     """How a memory bank is built from patch features, and how it scores."""
 
-    search_order: ClassVar[tuple[str, ...]] = ("patch_size", "layers", "coreset_fraction")
+    search_order: ClassVar[tuple[str, ...]] = (
+        *("smooth", "augment", "standardise", "patch_size", "layers", "score_top", "coreset_fraction"),
+    )
 
     patch_size: int = setting(
         3,
@@ -54,7 +58,7 @@ class PatchCoreSpec(LayersSpec):
     coreset_fraction: float = setting(
         0.1,
         NUMBER,
-        "PatchCore: share of the patches that the memory bank keeps.",
+        "PatchCore: rows of the memory bank, as a share of the patches of the Train images as they are.",
         within(0, 1, "0.01 keeps 1 % of the patches.", low_included=False),
         tries=(0.01, 0.025, 0.05, 0.1, 0.25),
         brief="{:g}",
@@ -74,6 +78,27 @@ class PatchCoreSpec(LayersSpec):
         _whole_or_none,
     )
     _: KW_ONLY
+    whiten: float = setting(
+        0.0,
+        NUMBER,
+        "PatchCore: shrinkage of the covariance by which patches are whitened before they are compared; 0 whitens "
+        "nothing.",
+        within(0, 1, "0.1 is a usual shrinkage, 0 whitens nothing."),
+        brief="white {:g}",
+        option=True,
+        later=True,
+    )
+    score_top: float = setting(
+        0.0,
+        NUMBER,
+        "PatchCore: share of an image's patches, the farthest ones, whose mean distance is its score; 0 takes the "
+        "farthest patch alone, re-weighted.",
+        within(0, 1, "0.01 takes the mean of the farthest 1 %."),
+        tries=(0.0, 0.01, 0.04),
+        brief="top {:g}",
+        option=True,
+        later=True,
+    )
     method: str = "patchcore"
 
 
@@ -86,11 +111,18 @@ class PatchCore(Detector[PatchCoreSpec]):
     ladder = "coreset_fraction"
 
     def __init__(
-        self, spec: PatchCoreSpec, bank: MemoryBank, grids: Mapping[str, Grid], origins: np.ndarray | None = None
+        self,
+        spec: PatchCoreSpec,
+        bank: MemoryBank,
+        grids: Mapping[str, Grid],
+        whitening: Whitening | None = None,
+        origins: np.ndarray | None = None,
     ) -> None:
         """``origins`` int64 (rows,) is the index of each row's training image, None for a bank loaded from a file."""
+        from .patch_space import PatchSpace
+
         self.spec, self.bank, self.origins = spec, bank, origins
-        self.grids = {layer: grids[layer] for layer in spec.layers}
+        self.space = PatchSpace.of(spec, grids, whitening)
 
     @classmethod
     def fit(cls, train: TrainingSet, spec: PatchCoreSpec) -> FitResult[PatchCoreSpec]:
@@ -103,7 +135,8 @@ class PatchCore(Detector[PatchCoreSpec]):
         from .building import growing_banks
 
         for spec, built in zip(specs, growing_banks(train, specs), strict=True):
-            yield FitResult(cls(spec, built.bank, train.grids, built.origins), built.saved_seconds)
+            detector = cls(spec, built.bank, train.grids, built.whitening, built.origins)
+            yield FitResult(detector, built.saved_seconds)
 
     @classmethod
     def effort(cls, train: FeatureSet, spec: PatchCoreSpec) -> float:
@@ -113,14 +146,13 @@ class PatchCore(Detector[PatchCoreSpec]):
         patches = max(images * height * width for images, _, height, width in shapes)
         dimensions = sum(shape[1] for shape in shapes)
         compared = min(dimensions, spec.projection or dimensions)
-        return patches * (1e4 * dimensions + spec.coreset_fraction * patches * compared)
+        rows = spec.coreset_fraction * patches
+        return (1 + spec.augment) * patches * (1e4 * dimensions + rows * compared)
 
     @property
     def grid(self) -> Grid:
         """The grid of the finest layer."""
-        from ..features.patches import finest
-
-        return self.grids[finest(self.spec.layers, self.grids)]
+        return self.space.grid
 
     @property
     def rows(self) -> int:
@@ -128,60 +160,51 @@ class PatchCore(Detector[PatchCoreSpec]):
 
     @property
     def megabytes(self) -> float:
-        return self.bank.megabytes
+        return sum(tensor.nbytes for tensor in self.state().values()) / 1e6
 
     def score(self, batch: Mapping[str, Tensor]) -> Scores:
         """The distance of every patch to its nearest patch in the bank, and the images' scores."""
         from .image_score import score_patches
 
-        return score_patches(self._patches(batch), self.bank, self.spec.reweight_neighbours)
+        return score_patches(self.space.patches(batch), self.bank, self.spec.reweight_neighbours, self.spec.score_top)
 
     def score_images(self, features: FeatureSet, progress: Progress) -> np.ndarray:
         """The images' scores by their farthest patches alone. What is learned of the images serves the next bank."""
-        from ..config import digest
-        from .hausdorff import farthest_patches
-        from .image_score import reweighted
-        from .scoring import images_at_once
+        from .image_score import score_farthest
 
-        def merge(start: int, stop: int) -> Tensor:
-            return self._patches(features.chunk(start, stop, self.spec.layers)).flatten(1, 2)
-
-        key = digest({"features": features.key, "layers": self.spec.layers, "patch": self.spec.patch_size})
-        at_once = images_at_once(features, self.spec.inputs)
-        found = farthest_patches(key, len(features), merge, self.bank, at_once, progress)
-        scores = reweighted(self.bank, found.patches, found.rows, found.distances, self.spec.reweight_neighbours)
-        image: np.ndarray = scores.cpu().numpy()
-        return image
+        return score_farthest(
+            self.space, features, self.bank, self.spec.reweight_neighbours, self.spec.score_top, progress
+        )
 
     def nearest_images(self, batch: Mapping[str, Tensor]) -> np.ndarray | None:
         """The index of the training image that holds the nearest patch of the bank, for each patch."""
         if self.origins is None:
             return None
-        patches = self._patches(batch)
+        patches = self.space.patches(batch)
         rows = self.bank.nearest(patches.flatten(0, 2))[1].reshape(patches.shape[:3])
         nearest: np.ndarray = self.origins[rows.cpu().numpy()]
         return nearest
 
-    def _patches(self, batch: Mapping[str, Tensor]) -> Tensor:
-        from ..features.patches import merge_layers
-
-        return merge_layers(batch, self.spec.layers, self.grids, self.spec.patch_size)
-
     def state(self) -> Mapping[str, Tensor]:
-        return {"patches": self.bank.patches}
+        whitening = self.space.whitening
+        return {"patches": self.bank.patches, **(whitening.tensors() if whitening else {})}
 
     def save(self, folder: Path) -> None:
-        """Write ``bank.safetensors`` and ``detector.json``."""
+        """Write ``bank.safetensors``, ``detector.json`` and, if patches are whitened, ``whitening.safetensors``."""
         from .description import save_description
 
         self.bank.save(folder)
-        save_description(folder, self.spec, self.grids)
+        if self.space.whitening is not None:
+            self.space.whitening.save(folder)
+        save_description(folder, self.spec, self.space.grids)
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> PatchCore:
         """Read a detector that ``save`` wrote. UserError if it is damaged."""
         from .bank import MemoryBank
         from .description import load_description
+        from .patch_space import Whitening
 
         described = load_description(folder, PatchCoreSpec)
-        return cls(described.spec, MemoryBank.load(folder).to(device), described.grids)
+        whitening = Whitening.load(folder, device) if described.spec.whiten else None
+        return cls(described.spec, MemoryBank.load(folder).to(device), described.grids, whitening)

@@ -45,7 +45,10 @@ class Judgement:
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """Backbone, detector and calibration together; ``facts`` are what the model says of where it comes from."""
+    """Backbone, detector and calibration together; ``facts`` are what the model says of where it comes from.
+
+    ``image`` is the view that the detector gets, whatever more its class's view is given as.
+    """
 
     backbone: Backbone
     detector: Detector[Any]
@@ -55,7 +58,8 @@ class Scorer:
     reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image", self.image.normalised_for(self.backbone.normalisation))
+        image = self.detector.spec.view(self.image).normalised_for(self.backbone.normalisation)
+        object.__setattr__(self, "image", image)
         object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))
 
     def read(self, source: Path | bytes | BinaryIO, name: str = "", most: int = MAX_PIXELS) -> np.ndarray:

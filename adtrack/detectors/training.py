@@ -17,14 +17,22 @@ class TrainingSet:
 
     ``inputs`` names the inputs that the method asked for (see ``DetectorSpec.inputs``); no others are read. A method
     may use the folder ``kept`` to cache what it can use when it is fitted again: greedy orders, checkpoints.
+    ``features`` may hold further draws of the images besides the images themselves, of which there are ``originals``;
+    None means that there are no draws.
     """
 
     features: FeatureSet
     inputs: tuple[str, ...]
     kept: Path = field(default_factory=lambda: cache_folder("orders"))
+    originals: int | None = None
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @property
+    def undrawn(self) -> int:
+        """The number of images without their further draws."""
+        return len(self) if self.originals is None else self.originals
 
     @property
     def key(self) -> str:

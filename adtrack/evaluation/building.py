@@ -11,7 +11,6 @@ from adtrack.data.imageset import VAL_SETS
 from adtrack.detectors import detector_class
 from adtrack.detectors.contract import Detector
 from adtrack.detectors.scorer import Scorer
-from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.calibrating import calibrate
 from adtrack.evaluation.evaluate import Evaluation, ScoredSet
 from adtrack.evaluation.measuring import measure, score_set
@@ -76,7 +75,7 @@ def build(
 
 def climb(bench: Workbench, specs: Sequence[DetectorSpec], train: str = "train_clean") -> Iterator[TimedFit]:
     """Fit a detector for one specification after the other; see ``Detector.climb``."""
-    kind, training = detector_class(specs[0].method), TrainingSet(bench.features(train), specs[0].inputs)
+    kind, training = detector_class(specs[0].method), bench.training_set(specs[0], train)
     kind.prepare()
     seconds, started = 0.0, time.perf_counter()
     for fitted in kind.climb(training, specs):

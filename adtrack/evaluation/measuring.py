@@ -17,6 +17,7 @@ def score_set(bench: Workbench, detector: Detector[Any], name: str, *, patches: 
 
     Without ``patches`` only what the images' scores need is computed, and patches are scored when their map is read.
     """
+    bench = bench.seen_by(detector.spec)
     features, what = bench.features(name), f"Scoring {name}"
     if patches:
         found = score_features(detector, features, what)

@@ -1,18 +1,19 @@
 """An opened class behind a backbone: its image sets as a detector gets them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from adtrack.config import BackboneSpec, DataSpec, ImageSpec
+from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import parse_name
 from adtrack.data.layouts import read_class
+from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.opened_class import OpenedClass, open_class
 from adtrack.evaluation.pictures.shown import Display, as_display, shown_pictures
 from adtrack.features.backbone import Backbone, choose_device
-from adtrack.features.feature_set import FeatureSet
+from adtrack.features.feature_set import FeatureSet, pooled
 from adtrack.features.passes import Product
 from adtrack.features.store import FeatureStore
 from adtrack.features.views import view_pixels
@@ -62,6 +63,18 @@ class Workbench:
         others = [other for other in self.sets if other != name and parse_name(other)[0] == images.split]
         beside = [view_pixels(self.opened.images(other), self.image) for other in others]
         return self.store.features(images, self.backbone, self.image, beside + self._shown((name, *others)))
+
+    def seen_by(self, spec: DetectorSpec) -> "Workbench":
+        """The same class behind the same backbone, with the view that a detector of this specification gets."""
+        return replace(self, image=spec.view(self.image), sets=(*self.sets, *spec.draws))
+
+    def training_set(self, spec: DetectorSpec, name: str = "train_clean") -> TrainingSet:
+        """What a detector of this specification is fitted to: the set of this name, and its further draws."""
+        bench = self.seen_by(spec)
+        originals = bench.features(name)
+        parts = [originals, *map(bench.features, spec.draws)]
+        features = pooled(parts) if len(parts) > 1 else originals
+        return TrainingSet(features, spec.inputs, originals=len(originals))
 
     def _shown(self, names: Sequence[str]) -> list[Product]:
         return [shown_pictures(self.opened, name) for name in names if parse_name(name)[0] != "train"]

@@ -6,7 +6,7 @@ import statistics
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ import numpy as np
 from adtrack.config import DetectorSpec, plain
 from adtrack.detectors import detector_class
 from adtrack.detectors.scorer import Scorer
-from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.calibrating import calibrate
 from adtrack.evaluation.measuring import score_set
 from adtrack.evaluation.stopwatch import milliseconds_once
@@ -59,8 +58,8 @@ def _cost(cells: Cells, setup: Setup, class_name: str, spec: DetectorSpec) -> Co
     bench = setup.bench(class_name)
 
     def compute() -> CellOutcome:
-        for name in ("train_clean", "val_clean"):
-            bench.features(name)  # the process that is measured shall find them in the cache
+        for name in ("train_clean", "val_clean", *spec.draws):
+            bench.seen_by(spec).features(name)  # the process that is measured shall find them in the cache
         cost = _in_a_new_process(setup, class_name, spec)
         return CellOutcome([], {key: value for key, value in asdict(cost).items() if isinstance(value, float)})
 
@@ -84,12 +83,12 @@ def _in_a_new_process(setup: Setup, class_name: str, spec: DetectorSpec) -> Cost
 def measure_cost(setup: Setup, class_name: str, spec: DetectorSpec) -> Cost:
     """The cost of one method on one class, in this process."""
     bench = setup.bench(class_name)
-    train = bench.features("train_clean")
+    training = bench.training_set(spec)
     kind = detector_class(spec.method)
     kind.prepare()
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
-        detector = kind.fit(TrainingSet(train, spec.inputs, Path(scratch)), spec).detector
+        detector = kind.fit(replace(training, kept=Path(scratch)), spec).detector
         build_s = time.perf_counter() - started
     calibration = calibrate(score_set(bench, detector, "val_clean"))
     scorer = Scorer(bench.backbone, detector, bench.image, calibration, {}, bench.opened.checked.reading)

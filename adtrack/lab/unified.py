@@ -83,11 +83,13 @@ def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) 
     """The model fitted to the Train-clean of all classes, with its scores of each class's Val-clean and Test-clean."""
 
     def compute() -> CellOutcome:
-        train = [bench.features("train_clean") for bench in benches]
-        detector = detector_class(spec.method).fit(TrainingSet(pooled(train), spec.inputs), spec).detector
+        train = [bench.training_set(spec) for bench in benches]
+        together = pooled([one.features for one in train])
+        training = TrainingSet(together, spec.inputs, originals=sum(one.undrawn for one in train))
+        detector = detector_class(spec.method).fit(training, spec).detector
         evaluations = [found for bench in benches for found in _evaluate(bench, detector)]
         numbers = {"cost/bank_rows": float(detector.rows), "cost/bank_mb": detector.megabytes}
-        owners = np.repeat(np.arange(len(train)), [len(features) for features in train])
+        owners = np.repeat(np.arange(len(train)), list(map(len, train)))
         shares = foreign_shares(benches, detector, owners)
         if shares is not None:
             names = [metric_name("foreign", bench.opened.data.class_name) for bench in benches]
@@ -140,7 +142,7 @@ def foreign_shares(benches: Sequence[Workbench], detector: Detector[Any], owners
     """
     shares = []
     for place, bench in enumerate(benches):
-        features = bench.features(TEST)
+        features = bench.seen_by(detector.spec).features(TEST)
         foreign = []
         for outputs in TrainingSet(features, detector.spec.inputs).images():
             nearest = detector.nearest_images(outputs)

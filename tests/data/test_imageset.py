@@ -12,10 +12,10 @@ from PIL import Image
 from adtrack import config
 from adtrack.data.checking import check_images
 from adtrack.data.classes import ImageRecord
-from adtrack.data.imageset import ImageSet, image_set, parse_name
+from adtrack.data.imageset import ImageSet, draw_names, image_set, parse_name
 from adtrack.data.layouts import read_class
 from adtrack.data.reading import Reading
-from adtrack.data.shift import draw_shift
+from adtrack.data.shift import draw_seed, draw_shift
 from adtrack.data.splits import Splits, make_splits
 from adtrack.data.transform import shift_image, shift_mask
 from adtrack.errors import UserError
@@ -47,6 +47,24 @@ def test_shifted_images_are_the_files_through_their_own_shift(tiny_splits: Split
         expected = shift_image(pixels(tiny_data / record.path), draw_shift(record.path, 42))
         np.testing.assert_array_equal(images.image(index), expected)
         assert images.size(index) == expected.shape[:2]
+
+
+def test_draws_of_train_have_shifts_of_their_own(tiny_splits: Splits, tiny_data: Path) -> None:
+    first, second, weak = (
+        image_set(tiny_splits, tiny_data, *parse_name(name))
+        for name in ("train_draw1", "train_draw2", "train_draw1@0.5")
+    )
+    assert [one.name for one in (first, second, weak)] == ["train_draw1", "train_draw2", "train_draw1@0.5"]
+    record, seed = first.records[0], draw_seed(42, 1)
+    expected = shift_image(pixels(tiny_data / record.path), draw_shift(record.path, seed))
+    np.testing.assert_array_equal(first.image(0), expected)
+    assert len({seed, draw_seed(42, 2), draw_seed(43, 1), 42}) == 4
+    shifted = image_set(tiny_splits, tiny_data, "train", "shift")
+    assert len({one.digest for one in (first, second, weak, shifted)}) == 4
+    assert draw_names(2, 1.0) == ("train_draw1", "train_draw2") and draw_names(1, 0.5) == ("train_draw1@0.5",)
+    for name in ("val_draw1", "train_draw0", "train_draw", "train_draw100", "train_clean@0.5", "test_draw1"):
+        with pytest.raises(UserError, match="image set must be called"):
+            parse_name(name)
 
 
 def test_a_mask_moves_with_its_image(tiny_splits: Splits, tiny_data: Path) -> None:

@@ -149,12 +149,16 @@ class ContractTests:
         self, detector: Detector[Any], tmp_path: Path, suffix: str, content: bytes | None
     ) -> None:
         detector.save(tmp_path / "model")
-        (file,) = (tmp_path / "model").glob(f"*{suffix}")
-        file.unlink()
-        if content is not None:
-            file.write_bytes(content)
-        with pytest.raises(UserError, match="must"):
-            self.kind.load(tmp_path / "model", CPU)
+        files = sorted((tmp_path / "model").glob(f"*{suffix}"))
+        assert files
+        for file in files:
+            before = file.read_bytes()
+            file.unlink()
+            if content is not None:
+                file.write_bytes(content)
+            with pytest.raises(UserError, match="must"):
+                self.kind.load(tmp_path / "model", CPU)
+            file.write_bytes(before)
 
     def test_another_methods_description_is_refused(self, detector: Detector[Any], tmp_path: Path) -> None:
         detector.save(tmp_path)

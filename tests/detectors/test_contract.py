@@ -13,6 +13,14 @@ class TestPatchCore(ContractTests):
     spec = PatchCoreSpec(LAYERS, coreset_fraction=0.25)
 
 
+class TestPatchCoreForDrift(ContractTests):
+    spec = PatchCoreSpec(LAYERS, coreset_fraction=0.25, standardise=0.5, whiten=0.1, score_top=0.1)
+
+
+class TestPadimForDrift(ContractTests):
+    spec = PadimSpec(LAYERS, dimensions=7, standardise=1.0)
+
+
 class TestPadim(ContractTests):
     spec = PadimSpec(LAYERS, dimensions=7)
 

@@ -12,6 +12,7 @@ from adtrack.detectors import hausdorff, scoring, tensor_file
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.distance_cache import ROOM
 from adtrack.detectors.exact.bounds import Bounds
+from adtrack.detectors.patch_space import PatchSpace
 from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
 from adtrack.detectors.scoring import image_scores, score_features
 from adtrack.features.feature_set import FeatureSet
@@ -80,13 +81,13 @@ def test_a_larger_bank_reads_images_again_only_if_it_must(
     synthetic: Synthetic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features, merged = synthetic(6), list[int]()
-    patches = PatchCore._patches
+    patches = PatchSpace.patches
 
-    def counted(self: PatchCore, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def counted(self: PatchSpace, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         merged.append(len(batch["a"]))
         return patches(self, batch)
 
-    monkeypatch.setattr(PatchCore, "_patches", counted)
+    monkeypatch.setattr(PatchSpace, "patches", counted)
     spec = PatchCoreSpec(layers=("a", "b"))
     for count in (20, 60):
         one = PatchCore(spec, MemoryBank(rows()[:count]), features.grids)
@@ -95,6 +96,17 @@ def test_a_larger_bank_reads_images_again_only_if_it_must(
         assert read == (7 if count == 20 else 0)  # 64 patches are remembered, more than an image has
         assert np.array_equal(found, score_features(one, features, "Scoring").image)
         merged.clear()
+
+
+@pytest.mark.parametrize("top", [0.001, 0.1, 0.5, 1.0])
+def test_means_of_the_farthest_patches_have_the_bits_of_whole_maps(synthetic: Synthetic, top: float) -> None:
+    features, spec = synthetic(5, seed=3), PatchCoreSpec(layers=("a", "b"), score_top=top)
+    for count in (3, 20, 60, 10):
+        one = detector(features, rows()[:count], spec)
+        check(one, features)
+        scores = one.score(features.chunk(0, 5, spec.inputs))
+        distances = np.sort(scores.patches.reshape(5, -1), axis=1)[:, -max(1, int(top * 36 + 0.5)) :]
+        np.testing.assert_allclose(scores.image, distances.astype(np.float64).mean(axis=1), rtol=1e-15)
 
 
 def test_few_sets_stay_in_memory(synthetic: Synthetic) -> None:

@@ -12,7 +12,6 @@ from adtrack.errors import UserError
 from adtrack.evaluation.pictures.heatmaps import judged_overlay, outline
 from adtrack.evaluation.pictures.sheets import FAINT, GAP, INK, PAPER, VERDICTS, fit, fit_mask, fitted, font
 from adtrack.evaluation.workbench import Workbench
-from adtrack.features.feature_set import FeatureSet
 
 LEGEND = (
     "Colours mean the same in every column: dark is the model's median good pixel of Val-clean, bright is the 99.5 % "
@@ -100,14 +99,14 @@ def look(scorer: Scorer, judged: Judgement, image: np.ndarray) -> Look:
 
 def compare(bench: Workbench, scorers: Iterable[Scorer], chosen: Sequence[tuple[str, int]]) -> list[ComparedImage]:
     """What each scorer makes of the ``chosen`` images, given by image set and place in it."""
-    sets = {name: bench.features(name) for name, _ in chosen}
-    columns = [[_look(bench, sets[name], scorer, name, index) for name, index in chosen] for scorer in scorers]
+    columns = [[_look(bench, scorer, name, index) for name, index in chosen] for scorer in scorers]
     return [
         _compared(bench, name, index, [column[row] for column in columns]) for row, (name, index) in enumerate(chosen)
     ]
 
 
-def _look(bench: Workbench, features: FeatureSet, scorer: Scorer, name: str, index: int) -> Look:
+def _look(bench: Workbench, scorer: Scorer, name: str, index: int) -> Look:
+    features = bench.seen_by(scorer.detector.spec).features(name)
     judged = scorer.judge_outputs(features.chunk(index, index + 1, scorer.detector.spec.inputs))
     return look(scorer, judged, bench.display(name, index).image)
 

@@ -1,0 +1,64 @@
+"""Settings that make a detector keep working when light and camera drift. Methods that use layers share them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import KW_ONLY, dataclass
+
+from ..config import MAX_SEVERITY, ImageSpec, LayersSpec, check_smooth
+from ..settings import NUMBER, WHOLE, at_least, setting, within
+
+
+@dataclass(frozen=True)
+class DriftSpec(LayersSpec):
+    """The specification of a method that may be built for drift. By default nothing is done about it."""
+
+    _: KW_ONLY
+    smooth: float = setting(
+        0.0,
+        NUMBER,
+        "σ in pixels of the Gaussian that smooths the view before the network gets it; 0 smooths nothing.",
+        check_smooth,
+        tries=(0.0, 1.0),
+        brief="smooth {:g}",
+        option=True,
+        later=True,
+    )
+    standardise: float = setting(
+        0.0,
+        NUMBER,
+        "How far an image's own mean and spread of every channel are taken out of its patches: 0 not at all, 1 fully.",
+        within(0, 1, "1 takes them out, 0 leaves them in."),
+        tries=(0.0, 1.0),
+        brief="std {:g}",
+        option=True,
+        later=True,
+    )
+    augment: int = setting(
+        0,
+        WHOLE,
+        "How many shifted draws of each Train image the method learns from besides the image itself.",
+        at_least(0, "3 is a good number, 0 learns from the images as they are.", 64),
+        tries=(0, 3),
+        brief="+{} draws",
+        option=True,
+        later=True,
+    )
+    augment_severity: float = setting(
+        1.0,
+        NUMBER,
+        "How far these draws are shifted: 1 as far as the shifted domain, 2 twice as far.",
+        within(0, MAX_SEVERITY, "1 is as far as the shifted domain."),
+        brief="at {:g}",
+        option=True,
+        later=True,
+    )
+
+    @property
+    def draws(self) -> tuple[str, ...]:
+        from ..data.imageset import draw_names  # which imports torch
+
+        return draw_names(self.augment, self.augment_severity)
+
+    def view(self, image: ImageSpec) -> ImageSpec:
+        return dataclasses.replace(image, smooth=self.smooth)
