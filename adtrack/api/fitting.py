@@ -9,7 +9,7 @@ from adtrack.config import DEFAULT_METHOD, GOOD_QUANTILE, IMAGENET, BackboneSpec
 from adtrack.data.layouts.loose import loose_images
 from adtrack.detectors import make_spec
 from adtrack.evaluation.building import build
-from adtrack.evaluation.opened_class import open_images
+from adtrack.evaluation.opened_class import ListedClass
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.weights import load_trunk
@@ -52,10 +52,9 @@ def fit(
     spec = make_spec(method, settings, seed=seed)
     found = loose_images(images, name or _product(images))
     data = DataSpec(found.name, str(found.root), seed, bit_depth)
-    opened = open_images(found, data)
     trunk = load_trunk(BackboneSpec(backbone, str(weights), seed), spec.inputs, data.root)
     network = Backbone(trunk, spec.inputs, choose_device(device))
-    bench = Workbench(opened, network, ImageSpec(resize, crop))
+    bench = Workbench.of(ListedClass(data, found), network, ImageSpec(resize, crop), ("train_clean", "val_clean"))
     return Model(build(bench, spec, ("val_clean",), good_quantile=good_quantile).scorer)
 
 

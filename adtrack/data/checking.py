@@ -2,11 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
 
 from ..errors import UserError
 from ..progress import track
@@ -14,10 +17,14 @@ from .checked import CheckedImages, MaskFacts
 from .classes import ImageRecord
 from .decoding import SIDEWAYS, UPRIGHT, Frame, decoded, read_bytes
 from .file_facts import FileFacts
-from .loading import check_mode
+from .in_order import in_order
+from .loading import check_mode, rgb
 from .masks import content_digest, decode_mask, mask_facts, mask_files
 from .reading import Reading, depth_of, largest
 from .remembered import RememberedChecks
+
+Seen = TypeVar("Seen")
+Show = Callable[[np.ndarray], None]
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,27 @@ class _Pair:
         return image if self.record.mask is None or self.mask is None else {**image, self.record.mask: self.mask}
 
 
-def check_images(root: Path, records: Sequence[ImageRecord], reading: Reading | None = None) -> CheckedImages:
+class Watcher(Protocol[Seen]):
+    """Is shown the images that a check decodes."""
+
+    def look(self, record: ImageRecord, pixels: np.ndarray, /) -> Seen:
+        """See an image, uint8 (H, W, 3), after it and its mask are found to be sound. This runs in several threads."""
+        ...
+
+    def take(self, record: ImageRecord, seen: Seen | None, /) -> None:
+        """Get what was seen of one image after the other, in path order; None if it was not shown."""
+        ...
+
+
+def check_images(
+    root: Path,
+    records: Sequence[ImageRecord],
+    reading: Reading | None = None,
+    watcher: Watcher[Any] | None = None,
+) -> CheckedImages:
     """Decode every image and mask of a class and say what they are. Files that were checked before, and that have not
-    changed since, are not opened again.
+    changed since, are not opened again. A ``watcher`` is shown those that are; but not those with 16 bits a channel,
+    whose pixels depend on what all files are.
 
     Without a ``reading`` images are what a viewer shows, and their depth is that of the camera with the fewest bits
     that hold the largest value of all. UserError: an image or a mask is corrupt, a mask has another size than its
@@ -47,12 +72,14 @@ def check_images(root: Path, records: Sequence[ImageRecord], reading: Reading | 
     upright = reading is None or reading.upright
     pairs: list[_Pair] = []
     remembered = RememberedChecks(upright)
-    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    check = partial(_check, Path(root), upright, remembered, watcher)
     try:
-        checked = pool.map(partial(_check, Path(root), upright, remembered), ordered)
-        pairs.extend(track(checked, "Checking images", len(ordered)))
+        with closing(in_order(check, ordered, min(8, os.cpu_count() or 1))) as checked:
+            for pair, seen in track(checked, "Checking images", len(ordered)):
+                pairs.append(pair)
+                if watcher is not None:
+                    watcher.take(pair.record, seen)
     finally:
-        pool.shutdown(cancel_futures=True)
         remembered.keep()
     depths = [(pair.record.path, pair.image.deepest) for pair in pairs]
     deep = {path: deepest for path, deepest in depths if deepest is not None}
@@ -72,10 +99,18 @@ def check_images(root: Path, records: Sequence[ImageRecord], reading: Reading | 
     )
 
 
-def _check(root: Path, upright: bool, remembered: RememberedChecks, record: ImageRecord) -> _Pair:
-    """An image and its mask, after both could be decoded and have one size."""
+def _check(
+    root: Path, upright: bool, remembered: RememberedChecks, watcher: Watcher[Any] | None, record: ImageRecord
+) -> tuple[_Pair, object]:
+    """An image and its mask, after both could be decoded and have one size, and what a watcher has seen of it."""
+    shown: list[np.ndarray] = []
+    pair = _pair(root, upright, remembered, None if watcher is None else shown.append, record)
+    return pair, watcher.look(record, shown.pop()) if watcher is not None and shown else None
+
+
+def _pair(root: Path, upright: bool, remembered: RememberedChecks, show: Show | None, record: ImageRecord) -> _Pair:
     file = root / record.path
-    image = remembered.facts(file, False, partial(_image_file, file, record.path, upright))
+    image = remembered.facts(file, False, partial(_image_file, file, record.path, upright, show))
     if record.mask is None:
         return _Pair(record, image, None)
     file = root / record.mask
@@ -85,9 +120,10 @@ def _check(root: Path, upright: bool, remembered: RememberedChecks, record: Imag
     return _Pair(record, image, mask)
 
 
-def _image_file(file: Path, path: str, upright: bool) -> FileFacts:
+def _image_file(file: Path, path: str, upright: bool, show: Show | None) -> FileFacts:
     data = read_bytes(file, path)
-    return replace(decoded(partial(_image, upright=upright), data, path), sha256=hashlib.sha256(data).hexdigest())
+    facts = decoded(partial(_image, upright=upright, show=show), data, path)
+    return replace(facts, sha256=hashlib.sha256(data).hexdigest())
 
 
 def _mask_file(file: Path, path: str, upright: bool) -> FileFacts:
@@ -101,10 +137,14 @@ def _mask_file(file: Path, path: str, upright: bool) -> FileFacts:
     return replace(first, sha256=content_digest(file, path), mask=facts)
 
 
-def _image(frame: Frame, upright: bool) -> FileFacts:
+def _image(frame: Frame, upright: bool, show: Show | None) -> FileFacts:
     check_mode(frame)
     file = FileFacts("", frame.size(upright), frame.size(not upright), frame.orientation)
-    return replace(file, deepest=largest(frame), is_cut=frame.deep is None) if frame.is_deep else file
+    if frame.is_deep:
+        return replace(file, deepest=largest(frame), is_cut=frame.deep is None)
+    if show is not None:
+        show(rgb(frame, Reading(upright=upright)))
+    return file
 
 
 def _mask(frame: Frame, upright: bool) -> tuple[FileFacts, MaskFacts]:

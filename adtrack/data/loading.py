@@ -29,7 +29,8 @@ def check_mode(frame: Frame) -> None:
         )
 
 
-def _rgb(frame: Frame, reading: Reading) -> np.ndarray:
+def rgb(frame: Frame, reading: Reading) -> np.ndarray:
+    """The pixels of a frame, uint8 (H, W, 3). UserError: they have more bits than ``reading`` has."""
     check_mode(frame)
     image = frame.image
     pixels = reading.eight_bits(frame) if frame.is_deep else np.array(image.convert("RGB"))
@@ -51,7 +52,7 @@ def decode(
     pixels are laid on black. Of several frames the first counts. UserError: the image is not readable as PNG, JPEG, BMP
     or TIFF, has more than ``most`` pixels, 32-bit pixels, or more bits than ``reading`` has.
     """
-    return decoded(partial(_rgb, reading=reading), source, name, most)
+    return decoded(partial(rgb, reading=reading), source, name, most)
 
 
 def _crop_offset(spec: ImageSpec) -> int:

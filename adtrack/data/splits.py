@@ -6,7 +6,7 @@ They are a function of the images' paths and a seed, unless the data set itself 
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -124,6 +124,20 @@ def make_splits(images: ImageClass, seed: int, checked: CheckedImages) -> Splits
     UserError: Train lacks images, Val lacks normal images or, if any are labelled, anomalous ones, or Test lacks normal
     ones although anomalous images are labelled.
     """
+    listed = listed_splits(images, seed, checked.applied)
+    return replace(
+        listed,
+        contents={path: checked.contents[path] for path in listed.contents},
+        reread=frozenset(path for path, mask in checked.masks.items() if not mask.as_first),
+        unmarked=_unmarked(images, checked),
+    )
+
+
+def listed_splits(images: ImageClass, seed: int, reading: Reading) -> Splits:
+    """The splits of a class whose files are not opened yet: they hold the right images, of which nothing is known.
+
+    So their digests mean nothing. UserError: as of ``make_splits``.
+    """
     train, val, test = _drawn(images, seed) if images.val is None else _given(images, images.val)
     paths = [path for record in images.records for path in (record.path, record.mask) if path is not None]
     return Splits(
@@ -132,10 +146,10 @@ def make_splits(images: ImageClass, seed: int, checked: CheckedImages) -> Splits
         _split("train", train),
         _split("val", val),
         _split("test", test),
-        {path: checked.contents[path] for path in sorted(paths)},
-        checked.applied,
-        frozenset(path for path, mask in checked.masks.items() if not mask.as_first),
-        _unmarked(images, checked),
+        dict.fromkeys(sorted(paths), ""),
+        reading,
+        frozenset(),
+        "" if images.has_masks else "its files are not opened yet",
         images.val is not None,
     )
 

@@ -4,20 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from adtrack.config import DataSpec
 from adtrack.data.checked import CheckedImages
-from adtrack.data.checking import check_images
+from adtrack.data.checking import Watcher, check_images
 from adtrack.data.classes import ImageClass, Places
 from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet, image_set, parse_name
 from adtrack.data.layouts import read_class
 from adtrack.data.reading import Reading
 from adtrack.data.remarks import all_remarks
-from adtrack.data.splits import Splits, make_splits
+from adtrack.data.splits import Splits, listed_splits, make_splits
 from adtrack.evaluation.bounded_memory import BoundedMemory
 
 _MASK_ROOM = 2**27  # bytes that masks may take, eight pixels to a byte: a thousand masks of a megapixel
@@ -115,19 +115,49 @@ class OpenedClass:
         return self._masks.get((images.name, index), lambda: _Packed.of(np.asarray(images.mask(index)))).mask()
 
 
-def open_class(data: DataSpec, reading: Reading | None = None) -> OpenedClass:
-    """Open every file of the class that ``data`` names; see ``open_images``."""
-    return open_images(read_class(data_root(data.root), data.class_name), data, reading)
-
-
-def open_images(images: ImageClass, data: DataSpec, reading: Reading | None = None) -> OpenedClass:
-    """Open every file of a class, wherever its images lie, and split it by the seed of ``data``.
+@dataclass(frozen=True, eq=False)
+class ListedClass:
+    """A class of which nothing is known but the paths of its images and masks, wherever they lie.
 
     ``reading`` says how images are read for a model that is to be measured; without it the images themselves say so.
     """
-    if reading is None and data.bit_depth is not None:
-        reading = Reading(data.bit_depth)
-    checked = check_images(images.root, images.records, reading)
-    splits = make_splits(images, data.seed, checked)
-    parts = {split.name.title(): split.records for split in splits.all}
-    return OpenedClass(data, images.root, images.places, splits, checked, tuple(all_remarks(images, checked, parts)))
+
+    data: DataSpec
+    found: ImageClass
+    reading: Reading | None = None
+
+    def __post_init__(self) -> None:
+        if self.reading is None and self.data.bit_depth is not None:
+            object.__setattr__(self, "reading", Reading(self.data.bit_depth))
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The splits by the seed of ``data``. Their digests mean nothing yet."""
+        return listed_splits(self.found, self.data.seed, self.reading or Reading())
+
+    def images(self, name: str) -> ImageSet:
+        """The images called ``train_clean``, ``val_shift``, ``test_shift@0.5``, …"""
+        return image_set(self.splits, self.found.root, *parse_name(name))
+
+    def mask(self, name: str, index: int) -> np.ndarray | None:
+        """The mask of an image, bool (H, W)."""
+        return self.images(name).mask(index)
+
+    def open(self, watcher: Watcher[Any] | None = None) -> OpenedClass:
+        """Open every file. A ``watcher`` is shown the images that are decoded; see ``check_images``."""
+        images = self.found
+        checked = check_images(images.root, images.records, self.reading, watcher)
+        splits = make_splits(images, self.data.seed, checked)
+        parts = {split.name.title(): split.records for split in splits.all}
+        remarks = tuple(all_remarks(images, checked, parts))
+        return OpenedClass(self.data, images.root, images.places, splits, checked, remarks)
+
+
+def list_class(data: DataSpec, reading: Reading | None = None) -> ListedClass:
+    """The class that ``data`` names. UserError: there is none."""
+    return ListedClass(data, read_class(data_root(data.root), data.class_name), reading)
+
+
+def open_class(data: DataSpec, reading: Reading | None = None) -> OpenedClass:
+    """Open every file of the class that ``data`` names; ``reading`` is that of a ``ListedClass``."""
+    return list_class(data, reading).open()

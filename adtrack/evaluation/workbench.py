@@ -6,11 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
-from adtrack.data.demo import data_root
 from adtrack.data.imageset import parse_name
-from adtrack.data.layouts import read_class
 from adtrack.detectors.training import TrainingSet
-from adtrack.evaluation.opened_class import OpenedClass, open_class
+from adtrack.evaluation.opened_class import ListedClass, OpenedClass, list_class
 from adtrack.evaluation.pictures.shown import Display, as_display, shown_pictures
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.feature_set import FeatureSet, pooled
@@ -49,9 +47,17 @@ class Workbench:
     ) -> "Workbench":
         """Open the class, and load the backbone for detectors that use no other than these layers of it."""
         chosen = choose_device(device)
-        read_class(data_root(data.root), data.class_name)  # else weights are downloaded for a class that is not there
-        network = Backbone(load_trunk(backbone, layers, data.root), layers, chosen)
-        return cls(open_class(data), network, image, sets)
+        listed = list_class(data)  # before the weights, which are not downloaded for a class that is not there
+        return cls.of(listed, Backbone(load_trunk(backbone, layers, data.root), layers, chosen), image, sets)
+
+    @classmethod
+    def of(cls, listed: ListedClass, backbone: Backbone, image: ImageSpec, sets: Sequence[str] = ()) -> "Workbench":
+        """Open a class. What is wanted of the ``sets`` is made of the images that are decoded to be checked."""
+        store = FeatureStore()
+        with store.ahead(_wanted(listed, sets, image)) as ahead:
+            opened = listed.open(ahead)
+            ahead.keep([product.key for product in _wanted(opened, sets, image)])
+        return cls(opened, backbone, image, sets, store)
 
     def features(self, name: str) -> FeatureSet:
         """The backbone's outputs for the image set of this name, computed at most once.
@@ -61,12 +67,12 @@ class Workbench:
         """
         images = self.opened.images(name)
         others = [other for other in self.sets if other != name and parse_name(other)[0] == images.split]
-        beside = [view_pixels(self.opened.images(other), self.image) for other in others]
-        return self.store.features(images, self.backbone, self.image, beside + self._shown((name, *others)))
+        beside = _wanted(self.opened, (name, *others), self.image)[1:]
+        return self.store.features(images, self.backbone, self.image, beside)
 
     def seen_by(self, spec: DetectorSpec) -> "Workbench":
         """The same class behind the same backbone, with the view that a detector of this specification gets."""
-        return replace(self, image=spec.view(self.image), sets=(*self.sets, *spec.draws))
+        return replace(self, image=spec.view(self.image), sets=tuple(dict.fromkeys((*self.sets, *spec.draws))))
 
     def training_set(self, spec: DetectorSpec, name: str = "train_clean") -> TrainingSet:
         """What a detector of this specification is fitted to: the set of this name, and its further draws."""
@@ -76,12 +82,19 @@ class Workbench:
         features = pooled(parts) if len(parts) > 1 else originals
         return TrainingSet(features, spec.inputs, originals=len(originals))
 
-    def _shown(self, names: Sequence[str]) -> list[Product]:
-        return [shown_pictures(self.opened, name) for name in names if parse_name(name)[0] != "train"]
-
     def display(self, name: str, index: int) -> Display:
         """An image of the set of this name and its mask, small enough to be shown."""
         if name not in self._pictures:
             product = shown_pictures(self.opened, name)
             self._pictures[name] = self.store.product(product, f"Shrinking {name}")
         return as_display(self._pictures[name][index], self.opened.splits.has_masks)
+
+
+def _wanted(source: ListedClass | OpenedClass, sets: Sequence[str], image: ImageSpec) -> list[Product]:
+    """What is made of the images of some sets: the views and, but for Train, what may be shown of them."""
+    products = []
+    for name in sets:
+        products.append(view_pixels(source.images(name), image))
+        if parse_name(name)[0] != "train":
+            products.append(shown_pictures(source, name))
+    return products

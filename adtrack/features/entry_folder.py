@@ -65,7 +65,7 @@ class EntryFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def finish(self, writer: EntryWriter) -> np.ndarray:
-        """Give a complete entry its name."""
+        """Give a complete entry its name, which is the writer's key."""
         writer.finish()
         array = open_entry(writer.folder)
         target = self.folder / writer.key

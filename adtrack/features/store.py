@@ -22,6 +22,7 @@ from ..data.loading import squeezed
 from ..errors import UserError
 from ..progress import track
 from ..troubles import is_full
+from .ahead import Ahead
 from .backbone import Backbone
 from .entry_folder import EntryFolder
 from .feature_set import FeatureSet, Outputs, read_slice
@@ -91,6 +92,10 @@ class FeatureStore:
         work = _Work(what, len(product.images), made)
         others = [each.key for each in beside]
         return self._held(work, [product.key], f"{product.key[:32]}.lock", others)[product.key]
+
+    def ahead(self, products: Sequence[Product]) -> Ahead:
+        """Makes products while images are decoded for another purpose, to be found by ``features`` and ``product``."""
+        return Ahead(self._entries, products)
 
     def _held(self, work: "_Work", keys: Sequence[str], lock: str, beside: Sequence[str] = ()) -> dict[str, np.ndarray]:
         """The entries of ``keys``, of which those that the disk does not hold are made, together with those ``beside``

@@ -1,12 +1,12 @@
 """A fixed number of threads for work whose bits depend on it, and several pieces of such work side by side."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
+from ..data.in_order import in_order
 from .precision import full_precision
 
 Item = TypeVar("Item")
@@ -41,16 +41,7 @@ def side_by_side(
     Without a number there are as many workers as torch has threads, divided by the ``THREADS`` that each takes.
     """
     threads = torch.get_num_threads()
-    workers = workers or max(1, threads // THREADS)
-    pool = ThreadPoolExecutor(workers)
-    waiting = []
     try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) == 2 * workers:
-                yield waiting.pop(0).result()
-        while waiting:
-            yield waiting.pop(0).result()
+        yield from in_order(work, items, workers or max(1, threads // THREADS))
     finally:
-        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # else threads that start later begin with the number that the workers set

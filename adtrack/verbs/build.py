@@ -10,7 +10,7 @@ from adtrack.evaluation.building import build
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.measuring import measure_set, no_pixel_metrics
-from adtrack.evaluation.opened_class import open_class
+from adtrack.evaluation.opened_class import list_class
 from adtrack.evaluation.thresholds import expected_false_alarms
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
@@ -83,7 +83,8 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     if do_register:
         registry_name(spec.data.class_name)
     open_store()
-    bench = open_bench(spec, spec.detector.inputs, device, warn, ("train_clean", *sets))
+    wanted = ("train_clean", *spec.detector.draws, *sets)
+    bench = open_bench(spec, spec.detector.inputs, device, warn, wanted)
     present = bench.opened.present(sets)
     if present != tuple(sets):
         place = bench.opened.places.good
@@ -130,8 +131,8 @@ def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
             f"the model must be one of class {spec.data.class_name}, but {loaded.resolved} is one of "
             f"{facts.get('class')}."
         )
-    opened = open_class(spec.data, loaded.scorer.reading)
-    bench = Workbench(opened, loaded.scorer.backbone, loaded.scorer.image, TEST_SETS)
+    listed = list_class(spec.data, loaded.scorer.reading)
+    bench = Workbench.of(listed, loaded.scorer.backbone, loaded.scorer.image, TEST_SETS)
     warn_of(bench, warn)
     if facts.get("split_digest") != bench.opened.digest:
         warn(

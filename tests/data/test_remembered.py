@@ -53,9 +53,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
 
     def watched(check: Callable[[Path, str, bool], FileFacts]) -> Callable[[Path, str, bool], FileFacts]:
-        def checked(file: Path, path: str, upright: bool) -> FileFacts:
+        def checked(file: Path, path: str, *rest: object) -> FileFacts:
             found.append(path)
-            return check(file, path, upright)
+            return check(file, path, *rest)
 
         return checked
 

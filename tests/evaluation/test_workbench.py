@@ -10,6 +10,7 @@ from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.imageset import VAL_SETS, ImageSet
 from adtrack.errors import UserError
 from adtrack.evaluation import workbench
+from adtrack.evaluation.opened_class import open_class
 from adtrack.evaluation.workbench import Workbench
 
 LAYERS = ("layer1", "layer2")
@@ -44,9 +45,14 @@ def test_no_weights_are_fetched_for_a_class_that_is_not_there(
         Workbench.open(data, VIEW, NETWORK, LAYERS, "cpu")
 
 
+@pytest.mark.parametrize("known", [False, True])
 def test_sets_of_one_split_that_will_be_passed_over_come_from_one_decoding(
-    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
+    """That of the check, if the files are checked then."""
+    monkeypatch.setattr("adtrack.data.remembered._SETTLED_NS", 0)
+    if known:
+        open_class(DataSpec("part", str(tiny_data)))
     counts: Counter[str] = Counter()
     decode = ImageSet.decoded
     monkeypatch.setattr(ImageSet, "decoded", lambda images, at: counts.update([images.split]) or decode(images, at))
@@ -54,11 +60,13 @@ def test_sets_of_one_split_that_will_be_passed_over_come_from_one_decoding(
     bench = Workbench.open(*arguments, ("train_clean", *VAL_SETS))
     found = [bench.features(name).chunk(1, 2, LAYERS) for name in VAL_SETS]
     shown = [bench.display(name, 1) for name in VAL_SETS]
-    assert counts == {"val": len(bench.opened.images("val_clean"))}
+    count = len(bench.opened.images("val_clean"))
+    assert counts == ({"val": count} if known else {})
+    counts.clear()
     monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path))
     alone = Workbench.open(*arguments)
     for name, outputs, display in zip(VAL_SETS, found, shown, strict=True):
         expected = alone.features(name).chunk(1, 2, LAYERS)
         assert all(outputs[layer].equal(expected[layer]) for layer in LAYERS)
         assert np.array_equal(display.image, alone.display(name, 1).image)
-    assert counts == {"val": 3 * len(bench.opened.images("val_clean"))}
+    assert counts == {"val": 2 * count}

@@ -9,7 +9,7 @@ import numpy as np
 
 from adtrack.config import digest
 from adtrack.data.checked import MASK_RULE
-from adtrack.evaluation.opened_class import OpenedClass
+from adtrack.evaluation.opened_class import ListedClass, OpenedClass
 from adtrack.evaluation.pictures.sheets import fit, fit_mask
 from adtrack.features.passes import Product
 
@@ -26,10 +26,10 @@ class Display:
     mask: np.ndarray | None
 
 
-def shown_pictures(opened: OpenedClass, name: str) -> Product:
+def shown_pictures(opened: OpenedClass | ListedClass, name: str) -> Product:
     """The pictures of the image set of this name, uint8 (n, SIDE, SIDE, 4)."""
     images = opened.images(name)
-    masks = [record.mask and opened.checked.contents[record.mask] for record in images.records]
+    masks = [record.mask and images.contents[record.mask] for record in images.records]
     about = {"shown": _FORMAT, "side": SIDE, "images": images.digest}
     if opened.splits.has_masks:
         about |= {"masks": masks, "mask_rule": MASK_RULE}

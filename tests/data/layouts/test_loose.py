@@ -15,7 +15,7 @@ from adtrack.data.splits import make_splits
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.building import build
-from adtrack.evaluation.opened_class import open_images
+from adtrack.evaluation.opened_class import ListedClass
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone
 from adtrack.features.weights import load_trunk
@@ -63,7 +63,7 @@ def test_they_are_split_checked_and_read_as_a_classs(good: Path, tiny_data: Path
 
 def test_a_model_can_be_built_of_them(good: Path) -> None:
     layers = ("layer1",)
-    opened = open_images(loose_images(good, "nuts"), DataSpec("nuts", str(good)))
+    opened = ListedClass(DataSpec("nuts", str(good)), loose_images(good, "nuts")).open()
     backbone = Backbone(load_trunk(BackboneSpec("resnet18", "random", 1), layers, "/data"), layers, torch.device("cpu"))
     built = build(Workbench(opened, backbone, ImageSpec(64, 0)), PatchCoreSpec(layers=layers), ("val_clean",))
     assert np.isfinite(built.scorer.calibration.threshold) and built.scorer.facts["class"] == "nuts"
