@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from adtrack.api.model import Model
-from adtrack.config import DEFAULT_METHOD, GOOD_QUANTILE, IMAGENET, BackboneSpec, DataSpec, ImageSpec
+from adtrack.config import (
+    AUTO,
+    DEFAULT_METHOD,
+    GOOD_QUANTILE,
+    IMAGENET,
+    BackboneSpec,
+    DataSpec,
+    ImageSpec,
+    ThresholdSpec,
+)
 from adtrack.data.layouts.loose import loose_images
 from adtrack.detectors import make_spec
 from adtrack.evaluation.building import build
@@ -30,16 +39,18 @@ def fit(
     seed: int = 42,
     device: str = "auto",
     bit_depth: int | None = None,
+    calibrate_on: str = AUTO,
     good_quantile: float = GOOD_QUANTILE,
     name: str | None = None,
     **settings: Any,
 ) -> Model:
     """Fit a model to good images: all below a folder, or a list of files. Nothing is tracked.
 
-    A part of the images is held out, as ``adtrack build-bank`` does where there are only good images. ``seed`` draws
-    it, and the ``good_quantile`` of its scores becomes the threshold. ``settings`` are those of the method: ``layers``,
-    ``patch_size`` and ``coreset_fraction`` of ``patchcore``, ``padim_dimensions`` of ``padim`` and so on. ``name`` is
-    what the model calls its product; without one it is the folder's name.
+    A part of the images is held out, as ``adtrack build-bank`` does where there are only good images; it is drawn by
+    ``seed``. The threshold lets the share ``good_quantile`` of this part pass, as it is ("auto"), as drifting light and
+    camera may show it (``calibrate_on="val_shift"``), or either way ("both"). ``settings`` are those of the method:
+    ``layers``, ``patch_size`` and ``coreset_fraction`` of ``patchcore``, ``padim_dimensions`` of ``padim`` and so on.
+    ``name`` is what the model calls its product; without one it is the folder's name.
 
     UserError: a setting is not allowed, or an image cannot be read.
 
@@ -49,13 +60,14 @@ def fit(
     >>> result.label == int(result.score >= result.threshold), result.map.shape
     (True, (256, 256))
     """
-    spec = make_spec(method, settings, seed=seed)
+    spec, threshold = make_spec(method, settings, seed=seed), ThresholdSpec(calibrate_on, good_quantile=good_quantile)
     found = loose_images(images, name or _product(images))
     data = DataSpec(found.name, str(found.root), seed, bit_depth)
     trunk = load_trunk(BackboneSpec(backbone, str(weights), seed), spec.inputs, data.root)
     network = Backbone(trunk, spec.inputs, choose_device(device))
-    bench = Workbench.of(ListedClass(data, found), network, ImageSpec(resize, crop), ("train_clean", "val_clean"))
-    return Model(build(bench, spec, ("val_clean",), good_quantile=good_quantile).scorer)
+    sets = ("train_clean", *threshold.resolved(found.has_anomalies).sets)
+    bench = Workbench.of(ListedClass(data, found), network, ImageSpec(resize, crop), sets)
+    return Model(build(bench, spec, (), threshold=threshold).scorer)
 
 
 def _product(images: str | Path | Sequence[str | Path]) -> str:

@@ -9,7 +9,17 @@ import pandas as pd
 
 from adtrack.api.fitting import load
 from adtrack.api.model import Model
-from adtrack.config import DEFAULT_METHOD, IMAGENET, BackboneSpec, BuildSpec, DataSpec, ImageSpec
+from adtrack.config import (
+    AUTO,
+    DEFAULT_METHOD,
+    GOOD_QUANTILE,
+    IMAGENET,
+    BackboneSpec,
+    BuildSpec,
+    DataSpec,
+    ImageSpec,
+    ThresholdSpec,
+)
 from adtrack.detectors import detector_class, make_spec
 from adtrack.progress import say
 from adtrack.settings import plain_settings, setting_of
@@ -76,6 +86,9 @@ def tune(
     max_bank_mb: float = 0.0,
     pruner: str = "auto",
     pixels: str = "best",
+    calibrate_on: str = AUTO,
+    threshold_from: str = AUTO,
+    good_quantile: float = GOOD_QUANTILE,
     study: str | None = None,
     storage: str | None = None,
     **settings: Any,
@@ -85,8 +98,10 @@ def tune(
 
     ``data`` is a folder with classes, or "demo". ``space`` names the values to try of each setting, such as
     ``{"patch_size": [1, 3]}``. ``pruner`` says which hopeless trials end early (auto, none, median, hyperband,
-    wilcoxon), and ``pixels`` which trials have metrics of pixels (the "best", or "all"). ``settings`` fix others
-    (``patch_size=3``), and the rest takes the method's own values.
+    wilcoxon), and ``pixels`` which trials have metrics of pixels (the "best", or "all"). A model's threshold comes from
+    both Val sets or from the one that ``calibrate_on`` names, by the best F1 or, if ``threshold_from`` is
+    "good_quantile", so that this share of the good images passes. ``settings`` fix others (``patch_size=3``), and the
+    rest takes the method's own values.
 
     UserError: an argument is not allowed, or the class has no labelled defects.
 
@@ -103,6 +118,7 @@ def tune(
         detector,
         ImageSpec(resize, crop),
         BackboneSpec(backbone, str(weights), seed),
+        ThresholdSpec(calibrate_on, threshold_from, good_quantile),
     )
     asked = StudySpec(
         Space.of(detector_class(method).spec_type, texts),

@@ -14,15 +14,22 @@ from adtrack.cli.methods import (
     option_pairs,
     tune_options,
 )
-from adtrack.cli.options import backbone_options, build_spec, data_options, quantile_option, study_options
+from adtrack.cli.options import (
+    backbone_options,
+    build_spec,
+    build_threshold_options,
+    data_options,
+    study_options,
+    tune_threshold_options,
+)
 from adtrack.command import loading, say, warn
-from adtrack.verbs.checks import check_class, need_anomalies
+from adtrack.verbs.checks import check_build, check_class, need_anomalies
 
 
 @click.command("build-bank", cls=MethodCommand, brought=build_options)
 @data_options
 @backbone_options
-@quantile_option
+@build_threshold_options
 @click.option(
     "--register", is_flag=False, flag_value=True, type=bool, default=False, help="Register it as adtrack-<class>."
 )
@@ -36,7 +43,7 @@ def build_bank(register: bool, device: str, **given: Any) -> None:
     adtrack build-bank --class photos --data data/ --register       from your own good images
     """
     spec = build_spec(**given)  # before the libraries: what is wrong with it is said at once
-    check_class(spec.data)
+    check_build(spec)
     with loading():
         from adtrack.verbs import build, report
 
@@ -47,7 +54,7 @@ def build_bank(register: bool, device: str, **given: Any) -> None:
 @click.command("evaluate", cls=MethodCommand, brought=build_options)
 @data_options
 @backbone_options
-@quantile_option
+@build_threshold_options
 @click.option("--model", default=AUTO, help="A model URI; auto: build the model that the other options describe.")
 def evaluate(model: str, device: str, **given: Any) -> None:
     """Measure a model on Test-clean and Test-shift, at its own threshold.
@@ -57,7 +64,10 @@ def evaluate(model: str, device: str, **given: Any) -> None:
     adtrack evaluate --class zipper --method padim                  builds it first, from the options
     """
     spec = build_spec(**given)
-    check_class(spec.data)
+    if model == AUTO:
+        check_build(spec)
+    else:
+        check_class(spec.data)
     with loading():
         from adtrack.verbs import build, report
 
@@ -69,6 +79,7 @@ def evaluate(model: str, device: str, **given: Any) -> None:
 @data_options
 @backbone_options
 @study_options
+@tune_threshold_options
 def tune(
     device: str,
     study: str,

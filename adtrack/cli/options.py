@@ -7,7 +7,7 @@ import click
 
 from adtrack.cli.completion import complete_class, complete_data
 from adtrack.cli.methods import AUTO, detector_spec, option_pairs
-from adtrack.config import DEMO, GOOD_QUANTILE, BackboneSpec, BuildSpec, DataSpec, ImageSpec
+from adtrack.config import DEMO, GOOD_QUANTILE, BackboneSpec, BuildSpec, DataSpec, ImageSpec, ThresholdSpec
 from adtrack.errors import UserError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -59,11 +59,33 @@ def backbone_option(default: str) -> Decorator:
 
 
 backbone_options = together(backbone_option("resnet50"), network_options)
-quantile_option = click.option(
-    "--good-quantile",
-    default=GOOD_QUANTILE,
-    help="Where no anomalies are labelled: the quantile of the good Val scores that becomes the threshold.",
-)
+
+
+def threshold_options(more: str) -> Decorator:
+    """From which images the threshold comes, and by which rule; ``more`` is said of ``--calibrate-on auto``."""
+    return together(
+        click.option(
+            "--calibrate-on",
+            default=AUTO,
+            help="The Val images that the threshold comes from: both, val_clean or val_shift; auto: both where "
+            f"anomalies are labelled{more}.",
+        ),
+        click.option(
+            "--threshold-from",
+            default=AUTO,
+            help="f1: the best F1 on these images; good_quantile: the threshold that lets --good-quantile of their "
+            "good ones pass; auto: f1 where anomalies are labelled.",
+        ),
+        click.option(
+            "--good-quantile",
+            default=GOOD_QUANTILE,
+            help="The share of good parts that shall pass, for --threshold-from good_quantile.",
+        ),
+    )
+
+
+build_threshold_options = threshold_options("")
+tune_threshold_options = threshold_options(", but a study that began earlier keeps its own")
 study_options = together(
     click.option("--trials", default=20, help="How many finished trials the study shall have in total."),
     click.option("--study", default=AUTO, help="Name of the study; auto: from class, data and space."),
@@ -98,7 +120,9 @@ def build_spec(
     method: str,
     options: str,
     bit_depth: str,
-    good_quantile: float = GOOD_QUANTILE,
+    calibrate_on: str,
+    threshold_from: str,
+    good_quantile: float,
     **own: str,
 ) -> BuildSpec:
     """What the shared options describe; ``own`` are those of the methods' settings."""
@@ -107,7 +131,7 @@ def build_spec(
         detector_spec(method, option_pairs(options), own, seed),
         ImageSpec(resize, crop),
         BackboneSpec(backbone, weights, seed),
-        good_quantile,
+        ThresholdSpec(calibrate_on, threshold_from, good_quantile),
     )
 
 

@@ -4,8 +4,10 @@ the images well."""
 import math
 from collections.abc import Mapping, Sequence
 
+from adtrack.config import VAL_CLEAN
 from adtrack.data.domains import CLEAN
 from adtrack.data.imageset import parse_name
+from adtrack.evaluation.thresholds import expected_false_alarms
 
 NEARLY_ALL = 0.9  # of a set's good images
 
@@ -26,6 +28,27 @@ def floods(rates: Mapping[str, float]) -> list[str]:
             _, domain, _ = parse_name(name)
             alike.setdefault((rate, domain), []).append(set_name(name))
     return [_flood(names, rate, domain) for (rate, domain), names in alike.items()]
+
+
+def promise(threshold: float, quantile: float, count: int, sets: Sequence[str]) -> str:
+    """What the user may expect of a threshold by which the share ``quantile`` of ``count`` good images passes, in each
+    of the ``sets`` of Val that these images are in."""
+    expected, both = expected_false_alarms(count, quantile), len(sets) > 1
+    where = "Val-clean and Val-shift scores, whichever is higher" if both else f"{_brief(sets[0])} scores"
+    return (
+        f"The threshold {threshold:.3f} is the {quantile:g} quantile of {count} good {where}: "
+        f"{'at most ' * both}about {_percent(expected.value)} % (95 %: {_percent(expected.low)} … "
+        f"{_percent(expected.high)} %) of good parts like these will raise a false alarm."
+    )
+
+
+def _brief(name: str) -> str:
+    """A Val set in the words of a sentence that speaks of clean images unless it says otherwise."""
+    return "Val" if name == VAL_CLEAN else set_name(name)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g}" if share < 0.0995 else f"{100 * share:.0f}"
 
 
 def _flood(names: Sequence[str], rate: float, domain: str) -> str:

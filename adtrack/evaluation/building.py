@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from adtrack.config import GOOD_QUANTILE, DetectorSpec
+from adtrack.config import DetectorSpec, ThresholdSpec
 from adtrack.data.imageset import VAL_SETS
 from adtrack.detectors import detector_class
 from adtrack.detectors.contract import Detector
@@ -56,21 +56,17 @@ def build(
     evaluate_on: Sequence[str] = VAL_SETS,
     *,
     train: str = "train_clean",
-    calibrate_on: str = "val_clean",
-    good_quantile: float = GOOD_QUANTILE,
+    threshold: ThresholdSpec = ThresholdSpec(),  # noqa: B008 - frozen
     facts: Mapping[str, str] = _NO_FACTS,
 ) -> BuiltModel:
-    """Fit a detector to ``train``, calibrate it on ``calibrate_on`` and measure it on the sets named.
+    """Fit a detector to ``train``, find its ``threshold`` and measure it on the sets named.
 
-    ``good_quantile`` counts only where no anomalies are labelled. ``facts`` are what the model shall say of itself
-    besides where it comes from.
+    ``facts`` are what the model shall say of itself besides where it and its threshold come from.
     """
+    threshold = threshold.resolved(bench.opened.splits.has_anomalies)
     fitted = next(climb(bench, [spec], train))
-    scored = {name: score_set(bench, fitted.detector, name) for name in dict.fromkeys((calibrate_on, *evaluate_on))}
-    said = {"trained_on": train, "calibrated_on": calibrate_on, **facts}
-    return complete(
-        bench, fitted, scored, evaluate_on, calibrate_on=calibrate_on, good_quantile=good_quantile, facts=said
-    )
+    scored = {name: score_set(bench, fitted.detector, name) for name in dict.fromkeys((*threshold.sets, *evaluate_on))}
+    return complete(bench, fitted, scored, evaluate_on, threshold=threshold, facts={"trained_on": train, **facts})
 
 
 def climb(bench: Workbench, specs: Sequence[DetectorSpec], train: str = "train_clean") -> Iterator[TimedFit]:
@@ -91,19 +87,19 @@ def complete(
     scored: Mapping[str, ScoredSet],
     evaluate_on: Sequence[str],
     *,
-    calibrate_on: str,
-    good_quantile: float,
+    threshold: ThresholdSpec,
     facts: Mapping[str, str],
     pixels: bool = True,
     timings: int = TIMES,
 ) -> BuiltModel:
     """A fitted detector, calibrated and measured on sets that it has ``scored``.
 
-    Metrics of pixels are measured if ``pixels`` are asked for. ``timings`` is how often an image is scored for the time
-    that it takes.
+    The sets that give the ``threshold`` are among them. Metrics of pixels are measured if ``pixels`` are asked for.
+    ``timings`` is how often an image is scored for the time that it takes.
     """
-    calibration = calibrate(scored[calibrate_on], good_quantile)
-    said = _origin(bench.opened) | _threshold_facts(bench.opened, good_quantile) | dict(facts)
+    calibration = calibrate(scored, threshold)
+    how = threshold.resolved(bench.opened.splits.has_anomalies).facts()
+    said = _origin(bench.opened) | how | dict(facts)
     scorer = Scorer(bench.backbone, fitted.detector, bench.image, calibration, said, bench.opened.checked.reading)
     evaluations = tuple(measure(bench, scored[name], calibration, pixels=pixels) for name in evaluate_on)
     return BuiltModel(
@@ -114,10 +110,3 @@ def complete(
 def _origin(opened: OpenedClass) -> dict[str, str]:
     """What a model says of the class that it comes from."""
     return {"class": opened.data.class_name, "seed": str(opened.data.seed), "split_digest": opened.digest}
-
-
-def _threshold_facts(opened: OpenedClass, good_quantile: float) -> dict[str, str]:
-    """What a model says of how its threshold was found."""
-    if opened.splits.has_anomalies:
-        return {"threshold_from": "f1"}
-    return {"threshold_from": "good_quantile", "good_quantile": str(good_quantile)}

@@ -1,10 +1,10 @@
-"""From a scored Val set to a detector's threshold and to the colours of its anomaly maps."""
+"""From scored Val sets to a detector's threshold and to the colours of its anomaly maps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from adtrack.config import GOOD_QUANTILE
+from adtrack.config import BY_F1, ThresholdSpec
 from adtrack.detectors.calibration import Calibration, ColourRange
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import ScoredSet
@@ -14,22 +14,41 @@ from adtrack.evaluation.thresholds import f1_threshold, good_threshold
 _MOST_PIXELS = 100_000  # of one map: more would not move a quantile visibly
 
 
-def calibrate(val: ScoredSet, good_quantile: float = GOOD_QUANTILE) -> Calibration:
-    """The threshold is the one of best F1 or, in a set without anomalies, the ``good_quantile`` of its scores.
+def calibrate(scored: Mapping[str, ScoredSet], spec: ThresholdSpec) -> Calibration:
+    """The threshold from those of the ``scored`` sets that ``spec`` names, and the colours from the first of these.
 
     The colours come from the maps of the images that are pictured, of each kind the worst, a median one and the best:
     so a model whose patches nobody has asked for needs no more than these maps.
     """
-    labels, scores = val.images.labels, val.scores
-    threshold = f1_threshold(scores, labels) if labels.any() else good_threshold(scores, good_quantile)
-    if val.maps is None:
+    spec = _resolved(scored, spec)
+    threshold, first = find_threshold(scored, spec), scored[spec.sets[0]]
+    if first.maps is None:
         return Calibration(threshold, None)
-    maps = {index: val.maps[index] for _, index in telling_images(val)}
+    labels, maps = first.images.labels, {index: first.maps[index] for _, index in telling_images(first)}
     return Calibration(threshold, colour_range([maps[index] for index in maps if not labels[index]], [*maps.values()]))
 
 
+def find_threshold(scored: Mapping[str, ScoredSet], spec: ThresholdSpec) -> float:
+    """The threshold that ``spec`` asks for.
+
+    By F1, it is the best one on all images of the sets together. By a quantile of the good images' scores, it is the
+    highest of the sets' quantiles, so that in each set at least this share of the good images passes.
+    """
+    spec = _resolved(scored, spec)
+    sets = [scored[name] for name in spec.sets]
+    scores, labels = [one.scores for one in sets], [one.images.labels for one in sets]
+    if spec.threshold_from == BY_F1:
+        return f1_threshold(np.concatenate(scores), np.concatenate(labels))
+    good = [values[marks == 0] for values, marks in zip(scores, labels, strict=True)]
+    return max(good_threshold(values, spec.good_quantile) for values in good)
+
+
+def _resolved(scored: Mapping[str, ScoredSet], spec: ThresholdSpec) -> ThresholdSpec:
+    return spec.resolved(any(one.images.labels.any() for one in scored.values()))
+
+
 def colour_range(maps_of_normal: Sequence[np.ndarray], maps: Sequence[np.ndarray]) -> ColourRange:
-    """The range of a model from Val-clean maps, those of normal images and all of them (H×W, NaN = not seen).
+    """The range of a model from the maps of a Val set, those of normal images and all of them (H×W, NaN = not seen).
 
     The dark end is the median normal pixel, the bright end the 99.5 % quantile of all pixels; but the 99.5 %
     quantile of the normal pixels stays in the darker half, so that ordinary texture never glows.

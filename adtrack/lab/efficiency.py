@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adtrack.config import DetectorSpec, plain
+from adtrack.config import DetectorSpec, ThresholdSpec, plain
 from adtrack.detectors import detector_class
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.calibrating import calibrate
@@ -90,7 +90,7 @@ def measure_cost(setup: Setup, class_name: str, spec: DetectorSpec) -> Cost:
         started = time.perf_counter()
         detector = kind.fit(replace(training, kept=Path(scratch)), spec).detector
         build_s = time.perf_counter() - started
-    calibration = calibrate(score_set(bench, detector, "val_clean"))
+    calibration = calibrate({"val_clean": score_set(bench, detector, "val_clean")}, ThresholdSpec("val_clean"))
     scorer = Scorer(bench.backbone, detector, bench.image, calibration, {}, bench.opened.checked.reading)
     images = bench.opened.images("val_clean")
     times = [milliseconds_once(scorer, images, turn % len(images)) for turn in range(_WARM_UP + _IMAGES)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from adtrack.config import DetectorSpec, plain
+from adtrack.config import DetectorSpec, ThresholdSpec, plain
 from adtrack.evaluation.building import build
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.workbench import Workbench
@@ -49,10 +49,10 @@ def model_cell(
 ) -> Cell:
     """The model of one class trained in ``domain`` ("clean" or "shift"), with its scores of ``sets``."""
     names = tuple(sets or SETS[domain])
-    calibrate_on = f"val_{domain}"
+    threshold = ThresholdSpec(f"val_{domain}")
 
     def compute() -> CellOutcome:
-        built = build(bench, spec, names, train=f"train_{domain}", calibrate_on=calibrate_on)
+        built = build(bench, spec, names, train=f"train_{domain}", threshold=threshold)
         numbers = {f"cost/{key}": value for key, value in built.costs.items()}
         return CellOutcome([(bench.opened.data.class_name, evaluation) for evaluation in built.evaluations], numbers)
 

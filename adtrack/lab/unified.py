@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from adtrack.config import DetectorSpec, plain
+from adtrack.config import DetectorSpec, ThresholdSpec, plain
 from adtrack.detectors import detector_class
 from adtrack.detectors.contract import Detector
 from adtrack.detectors.training import TrainingSet
@@ -103,10 +103,9 @@ def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) 
 
 
 def _evaluate(bench: Workbench, detector: Detector[Any]) -> list[tuple[str, Evaluation]]:
-    val = score_set(bench, detector, VAL)
-    calibration = calibrate(val)
-    scored = [val, score_set(bench, detector, TEST)]
-    return [(bench.opened.data.class_name, measure(bench, found, calibration)) for found in scored]
+    scored = {name: score_set(bench, detector, name) for name in (VAL, TEST)}
+    calibration = calibrate(scored, ThresholdSpec(VAL))
+    return [(bench.opened.data.class_name, measure(bench, found, calibration)) for found in scored.values()]
 
 
 def model_unified(pool: Cell, classes: Sequence[str]) -> dict[str, Sample]:

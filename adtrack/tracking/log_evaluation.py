@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow.entities import Dataset, Metric
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
-from adtrack.config import from_json
+from adtrack.config import ThresholdSpec, from_json
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.building import BuiltModel
 from adtrack.evaluation.evaluate import Evaluation
@@ -29,8 +29,9 @@ def log_built(run: Run, bench: Workbench, built: BuiltModel, *, with_trunk: bool
     """Log a built detector to a run: parameters, costs, evaluations, data and the model, whose URI it returns."""
     run.log_params(choices(bench, built.scorer))
     log_surroundings(run, bench)
-    seen = (built.scorer.facts["trained_on"], built.scorer.facts["calibrated_on"])
-    log_data(run, bench, dict.fromkeys((*seen, *(evaluation.name for evaluation in built.evaluations))))
+    facts, measured = built.scorer.facts, [evaluation.name for evaluation in built.evaluations]
+    seen = (facts["trained_on"], *ThresholdSpec(facts["calibrated_on"]).sets)
+    log_data(run, bench, dict.fromkeys((*seen, *measured)))
     uri = log_scorer(run, built.scorer, with_trunk=with_trunk)
     # The model first: MLflow would copy the metrics that the run has by then to the model, and read each one's history.
     run.log_metrics({f"cost/{key}": value for key, value in built.costs.items()}, _logged_model(uri))

@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 
 import torch
@@ -30,7 +31,7 @@ def choices(bench: Workbench, scorer: Scorer) -> dict[str, str]:
         **view_params(bench),
         **depth_params(bench),
         "seed": str(spec.seed),
-        **threshold_params(scorer),
+        **threshold_params(scorer.facts),
     }
 
 
@@ -44,9 +45,10 @@ def depth_params(bench: Workbench) -> dict[str, str]:
     return {} if bench.opened.checked.deepest is None else {"bit_depth": str(bench.opened.checked.reading.bits or FULL)}
 
 
-def threshold_params(scorer: Scorer) -> dict[str, str]:
-    """How the threshold was found: by ``f1``, or by ``good_quantile`` and which; older models do not say."""
-    return {name: scorer.facts[name] for name in ("threshold_from", "good_quantile") if name in scorer.facts}
+def threshold_params(facts: Mapping[str, str]) -> dict[str, str]:
+    """From which images of Val a model's threshold comes, and by which rule; older models do not say."""
+    names = {"calibrate_on": "calibrated_on", "threshold_from": "threshold_from", "good_quantile": "good_quantile"}
+    return {param: facts[fact] for param, fact in names.items() if fact in facts}
 
 
 def spec_text(bench: Workbench, scorer: Scorer) -> str:
@@ -58,7 +60,7 @@ def spec_text(bench: Workbench, scorer: Scorer) -> str:
         "reading": bench.opened.checked.reading,
         "backbone": {"network": trunk.network, "weights": trunk.origin, "sha256": trunk.sha256},
         "bank": scorer.detector.spec,
-        "threshold": threshold_params(scorer),
+        "threshold": threshold_params(scorer.facts),
         "split_digest": bench.opened.digest,
     }
     return json.dumps(json.loads(canonical(facts)), indent=1)

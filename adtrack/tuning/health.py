@@ -113,7 +113,7 @@ def _settle(url: str, name: str, numbers: Sequence[int], parent: str) -> str:
     study = next(study for study in _studies(url) if study.study_name == name)
     digests = {key: study.user_attrs[key] for key in _DIGESTS}
     sampler = RandomSampler()  # nothing is sampled
-    study = open_study(url, name, sampler, NopPruner(), len(study.directions), digests)
+    study = open_study(url, [(name, digests)], sampler, NopPruner(), len(study.directions))
     with one_at_a_time(url, f"{name}/trial"):
         put_in_order(study, _recovery(name, parent))
     trials = study.get_trials(deepcopy=False)

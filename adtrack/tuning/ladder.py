@@ -6,11 +6,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from adtrack.config import DetectorSpec
+from adtrack.config import DetectorSpec, ThresholdSpec
 from adtrack.detectors import detector_class
+from adtrack.evaluation.calibrating import find_threshold
 from adtrack.evaluation.evaluate import ScoredSet
 from adtrack.evaluation.metrics import image_metrics
-from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.settings import Setting, setting_of
 from adtrack.tuning.spec import Objective
 
@@ -40,10 +40,9 @@ def rungs(spec: Spec, values: Sequence[object]) -> tuple[Spec, ...]:
     return (*(replace(spec, **{one.name: value}) for value in below), spec)
 
 
-def image_values(scored: Mapping[str, ScoredSet], goal: Objective) -> tuple[float, ...]:
-    """What the study maximises, by the images' scores alone, at the threshold of Val-clean."""
-    val = scored["val_clean"]
-    threshold = f1_threshold(val.scores, val.images.labels)
+def image_values(scored: Mapping[str, ScoredSet], goal: Objective, spec: ThresholdSpec) -> tuple[float, ...]:
+    """What the study maximises, by the images' scores alone, at the threshold that ``spec`` asks for."""
+    threshold = find_threshold(scored, spec)
     found = {name: image_metrics(one.scores, one.images.labels, threshold) for name, one in scored.items()}
     return goal.values({f"{name}/{key}": value for name, metrics in found.items() for key, value in metrics.items()})
 

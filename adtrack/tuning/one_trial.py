@@ -128,9 +128,8 @@ def _work(job: TrialJob, run: Run, bench: Workbench, prunes: GiveUp) -> Outcome:
         fitted,
         scored,
         VAL_SETS,
-        calibrate_on="val_clean",
-        good_quantile=job.spec.good_quantile,
-        facts={"trained_on": "train_clean", "calibrated_on": "val_clean", "trunk_run": job.parent},
+        threshold=job.spec.threshold,
+        facts={"trained_on": "train_clean", "trunk_run": job.parent},
         pixels=job.pixels,
         timings=1,  # the best model of the study is timed anew, when no trial shares the machine
     )
@@ -151,7 +150,7 @@ def _climb(job: TrialJob, run: Run, bench: Workbench, prunes: GiveUp) -> tuple[T
         scored = {name: score_set(bench, fitted.detector, name, patches=job.pixels) for name in VAL_SETS}
         if job.goal.metric in PIXEL_METRICS or not detector_class(job.spec.detector.method).ladder:
             break  # there is one detector, and nothing on the way to it
-        values = _defined(job, image_values(scored, job.goal))
+        values = _defined(job, image_values(scored, job.goal, job.spec.threshold))
         rung = Rung(place, fitted.detector.rows, sum(values) / len(values), paired(scored, job.goal))
         run.log_metrics({LADDER: rung.value}, step=rung.rows)
         if prunes(rung):

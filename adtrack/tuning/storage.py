@@ -56,11 +56,12 @@ def _unusable(url: str, error: Exception) -> UserError:
 
 
 def open_study(
-    url: str, name: str, sampler: BaseSampler, pruner: BasePruner, values: int, digests: dict[str, str]
+    url: str, known_as: Sequence[tuple[str, dict[str, str]]], sampler: BaseSampler, pruner: BasePruner, values: int
 ) -> Study:
-    """The study ``name``, made if need be, that maximises so many ``values`` of each trial.
+    """The study that is ``known_as`` one of these names with the digests of its data and specification.
 
-    ``digests`` are those of data and specification. UserError: the study was made with others.
+    It is the first of them that exists. If none does, the first one is made; it maximises so many ``values`` of each
+    trial. UserError: the study of the first name was made with other digests.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # at WARNING, Ctrl-C prints a traceback
     optuna.logging.disable_propagation()
@@ -70,7 +71,7 @@ def open_study(
         check_sqlite(url)
         with one_at_a_time(url):  # processes that start together must not lay out the tables twice
             lay_out(url, _optunas_tables)
-            study = _open(url, name, sampler, pruner, values, digests)
+            study, digests = _open(url, known_as, sampler, pruner, values)
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy's errors, a wrong URL, a missing driver
@@ -79,7 +80,7 @@ def open_study(
         found = study.user_attrs.get(key, "none")
         if found != digest:
             raise UserError(
-                f"study {name} must go on with the {key.replace('_', ' ')} it began with, {found[:12]}, "
+                f"study {study.study_name} must go on with the {key.replace('_', ' ')} it began with, {found[:12]}, "
                 f"but got {digest[:12]}.",
                 "choose another study name, or leave it out: the default name holds both.",
             )
@@ -105,10 +106,15 @@ def storage_options(url: str) -> dict[str, Any]:
     return {"engine_kwargs": engine_options(url), "heartbeat_interval": INTERVAL, "grace_period": GRACE}
 
 
-def _open(url: str, name: str, sampler: BaseSampler, pruner: BasePruner, values: int, digests: dict[str, str]) -> Study:
+def _open(
+    url: str, known_as: Sequence[tuple[str, dict[str, str]]], sampler: BaseSampler, pruner: BasePruner, values: int
+) -> tuple[Study, dict[str, str]]:
     _refuse_others_tables(url)
     storage = RDBStorage(url, **storage_options(url), heartbeat_stale_trial_callback=_end_run)
-    if name in {summary.study_name for summary in optuna.get_all_study_summaries(storage=storage)}:
+    there = {summary.study_name: summary.user_attrs for summary in optuna.get_all_study_summaries(storage=storage)}
+    begun = [one for one in known_as if there.get(one[0], {}).get("spec_digest") == one[1]["spec_digest"]]
+    name, digests = (*begun, *known_as)[0]
+    if name in there:
         study = optuna.load_study(storage=storage, sampler=sampler, pruner=pruner, study_name=name)
     else:
         study = optuna.create_study(
@@ -118,7 +124,7 @@ def _open(url: str, name: str, sampler: BaseSampler, pruner: BasePruner, values:
             study.set_user_attr(key, digest)
     if "key" not in study.user_attrs:
         study.set_user_attr("key", uuid.uuid4().hex)
-    return study
+    return study, digests
 
 
 def _optunas_tables(url: str) -> None:

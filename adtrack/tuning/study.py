@@ -1,8 +1,18 @@
 """A study is identified by what is asked and of which data, checked before its first trial, and opened."""
 
 import math
+from dataclasses import replace
 
-from adtrack.config import BuildSpec, DetectorSpec, digest, plain
+from adtrack.config import (
+    AUTO,
+    BY_QUANTILE,
+    CALIBRATE_ON,
+    VAL_CLEAN,
+    BuildSpec,
+    ThresholdSpec,
+    digest,
+    plain,
+)
 from adtrack.detectors import detector_class
 from adtrack.detectors.scorer import SCORING
 from adtrack.errors import UserError
@@ -20,17 +30,26 @@ from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import open_study
 
 
-def study_digests(bench: Workbench, base: DetectorSpec, spec: StudySpec) -> dict[str, str]:
+def study_digests(bench: Workbench, spec: BuildSpec, asked: StudySpec) -> dict[str, str]:
     """The digests of a study's data and of its specification, both of which it must keep.
 
-    ``base`` is the detector's specification, of which the space varies some settings.
+    ``spec`` describes the detector, of which the space varies some settings, and how thresholds are found.
     """
-    varied = {one.name for one in settings(base) if one.key in spec.space.values}
+    base = spec.detector
+    varied = {one.name for one in settings(base) if one.key in asked.space.values}
     fixed = {name: value for name, value in plain(base).items() if name not in varied}
     view = {"image": bench.image, "trunk": bench.backbone.trunk.sha256}
+    question = {**asked.asked(), **_asked_of_thresholds(spec.threshold)}
     # A study that began when there was PatchCore alone has its fixed settings as "bank".
-    specification = {"study": spec.asked(), "bank": fixed, "format": SCORING, **view}
+    specification = {"study": question, "bank": fixed, "format": SCORING, **view}
     return {"data_digest": bench.opened.digest, "spec_digest": digest(specification)}
+
+
+def _asked_of_thresholds(spec: ThresholdSpec) -> dict[str, object]:
+    """How a study finds thresholds. The first studies took the best F1 on Val-clean, which is not named."""
+    where = {} if spec.calibrate_on == VAL_CLEAN else {"calibrate_on": spec.calibrate_on}
+    by_quantile = {"threshold_from": BY_QUANTILE, "good_quantile": spec.good_quantile}
+    return {**where, **(by_quantile if spec.threshold_from == BY_QUANTILE else {})}
 
 
 def default_name(class_name: str, digests: dict[str, str]) -> str:
@@ -77,14 +96,25 @@ def _remedy(bench: Workbench, found: Visibility) -> str:
 def open_shared(
     bench: Workbench, spec: BuildSpec, asked: StudySpec, name: str | None, url: str, device: str, worker: Worker
 ) -> SharedStudy:
-    """Open the study in Optuna's storage at ``url``, or make it there. UserError: no trial can answer what is asked."""
+    """Open the study in Optuna's storage at ``url``, or make it there. UserError: no trial can answer what is asked.
+
+    Where it is not asked on which images thresholds are found, a study that exists keeps those that it began with.
+    """
     check_metric(bench, spec.detector.method, asked)
-    digests = study_digests(bench, spec.detector, asked)
-    name = name or default_name(bench.opened.data.class_name, digests)
+    possible = [replace(spec, threshold=threshold) for threshold in _possible(spec.threshold)]
+    digests = [study_digests(bench, one, asked) for one in possible]
+    names = [name or default_name(bench.opened.data.class_name, found) for found in digests]
     sampler = WithoutRepeats(asked.space, asked.sampler, asked.seed)
     pruner = make_pruner(asked.pruner, len(asked.space.ladder))
-    study = open_study(url, name, sampler, pruner, asked.goal.count, digests)
-    return SharedStudy(name, spec, asked, study, url, bench, device, worker)
+    study = open_study(url, list(zip(names, digests, strict=True)), sampler, pruner, asked.goal.count)
+    chosen = [found["spec_digest"] for found in digests].index(study.user_attrs["spec_digest"])
+    return SharedStudy(study.study_name, possible[chosen], asked, study, url, bench, device, worker)
+
+
+def _possible(spec: ThresholdSpec) -> list[ThresholdSpec]:
+    """What may be meant; the first is meant by a new study."""
+    names = CALIBRATE_ON if spec.calibrate_on == AUTO else (spec.calibrate_on,)
+    return [replace(spec, calibrate_on=name).resolved(has_anomalies=True) for name in names]
 
 
 def best_of(name: str) -> TrialRecord:

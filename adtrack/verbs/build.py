@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adtrack.config import DEFAULT_METHOD, BuildSpec
+from adtrack.config import BY_QUANTILE, DEFAULT_METHOD, VAL_CLEAN, BuildSpec, ThresholdSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
+from adtrack.evaluation.alarms import promise
 from adtrack.evaluation.building import build
 from adtrack.evaluation.evaluate import Evaluation
-from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.measuring import measure_set, no_pixel_metrics
 from adtrack.evaluation.opened_class import list_class
-from adtrack.evaluation.thresholds import expected_false_alarms
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
 from adtrack.tracking.log_evaluation import log_built, log_data, log_evaluations
@@ -27,16 +26,17 @@ from adtrack.verbs.bench_setup import Say, open_bench, warn_of
 
 @dataclass(frozen=True)
 class GoodThreshold:
-    """A threshold from good images alone: the ``quantile`` of the scores of so many images of Val.
+    """A threshold from good images: the ``quantile`` of the scores of so many ``images`` of Val.
 
-    ``false_alarms`` is the share of good parts that will be called anomalous. More good images would go to ``place``.
+    ``promise`` says how many good parts will be called anomalous. More good images would go to ``place``. ``alone``
+    says that there are no labelled anomalies.
     """
 
-    value: float
+    promise: str
     quantile: float
     images: int
     place: str
-    false_alarms: Estimate
+    alone: bool
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     method = "" if spec.detector.method == DEFAULT_METHOD else f"{spec.detector.method} "
     name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}"
     with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run:
-        built = build(bench, spec.detector, present, good_quantile=spec.good_quantile)
+        built = build(bench, spec.detector, present, threshold=spec.threshold)
         uri = log_built(run, bench, built, with_trunk=True)
         run.set_tags({MODEL: uri})
         registered = None
@@ -102,7 +102,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
                 spec.data.class_name, uri, {"split_digest": bench.opened.digest, "run_id": run.run_id}
             )
             run.set_tags({REGISTERED: registered.text})
-    good = _good_threshold(bench, spec.good_quantile, built.scorer.calibration.threshold)
+    good = _good_threshold(bench, spec.threshold, built.scorer.calibration.threshold)
     return ModelReport(
         run.run_id,
         run.page,
@@ -116,11 +116,14 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     )
 
 
-def _good_threshold(bench: Workbench, quantile: float, value: float) -> GoodThreshold | None:
-    if bench.opened.splits.has_anomalies:
+def _good_threshold(bench: Workbench, spec: ThresholdSpec, value: float) -> GoodThreshold | None:
+    opened, anomalies = bench.opened, bench.opened.splits.has_anomalies
+    found = spec.resolved(anomalies)
+    if found.threshold_from != BY_QUANTILE:
         return None
-    count = len(bench.opened.images("val_clean"))
-    return GoodThreshold(value, quantile, count, bench.opened.places.train, expected_false_alarms(count, quantile))
+    count = int((opened.images(VAL_CLEAN).labels == 0).sum())
+    said = promise(value, found.good_quantile, count, found.sets)
+    return GoodThreshold(said, found.good_quantile, count, opened.places.train, alone=not anomalies)
 
 
 def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from adtrack.config import DEMO, DEMO_CLASSES, DataSpec
+from adtrack.config import DEMO, DEMO_CLASSES, BuildSpec, DataSpec
 from adtrack.data.classes import ImageClass
 from adtrack.data.layouts import class_names, read_class
 from adtrack.errors import UserError
@@ -13,6 +13,12 @@ from adtrack.errors import UserError
 def check_class(data: DataSpec) -> None:
     """Refuse a class that is not there."""
     _class(data)
+
+
+def check_build(spec: BuildSpec) -> None:
+    """Refuse a class that is not there, and a rule for thresholds that needs anomalies where none are labelled."""
+    images = _class(spec.data)
+    spec.threshold.resolved(images is None or images.has_anomalies)
 
 
 def check_data(root: str | None) -> None:

@@ -55,12 +55,7 @@ def print_model(report: ModelReport, say: Say) -> None:
 
 
 def _print_good_threshold(found: GoodThreshold, say: Say) -> None:
-    alarms = found.false_alarms
-    say(
-        f"No labelled anomalies: no AUROC. The threshold {found.value:.3f} is the {found.quantile:g} quantile of "
-        f"{found.images} good Val scores: about {_percent(alarms.value)} % (95 %: {_percent(alarms.low)} … "
-        f"{_percent(alarms.high)} %) of good parts like these will raise a false alarm."
-    )
+    say(f"{'No labelled anomalies: no AUROC. ' * found.alone}{found.promise}")
     needed = images_needed(found.quantile)
     if found.images < needed:
         say(
@@ -68,10 +63,6 @@ def _print_good_threshold(found: GoodThreshold, say: Say) -> None:
             f"takes about {needed / (1 - TRAIN_FRACTION):.0f} in {found.place}."
         )
     say("")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g}" if share < 0.0995 else f"{100 * share:.0f}"
 
 
 def print_study(result: StudyResult, say: Say) -> None:

@@ -3,12 +3,13 @@
 import contextlib
 from datetime import datetime
 
-from adtrack.config import DEFAULT_METHOD, BuildSpec
+from adtrack.config import AUTO, BOTH, DEFAULT_METHOD, BuildSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
+from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.experiment import chosen_experiment, experiment_name
-from adtrack.tracking.made_with import depth_params, log_surroundings, view_params
+from adtrack.tracking.made_with import depth_params, log_surroundings, threshold_params, view_params
 from adtrack.tracking.places import is_server
 from adtrack.tracking.registry import registry_name
 from adtrack.tracking.run import Run
@@ -54,15 +55,27 @@ def tune(
     bench = open_bench(spec, inputs, device, warn, ("train_clean", *VAL_SETS, *TEST_SETS))
     with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
         shared = open_shared(bench, spec, study, name, storage, device, worker)
+        if spec.threshold.calibrate_on == AUTO:
+            _say_what_is_kept(shared, say)
         with shared.alone("parent"):
             run = at_work.enter_context(_parent_run(shared, _title(bench, spec.detector.method, name), say))
-            _describe(run, bench, spec.detector.method, study)
+            _describe(run, shared)
             written_up = run_tags(run.run_id).get(WRITTEN_UP, "")
             take_over(shared, run)
         run_trials(shared, run, say)
         with shared.alone("finish"):
             adopt_trials(shared.name, run.run_id)
             return finish(shared, run, written_up, say)
+
+
+def _say_what_is_kept(study: SharedStudy, say: Say) -> None:
+    """Say so if thresholds do not come from the images that a new study would take them from."""
+    kept = study.spec.threshold.calibrate_on
+    if kept != BOTH:
+        say(
+            f"Study {study.name} began with thresholds from {set_name(kept)} and goes on with them; "
+            "--calibrate-on both begins another study."
+        )
 
 
 def _title(bench: Workbench, method: str, name: str | None) -> str:
@@ -92,11 +105,12 @@ def _parent_run(study: SharedStudy, title: str, say: Say) -> contextlib.Abstract
     return tracked_run(study.worker, study.tags, name=title, run_id=run_id, experiment=place, extra=extra)
 
 
-def _describe(run: Run, bench: Workbench, method: str, study: StudySpec) -> None:
+def _describe(run: Run, shared: SharedStudy) -> None:
+    bench, study, threshold = shared.bench, shared.asked, shared.spec.threshold
     run.log_params(
         {
             "class": bench.opened.data.class_name,
-            "method": method,
+            "method": shared.spec.detector.method,
             "backbone": bench.backbone.trunk.network,
             "weights": bench.backbone.trunk.origin,
             "weights_sha256": bench.backbone.trunk.sha256,
@@ -107,6 +121,7 @@ def _describe(run: Run, bench: Workbench, method: str, study: StudySpec) -> None
             "seed": str(study.seed),
             **view_params(bench),
             **depth_params(bench),
+            **threshold_params(threshold.facts()),
         }
     )
     log_surroundings(run, bench)

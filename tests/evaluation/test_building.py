@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adtrack.config import BackboneSpec, DataSpec, ImageSpec
+from adtrack.config import BackboneSpec, DataSpec, ImageSpec, ThresholdSpec
 from adtrack.data import imageset
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
@@ -99,7 +99,7 @@ def test_building_and_tuning_never_read_a_test_image(tiny_data: Path, monkeypatc
     assert read >= test  # the watch sees them when they are read
 
 
-def test_the_threshold_is_val_cleans_whatever_is_evaluated(tiny_data: Path) -> None:
+def test_the_threshold_is_vals_whatever_is_evaluated(tiny_data: Path) -> None:
     bench = workbench(tiny_data)
     usual = build(bench, bank())
     other = build(bench, bank(), ("val_shift", "test_clean"))
@@ -110,8 +110,8 @@ def test_the_threshold_is_val_cleans_whatever_is_evaluated(tiny_data: Path) -> N
 def test_bank_and_threshold_come_from_the_sets_named(tiny_data: Path) -> None:
     bench, of = workbench(tiny_data), bank(patch_size=1)
     sets = ("test_shift", "val_shift")
-    usual, moved = build(bench, of, sets), build(bench, of, sets, calibrate_on="val_shift")
-    adapted = build(bench, of, sets, train="train_shift", calibrate_on="val_shift")
+    usual, moved = (build(bench, of, sets, threshold=ThresholdSpec(name)) for name in ("val_clean", "val_shift"))
+    adapted = build(bench, of, sets, train="train_shift", threshold=ThresholdSpec("val_shift"))
     scores = [built.evaluations[0].scored.scores for built in (usual, moved, adapted)]
     assert np.array_equal(scores[0], scores[1]) and not np.array_equal(scores[1], scores[2])
     auroc, f1 = ([built.evaluations[0].metrics[name] for built in (usual, moved)] for name in ("image_auroc", "f1"))
@@ -122,6 +122,24 @@ def test_bank_and_threshold_come_from_the_sets_named(tiny_data: Path) -> None:
     expected = [("train_clean", "val_clean"), ("train_clean", "val_shift"), ("train_shift", "val_shift")]
     facts = [built.scorer.facts for built in (usual, moved, adapted)]
     assert [(found["trained_on"], found["calibrated_on"]) for found in facts] == expected
+
+
+def test_by_default_one_threshold_comes_from_both_domains(tiny_data: Path) -> None:
+    built = build(workbench(tiny_data), bank(patch_size=1), ("val_shift", "val_clean"))
+    sets = [evaluation.scored for evaluation in built.evaluations]
+    scores, labels = (
+        np.concatenate(parts) for parts in ([one.scores for one in sets], [one.images.labels for one in sets])
+    )
+    assert built.scorer.calibration.threshold == f1_threshold(scores, labels)
+    assert built.scorer.facts["calibrated_on"] == "both"
+
+
+def test_a_share_of_the_good_images_can_be_promised_where_anomalies_are_labelled(tiny_data: Path) -> None:
+    spec = ThresholdSpec("val_clean", "good_quantile", 0.5)
+    built = build(workbench(tiny_data), bank(), ("val_clean",), threshold=spec)
+    scored = built.evaluations[0].scored
+    assert built.scorer.calibration.threshold == np.median(scored.scores[scored.images.labels == 0])
+    assert built.scorer.facts["threshold_from"] == "good_quantile" and built.scorer.facts["good_quantile"] == "0.5"
 
 
 def test_padim_goes_the_same_way(tiny_data: Path) -> None:
@@ -147,14 +165,17 @@ def test_without_masks_there_are_no_pixel_metrics(tmp_path: Path, write_part: Ca
 def test_good_images_alone(good_data: Path) -> None:
     data = DataSpec("photos", str(good_data))
     bench = Workbench.open(data, ImageSpec(64, 0), BackboneSpec("resnet18", "random", 1), LAYERS, "cpu")
-    built = build(bench, bank(), SETS, good_quantile=0.5)
+    built = build(bench, bank(), SETS, threshold=ThresholdSpec("val_clean", good_quantile=0.5))
     for evaluation in built.evaluations:
         assert set(evaluation.metrics) >= set(GOOD_METRICS) and "image_auroc" not in evaluation.metrics
         assert np.isfinite(list(evaluation.metrics.values())).all() and evaluation.pro_curve is None
     scores = built.evaluations[0].scored.scores
     assert len(scores) == 2 and built.scorer.calibration.threshold == pytest.approx(scores.mean())
     assert built.scorer.facts["threshold_from"] == "good_quantile" and built.scorer.facts["good_quantile"] == "0.5"
-    assert build(bench, bank(), SETS).scorer.calibration.threshold == scores.max()  # 0.99 of two
+    usual, both = (build(bench, bank(), SETS, threshold=ThresholdSpec(name)).scorer for name in ("auto", "both"))
+    assert usual.calibration.threshold == scores.max() and usual.facts["calibrated_on"] == "val_clean"  # 0.99 of two
+    shifted = built.evaluations[1].scored.scores
+    assert both.calibration.threshold == max(scores.max(), shifted.max()) and both.facts["calibrated_on"] == "both"
 
 
 def test_images_of_different_sizes(tmp_path: Path, write_part: Callable[..., Path]) -> None:

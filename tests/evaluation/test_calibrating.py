@@ -1,16 +1,20 @@
-"""What Val-clean settles: the threshold, and what the colours of anomaly maps mean."""
+"""What Val settles: the threshold, and what the colours of anomaly maps mean."""
 
 import numpy as np
 import pytest
 
+from adtrack.config import ThresholdSpec
 from adtrack.errors import UserError
-from adtrack.evaluation.calibrating import calibrate, colour_range
+from adtrack.evaluation.calibrating import calibrate, colour_range, find_threshold
 from adtrack.evaluation.evaluate import ScoredSet
+from adtrack.evaluation.thresholds import f1_threshold
+
+CLEAN = ThresholdSpec("val_clean")
 
 
 def test_calibration_comes_from_scores_and_maps(scored: ScoredSet) -> None:
     separable = np.array([5.0, 7.0, 1.0, 2.0])  # scratch, spot, good, good
-    calibration = calibrate(ScoredSet(scored.images, separable, scored.maps))
+    calibration = calibrate({"val_clean": ScoredSet(scored.images, separable, scored.maps)}, CLEAN)
     assert calibration.threshold == 3.5  # the middle of the gap
     good = np.concatenate([scored.maps[at].ravel() for at in (2, 3)])
     assert calibration.colours.low == pytest.approx(np.median(good), abs=0.02)
@@ -18,18 +22,56 @@ def test_calibration_comes_from_scores_and_maps(scored: ScoredSet) -> None:
 
 
 def test_good_images_alone_calibrate_by_a_quantile(scored: ScoredSet, good_images: ScoredSet) -> None:
-    good = good_images
-    calibration = calibrate(good, 0.5)
-    assert calibration.threshold == 2.0 and calibrate(good).threshold == 3.0
+    good, half = good_images, ThresholdSpec("val_clean", good_quantile=0.5)
+    calibration = calibrate({"val_clean": good}, half)
+    assert calibration.threshold == 2.0 and calibrate({"val_clean": good}, CLEAN).threshold == 3.0
     maps = np.concatenate([plane.ravel() for plane in good.maps])
     assert calibration.colours.low == pytest.approx(np.median(maps), abs=0.02)
     assert calibration.colours.high > maps.max()  # ordinary texture stays in the darker half
-    assert calibrate(scored, 0.5) == calibrate(scored, 0.9)  # where anomalies are labelled the quantile does not count
+    # Where anomalies are labelled the quantile does not count.
+    assert calibrate({"val_clean": scored}, half) == calibrate({"val_clean": scored}, CLEAN)
+
+
+def test_without_labelled_anomalies_the_best_f1_is_refused(good_images: ScoredSet) -> None:
+    with pytest.raises(UserError, match="threshold_from f1 needs labelled anomalies, but there are only good images"):
+        calibrate({"val_clean": good_images}, ThresholdSpec("val_clean", "f1"))
+
+
+@pytest.fixture
+def both(scored: ScoredSet) -> dict[str, ScoredSet]:
+    """Both sets of Val: scratch, spot, good, good; all score higher under the shift."""
+    values = {"val_clean": [5.0, 7.0, 1.0, 2.0], "val_shift": [9.0, 8.0, 4.0, 6.0]}
+    return {name: ScoredSet(scored.images, np.array(scores), scored.maps) for name, scores in values.items()}
+
+
+def test_the_best_f1_is_that_of_both_sets_together(both: dict[str, ScoredSet]) -> None:
+    scores, labels = (np.array(values) for values in ([5, 7, 1, 2, 9, 8, 4, 6], [1, 1, 0, 0, 1, 1, 0, 0]))
+    found = find_threshold(both, ThresholdSpec())
+    assert found == f1_threshold(scores, labels) == 4.5  # one false alarm; at 6.5 one defect would be missed
+    assert find_threshold(both, CLEAN) == 3.5 and find_threshold(both, ThresholdSpec("val_shift")) == 7.0
+    assert find_threshold(dict(reversed(both.items())), ThresholdSpec("both")) == found
+
+
+@pytest.mark.parametrize("calibrate_on", ["both", "val_clean", "val_shift"])
+def test_by_quantile_the_share_of_the_good_images_passes_in_each_set(
+    both: dict[str, ScoredSet], calibrate_on: str
+) -> None:
+    spec = ThresholdSpec(calibrate_on, "good_quantile", 0.5)
+    assert find_threshold(both, spec) == {"both": 5.0, "val_clean": 1.5, "val_shift": 5.0}[calibrate_on]
+    lowered = {**both, "val_shift": ScoredSet(both["val_shift"].images, both["val_shift"].scores - 8, None)}
+    assert find_threshold(lowered, spec) == {"both": 1.5, "val_clean": 1.5, "val_shift": -3.0}[calibrate_on]
+
+
+def test_the_colours_come_from_the_first_set(both: dict[str, ScoredSet], scored: ScoredSet) -> None:
+    brighter = [plane + 1 for plane in scored.maps]
+    sets = {**both, "val_shift": ScoredSet(scored.images, both["val_shift"].scores, brighter)}
+    assert calibrate(sets, ThresholdSpec()).colours == calibrate(sets, CLEAN).colours
+    assert calibrate(sets, ThresholdSpec("val_shift")).colours != calibrate(sets, CLEAN).colours
 
 
 def test_without_maps_there_are_no_colours(scored: ScoredSet) -> None:
-    found = calibrate(ScoredSet(scored.images, scored.scores, None))
-    assert found.colours is None and found.threshold == calibrate(scored).threshold
+    found = calibrate({"val_clean": ScoredSet(scored.images, scored.scores, None)}, CLEAN)
+    assert found.colours is None and found.threshold == calibrate({"val_clean": scored}, CLEAN).threshold
 
 
 def test_range_from_quantiles_of_normal_and_of_all():

@@ -8,6 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 
+from adtrack.config import ThresholdSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.evaluation.building import build
 from adtrack.lab import cells as cells_module
@@ -43,7 +44,7 @@ def test_a_cell_is_a_child_run_and_is_measured_once(
 def test_scores_come_back_bit_for_bit(cells: Cells, setup: Setup) -> None:
     bench, spec = setup.bench("part"), setup.detectors[0]
     cell = model_cell(cells, bench, spec, "clean", ("val_clean", "test_shift"))
-    built = build(bench, spec, ("val_clean", "test_shift"))
+    built = build(bench, spec, ("val_clean", "test_shift"), threshold=ThresholdSpec("val_clean"))
     for evaluation in built.evaluations:
         read = cell.scores("part", evaluation.name)
         assert np.array_equal(read.scores, evaluation.scored.scores)

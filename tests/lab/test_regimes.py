@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adtrack.config import ThresholdSpec
 from adtrack.evaluation.building import build
 from adtrack.evaluation.intervals import interval
 from adtrack.lab.cells import Cells
@@ -45,8 +46,8 @@ def test_threshold_only_moves_the_threshold_and_nothing_else(cells: Cells, setup
 def test_regimes_are_what_the_workbench_measures(cells: Cells, setup: Setup) -> None:
     spec, bench = setup.detectors[0], setup.bench("part")
     found = by_name(measure_regimes(cells, setup.only("patchcore")), "patchcore")
-    clean = build(bench, spec, ("test_clean", "test_shift"))
-    shifted = build(bench, spec, ("test_shift",), train="train_shift", calibrate_on="val_shift")
+    clean = build(bench, spec, ("test_clean", "test_shift"), threshold=ThresholdSpec("val_clean"))
+    shifted = build(bench, spec, ("test_shift",), train="train_shift", threshold=ThresholdSpec("val_shift"))
     for regime, evaluation in (
         ("clean reference", clean.evaluations[0]),
         ("none", clean.evaluations[1]),
@@ -62,14 +63,14 @@ def test_regimes_are_what_the_workbench_measures(cells: Cells, setup: Setup) -> 
 @pytest.mark.parametrize("method", ["patchcore", "padim"])
 def test_full_adaptation_never_sees_val_or_test(setup: Setup, tmp_path: Path, method: str) -> None:
     spec = setup.only(method).detectors[0]
-    scored = build(setup.bench("part"), spec, ("val_shift",), train="train_shift", calibrate_on="val_shift")
+    scored = build(setup.bench("part"), spec, ("val_shift",), train="train_shift", threshold=ThresholdSpec("val_shift"))
     copy = tmp_path / "data"
     shutil.copytree(setup.data, copy)
     bench = setup.bench("part")
     for record in (*bench.opened.splits.val.records, *bench.opened.splits.test.records):
         Image.fromarray(np.full((64, 64, 3), 77, np.uint8)).save(copy / record.path)
     other = Setup(("part",), str(copy), (spec,), setup.image, setup.backbone, "cpu")
-    again = build(other.bench("part"), spec, ("val_shift",), train="train_shift", calibrate_on="val_shift")
+    again = build(other.bench("part"), spec, ("val_shift",), train="train_shift", threshold=ThresholdSpec("val_shift"))
     views = setup.bench("part").features("train_shift").chunk(0, 8, spec.layers)
     expected, found = (built.scorer.detector.score(views) for built in (scored, again))
     assert np.array_equal(expected.image, found.image) and np.array_equal(expected.patches, found.patches)

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
+from adtrack.config import ThresholdSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.evaluation.calibrating import find_threshold
 from adtrack.evaluation.evaluate import ScoredSet, evaluate
 from adtrack.tuning.ladder import image_values, paired, rungs
 from adtrack.tuning.spec import Objective
@@ -39,19 +41,18 @@ def test_without_a_ladder_there_is_the_detector_alone() -> None:
 
 @pytest.mark.parametrize("metric", ["image_auroc", "image_auprc", "f1", "precision"])
 @pytest.mark.parametrize("of", ["both", "clean", "shift", "worst", "pareto"])
-def test_values_by_scores_alone_are_those_of_the_evaluation(metric: str, of: str) -> None:
+@pytest.mark.parametrize("spec", [ThresholdSpec(), ThresholdSpec("val_clean"), ThresholdSpec("both", "good_quantile")])
+def test_values_by_scores_alone_are_those_of_the_evaluation(metric: str, of: str, spec: ThresholdSpec) -> None:
     draws, goal = np.random.default_rng(0), Objective(metric, of)
     labels = [0] * 9 + [1] * 6
     sets = {name: scored(draws.random(15).tolist(), labels) for name in ("val_clean", "val_shift")}
-    from adtrack.evaluation.thresholds import f1_threshold
-
-    threshold = f1_threshold(sets["val_clean"].scores, np.array(labels))
+    threshold = find_threshold(sets, spec)
     metrics = {
         f"{name}/{key}": value
         for name, one in sets.items()
         for key, value in evaluate(one, None, None, threshold).metrics.items()
     }
-    assert image_values(sets, goal) == goal.values(metrics)
+    assert image_values(sets, goal, spec) == goal.values(metrics)
 
 
 @given(arrays(np.float64, 20, elements=st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.0])), st.integers(1, 19))

@@ -30,7 +30,7 @@ NOBODY = f"{socket.gethostname()}|/no/such/place/worker.lock"
 
 def opened(folder: Path, name: str = "s", **digests: str) -> optuna.Study:
     sampler = WithoutRepeats(SPACE, "grid", 0)
-    return open_study(f"sqlite:///{folder}/optuna.db", name, sampler, NopPruner(), 1, DIGESTS | digests)
+    return open_study(f"sqlite:///{folder}/optuna.db", [(name, DIGESTS | digests)], sampler, NopPruner(), 1)
 
 
 def begin(study: optuna.Study, worker: str | None) -> int:
@@ -98,7 +98,7 @@ def test_a_study_of_somebody_else_is_not_taken_over(tmp_path):
 @pytest.mark.parametrize("url", ["nonsense", "sqlite:////no/such/folder/o.db", "postgresql://anna:secret@nowhere/x"])
 def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url):
     with pytest.raises(UserError, match="storage must be a database URL") as refusal:
-        open_study(url, "s", WithoutRepeats(SPACE, "grid", 0), NopPruner(), 1, DIGESTS)
+        open_study(url, [("s", DIGESTS)], WithoutRepeats(SPACE, "grid", 0), NopPruner(), 1)
     assert "secret" not in str(refusal.value)
 
 

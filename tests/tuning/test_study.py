@@ -15,13 +15,18 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
+from adtrack.config import BackboneSpec, BuildSpec, DataSpec, ImageSpec, ThresholdSpec, digest, plain
+from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.evaluation import measuring
+from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import search_runs
 from adtrack.tracking.trials import study_trials
 from adtrack.tuning import finish, one_trial
 from adtrack.tuning.ranking import ranked
 from adtrack.tuning.searched import about
-from adtrack.tuning.study import best_of, default_name
+from adtrack.tuning.space import Space
+from adtrack.tuning.spec import StudySpec
+from adtrack.tuning.study import best_of, default_name, study_digests
 
 VALUES = ("val_clean/image_auroc", "val_shift/image_auroc", "val_clean/threshold", "objective")
 
@@ -311,6 +316,44 @@ def test_a_name_goes_with_one_data_set_and_one_question(study, adtrack, part, sp
     assert said and said[1] == what and said[2] != said[3], refused.err
     assert said[2].startswith(study.name.split("-")[1 if what == "data" else 2])
     assert len(runs()) == known
+
+
+def test_a_study_keeps_the_images_that_its_thresholds_come_from(workplace, adtrack, part, space):
+    command = ("tune", *part, *space, "--sampler", "grid", "--trials")
+    before = adtrack(*command, 1, "--calibrate-on", "val_clean")
+    assert before.code == 0, before.err
+    (record,) = study_trials(runs("study")[0].data.tags["adtrack.study"])
+    assert record.params["calibrate_on"] == "val_clean" and record.params["threshold_from"] == "f1"
+    after = adtrack(*command, 2)
+    assert after.code == 0 and f"Study {record.study} began with thresholds from Val-clean and goes on" in after.out
+    assert [one.params["calibrate_on"] for one in study_trials(record.study)] == ["val_clean"] * 2
+    named = adtrack(*command, 2, "--study", record.study)
+    assert named.code == 0 and f"Study {record.study} goes on: 2 of 2 trials are finished" in named.out
+    refused = adtrack(*command, 2, "--study", record.study, "--calibrate-on", "both")
+    assert refused.code == 2 and "must go on with the spec digest it began with" in refused.err
+    assert len(runs("study")) == 1
+
+
+def test_the_first_studies_did_not_name_where_thresholds_come_from(tiny_data):
+    bench = Workbench.open(
+        DataSpec("part", str(tiny_data)), ImageSpec(64, 0), BackboneSpec("resnet18", "random"), ("layer2",), "cpu"
+    )
+    asked = StudySpec(Space.of(PatchCoreSpec, {"layers": "layer2"}))
+
+    def spec_digest(*threshold: object) -> str:
+        spec = BuildSpec(bench.opened.data, PatchCoreSpec(), threshold=ThresholdSpec(*threshold))
+        return study_digests(bench, spec, asked)["spec_digest"]
+
+    first = {
+        "study": asked.asked(),
+        "bank": {name: value for name, value in plain(PatchCoreSpec()).items() if name not in asked.space.values},
+        "format": 2,
+        "image": bench.image,
+        "trunk": bench.backbone.trunk.sha256,
+    }
+    assert spec_digest("val_clean", "f1") == spec_digest("val_clean", "f1", 0.9) == digest(first)
+    ways = [("both", "f1"), ("val_shift", "f1"), ("val_clean", "good_quantile"), ("val_clean", "good_quantile", 0.9)]
+    assert len({digest(first), *(spec_digest(*way) for way in ways)}) == 5
 
 
 def test_a_study_that_began_in_another_store_says_so(study, adtrack, part, space, blank_store, tmp_path):

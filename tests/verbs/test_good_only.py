@@ -64,7 +64,8 @@ def test_a_bank_of_train_good_alone(workplace, adtrack, train_only):
     shown = {item.path for item in MlflowClient().list_artifacts(run.info.run_id, "heatmaps")}
     assert {"heatmaps/val_clean.png", "heatmaps/val_shift.png"} <= shown
     spec = json.loads(mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/spec.json"))
-    assert spec["threshold"] == {"threshold_from": "good_quantile", "good_quantile": "0.6"}
+    expected = {"calibrate_on": "val_clean", "threshold_from": "good_quantile", "good_quantile": "0.6"}
+    assert spec["threshold"] == expected and expected.items() <= run.data.params.items()
     assert "image AUROC" not in done.out and "false alarms 95 %" in done.out
     assert "is the 0.6 quantile of 2 good Val scores: about 40 % (95 %: 1.3 … 99 %) of good parts" in done.out
     assert "highest of them" not in done.out and f"adtrack score --model {CHAMPION} photos/" in done.out
@@ -75,6 +76,25 @@ def test_too_few_images_for_the_quantile_are_said(workplace, adtrack, photos):
     assert done.code == 0, done.err
     assert "is the 0.99 quantile of 2 good Val scores: about 33 % (95 %: 1.3 … 84 %)" in done.out
     assert "the highest of them: for the 0.99 quantile Val needs 99 good images, which takes about 495" in done.out
+
+
+def test_both_domains_give_the_threshold_if_that_is_asked_for(workplace, adtrack, train_only):
+    done = adtrack("build-bank", *train_only, *BANK, "--calibrate-on", "both", "--good-quantile", "0.6")
+    assert done.code == 0, done.err
+    (run,) = search_runs("")
+    sets = [np.sort(scores_of(run, name)) for name in ("val_clean", "val_shift")]
+    highest = max(low + 0.8 * (high - low) for low, high in sets)
+    assert run.data.metrics["val_clean/threshold"] == pytest.approx(highest)
+    said = (
+        "is the 0.6 quantile of 2 good Val-clean and Val-shift scores, whichever is higher: at most about 40 % (95 %: "
+    )
+    assert said in done.out and run.data.params["calibrate_on"] == "both"
+
+
+def test_the_best_f1_is_refused_before_anything_is_done(workplace, adtrack, photos):
+    done = adtrack("build-bank", *photos, *BANK, "--threshold-from", "f1")
+    assert done.code == 2 and "threshold_from f1 needs labelled anomalies, but there are only good images" in done.err
+    assert search_runs("") == []
 
 
 def test_the_model_is_tested_and_scores_like_any_other(workplace, adtrack, photos, train_only, part, tiny_data):
