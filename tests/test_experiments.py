@@ -46,6 +46,23 @@ def test_an_experiment_writes_its_tables_and_charts(name: str, workplace: Path, 
 
 
 @pytest.mark.slow
+def test_unseen_shifts_say_what_is_kept_and_go_on_where_they_were(workplace: Path, tiny_data: Path, experiment) -> None:
+    options = ("--data", tiny_data, *VIEW, "--methods", "patchcore", "--augment", "1")
+    done = experiment("unseen_shifts", *options)
+    assert done.code == 0, done.err
+    folder = workplace / "tables" / "unseen_shifts"
+    assert {"unseen_shifts.csv", "unseen_shifts.md", "unseen_shifts.html", "unseen_shifts_patchcore.png"} <= {
+        file.name for file in folder.iterdir()
+    }
+    first = pd.read_csv(folder / "unseen_shifts.csv")
+    assert first["built_image_auroc"].between(0, 1).all() and {"kept", "gain_low"} <= set(first)
+    assert "blur alone" in done.out and "JPEG, quality 15" in done.out
+    again = experiment("unseen_shifts", *options)
+    assert again.code == 0 and again.err.count("taken from run") == 9  # plain, for drift, and for each part held out
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "unseen_shifts.csv"), first)
+
+
+@pytest.mark.slow
 def test_hyperparameters_come_from_a_study_that_is_there(
     workplace: Path, tiny_data: Path, adtrack, space, experiment
 ) -> None:

@@ -15,6 +15,7 @@ from .shift import PARTS, Shift, draw_seed, draw_shift
 from .transform import shift_image, shift_mask
 
 CLEAN, SHIFT, DRAW = "clean", "shift", "draw"
+FAMILIES = (SHIFT, *(f"{SHIFT}_without_{part}" for part in PARTS))  # what further draws can be drawn from
 # The names of domains that have a severity.
 SHIFTS = rf"(?:{SHIFT}|(?<=train_){DRAW}[1-9][0-9]?)(?:_(?:without|only)_(?:{'|'.join(PARTS)}))?"
 OTHERS = "|".join((CLEAN, *CORRUPTIONS))  # those of domains that have none

@@ -10,7 +10,7 @@ import numpy as np
 from .. import config
 from ..errors import UserError
 from .classes import ImageRecord
-from .domains import CLEAN, DRAW, OTHERS, SHIFTS, has_severity, seed_in, seen_image, seen_mask, stated
+from .domains import CLEAN, DRAW, OTHERS, SHIFT, SHIFTS, has_severity, seed_in, seen_image, seen_mask, stated
 from .loading import decode
 from .masks import decode_mask
 from .reading import STORED, Reading
@@ -124,7 +124,8 @@ def at_severity(severity: float) -> str:
     return f"@{np.format_float_positional(severity, trim='-')}"
 
 
-def draw_names(draws: int, severity: float) -> tuple[str, ...]:
-    """The names of so many further draws of Train at a severity: ``train_draw1``, ``train_draw2@0.5``, …"""
-    at = "" if severity == 1 else at_severity(severity)
-    return tuple(f"train_{DRAW}{draw}{at}" for draw in range(1, draws + 1))
+def draw_names(draws: int, severity: float, family: str = SHIFT) -> tuple[str, ...]:
+    """The names of so many further draws of Train from one of ``FAMILIES`` at a severity: ``train_draw1``,
+    ``train_draw2@0.5``, ``train_draw1_without_blur``, …"""
+    end = family.removeprefix(SHIFT) + ("" if severity == 1 else at_severity(severity))
+    return tuple(f"train_{DRAW}{draw}{end}" for draw in range(1, draws + 1))

@@ -6,7 +6,19 @@ import dataclasses
 from dataclasses import KW_ONLY, dataclass
 
 from ..config import MAX_SEVERITY, ImageSpec, LayersSpec, check_smooth
-from ..settings import NUMBER, WHOLE, at_least, setting, within
+from ..errors import UserError
+from ..settings import NUMBER, TEXT, WHOLE, at_least, setting, within
+
+_SHIFT = "shift"
+
+
+def _family(label: str, value: object) -> None:
+    if value == _SHIFT:
+        return
+    from ..data.domains import FAMILIES  # which imports SciPy
+
+    if value not in FAMILIES:
+        raise UserError(f"{label} must be among {', '.join(FAMILIES)}, but got {value!r}.", "shift is the usual one.")
 
 
 @dataclass(frozen=True)
@@ -53,12 +65,21 @@ class DriftSpec(LayersSpec):
         option=True,
         later=True,
     )
+    augment_family: str = setting(
+        _SHIFT,
+        TEXT,
+        "What these draws are drawn from: shift, which is MVTec-Shift, or shift_without_blur and the like, which leave "
+        "a part of it out.",
+        _family,
+        brief="from {}",
+        later=True,
+    )
 
     @property
     def draws(self) -> tuple[str, ...]:
         from ..data.imageset import draw_names  # which imports torch
 
-        return draw_names(self.augment, self.augment_severity)
+        return draw_names(self.augment, self.augment_severity, self.augment_family)
 
     def view(self, image: ImageSpec) -> ImageSpec:
         return dataclasses.replace(image, smooth=self.smooth)

@@ -59,6 +59,14 @@ class Cell:
         """The scores of one image set of one class."""
         return self.sets[class_name, name]
 
+    def judged(self, class_name: str, threshold_from: Sequence[str], name: str) -> Sample:
+        """The scores of one image set, at the threshold that has the best F1 on others together."""
+        given = [self.scores(class_name, one) for one in threshold_from]
+        threshold = f1_threshold(
+            np.concatenate([one.scores for one in given]), np.concatenate([one.labels for one in given])
+        )
+        return self.scores(class_name, name).at(threshold)
+
     def pixel(self, class_name: str, name: str) -> dict[str, float]:
         """The pixel metrics of an image set. They are NaN without masks, and where the method has no anomaly maps."""
         return {metric: self.metrics.get(metric_name(class_name, name, metric), np.nan) for metric in PIXEL_METRICS}

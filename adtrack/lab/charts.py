@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from adtrack.evaluation.intervals import Estimate
 from adtrack.lab.rows import MACRO, Line
 from adtrack.lab.tables import HEADINGS
-from adtrack.reporting.charts import Chart, Lines, Matrix, Points, Scatter, Spot
+from adtrack.reporting.charts import Chart, Lines, Matrix, Panels, Points, Scatter, Spot
 
 
 def shown(found: Sequence[Line]) -> list[Line]:
@@ -26,15 +27,26 @@ def points_chart(found: Sequence[Line], metric: str, along: str, by: str, title:
     return Chart(f"{title} ({_of(some)})", along, HEADINGS[metric], Points(categories, series))
 
 
-def curves_chart(found: Sequence[Line], metric: str, along: str, by: str, title: str) -> Chart:
-    """A metric with its intervals as bands, along the numbers of the column ``along``."""
+def curves_chart(found: Sequence[Line], metric: str, along: str, title: str) -> Chart:
+    """A metric with its intervals as bands, along the numbers of the column ``along``; a series for each of what the
+    other columns say."""
     some = shown(found)
-    x = [float(value) for value in dict.fromkeys(line.names[along] for line in some)]
-    series = {
-        name: [line.metrics[metric] for line in some if line.names[by] == name]
-        for name in dict.fromkeys(line.names[by] for line in some)
-    }
-    return Chart(f"{title} ({_of(some)})", along, HEADINGS[metric], Lines(x, series))
+    return Chart(f"{title} ({_of(some)})", along, HEADINGS[metric], _curves(some, metric, along))
+
+
+def panels_chart(found: Sequence[Line], metrics: Sequence[str], along: str, title: str, note: str = "") -> Chart:
+    """Several metrics side by side, each as in ``curves_chart``."""
+    some = shown(found)
+    plots = {HEADINGS[metric]: _curves(some, metric, along) for metric in metrics}
+    return Chart(f"{title} ({_of(some)})", along, "", Panels(plots), note)
+
+
+def _curves(some: Sequence[Line], metric: str, along: str) -> Lines:
+    columns = [name for name in some[0].names if name != along and len({line.names[name] for line in some}) > 1]
+    series: dict[str, list[Estimate]] = {}
+    for line in some:
+        series.setdefault(", ".join(line.names[name] for name in columns), []).append(line.metrics[metric])
+    return Lines([float(value) for value in dict.fromkeys(line.names[along] for line in some)], series)
 
 
 def scatter_chart(

@@ -40,15 +40,17 @@ class Line:
 
 
 def compared(rows: Sequence[Row], column: str, reference: str) -> list[Row]:
-    """The rows, each with its reference: the row of the same method that has the text ``reference`` in ``column``.
+    """The rows, each with its reference: the row that has the text ``reference`` in ``column`` and is else called the
+    same.
 
     The references themselves have none.
     """
-    references = {row.names["method"]: row for row in rows if row.names[column] == reference}
-    return [
-        row if row.names[column] == reference else replace(row, reference=references[row.names["method"]].samples)
-        for row in rows
-    ]
+
+    def others(row: Row) -> tuple[str, ...]:
+        return tuple(text for name, text in row.names.items() if name != column)
+
+    references = {others(row): row.samples for row in rows if row.names[column] == reference}
+    return [row if row.names[column] == reference else replace(row, reference=references[others(row)]) for row in rows]
 
 
 def lines(rows: Sequence[Row], metrics: Sequence[str]) -> list[Line]:

@@ -1,22 +1,22 @@
-"""How a model that was trained on clean images holds as the shift grows from none to twice the protocol's."""
+"""How models hold as the shift grows from none to twice the protocol's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adtrack.evaluation.resampling import Sample
 from adtrack.lab.cells import Cells
-from adtrack.lab.regimes import judged, model_cell
+from adtrack.lab.drift import drift_cell, models
 from adtrack.lab.setup import Setup
 
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-THRESHOLD_FROM = "val_clean"
 
 
 @dataclass(frozen=True)
 class SeverityScores:
-    """The Test scores of every class with one method at one severity, judged at the threshold of Val-clean."""
+    """The Test scores of every class at one severity: of the plain model of a method, or of the one built for drift."""
 
     method: str
+    model: str
     severity: float
     samples: Mapping[str, Sample]
 
@@ -27,18 +27,24 @@ def shifted(severity: float) -> str:
 
 
 def measure_severities(cells: Cells, setup: Setup) -> list[SeverityScores]:
-    """All severities with all methods. There is one model for each class and method."""
-    sets = (THRESHOLD_FROM, *(shifted(severity) for severity in SEVERITIES))
-    models = {
-        (spec.method, bench.opened.data.class_name): model_cell(cells, bench, spec, "clean", sets)
+    """All severities with all methods. Each class has one model of a kind, and its threshold is never moved."""
+    sets = [shifted(severity) for severity in SEVERITIES]
+    measured = {
+        (spec.method, model.name, bench.opened.data.class_name): drift_cell(cells, bench, model, sets)
         for bench, spec in setup.cells()
+        for model in models(spec)
     }
     return [
         SeverityScores(
-            method,
+            spec.method,
+            model.name,
             severity,
-            {name: judged(models[method, name], name, THRESHOLD_FROM, shifted(severity)) for name in setup.classes},
+            {
+                name: measured[spec.method, model.name, name].judged(name, model.threshold_from, shifted(severity))
+                for name in setup.classes
+            },
         )
-        for method in setup.methods
+        for spec in setup.detectors
+        for model in models(spec)
         for severity in SEVERITIES
     ]

@@ -8,8 +8,9 @@ import pytest
 
 from adtrack.data import corruptions
 from adtrack.data.corruptions import CORRUPTIONS, corrupted
-from adtrack.data.imageset import ImageSet, image_set, parse_name
-from adtrack.data.shift import PARTS, Shift, draw_shift
+from adtrack.data.domains import FAMILIES
+from adtrack.data.imageset import ImageSet, draw_names, image_set, parse_name
+from adtrack.data.shift import PARTS, Shift, draw_seed, draw_shift
 from adtrack.data.splits import Splits
 from adtrack.data.transform import shift_image, shift_mask
 from adtrack.errors import UserError
@@ -57,8 +58,18 @@ def test_a_part_of_the_shift_is_left_out_or_alone(part: str, severity: float, na
             np.testing.assert_array_equal(images.mask(index), shift_mask(clean.mask(index), part_of_it))
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_draws_of_train_come_from_a_family(family: str, named) -> None:
+    images, clean = named(draw_names(2, 0.5, family)[1]), named("train_clean")
+    record, part = clean.records[0], family.partition("_without_")[2]
+    shift = draw_shift(record.path, draw_seed(42, 2), 0.5).without(PARTS.get(part, ()))
+    np.testing.assert_array_equal(images.image(0), shift_image(clean.image(0), shift))
+
+
 def test_every_domain_has_a_digest_of_its_own(named) -> None:
     parts = [f"shift_{word}_{part}" for part in PARTS for word in ("without", "only")]
+    draws = [f"draw1{family.removeprefix('shift')}" for family in FAMILIES]
+    assert len({named(f"train_{name}").digest for name in (*draws, "clean", "draw2")}) == len(FAMILIES) + 2
     names = [*CORRUPTIONS, *parts, "clean", "shift", "shift@2", "shift_only_blur@2", "shift_without_blur@2"]
     assert len({named(f"test_{name}").digest for name in names}) == len(names)
 

@@ -26,6 +26,7 @@ def test_draws_and_the_view_follow_from_the_specification() -> None:
     spec = PatchCoreSpec(smooth=1.5, augment=2, augment_severity=0.5)
     assert spec.draws == ("train_draw1@0.5", "train_draw2@0.5")
     assert PatchCoreSpec(augment=1).draws == ("train_draw1",)
+    assert PatchCoreSpec(augment=1, augment_family="shift_without_blur").draws == ("train_draw1_without_blur",)
     assert spec.view(ImageSpec(64, 48)) == ImageSpec(64, 48, smooth=1.5)
 
 
@@ -35,6 +36,8 @@ def test_draws_and_the_view_follow_from_the_specification() -> None:
         *[("smooth", -0.1), ("smooth", 17), ("standardise", 1.1), ("augment", -1), ("augment", 1.5), ("augment", 65)],
         *[
             ("augment_severity", 2.1),
+            ("augment_family", "shift_without_nothing"),
+            ("augment_family", "blur"),
             ("whiten", 1.5),
             ("whiten", float("nan")),
             ("score_top", -0.1),
@@ -42,6 +45,6 @@ def test_draws_and_the_view_follow_from_the_specification() -> None:
         ],
     ],
 )
-def test_values_out_of_range_are_refused(name: str, value: float) -> None:
+def test_values_out_of_range_are_refused(name: str, value: float | str) -> None:
     with pytest.raises(UserError, match=name.replace("_", " ")):
         PatchCoreSpec(**{name: value})
