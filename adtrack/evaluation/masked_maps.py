@@ -59,26 +59,3 @@ class MaskedMaps:
                 start, held = index, 0
             held += normal
         yield range(start, len(self))
-
-
-class NormalScores:
-    """The scores of a known number of normal pixels in one array, in the precision of the finest map."""
-
-    def __init__(self, count: int) -> None:
-        self._values, self._filled = np.empty(count, dtype=np.float32), 0
-
-    def add(self, scores: np.ndarray, mask: np.ndarray) -> None:
-        normal = scores[~mask] if mask.any() else scores.ravel()
-        end = self._filled + len(normal)
-        if not np.can_cast(normal.dtype, self._values.dtype):
-            finer = np.empty(len(self._values), dtype=np.result_type(self._values, normal))
-            finer[: self._filled] = self._values[: self._filled]
-            self._values = finer
-        self._values[self._filled : end] = normal
-        self._filled = end
-
-    def counted(self, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How many scores are higher than each threshold, and how many are as high or higher: int64."""
-        self._values.sort()
-        above = len(self._values) - np.searchsorted(self._values, thresholds, side="right")
-        return above, len(self._values) - np.searchsorted(self._values, thresholds, side="left")
