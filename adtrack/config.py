@@ -297,6 +297,13 @@ class ThresholdSpec:
         """The names of the Val sets that give the threshold."""
         return (VAL_CLEAN, VAL_SHIFT) if self.calibrate_on == BOTH else (self.calibrate_on,)
 
+    @classmethod
+    def from_params(cls, params: Mapping[str, str], has_anomalies: bool = True) -> "ThresholdSpec":
+        """What the parameters of a model's run say. The first runs do not name Val-clean, where all looked."""
+        where, rule = params.get("calibrate_on", VAL_CLEAN), params.get("threshold_from", AUTO)
+        spec = cls(where, rule, float(params.get("good_quantile", GOOD_QUANTILE)))
+        return spec.resolved(has_anomalies)
+
     def facts(self) -> dict[str, str]:
         """What a model says of how its threshold was found."""
         quantile = {"good_quantile": str(self.good_quantile)} if self.threshold_from == BY_QUANTILE else {}

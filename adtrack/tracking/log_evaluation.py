@@ -20,7 +20,7 @@ from adtrack.filenames import ascii_name
 from adtrack.progress import track
 from adtrack.tracking.evaluation_files import table_file, write_evaluation
 from adtrack.tracking.made_with import choices, log_surroundings, spec_text
-from adtrack.tracking.models import log_scorer
+from adtrack.tracking.models import log_scorer, write_page
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_tags
 
@@ -55,8 +55,11 @@ def log_evaluations(run: Run, bench: Workbench, scorer: Scorer, evaluations: Seq
 
     That is: metrics; pictures, of which the worst of each kind are also shown where MLflow shows images; a table of the
     images, those that the model got most wrong first; the PRO curve; the splits' manifest; and the specification.
+    The model's own page says how it did.
     """
     _log_metrics(run, bench, evaluations, model)
+    if _logged_model(model):
+        write_page(model, scorer)
     pictures: dict[str, Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

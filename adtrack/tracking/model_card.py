@@ -1,4 +1,4 @@
-"""How a logged model is called: the words on its page, and the example that is saved with it."""
+"""The page of a logged model, which says how it did and how it is called, and the example that is saved with it."""
 
 import base64
 import io
@@ -8,13 +8,17 @@ import pandas as pd
 from PIL import Image
 
 from adtrack.naming import argument
+from adtrack.reporting.table import Table
 from adtrack.reporting.templating import render
 
 
-def how_to_call(uri: str, *, maps: bool) -> str:
-    """Markdown for the page of the model with this URI; ``maps`` says whether it has anomaly maps."""
+def how_to_call(uri: str, *, maps: bool, figures: Table | None = None) -> str:
+    """Markdown for the page of the model with this URI; ``maps`` says whether it has anomaly maps.
+
+    ``figures`` say what it does at its threshold, if it has been measured.
+    """
     quoted = json.dumps(uri, ensure_ascii=False)
-    return render("model_card.md", address=argument(uri), quoted=quoted, maps=maps)
+    return render("model_card.md", address=argument(uri), quoted=quoted, maps=maps, table=figures)
 
 
 def example() -> pd.DataFrame:

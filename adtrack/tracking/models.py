@@ -29,6 +29,7 @@ from adtrack.errors import UserError
 from adtrack.findings import first_line
 from adtrack.tracking.digests import check_told, manifest_tags
 from adtrack.tracking.model_card import example, how_to_call
+from adtrack.tracking.model_figures import figures_of
 from adtrack.tracking.registry import VERSIONS_TAG, resolved
 from adtrack.tracking.run import Run
 from adtrack.tracking.scoring_code import FILE, LOADER, require_code, write_scoring_code
@@ -105,7 +106,7 @@ def log_scorer(run: Run, scorer: Scorer, *, with_trunk: bool, name: str | None =
             metadata={"adtrack": adtrack.__version__, **scorer.facts},
         )
     uri: str = info.model_uri
-    _tell_how_to_call(uri, scorer)
+    write_page(uri, scorer)
     return uri
 
 
@@ -130,7 +131,7 @@ def log_whole(run: Run, scorer: Scorer) -> str:
     uri = _unregistered(run, name)
     if uri is None:
         return log_scorer(run, scorer, with_trunk=True, name=name)
-    _tell_how_to_call(uri, scorer)
+    write_page(uri, scorer)
     return uri
 
 
@@ -143,10 +144,11 @@ def _unregistered(run: Run, name: str) -> str | None:
     return next((model.model_uri for model in complete if VERSIONS_TAG not in model.tags), None)
 
 
-def _tell_how_to_call(uri: str, scorer: Scorer) -> None:
-    """Write the page that says how to call the model."""
-    page = how_to_call(uri, maps=scorer.detector.has_maps)
-    MlflowClient().set_logged_model_tags(uri.removeprefix("models:/"), {NOTE: page})
+def write_page(uri: str, scorer: Scorer) -> None:
+    """Write the page of a logged model: how it did, as far as that is logged by now, and how it is called."""
+    client, model_id = MlflowClient(), uri.removeprefix("models:/")
+    page = how_to_call(uri, maps=scorer.detector.has_maps, figures=figures_of(client.get_logged_model(model_id)))
+    client.set_logged_model_tags(model_id, {NOTE: page})
 
 
 def requirements(method: str) -> list[str]:

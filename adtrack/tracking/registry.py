@@ -18,6 +18,7 @@ from adtrack.errors import UserError
 from adtrack.naming import argument
 from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.model_card import how_to_call
+from adtrack.tracking.model_figures import figures_of
 from adtrack.tracking.store import quoted
 from adtrack.tracking.tags import MANIFEST, MODEL, REGISTERED, named
 
@@ -75,7 +76,8 @@ def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registe
             client.create_model_version(name, model_uri, model.source_run_id, tags, model_id=model.model_id)
         ]
         version = int(found[0].version)
-        client.update_model_version(name, str(version), how_to_call(f"models:/{name}/{version}", maps=maps))
+        page = how_to_call(f"models:/{name}/{version}", maps=maps, figures=figures_of(model))
+        client.update_model_version(name, str(version), page)
         champion = _set_aliases(name, version) == version
     client.set_logged_model_tags(model.model_id, {VERSIONS_TAG: _with_version(model, name, version)})
     return RegisteredVersion(name, version, champion)

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from adtrack.config import DEFAULT_METHOD
+from adtrack.config import DEFAULT_METHOD, ThresholdSpec
 from adtrack.errors import UserError
 from adtrack.tracking.experiment import deleted_experiment
 from adtrack.tracking.spoilt_tags import leave_out, whole
@@ -55,6 +55,11 @@ class TrialRecord:
     def method(self) -> str:
         """The method of the trial's model."""
         return self.params.get("method", DEFAULT_METHOD)
+
+    @property
+    def threshold(self) -> ThresholdSpec:
+        """How the threshold of the trial's model was found."""
+        return ThresholdSpec.from_params(self.params)
 
 
 def study_trials(study: str) -> list[TrialRecord]:

@@ -9,6 +9,7 @@ from adtrack.data.imageset import TEST_SETS
 from adtrack.detectors import detector_class
 from adtrack.evaluation.measuring import measure_set, no_pixel_metrics
 from adtrack.evaluation.stopwatch import milliseconds
+from adtrack.evaluation.threshold_words import threshold_sentences
 from adtrack.evaluation.workbench import Workbench
 from adtrack.reporting.files import write_text
 from adtrack.tracking.log_evaluation import log_evaluations
@@ -37,9 +38,9 @@ REPORT = "report.html"
 class StudyResult:
     """A finished study: its best trial (with Test metrics), where it stands in the registry, and what failed.
 
-    ``remarks`` say what decided between equal trials, and where the best one calls good images anomalous. ``unmarked``
-    says why there are no pixel metrics, if there are none. ``page`` is its page in the tracking server's UI, None if it
-    has no server.
+    ``threshold`` says how the best one's threshold was found. ``remarks`` say what decided between equal trials, and
+    where the best one calls good images anomalous. ``unmarked`` says why there are no pixel metrics, if there are none.
+    ``page`` is its page in the tracking server's UI, None if it has no server.
     """
 
     name: str
@@ -50,6 +51,7 @@ class StudyResult:
     registered: RegisteredVersion
     tables: str
     report: str
+    threshold: tuple[str, ...]
     remarks: tuple[str, ...]
     unmarked: str
     page: str | None
@@ -83,6 +85,7 @@ def finish(study: SharedStudy, parent: Run, written_up: str, say: Say) -> StudyR
         registered=registered,
         tables=parent.artifact_place("tables/best_trials.html" if parent.page else "tables"),  # a page shows no folder
         report=parent.artifact_place(REPORT),
+        threshold=threshold_sentences(best.metrics["val_clean/threshold"], best.threshold, study.bench.opened),
         unmarked=no_pixel_metrics(study.bench.opened, study.spec.detector.method),
         remarks=tuple(filter(None, (tie_in_words(records), alarms_in_words(best)))),
         page=parent.page,

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from adtrack.evaluation.threshold_words import found_by
 from adtrack.reporting.table import Table
 from adtrack.reporting.templating import render
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.report import Story
 from adtrack.tuning.searched import method_settings
-from adtrack.tuning.tables import best_table, in_brief
+from adtrack.tuning.tables import at_the_threshold, best_table, in_brief
 
 _LEFT_OUT = ("Precision", "Recall")
 
@@ -22,6 +23,8 @@ def study_note(story: Story, experiment: str, parent: str) -> str:
         best=best.run_id,
         winner=story.winner,
         in_brief=in_brief(best),
+        found_by=found_by(best.threshold),
+        at_the_threshold=at_the_threshold(best),
         remarks=story.remarks,
         objective_name=story.objective_name,
         score_command=story.score_command,

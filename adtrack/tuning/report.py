@@ -10,6 +10,7 @@ from adtrack.data.imageset import VAL_SETS
 from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.curves import precision_recall, roc
 from adtrack.evaluation.pictures.side_by_side import LEGEND, compare, comparison_sheet
+from adtrack.evaluation.threshold_words import threshold_sentences
 from adtrack.evaluation.workbench import Workbench
 from adtrack.findings import counted
 from adtrack.naming import argument
@@ -151,7 +152,9 @@ def _best_scores(story: Story) -> list[Section]:
     everything = pd.concat([scores["score"] for scores in sets.values()])
     bounds = (float(everything.min()), max(float(everything.max()), float(everything.min()) + 1e-9))
     histograms = {f"scores_{name}": _histogram(name, scores, bounds) for name, scores in sets.items()}
-    note = f"Trial {story.best.number} is the best. Its threshold has the best F1 on Val-clean and holds for all sets."
+    value, opened = float(next(iter(sets.values()))["threshold"].iloc[0]), story.bench.opened
+    told = " ".join(threshold_sentences(value, story.best.threshold, opened))
+    note = f"Trial {story.best.number} is the best. {told} It holds for all sets."
     return [
         Section("Scores of the best trial", [Figures(histograms, height=340)], note),
         Section("Curves of the best trial", [Figures(_curves(story, sets), height=430)]),

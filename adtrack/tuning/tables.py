@@ -14,7 +14,8 @@ from adtrack.reporting.table import MISSING, Column, Table
 from adtrack.reporting.tables import write_report
 from adtrack.settings import Setting
 from adtrack.tracking.trials import TrialRecord
-from adtrack.tuning.ranking import COMPARED, TIES, objective, ranked
+from adtrack.tuning.definitions import definitions
+from adtrack.tuning.ranking import objective, ranked
 from adtrack.tuning.searched import is_number, method_name, parameters, settings_of, value_text
 
 SPLITS = (*VAL_SETS, *TEST_SETS)
@@ -26,19 +27,6 @@ METRICS = (
 COSTS = ("cost/bank_rows", "cost/bank_mb", "cost/build_s", "cost/score_ms")
 SHOWN_COSTS = {"Model\nMB": "cost/bank_mb", "ms per image\n(indicative)": "cost/score_ms"}
 _ORDER = {name: place for place, name in enumerate((*(f"{s}/{m}" for s in SPLITS for m in METRICS), *COSTS))}
-
-UNMEASURED = (
-    f"Pixels are measured in the {COMPARED} best trials, and in all if pixels=all or an objective of pixels was asked "
-    "for. A pruned trial was given up on its way to a larger model; its numbers are those of the model it had reached."
-)
-DEFINITIONS = (
-    "AUROC is that of images, with its 95 % interval in brackets. AU-PRO is that of pixels, up to a false-positive "
-    "rate of 0.30, where there are masks. F1 is measured at the threshold that gives the best F1 on Val-clean. False "
-    "alarms are the share of good images at or above that threshold, with its exact 95 % interval in brackets. "
-    f"{TIES} {UNMEASURED} Only the best trial is evaluated on Test. Milliseconds count from the file to score and "
-    "heatmap. They are indicative, as other work shares the machine; those of the best trial are measured when no "
-    "trial runs."
-)
 
 
 def _studies(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
@@ -115,6 +103,7 @@ def _metric_cells(trial: TrialRecord, *splits: str) -> dict[Column, str]:
         cells[Column(f"{heading}\nAU-PRO")] = _number(trial, f"{split}/pixel_aupro_030")
         cells[Column(f"{heading}\nF1")] = _number(trial, f"{split}/f1")
         cells[Column(f"{heading}\nfalse alarms [95 %]")] = _interval(trial, split, "false_alarm_rate")
+        cells[Column(f"{heading}\nrecall")] = _number(trial, f"{split}/recall")
     return cells
 
 
@@ -149,13 +138,25 @@ def trials_table(study: Sequence[TrialRecord]) -> Table:
     ]
     best = study[0]
     highlight = frozenset({0}) if best.feasible and not math.isnan(objective(best)) else frozenset()
-    return _table(f"Best trials of {best.class_name}", rows, f"{best.class_name}: {_origin(study)}", highlight)
+    notes = f"{best.class_name}: {_origin(study)} {definitions(study)}"
+    return _table(f"Best trials of {best.class_name}", rows, notes, highlight)
 
 
 def in_brief(trial: TrialRecord) -> str:
     """``Val-clean 0.978 [0.888, 1.000], …``: image AUROC on each set that it was measured on."""
     sets = [split for split in SPLITS if f"{split}/image_auroc" in trial.metrics]
     return ", ".join(f"{set_name(split)} {_interval(trial, split)}" for split in sets)
+
+
+def at_the_threshold(trial: TrialRecord) -> str:
+    """``Val-clean F1 0.911, false alarms 0.179 [0.108, 0.271], recall 0.941; …``: each set that it was measured on."""
+    told = [
+        f"{set_name(split)} F1 {_number(trial, f'{split}/f1')}, false alarms "
+        f"{_interval(trial, split, 'false_alarm_rate')}, recall {_number(trial, f'{split}/recall')}"
+        for split in SPLITS
+        if f"{split}/f1" in trial.metrics
+    ]
+    return "; ".join(told)
 
 
 def alarms_in_words(trial: TrialRecord) -> str:
@@ -176,7 +177,8 @@ def best_table(trial: TrialRecord) -> Table:
         for split in SPLITS
         if f"{split}/f1" in trial.metrics
     ]
-    return _table(f"Trial {trial.number} of {trial.class_name}", rows, f"Split {trial.split_digest[:12]}.")
+    notes = f"Split {trial.split_digest[:12]}. {definitions([trial])}"
+    return _table(f"Trial {trial.number} of {trial.class_name}", rows, notes)
 
 
 def _test_table(studies: list[list[TrialRecord]]) -> list[Table]:
@@ -197,16 +199,16 @@ def _test_table(studies: list[list[TrialRecord]]) -> list[Table]:
         for trial in tested
     ]
     origins = " ".join(f"{study[0].class_name}: {_origin(study)}" for study in studies)
-    return [_table("Best trials on Test", rows, origins)]
+    return [_table("Best trials on Test", rows, f"{origins} {definitions(tested)}")]
 
 
-def _table(title: str, rows: list[dict[Column, str]], origins: str, best: frozenset[int] = frozenset()) -> Table:
+def _table(title: str, rows: list[dict[Column, str]], notes: str, best: frozenset[int] = frozenset()) -> Table:
     """The table of ``rows``: without masks it has no pixel columns, and older trials have no false alarms."""
-    optional = {"AU-PRO", "Pixel", "alarms"}
+    optional = {"AU-PRO", "Pixel", "alarms", "recall"}
     columns = [
         column
         for column in rows[0]
         if not optional & set(column.heading.split()) or any(row[column] != MISSING for row in rows)
     ]
     cells = tuple(tuple(row[column] for column in columns) for row in rows)
-    return Table(title, tuple(columns), cells, f"{origins} {DEFINITIONS}", best)
+    return Table(title, tuple(columns), cells, notes, best)

@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adtrack.config import BY_QUANTILE, DEFAULT_METHOD, VAL_CLEAN, BuildSpec, ThresholdSpec
+from adtrack.config import DEFAULT_METHOD, BuildSpec, ThresholdSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
+from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
-from adtrack.evaluation.alarms import promise
 from adtrack.evaluation.building import build
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.measuring import measure_set, no_pixel_metrics
 from adtrack.evaluation.opened_class import list_class
+from adtrack.evaluation.threshold_words import found_by, threshold_sentences
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
 from adtrack.tracking.log_evaluation import log_built, log_data, log_evaluations
-from adtrack.tracking.made_with import choices, log_surroundings
+from adtrack.tracking.made_with import choices, log_surroundings, threshold_params
 from adtrack.tracking.models import LoadedModel, load_model
 from adtrack.tracking.registry import RegisteredVersion, register, registry_name
 from adtrack.tracking.runs import tracked_run
@@ -25,25 +26,11 @@ from adtrack.verbs.bench_setup import Say, open_bench, warn_of
 
 
 @dataclass(frozen=True)
-class GoodThreshold:
-    """A threshold from good images: the ``quantile`` of the scores of so many ``images`` of Val.
-
-    ``promise`` says how many good parts will be called anomalous. More good images would go to ``place``. ``alone``
-    says that there are no labelled anomalies.
-    """
-
-    promise: str
-    quantile: float
-    images: int
-    place: str
-    alone: bool
-
-
-@dataclass(frozen=True)
 class ModelReport:
     """What the user is told of a model: its run, its method, how it did, what it costs, and its place in the registry.
 
-    ``page`` is the run's page in the tracking server's UI, None if there is no server. ``no_pixels`` says why there are
+    ``page`` is the run's page in the tracking server's UI, None if there is no server. ``threshold`` holds sentences on
+    how the threshold was found. ``no_pixels`` says why there are
     no pixel metrics although there are anomalies; it is "" if there are some.
     """
 
@@ -54,7 +41,7 @@ class ModelReport:
     evaluations: tuple[Evaluation, ...]
     costs: dict[str, float]
     registered: RegisteredVersion | None = None
-    good_threshold: GoodThreshold | None = None
+    threshold: tuple[str, ...] = ()
     no_pixels: str = ""
 
 
@@ -102,7 +89,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
                 spec.data.class_name, uri, {"split_digest": bench.opened.digest, "run_id": run.run_id}
             )
             run.set_tags({REGISTERED: registered.text})
-    good = _good_threshold(bench, spec.threshold, built.scorer.calibration.threshold)
+    threshold = spec.threshold.resolved(bench.opened.splits.has_anomalies)
     return ModelReport(
         run.run_id,
         run.page,
@@ -111,19 +98,9 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         built.evaluations,
         built.costs,
         registered,
-        good,
+        threshold_sentences(built.scorer.calibration.threshold, threshold, bench.opened),
         no_pixel_metrics(bench.opened, spec.detector.method),
     )
-
-
-def _good_threshold(bench: Workbench, spec: ThresholdSpec, value: float) -> GoodThreshold | None:
-    opened, anomalies = bench.opened, bench.opened.splits.has_anomalies
-    found = spec.resolved(anomalies)
-    if found.threshold_from != BY_QUANTILE:
-        return None
-    count = int((opened.images(VAL_CLEAN).labels == 0).sum())
-    said = promise(value, found.good_quantile, count, found.sets)
-    return GoodThreshold(said, found.good_quantile, count, opened.places.train, alone=not anomalies)
 
 
 def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
@@ -157,5 +134,19 @@ def _measure_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) -
         evaluations = tuple(measure_set(bench, scorer, name) for name in sets)
         log_data(run, bench, sets)
         log_evaluations(run, bench, scorer, evaluations, loaded.resolved)
-    no_pixels = no_pixel_metrics(bench.opened, spec.method)
-    return ModelReport(run.run_id, run.page, spec.method, loaded.resolved, evaluations, {}, no_pixels=no_pixels)
+    return ModelReport(
+        run.run_id,
+        run.page,
+        spec.method,
+        loaded.resolved,
+        evaluations,
+        {},
+        threshold=(_found_before(bench, scorer),),
+        no_pixels=no_pixel_metrics(bench.opened, spec.method),
+    )
+
+
+def _found_before(bench: Workbench, scorer: Scorer) -> str:
+    """How the threshold of a finished model was found."""
+    spec = ThresholdSpec.from_params(threshold_params(scorer.facts), bench.opened.splits.has_anomalies)
+    return f"The model's threshold {scorer.calibration.threshold:.3f} {found_by(spec)}."

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from adtrack.data.files import SUFFIXES
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
-from adtrack.data.splits import TRAIN_FRACTION
 from adtrack.detectors import detector_class
 from adtrack.evaluation.alarms import floods
-from adtrack.evaluation.thresholds import images_needed
 from adtrack.findings import counted, listed
 from adtrack.naming import argument
 from adtrack.reporting.tables import plain_table
@@ -18,7 +16,7 @@ from adtrack.verbs.metric_rows import print_metrics
 
 if TYPE_CHECKING:  # a verb must not wait for what the other verbs import
     from adtrack.tuning.finish import StudyResult
-    from adtrack.verbs.build import GoodThreshold, ModelReport
+    from adtrack.verbs.build import ModelReport
     from adtrack.verbs.experiment import ExperimentReport
     from adtrack.verbs.export import ExportReport
     from adtrack.verbs.make_shift import ShiftReport
@@ -32,11 +30,11 @@ def print_model(report: ModelReport, say: Say) -> None:
     say("")
     sets = {found.name: found.metrics for found in report.evaluations}
     print_metrics(sets, report.no_pixels, say)
+    for words in report.threshold:
+        say(f"  {words}")
     for words in floods({name: metrics["false_alarm_rate"] for name, metrics in sets.items()}):
         say(f"  {words}")
     say("")
-    if report.good_threshold:
-        _print_good_threshold(report.good_threshold, say)
     if report.costs:
         kind = detector_class(report.method)
         say(
@@ -52,17 +50,6 @@ def print_model(report: ModelReport, say: Say) -> None:
         model = f"models:/{found.name}@{'champion' if found.champion else 'candidate'}"
     say("")
     say(f"Score your images with it:  adtrack score --model {argument(model)} photos/ --out scored/")
-
-
-def _print_good_threshold(found: GoodThreshold, say: Say) -> None:
-    say(f"{'No labelled anomalies: no AUROC. ' * found.alone}{found.promise}")
-    needed = images_needed(found.quantile)
-    if found.images < needed:
-        say(
-            f"That is the highest of them: for the {found.quantile:g} quantile Val needs {needed} good images, which "
-            f"takes about {needed / (1 - TRAIN_FRACTION):.0f} in {found.place}."
-        )
-    say("")
 
 
 def print_study(result: StudyResult, say: Say) -> None:
@@ -81,7 +68,7 @@ def print_study(result: StudyResult, say: Say) -> None:
         if slash and group != "cost":
             sets.setdefault(group, {})[metric] = value
     print_metrics({name: sets[name] for name in (*VAL_SETS, *TEST_SETS)}, result.unmarked, say)
-    for remark in result.remarks:
+    for remark in (*result.threshold, *result.remarks):
         say(f"  {remark}")
     registered = result.registered
     say("")

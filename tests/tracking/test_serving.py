@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -25,6 +26,7 @@ import torch
 from PIL import Image
 
 from adtrack.tracking.model_card import example, how_to_call
+from adtrack.tracking.model_figures import figures_of
 from adtrack.tracking.models import load_model
 
 CHAMPION = "models:/adtrack-part@champion"
@@ -192,9 +194,15 @@ def test_the_page_and_the_example_say_how_to_call_it(study, ask):
     client = mlflow.MlflowClient()
     version = client.get_model_version_by_alias("adtrack-part", "champion")
     model = client.get_logged_model(version.source.removeprefix("models:/"))
-    assert model.tags["mlflow.note.content"] == how_to_call(model.model_uri, maps=True)
+    figures = figures_of(model)
+    assert model.tags["mlflow.note.content"] == how_to_call(model.model_uri, maps=True, figures=figures)
     assert json.loads(model.tags["mlflow.modelVersions"])[0]["name"] == "adtrack-part"
-    assert version.description == how_to_call(f"models:/adtrack-part/{version.version}", maps=True)
+    assert version.description == how_to_call(f"models:/adtrack-part/{version.version}", maps=True, figures=figures)
+    metrics = client.get_run(study.best).data.metrics
+    for name, words in (("test_clean", "Test-clean"), ("test_shift", "Test-shift")):
+        f1, alarms, recall = (f"{metrics[f'{name}/{key}']:.3f}" for key in ("f1", "false_alarm_rate", "recall"))
+        assert re.search(rf"^\| {words} \| {f1} \| {alarms} \[.*\] \| {recall} \| ", version.description, re.M)
+    assert "has the best F1 on Val-clean and Val-shift together" in version.description.replace("\\", "")
     assert client.get_registered_model("adtrack-part").description == how_to_call(CHAMPION, maps=True)
     trial = client.get_run(study.children[0]).data.tags["adtrack.model"]
     for uri in (CHAMPION, trial):

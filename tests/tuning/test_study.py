@@ -88,6 +88,7 @@ def test_what_the_user_reads(study):
     assert f"Best of 3 trials: {about(best)}; " in said
     for split in ("val_clean", "val_shift", "test_clean", "test_shift"):
         assert re.search(rf"^  {split} +\d\.\d{{3}}", said, re.M)
+    assert re.search(r"^  The threshold \d\S+ has the best F1 on Val-clean and Val-shift together\.$", said, re.M)
     assert "Registered as adtrack-part version 1, champion." in said
     tables, report = (re.search(rf"{what}: (.*)", said)[1] for what in ("Tables", "Report"))
     assert (study.folder / tables / "best_trials.csv").is_file() and (study.folder / report).is_file()

@@ -107,6 +107,17 @@ def test_false_alarms_stand_in_every_table_with_their_interval(tmp_path):
     assert [row[place] for row in found.rows] == ["–", "0.500 [0.250, 0.750]"]
 
 
+def test_recall_stands_beside_f1_and_it_is_said_at_which_threshold(tmp_path):
+    both = {"calibrate_on": "both", "threshold_from": "f1", "layers": "layer1"}
+    trials = [on_test(1, metrics={"test_shift/recall": 0.625, "val_clean/recall": 0.5}, params=both)]
+    tables = texts(trials, tmp_path / "both")["md"]
+    assert "Test-shift recall" in tables and "| 0.625 |" in tables and "Val-clean recall" in tables
+    said = "F1 and recall are measured at the threshold that has the best F1 on {}."
+    assert tables.replace("\\", "").count(said.format("Val-clean and Val-shift together")) == 2
+    older = texts([record(0)], tmp_path / "older")["md"]
+    assert said.format("Val-clean") in older.replace("\\", "") and "Val-clean recall" not in older
+
+
 def test_sets_of_whose_good_images_all_alarm_are_told():
     rates = {"val_clean": 0.5, "val_shift": 1.0, "test_clean": 0.93, "test_shift": 1.0}
     metrics = {f"{name}/false_alarm_rate": rate for name, rate in rates.items()}

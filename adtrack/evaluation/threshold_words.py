@@ -1,0 +1,34 @@
+"""How a model's threshold was found, and what may be expected of it, in words."""
+
+from adtrack.config import BY_F1, VAL_CLEAN, ThresholdSpec
+from adtrack.data.splits import TRAIN_FRACTION
+from adtrack.evaluation.alarms import promise, set_name
+from adtrack.evaluation.opened_class import OpenedClass
+from adtrack.evaluation.thresholds import images_needed
+
+
+def found_by(spec: ThresholdSpec) -> str:
+    """The end of a sentence that begins with the threshold: ``has the best F1 on Val-clean and Val-shift together``."""
+    sets = [set_name(name) for name in spec.sets]
+    if spec.threshold_from == BY_F1:
+        return f"has the best F1 on {' and '.join(sets)}{' together' * (len(sets) > 1)}"
+    return f"lets {100 * spec.good_quantile:g} % of the good images of {' and of '.join(sets)} pass"
+
+
+def threshold_sentences(value: float, spec: ThresholdSpec, opened: OpenedClass) -> tuple[str, ...]:
+    """How the threshold was found on an opened class. If good images gave it, also how many of them will be alarms, and
+    how many more images the quantile needs."""
+    anomalies = opened.splits.has_anomalies
+    if spec.threshold_from == BY_F1:
+        return (f"The threshold {value:.3f} {found_by(spec)}.",)
+    count = int((opened.images(VAL_CLEAN).labels == 0).sum())
+    said = promise(value, spec.good_quantile, count, spec.sets)
+    told = said if anomalies else f"No labelled anomalies: no AUROC. {said}"
+    needed = images_needed(spec.good_quantile)
+    if count >= needed:
+        return (told,)
+    more = (
+        f"That is the highest of them: for the {spec.good_quantile:g} quantile Val needs {needed} good images, which "
+        f"takes about {needed / (1 - TRAIN_FRACTION):.0f} in {opened.places.train}."
+    )
+    return told, more
