@@ -135,14 +135,13 @@ def finest_first(layers: Sequence[str], grids: Mapping[str, Grid]) -> list[str]:
 
 
 def _embedding(outputs: Mapping[str, Tensor], layers: Sequence[str], idx: Tensor, standardise: float) -> Tensor:
-    """The embedding float32 (n, d, h, w), standardised. anomalib's method only reads ``layers`` and ``idx`` of its
-    model."""
+    """The embedding float32 (n, d, h, w) of standardised outputs.
+
+    anomalib's method only reads ``layers`` and ``idx`` of its model.
+    """
     model = SimpleNamespace(layers=list(layers), idx=idx)
-    embedding: Tensor = _anomalib().PadimModel.generate_embedding(model, outputs)
-    if not standardise:
-        return embedding
-    patches = standardised(embedding.flatten(2).transpose(1, 2), standardise)
-    return patches.transpose(1, 2).reshape(embedding.shape)
+    embedding: Tensor = _anomalib().PadimModel.generate_embedding(model, standardised(outputs, standardise))
+    return embedding
 
 
 def _check(idx: Tensor, mean: Tensor, inverse: Tensor) -> None:

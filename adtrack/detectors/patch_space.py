@@ -102,7 +102,7 @@ class Whitening:
 
 @dataclass(frozen=True)
 class PatchSpace:
-    """How the outputs of layers become patches: merged, standardised, whitened. ``grids`` are those of the layers."""
+    """How the outputs of layers become patches: standardised, merged, whitened. ``grids`` are those of the layers."""
 
     layers: tuple[str, ...]
     patch_size: int
@@ -142,8 +142,6 @@ class PatchSpace:
 
     def patches(self, outputs: Mapping[str, Tensor]) -> Tensor:
         """Layer outputs {layer: (n, C, h, w)} → patches float32 (n, H, W, D)."""
-        merged = merge_layers(outputs, self.layers, self.grids, self.patch_size)
-        if not self.standardise and self.whitening is None:
-            return merged
-        patches = standardised(merged.flatten(1, 2), self.standardise)
-        return (patches if self.whitening is None else self.whitening(patches)).view_as(merged)
+        used = {layer: outputs[layer] for layer in self.layers}
+        merged = merge_layers(standardised(used, self.standardise), self.layers, self.grids, self.patch_size)
+        return merged if self.whitening is None else self.whitening(merged.flatten(1, 2)).view_as(merged)

@@ -1,44 +1,43 @@
-"""Takes what light and camera do to a whole image out of its features."""
+"""Takes what light and camera do to a whole image out of the outputs of a network's layers."""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from ..features.threads import fixed_threads
 
-_LEAST_SPREAD = 0.1  # of the image's typical spread: channels that hardly vary are not blown up beyond it
-_TRIMMED = 0.1  # share of an image's patches, the most unusual ones, that do not count for its statistics
+_LEAST_SPREAD = 0.1  # of the layer's typical spread: a channel that hardly varies is not blown up beyond it
 
 
-def standardised(patches: Tensor, strength: float) -> Tensor:
-    """Patches float32 (n, P, D) without their image's own mean and spread in every channel: (x − a·m) / sᵃ.
+def standardised(outputs: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
+    """Layer outputs {layer: float32 (n, C, h, w)} without the image's own mean and spread in every channel.
 
-    a is ``strength``, 0 … 1. Light and camera move the mean m and the spread s of a channel over a whole image; a
-    defect, which is small, does not. So that a large one does not either, the tenth of the patches that lie farthest
-    from the others is left out of both (one step of a trimmed mean, weighed like Mahalanobis distances with a diagonal
-    covariance). A spread below a tenth of the image's root mean square spread counts as that tenth.
+    A value x becomes (x − a·m) / sᵃ, where a is ``strength``, 0 … 1. Light and camera move the mean m and the standard
+    deviation s of a channel over a whole image; a defect, which is small, hardly does. A spread below a tenth of the
+    layer's root mean square spread counts as that tenth.
 
-    Each image is computed by itself, so its bits are the same in every batch.
+    All cells count. To leave out the most unusual ones, so that a large defect does not set m and s, was measured to
+    cost far more than it gives: the cells at the border, where networks pad, are the most unusual ones of every image.
+
+    This is done before cells are averaged over their neighbourhoods, because cells outside the map count as zeros
+    there: zero is then the image's mean, and not a value that no cell has. Each image is computed by itself, so its
+    bits are the same in every batch.
     """
     if not strength:
-        return patches
+        return dict(outputs)
     with fixed_threads():
-        return torch.stack([_standardised(one, strength) for one in patches])
+        return {
+            # The cells are copied: at another image's addresses in memory, sums could have other bits.
+            layer: torch.stack([_standardised(one.flatten(1).clone(), strength) for one in output]).view_as(output)
+            for layer, output in outputs.items()
+        }
 
 
-def _standardised(patches: Tensor, strength: float) -> Tensor:
-    mean = patches.mean(dim=0)
-    centred = patches - mean
-    squares = centred.square()
-    unusual = squares @ _floored(squares.mean(dim=0)).reciprocal()
-    kept = len(patches) - round(_TRIMMED * len(patches))
-    weight = torch.zeros_like(unusual)
-    weight[unusual.argsort(stable=True)[:kept]] = 1 / kept
-    moved = weight @ centred
-    spread = _floored(weight @ squares - moved.square()).sqrt()
-    return (patches - strength * (mean + moved)) * spread**-strength
-
-
-def _floored(variance: Tensor) -> Tensor:
-    """Variances (D,), none below the least; 1 where no channel varies."""
-    least = _LEAST_SPREAD**2 * float(variance.mean())
-    return variance.clamp(min=least) if least > 0 else torch.ones_like(variance)
+def _standardised(cells: Tensor, strength: float) -> Tensor:
+    """One image's cells (C, P)."""
+    mean = cells.mean(dim=1, keepdim=True)
+    variance = (cells - mean).square().mean(dim=1, keepdim=True)
+    typical = float(variance.mean())
+    spread = variance.clamp(min=_LEAST_SPREAD**2 * typical).sqrt() if typical > 0 else torch.ones_like(variance)
+    return (cells - strength * mean) * spread**-strength
