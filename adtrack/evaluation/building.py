@@ -13,7 +13,7 @@ from adtrack.detectors.contract import Detector
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.calibrating import calibrate
 from adtrack.evaluation.evaluate import Evaluation, ScoredSet
-from adtrack.evaluation.measuring import measure, score_set
+from adtrack.evaluation.measuring import measure_all, score_set
 from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.stopwatch import TIMES, milliseconds
 from adtrack.evaluation.workbench import Workbench
@@ -101,7 +101,7 @@ def complete(
     how = threshold.resolved(bench.opened.splits.has_anomalies).facts()
     said = _origin(bench.opened) | how | dict(facts)
     scorer = Scorer(bench.backbone, fitted.detector, bench.image, calibration, said, bench.opened.checked.reading)
-    evaluations = tuple(measure(bench, scored[name], calibration, pixels=pixels) for name in evaluate_on)
+    evaluations = measure_all(bench, (scored[name] for name in evaluate_on), calibration, pixels=pixels)
     return BuiltModel(
         scorer, evaluations, fitted.build_s, milliseconds(scorer, bench.opened.images("val_clean"), timings)
     )

@@ -1,5 +1,6 @@
 """A detector put to an image set of a class: its scores and anomaly maps, and what they are worth."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from adtrack.detectors import detector_class
@@ -10,6 +11,7 @@ from adtrack.detectors.scoring import AnomalyMaps, image_scores, score_features
 from adtrack.evaluation.evaluate import Evaluation, ScoredSet, evaluate
 from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.workbench import Workbench
+from adtrack.features.threads import side_by_side
 
 
 def score_set(bench: Workbench, detector: Detector[Any], name: str, *, patches: bool = True) -> ScoredSet:
@@ -36,9 +38,19 @@ def measure(bench: Workbench, scored: ScoredSet, calibration: Calibration, *, pi
     return evaluate(scored, masks, bench.image, calibration.threshold)
 
 
-def measure_set(bench: Workbench, scorer: Scorer, name: str) -> Evaluation:
-    """The metrics of a finished scorer on the image set of this name."""
-    return measure(bench, score_set(bench, scorer.detector, name), scorer.calibration)
+def measure_all(
+    bench: Workbench, scored: Iterable[ScoredSet], calibration: Calibration, *, pixels: bool = True
+) -> tuple[Evaluation, ...]:
+    """The metrics of several sets, which are measured beside each other.
+
+    Where ``scored`` scores a set when it is asked for it, that happens while the sets before are measured.
+    """
+    return tuple(side_by_side(lambda one: measure(bench, one, calibration, pixels=pixels), scored))
+
+
+def measure_sets(bench: Workbench, scorer: Scorer, names: Iterable[str]) -> tuple[Evaluation, ...]:
+    """The metrics of a finished scorer on the image sets of these names."""
+    return measure_all(bench, (score_set(bench, scorer.detector, name) for name in names), scorer.calibration)
 
 
 def no_pixel_metrics(opened: OpenedClass, method: str) -> str:

@@ -16,7 +16,7 @@ from adtrack.detectors.contract import Detector
 from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.calibrating import calibrate
 from adtrack.evaluation.evaluate import Evaluation
-from adtrack.evaluation.measuring import measure, score_set
+from adtrack.evaluation.measuring import measure_all, score_set
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Workbench
@@ -105,7 +105,7 @@ def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) 
 def _evaluate(bench: Workbench, detector: Detector[Any]) -> list[tuple[str, Evaluation]]:
     scored = {name: score_set(bench, detector, name) for name in (VAL, TEST)}
     calibration = calibrate(scored, ThresholdSpec(VAL))
-    return [(bench.opened.data.class_name, measure(bench, found, calibration)) for found in scored.values()]
+    return [(bench.opened.data.class_name, each) for each in measure_all(bench, scored.values(), calibration)]
 
 
 def model_unified(pool: Cell, classes: Sequence[str]) -> dict[str, Sample]:

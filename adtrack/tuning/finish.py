@@ -7,7 +7,7 @@ from pathlib import Path
 
 from adtrack.data.imageset import TEST_SETS
 from adtrack.detectors import detector_class
-from adtrack.evaluation.measuring import measure_set, no_pixel_metrics
+from adtrack.evaluation.measuring import measure_sets, no_pixel_metrics
 from adtrack.evaluation.stopwatch import milliseconds
 from adtrack.evaluation.threshold_words import threshold_sentences
 from adtrack.evaluation.workbench import Workbench
@@ -127,7 +127,7 @@ def _test(run: Run, bench: Workbench, best: TrialRecord) -> str:
     The time an image takes is measured anew: now no trial of the study shares the machine.
     """
     scorer = load_model(trial_model(best), bench.backbone.device).scorer
-    evaluations = [measure_set(bench, scorer, name) for name in TEST_SETS]
+    evaluations = measure_sets(bench, scorer, TEST_SETS)
     whole = log_whole(run, scorer)
     log_evaluations(run, bench, scorer, evaluations, whole)
     run.log_metrics({"cost/score_ms": milliseconds(scorer, bench.opened.images("val_clean"))})

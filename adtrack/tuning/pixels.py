@@ -1,7 +1,7 @@
 """When all trials have ended, those that the study's report compares get their metrics of pixels."""
 
 from adtrack.data.imageset import VAL_SETS
-from adtrack.evaluation.measuring import measure_set, no_pixel_metrics
+from adtrack.evaluation.measuring import measure_sets, no_pixel_metrics
 from adtrack.progress import track
 from adtrack.tracking.log_evaluation import log_evaluations
 from adtrack.tracking.models import load_model
@@ -25,5 +25,5 @@ def measure_pixels(study: SharedStudy) -> None:
     for trial, uri in track(with_models(best), "Measuring the best trials' pixels", len(best), "trial"):
         with reopened_run(trial.run_id, study.worker) as run:
             scorer = load_model(uri, study.bench.backbone.device).scorer
-            evaluations = [measure_set(study.bench, scorer, name) for name in VAL_SETS]
+            evaluations = measure_sets(study.bench, scorer, VAL_SETS)
             log_evaluations(run, study.bench, scorer, evaluations, uri)

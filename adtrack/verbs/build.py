@@ -9,7 +9,7 @@ from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.building import build
 from adtrack.evaluation.evaluate import Evaluation
-from adtrack.evaluation.measuring import measure_set, no_pixel_metrics
+from adtrack.evaluation.measuring import measure_sets, no_pixel_metrics
 from adtrack.evaluation.opened_class import list_class
 from adtrack.evaluation.threshold_words import found_by, threshold_sentences
 from adtrack.evaluation.workbench import Workbench
@@ -131,7 +131,7 @@ def _measure_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) -
     with working() as worker, tracked_run(worker, tags, name=name, extra=extra) as run:
         run.log_params(choices(bench, scorer))
         log_surroundings(run, bench)
-        evaluations = tuple(measure_set(bench, scorer, name) for name in sets)
+        evaluations = measure_sets(bench, scorer, sets)
         log_data(run, bench, sets)
         log_evaluations(run, bench, scorer, evaluations, loaded.resolved)
     return ModelReport(

@@ -1,0 +1,32 @@
+"""Sets that are measured beside each other have the metrics that each has alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adtrack.config import BackboneSpec, DataSpec, ImageSpec
+from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.evaluation.building import build
+from adtrack.evaluation.measuring import measure, measure_sets, score_set
+from adtrack.evaluation.workbench import Workbench
+
+SETS = ("val_clean", "val_shift", "test_clean", "test_shift")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sets_beside_each_other_are_measured_as_one_by_one(tiny_data: Path, threads: int) -> None:
+    network = BackboneSpec("resnet18", "random", 1)
+    bench = Workbench.open(DataSpec("part", str(tiny_data)), ImageSpec(72, 64), network, ("layer1",), "cpu")
+    scorer = build(bench, PatchCoreSpec(layers=("layer1",), coreset_fraction=0.1)).scorer
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = measure_sets(bench, scorer, SETS)
+    finally:
+        torch.set_num_threads(before)
+    for name, one in zip(SETS, found, strict=True):
+        alone = measure(bench, score_set(bench, scorer.detector, name), scorer.calibration)
+        assert one.name == name and one.metrics == alone.metrics
+        assert np.array_equal(one.pro_curve, alone.pro_curve)
