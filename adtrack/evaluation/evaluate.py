@@ -67,7 +67,7 @@ def evaluate(scored: ScoredSet, masks: Planes | None, view: ImageSpec, threshold
     maps.
 
     A set without anomalies has ``GOOD_METRICS`` only. AUROC and false-alarm rate come with the ends of their intervals.
-    ``threshold`` comes from elsewhere (Val-clean) and is applied as it is. Pixels outside the view's crop have no
+    ``threshold`` comes from elsewhere (Val) and is applied as it is. Pixels outside the view's crop have no
     score, so they do not count.
     """
     metrics = _image_level(scored.scores, scored.images.labels, threshold)

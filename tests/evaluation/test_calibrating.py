@@ -1,13 +1,16 @@
 """What Val settles: the threshold, and what the colours of anomaly maps mean."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from adtrack.config import ThresholdSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.calibrating import calibrate, colour_range, find_threshold
 from adtrack.evaluation.evaluate import ScoredSet
-from adtrack.evaluation.thresholds import f1_threshold
+from adtrack.evaluation.thresholds import expected_false_alarms, f1_threshold
 
 CLEAN = ThresholdSpec("val_clean")
 
@@ -60,6 +63,23 @@ def test_by_quantile_the_share_of_the_good_images_passes_in_each_set(
     assert find_threshold(both, spec) == {"both": 5.0, "val_clean": 1.5, "val_shift": 5.0}[calibrate_on]
     lowered = {**both, "val_shift": ScoredSet(both["val_shift"].images, both["val_shift"].scores - 8, None)}
     assert find_threshold(lowered, spec) == {"both": 1.5, "val_clean": 1.5, "val_shift": -3.0}[calibrate_on]
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.5, 4.0])
+def test_no_domain_has_more_false_alarms_than_promised(scored: ScoredSet, drift: float) -> None:
+    """Simulated parts of 40 photos each, whose scores rise by ``drift`` and by noise of their own under the shift."""
+    draws, count, spec = np.random.default_rng(0), 40, ThresholdSpec("both", "good_quantile", 0.95)
+    good = replace(scored.images, records=tuple([scored.images.records[int(np.argmin(scored.images.labels))]] * count))
+    shares = []
+    for _ in range(300):
+        clean = draws.normal(size=count)
+        shifted = 0.6 * clean + 0.8 * draws.normal(size=count) + drift
+        sets = {"val_clean": ScoredSet(good, clean, None), "val_shift": ScoredSet(good, shifted, None)}
+        threshold = find_threshold(sets, spec)
+        shares.append([norm.sf(threshold), norm.sf(threshold - drift)])
+    worse, promised = np.max(shares, axis=1), expected_false_alarms(count, 0.95)
+    assert worse.mean() < promised.value * 1.05 and (worse > promised.high).mean() < 0.05
+    assert worse.mean() > promised.value / 2  # the promise is no empty one
 
 
 def test_the_colours_come_from_the_first_set(both: dict[str, ScoredSet], scored: ScoredSet) -> None:

@@ -14,9 +14,9 @@ from adtrack.evaluation.pictures.sheets import FAINT, GAP, INK, PAPER, VERDICTS,
 from adtrack.evaluation.workbench import Workbench
 
 LEGEND = (
-    "Colours mean the same in every column: dark is the model's median good pixel of Val-clean, bright is the 99.5 % "
-    "quantile of all its pixels. A model without heatmaps shows the image alone. The frame and the word say whether "
-    "the model's call, at its own threshold, is right."
+    "Colours mean the same in every column: dark is the median good pixel of the Val images that gave the model its "
+    "threshold, bright is the 99.5 % quantile of all their pixels. A model without heatmaps shows the image alone. The "
+    "frame and the word say whether the model's call, at its own threshold, is right."
 )
 SIDE = 128  # of a picture in pixels
 _WORDS, _FRAME = 30, 3
@@ -91,8 +91,9 @@ def _paste(sheet: Image.Image, picture: np.ndarray, left: int, top: int) -> None
 def look(scorer: Scorer, judged: Judgement, image: np.ndarray) -> Look:
     """What a scorer makes of an image uint8 (h, w, 3), of any size, that it has judged; colours are its own range.
 
-    Patch scores of different layers have no common scale. So the dark end is, in every column, the model's median good
-    pixel of Val-clean, and the bright end its 99.5 % quantile of all pixels.
+    Patch scores of different layers have no common scale. So the dark end is, in every column, the median good pixel
+    of the Val images that gave the model its threshold (of Val-clean, where both domains gave it), and the bright end
+    the 99.5 % quantile of all their pixels.
     """
     return Look(judged.score, judged.threshold, judged_overlay(scorer, judged, fit(image, SIDE)))
 
