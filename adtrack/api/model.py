@@ -1,7 +1,9 @@
 """A fitted model in Python: image in, score, label and anomaly map out."""
 
+import hashlib
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import numpy as np
 from adtrack.config import DetectorSpec
 from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.errors import UserError
+from adtrack.evaluation.adapting import adapted
+from adtrack.verbs.image_files import find_photos
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,30 @@ class Model:
                 "a file's name is read as the images were that the model was made of.",
             )
         return pixels
+
+    def adapt(self, photos: str | Path | Sequence[str | Path | np.ndarray]) -> "Model":
+        """This model with its threshold moved to a new light or camera by photos of parts as they come, without labels.
+
+        ``photos`` are all images below a folder, or a list of files and of pixels as ``score`` takes them: 16 or more,
+        nearly all of good parts. Those that are the same to the bit count once. ``facts["adapted"]`` of the new model
+        says how its threshold went.
+
+        UserError: a photo cannot be read, the photos do not tell where the threshold lies, or the model is from a
+        version that kept no scores of good images.
+        """
+        good = self.scorer.calibration.good
+        if good is None:
+            raise UserError(
+                "a model must have the scores of Val's good images to be adapted, but this one is from a version that "
+                "kept none.",
+                "adtrack adapt takes them from its run; a model that is built anew keeps them.",
+            )
+        named = list(find_photos([Path(photos).expanduser()])) if isinstance(photos, str | Path) else photos
+        scores: dict[bytes, float] = {}
+        for pixels in map(self._pixels, named):
+            content = hashlib.sha256(np.array(pixels.shape).tobytes() + pixels.tobytes()).digest()
+            scores.setdefault(content, self.scorer.judge(pixels).score)
+        return Model(adapted(self.scorer, good, [*scores.values()], repr(self))[0])
 
     def save(self, folder: str | Path) -> Path:
         """Write the model with its network into ``folder``, which ``adtrack.load`` and ``adtrack score --model`` read.

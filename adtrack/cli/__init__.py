@@ -12,7 +12,7 @@ from adtrack.command import run_command
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
 VERBS = (
     *(banks.tune, banks.build_bank, banks.evaluate),
-    *(models.score, models.compare, models.promote, models.rollback),
+    *(models.score, models.adapt, models.compare, models.promote, models.rollback),
     *(study.export, study.make_shift, experiment, study.demo_data),
     *(maintenance.doctor, maintenance.cache, completion.completion),
 )

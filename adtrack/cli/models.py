@@ -1,4 +1,4 @@
-"""The verbs that use models: score, compare, promote, rollback."""
+"""The verbs that use models: score, adapt, compare, promote, rollback."""
 
 import sys
 from pathlib import Path
@@ -34,6 +34,30 @@ def score(images: tuple[Path, ...], model: str, out: Path, device: str) -> None:
     report.print_scores(result, say)
     if result.left or result.failed:
         sys.exit(130 if result.left else 1)
+
+
+@click.command("adapt", short_help="Move a model's threshold to a new light by a few photos without labels.")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", required=True, help="A model URI, such as models:/adtrack-zipper@champion.")
+@device_option
+def adapt(photos: tuple[Path, ...], model: str, device: str) -> None:
+    """Move the threshold of a model with the scores of photos of a new light or camera.
+
+    16 photos or more of parts as they come, nearly all of them good, without labels. The model with the new threshold
+    becomes the class's candidate, and says how its threshold went.
+
+    \b
+    adtrack adapt --model models:/adtrack-zipper@champion photos/
+    """
+    check_sources(photos)
+    with loading():
+        from adtrack.verbs.adapt import report
+        from adtrack.verbs.adapt.verb import adapt_model
+
+    found = adapt_model(model, photos, device)
+    report.print_adaptation(found, say)
+    if found.failed:
+        sys.exit(1)
 
 
 @click.command("compare", short_help="Compare runs image by image: which is better, and how sure that is.")

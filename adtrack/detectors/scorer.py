@@ -97,12 +97,13 @@ class Scorer:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.detector.save(folder)
-        trunk = self.backbone.trunk
+        trunk, good = self.backbone.trunk, self.calibration.good
         text = {
             "format": FORMAT,
             "method": self.detector.spec.method,
             "image": plain(self.image),
             "calibration": self.calibration.fields(),
+            **({} if good is None else {"good": good.plain()}),
             "trunk": {"network": trunk.network, "sha256": trunk.sha256, "origin": trunk.origin},
             "facts": dict(self.facts),
             "reading": asdict(self.reading),
@@ -125,8 +126,12 @@ class Scorer:
         trunk = _trunk(file, _state(file), text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
         detector = detector_class(text["method"]).load(folder, device)
         backbone = Backbone(trunk, detector.spec.inputs, device)
-        image, calibration = ImageSpec.from_plain(text["image"]), Calibration.from_fields(text["calibration"])
+        image, calibration = ImageSpec.from_plain(text["image"]), _calibration(text)
         return cls(backbone, detector, image, calibration, text["facts"], _reading(text))
+
+
+def _calibration(text: Mapping[str, Any]) -> Calibration:
+    return Calibration.from_fields(text["calibration"], text.get("good"))
 
 
 def _reading(text: Mapping[str, Any]) -> Reading:
@@ -168,7 +173,7 @@ def read_scorer(folder: Path) -> dict[str, Any]:
         text: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
         version, method = text["format"], text["method"]
         ImageSpec.from_plain(text["image"])
-        calibration = Calibration.from_fields(text["calibration"])
+        calibration = _calibration(text)
         if version == FORMAT:
             _reading(text)
         words = [method, *(text["trunk"][name] for name in ("network", "sha256", "origin"))]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from adtrack.config import VAL_CLEAN
 from adtrack.data.domains import CLEAN
 from adtrack.data.imageset import parse_name
+from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.thresholds import expected_false_alarms
 
 NEARLY_ALL = 0.9  # of a set's good images
@@ -37,8 +38,15 @@ def promise(threshold: float, quantile: float, count: int, sets: Sequence[str]) 
     where = "Val-clean and Val-shift scores, whichever is higher" if both else f"{_brief(sets[0])} scores"
     return (
         f"The threshold {threshold:.3f} is the {quantile:g} quantile of {count} good {where}: "
-        f"{'at most ' * both}about {_percent(expected.value)} % (95 %: {_percent(expected.low)} … "
-        f"{_percent(expected.high)} %) of good parts like these will raise a false alarm."
+        f"{'at most ' * both}{expected_alarms(expected)}"
+    )
+
+
+def expected_alarms(share: Estimate) -> str:
+    """The end of a sentence that says what share of good parts will be called anomalous."""
+    return (
+        f"about {_percent(share.value)} % (95 %: {_percent(share.low)} … {_percent(share.high)} %) of good parts like "
+        "these will raise a false alarm."
     )
 
 

@@ -1,16 +1,17 @@
 """From scored Val sets to a detector's threshold and to the colours of its anomaly maps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from adtrack.config import BY_F1, ThresholdSpec
-from adtrack.detectors.calibration import Calibration, ColourRange
+from adtrack.detectors.calibration import Calibration, ColourRange, GoodScores
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import ScoredSet
 from adtrack.evaluation.telling import telling_images
 from adtrack.evaluation.thresholds import f1_threshold, good_threshold
 
+Judged = tuple[np.ndarray, np.ndarray]  # the scores (n,) and labels (n,) of a set
 _MOST_PIXELS = 100_000  # of one map: more would not move a quantile visibly
 
 
@@ -21,26 +22,44 @@ def calibrate(scored: Mapping[str, ScoredSet], spec: ThresholdSpec) -> Calibrati
     so a model whose patches nobody has asked for needs no more than these maps.
     """
     spec = _resolved(scored, spec)
-    threshold, first = find_threshold(scored, spec), scored[spec.sets[0]]
+    sets = {name: (scored[name].scores, scored[name].images.labels) for name in spec.sets}
+    threshold, good, first = threshold_of(sets.values(), spec), good_scores(sets, spec), scored[spec.sets[0]]
     if first.maps is None:
-        return Calibration(threshold, None)
+        return Calibration(threshold, None, good)
     labels, maps = first.images.labels, {index: first.maps[index] for _, index in telling_images(first)}
-    return Calibration(threshold, colour_range([maps[index] for index in maps if not labels[index]], [*maps.values()]))
+    colours = colour_range([maps[index] for index in maps if not labels[index]], [*maps.values()])
+    return Calibration(threshold, colours, good)
 
 
 def find_threshold(scored: Mapping[str, ScoredSet], spec: ThresholdSpec) -> float:
-    """The threshold that ``spec`` asks for.
+    """The threshold that ``spec`` asks for, of those of the ``scored`` sets that it names."""
+    spec = _resolved(scored, spec)
+    return threshold_of([(scored[name].scores, scored[name].images.labels) for name in spec.sets], spec)
+
+
+def threshold_of(sets: Iterable[Judged], spec: ThresholdSpec) -> float:
+    """The threshold that ``spec``, which is resolved, asks for on these sets.
 
     By F1, it is the best one on all images of the sets together. By a quantile of the good images' scores, it is the
     highest of the sets' quantiles, so that in each set at least this share of the good images passes.
     """
-    spec = _resolved(scored, spec)
-    sets = [scored[name] for name in spec.sets]
-    scores, labels = [one.scores for one in sets], [one.images.labels for one in sets]
+    scores, labels = zip(*sets, strict=True)
     if spec.threshold_from == BY_F1:
         return f1_threshold(np.concatenate(scores), np.concatenate(labels))
     good = [values[marks == 0] for values, marks in zip(scores, labels, strict=True)]
     return max(good_threshold(values, spec.good_quantile) for values in good)
+
+
+def good_scores(sets: Mapping[str, Judged], spec: ThresholdSpec) -> GoodScores:
+    """What a model keeps of these sets for a later domain, whose median nobody knows yet.
+
+    The margin is the threshold that ``spec``, which is resolved, asks for once every set is measured from the median of
+    its own good scores. So it does not pay for the distance between Val-clean and Val-shift, as a threshold on scores
+    does.
+    """
+    good = {name: scores[labels == 0] for name, (scores, labels) in sets.items()}
+    centred = [(scores - np.median(good[name]), labels) for name, (scores, labels) in sets.items()]
+    return GoodScores.of(threshold_of(centred, spec), good)
 
 
 def _resolved(scored: Mapping[str, ScoredSet], spec: ThresholdSpec) -> ThresholdSpec:

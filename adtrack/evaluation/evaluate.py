@@ -70,7 +70,7 @@ def evaluate(scored: ScoredSet, masks: Planes | None, view: ImageSpec, threshold
     ``threshold`` comes from elsewhere (Val) and is applied as it is. Pixels outside the view's crop have no
     score, so they do not count.
     """
-    metrics = _image_level(scored.scores, scored.images.labels, threshold)
+    metrics = image_level(scored.scores, scored.images.labels, threshold)
     if masks is None or scored.maps is None:
         return Evaluation(scored, threshold, metrics)
     ranking = _ranked(scored.maps, masks, view)
@@ -99,7 +99,8 @@ def _ranked(maps: Maps, masks: Planes, view: ImageSpec) -> PixelRanking:
     return rank_pixels(_Seen(maps, view), _Seen(masks, view))
 
 
-def _image_level(scores: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:
+def image_level(scores: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:
+    """The metrics of images' scores, and the ends of their intervals."""
     if labels.any():
         metrics = image_metrics(scores, labels, threshold)
         metrics["image_auroc_low"], metrics["image_auroc_high"] = auroc_interval(scores, labels)

@@ -1,5 +1,7 @@
 """How a model's threshold was found, and what may be expected of it, in words."""
 
+from collections.abc import Mapping
+
 from adtrack.config import BY_F1, VAL_CLEAN, ThresholdSpec
 from adtrack.data.splits import TRAIN_FRACTION
 from adtrack.evaluation.alarms import promise, set_name
@@ -13,6 +15,13 @@ def found_by(spec: ThresholdSpec) -> str:
     if spec.threshold_from == BY_F1:
         return f"has the best F1 on {' and '.join(sets)}{' together' * (len(sets) > 1)}"
     return f"lets {100 * spec.good_quantile:g} % of the good images of {' and of '.join(sets)} pass"
+
+
+def got_by(spec: ThresholdSpec, told: Mapping[str, str]) -> str:
+    """The same of a model that may have been adapted since, which its facts and its parameters have ``told``."""
+    if "adapted_from" not in told:
+        return found_by(spec)
+    return f"went with {told['adapted_photos']} photos from that of {told['adapted_from']}"
 
 
 def threshold_sentences(value: float, spec: ThresholdSpec, opened: OpenedClass) -> tuple[str, ...]:

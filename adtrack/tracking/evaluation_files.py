@@ -1,6 +1,7 @@
 """The files that an evaluation leaves on a run, written and read back: scores image by image, and the PRO curve."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Write ``scores/<set>.csv``, the same as a table for MLflow's page, and ``curves/<set>.csv`` into ``folder``."""
     for part in ("scores", "curves"):
         (folder / part).mkdir(exist_ok=True)
-    _write_scores(evaluation, folder / "scores" / f"{evaluation.name}.csv")
+    records = zip(evaluation.scored.images.records, evaluation.scored.scores, strict=True)
+    rows = ((record.path, record.kind, record.label, score) for record, score in records)
+    write_scores(rows, evaluation.threshold, folder / "scores" / f"{evaluation.name}.csv")
     _write_curve(evaluation, folder / "curves" / f"{evaluation.name}.csv")
     _table(evaluation).to_json(folder / table_file(evaluation.name), orient="split", index=False)
 
@@ -30,14 +33,14 @@ def table_file(name: str) -> str:
     return f"scores/{name}.json"
 
 
-def _write_scores(evaluation: Evaluation, file: Path) -> None:
-    """One row per image: path, kind, label, score, threshold and, as 0 or 1, what the model called it."""
+def write_scores(rows: Iterable[tuple[str, str, int, float]], threshold: float, file: Path) -> None:
+    """One line for each image: path, kind, label, score, threshold and, as 0 or 1, what the model called it."""
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["path", "kind", "label", "score", "threshold", "predicted"])
-        for record, score in zip(evaluation.scored.images.records, evaluation.scored.scores, strict=True):
-            names, called = map(csv_cell, (record.path, record.kind)), int(score >= evaluation.threshold)
-            writer.writerow([*names, record.label, repr(float(score)), evaluation.threshold, called])
+        for path, kind, label, score in rows:
+            names, called = map(csv_cell, (path, kind)), int(score >= threshold)
+            writer.writerow([*names, label, repr(float(score)), threshold, called])
 
 
 def _write_curve(evaluation: Evaluation, file: Path) -> None:

@@ -12,6 +12,7 @@ from adtrack.config import canonical, plain
 from adtrack.data.reading import FULL
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.workbench import Workbench
+from adtrack.features.backbone import Backbone
 from adtrack.settings import setting_texts
 from adtrack.tracking.run import Run
 from adtrack.tracking.tags import DEVICE, VERSION, WEIGHTS_FELL_BACK, named, package_version
@@ -68,13 +69,17 @@ def spec_text(bench: Workbench, scorer: Scorer) -> str:
 
 def log_surroundings(run: Run, bench: Workbench) -> None:
     """Log versions, device and platform, and whether other weights than the asked ones were used, as tags of a run."""
+    # The parameter of that name may say "auto": ``mlflow run`` logs parameters as they were asked for.
+    depth = {named(name): value for name, value in depth_params(bench).items()}
+    run.set_tags(version_tags(bench.backbone) | depth)
+
+
+def version_tags(backbone: Backbone) -> dict[str, str]:
+    """The same tags without what depends on the images."""
     packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "anomalib", "mlflow")
     tags = {package_version(package): version(package) for package in packages}
-    tags |= {VERSION: adtrack.__version__, DEVICE: device_name(bench.backbone.device)}
-    tags[WEIGHTS_FELL_BACK] = str(bench.backbone.trunk.fell_back).lower()
-    # The parameter of that name may say "auto": ``mlflow run`` logs parameters as they were asked for.
-    tags |= {named(name): value for name, value in depth_params(bench).items()}
-    run.set_tags(tags)
+    tags |= {VERSION: adtrack.__version__, DEVICE: device_name(backbone.device)}
+    return tags | {WEIGHTS_FELL_BACK: str(backbone.trunk.fell_back).lower()}
 
 
 def device_name(device: torch.device) -> str:

@@ -12,13 +12,14 @@ from adtrack.reporting.table import Table
 from adtrack.reporting.templating import render
 
 
-def how_to_call(uri: str, *, maps: bool, figures: Table | None = None) -> str:
+def how_to_call(uri: str, *, maps: bool, figures: Table | None = None, story: str = "") -> str:
     """Markdown for the page of the model with this URI; ``maps`` says whether it has anomaly maps.
 
-    ``figures`` say what it does at its threshold, if it has been measured.
+    ``figures`` say what it does at its threshold, if it has been measured. ``story`` is what a reader must know of how
+    the threshold came about.
     """
     quoted = json.dumps(uri, ensure_ascii=False)
-    return render("model_card.md", address=argument(uri), quoted=quoted, maps=maps, table=figures)
+    return render("model_card.md", address=argument(uri), quoted=quoted, maps=maps, table=figures, story=story)
 
 
 def example() -> pd.DataFrame:

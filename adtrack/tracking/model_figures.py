@@ -8,7 +8,7 @@ from adtrack.config import ThresholdSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.intervals import Estimate
-from adtrack.evaluation.threshold_words import found_by
+from adtrack.evaluation.threshold_words import got_by
 from adtrack.reporting.table import Column, Table, estimate_text
 
 _COLUMNS = {
@@ -27,10 +27,11 @@ def figures_of(model: LoggedModel) -> Table | None:
     if not names:
         return None
     shown = {key: heading for key, heading in _COLUMNS.items() if f"{names[0]}/{key}" in metrics}
-    spec = ThresholdSpec.from_params(model.params or {}, has_anomalies="f1" in shown)
+    params = model.params or {}
+    spec = ThresholdSpec.from_params(params, has_anomalies="f1" in shown)
     columns = (Column("Images", number=False), *map(Column, shown.values()))
     rows = tuple((set_name(name), *(_text(metrics, f"{name}/{key}") for key in shown)) for name in names)
-    notes = f"The threshold {metrics[f'{names[0]}/threshold']:.4g} {found_by(spec)}."
+    notes = f"The threshold {metrics[f'{names[0]}/threshold']:.4g} {got_by(spec, params)}."
     return Table("At its threshold", columns, rows, notes)
 
 

@@ -23,6 +23,7 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 import adtrack
 from adtrack.config import DEFAULT_METHOD
 from adtrack.detectors import detector_class
+from adtrack.detectors.calibration import ADAPTED
 from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.detectors.seal import require_all
 from adtrack.errors import UserError
@@ -147,7 +148,8 @@ def _unregistered(run: Run, name: str) -> str | None:
 def write_page(uri: str, scorer: Scorer) -> None:
     """Write the page of a logged model: how it did, as far as that is logged by now, and how it is called."""
     client, model_id = MlflowClient(), uri.removeprefix("models:/")
-    page = how_to_call(uri, maps=scorer.detector.has_maps, figures=figures_of(client.get_logged_model(model_id)))
+    figures, told = figures_of(client.get_logged_model(model_id)), scorer.facts.get(ADAPTED, "")
+    page = how_to_call(uri, maps=scorer.detector.has_maps, figures=figures, story=told)
     client.set_logged_model_tags(model_id, {NOTE: page})
 
 

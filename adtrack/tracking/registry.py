@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from adtrack.config import DEFAULT_METHOD, from_json
 from adtrack.detectors import detector_class
+from adtrack.detectors.calibration import ADAPTED
 from adtrack.errors import UserError
 from adtrack.naming import argument
 from adtrack.tracking.locks import one_at_a_time
@@ -76,7 +77,8 @@ def register(class_name: str, model_uri: str, origin: dict[str, str]) -> Registe
             client.create_model_version(name, model_uri, model.source_run_id, tags, model_id=model.model_id)
         ]
         version = int(found[0].version)
-        page = how_to_call(f"models:/{name}/{version}", maps=maps, figures=figures_of(model))
+        told = origin.get(ADAPTED, "")
+        page = how_to_call(f"models:/{name}/{version}", maps=maps, figures=figures_of(model), story=told)
         client.update_model_version(name, str(version), page)
         champion = _set_aliases(name, version) == version
     client.set_logged_model_tags(model.model_id, {VERSIONS_TAG: _with_version(model, name, version)})

@@ -11,7 +11,7 @@ from adtrack.evaluation.building import build
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.measuring import measure_sets, no_pixel_metrics
 from adtrack.evaluation.opened_class import list_class
-from adtrack.evaluation.threshold_words import found_by, threshold_sentences
+from adtrack.evaluation.threshold_words import got_by, threshold_sentences
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
 from adtrack.tracking.log_evaluation import log_built, log_data, log_evaluations
@@ -149,4 +149,4 @@ def _measure_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) -
 def _found_before(bench: Workbench, scorer: Scorer) -> str:
     """How the threshold of a finished model was found."""
     spec = ThresholdSpec.from_params(threshold_params(scorer.facts), bench.opened.splits.has_anomalies)
-    return f"The model's threshold {scorer.calibration.threshold:.3f} {found_by(spec)}."
+    return f"The model's threshold {scorer.calibration.threshold:.3f} {got_by(spec, scorer.facts)}."

@@ -1,6 +1,6 @@
 """The images that a user names by files and folders, and the place of each one's overlay."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from adtrack.data.files import SUFFIXES, files_below, is_beside, is_image
@@ -10,16 +10,23 @@ from adtrack.verbs.checks import check_sources
 
 
 def find_images(sources: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Pairs of an image and the place of its overlay below ``out``.
+    """Pairs of an image, as ``find_photos`` finds it, and the place of its overlay below ``out``."""
+    return _places(find_photos(sources, overlay_folders(out)))
 
-    Files are taken as they are given, and folders are searched. Each image is listed once. Linked subfolders are
-    searched too, but a folder to which several paths lead is searched once. UserError: there is no image.
+
+def find_photos(sources: Sequence[Path], skip: Sequence[Path] = ()) -> dict[Path, Path]:
+    """Each image, and its path below the folder in which it was found.
+
+    Files are taken as they are given, and folders are searched but for those to ``skip``. Each image is listed once.
+    Linked subfolders are searched too, but a folder to which several paths lead is searched once. UserError: there is
+    no image.
     """
     check_sources(sources)
     found: dict[Path, Path] = {}
     for source in sources:
         if source.is_dir():
-            found |= {path: path.relative_to(source) for path in _below(source, out) if is_image(path)} | found
+            below = files_below(source, skip=tuple(skip))
+            found |= {path: path.relative_to(source) for path in below if is_image(path)} | found
         else:
             found.setdefault(source, Path(source.name))
     if not found:
@@ -27,18 +34,18 @@ def find_images(sources: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
             f"images must hold at least one image, but {', '.join(map(str, sources))} hold none.",
             f"adtrack reads {', '.join(SUFFIXES)}.",
         )
-    return _places(found)
+    return found
 
 
-def left_out(sources: Sequence[Path], out: Path) -> list[Path]:
+def left_out(sources: Sequence[Path], skip: Sequence[Path] = ()) -> list[Path]:
     """The files below folders that are not scored because of their suffix, apart from texts and the like."""
-    below = (path for source in sources if source.is_dir() for path in _below(source, out))
+    below = (path for source in sources if source.is_dir() for path in files_below(source, skip=tuple(skip)))
     return [path for path in below if not is_image(path) and not is_beside(path)]
 
 
-def _below(folder: Path, out: Path) -> Iterator[Path]:
-    """The files below ``folder`` without the overlays of an earlier call. ``folder`` may itself be ``out``."""
-    return files_below(folder, skip=(out, out / "overlays"))
+def overlay_folders(out: Path) -> tuple[Path, ...]:
+    """Where an earlier call may have left overlays. A folder that is searched may itself be ``out``."""
+    return out, out / "overlays"
 
 
 def _places(found: dict[Path, Path]) -> list[tuple[Path, Path]]:

@@ -27,7 +27,7 @@ from adtrack.progress import track
 from adtrack.reporting.gallery import Gallery, ScoredImage
 from adtrack.tracking.models import load_model
 from adtrack.tracking.store import reach_store
-from adtrack.verbs.image_files import find_images, left_out
+from adtrack.verbs.image_files import find_images, left_out, overlay_folders
 
 COLUMNS = ("path", "score", "threshold", "label", "overlay", "error")
 
@@ -87,7 +87,7 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
                 anomalous += row.get("label") == 1
                 as_stored += not loaded.scorer.reading.upright and file_orientation(path) != UPRIGHT
     left = len(images) - scored - len(failed)
-    no_images = tuple(visible(str(path)) for path in left_out(sources, out))
+    no_images = tuple(visible(str(path)) for path in left_out(sources, overlay_folders(out)))
     return ScoreReport(loaded.resolved, table, page, scored, anomalous, tuple(failed), left, no_images, as_stored)
 
 

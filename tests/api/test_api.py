@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import adtrack
 from adtrack.api import fitting, search
@@ -140,3 +141,25 @@ def test_the_readme_uses_names_that_there_are() -> None:
             inspect.signature(getattr(adtrack, call.func.attr)).bind(
                 *call.args, **{keyword.arg: keyword.value for keyword in call.keywords}
             )
+
+
+def test_a_model_goes_with_the_light(part: Path, tmp_path: Path) -> None:
+    model = adtrack.fit(part / "train" / "good", coreset_fraction=0.05, good_quantile=0.6, **SMALL)
+    photos = [np.asarray(Image.open(file)) for file in sorted((part / "train" / "good").iterdir())[:8]]
+    dim = [np.uint8(photo * 0.9) for photo in photos]
+    moved = model.adapt(dim)
+    scores = [model.score(photo).score for photo in dim]
+    assert [moved.score(photo).score for photo in dim] == scores
+    assert float(moved.facts["adapted_median"]) == np.median(scores) and moved.facts["adapted_photos"] == "8"
+    assert float(moved.facts["threshold_before"]) == model.threshold != moved.threshold
+    for number, photo in enumerate(dim):
+        Image.fromarray(photo).save(tmp_path / f"{number}.png")
+    assert model.adapt([*dim, dim[0]]).threshold == moved.threshold  # the same photo twice counts once
+    assert model.adapt(tmp_path).threshold == moved.threshold == model.adapt(sorted(tmp_path.iterdir())).threshold
+    read = adtrack.load(moved.save(tmp_path / "moved"), device="cpu")
+    assert read.threshold == moved.threshold and read.adapt(dim).threshold == moved.threshold
+    with pytest.raises(UserError, match="at least 4 different photos"):
+        model.adapt(dim[:3])
+    before = dataclasses.replace(model.scorer.calibration, good=None)
+    with pytest.raises(UserError, match="from a version that kept none"):
+        adtrack.Model(dataclasses.replace(model.scorer, calibration=before)).adapt(dim)

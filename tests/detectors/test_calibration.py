@@ -1,9 +1,11 @@
 """A calibration, and the plain data that a model keeps of it."""
 
+import json
+
 import numpy as np
 import pytest
 
-from adtrack.detectors.calibration import Calibration, ColourRange
+from adtrack.detectors.calibration import Calibration, ColourRange, GoodScores
 from adtrack.errors import UserError
 
 
@@ -35,3 +37,34 @@ def test_a_calibration_is_read_as_it_was_written() -> None:
 def test_what_is_no_calibration_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         Calibration.from_fields(fields)
+
+
+GOOD = GoodScores.of(0.5, {"val_shift": [4.0, 3.0], "val_clean": np.array([2, 1, 1.5])})
+
+
+def test_good_scores_are_kept_in_order_and_read_as_they_were_written() -> None:
+    assert GOOD.scores == {"val_shift": (3.0, 4.0), "val_clean": (1.0, 1.5, 2.0)}
+    one = Calibration(2.5, ColourRange(0.25, 4.0), GOOD)
+    assert Calibration.from_fields(one.fields(), json.loads(json.dumps(GOOD.plain()))) == one
+    assert one.fields() == Calibration(2.5, ColourRange(0.25, 4.0)).fields()  # they lie beside it
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        [],
+        {"margin": 0.5},
+        {"margin": 0.5, "scores": {}},
+        {"margin": 0.5, "scores": []},
+        {"margin": 0.5, "scores": {"val_clean": []}},
+        {"margin": 0.5, "scores": {"val_clean": 1.0}},
+        {"margin": 0.5, "scores": {"val_clean": [1.0, "2.0"]}},
+        {"margin": 0.5, "scores": {"val_clean": [1.0, float("nan")]}},
+        {"margin": float("inf"), "scores": {"val_clean": [1.0]}},
+        {"margin": "0.5", "scores": {"val_clean": [1.0]}},
+        {"margin": 0.5, "scores": {"val_clean": [1.0]}, "unheard_of": 1.0},
+    ],
+)
+def test_what_are_no_good_scores_is_refused(plain: object) -> None:
+    with pytest.raises(ValueError):
+        Calibration.from_fields({"threshold": 2.5}, plain)

@@ -1,5 +1,6 @@
 """A bank ready for use: saved and loaded with and without its trunk, without pickle, the same judgements to the bit."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from adtrack.config import BackboneSpec, ImageSpec, Normalisation
 from adtrack.data.imageset import image_set
 from adtrack.data.reading import STORED, Reading
 from adtrack.data.splits import Splits
-from adtrack.detectors.calibration import Calibration, ColourRange
+from adtrack.detectors.calibration import Calibration, ColourRange, GoodScores
 from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.detectors.scorer import Scorer, read_scorer
@@ -151,6 +152,19 @@ def test_a_model_reads_files_as_its_own_images_were_read(scorer: Scorer, tmp_pat
     assert before.reading == STORED and before.read(tmp_path / "a.png")[..., 0].tolist() == [[0, 16]]
 
 
+def test_a_model_keeps_good_scores_and_one_of_before_has_none(
+    scorer: Scorer, picture: np.ndarray, tmp_path: Path
+) -> None:
+    scorer.save(tmp_path / "before", with_trunk=True)
+    assert "good" not in json.loads((tmp_path / "before" / "scorer.json").read_text())
+    assert Scorer.load(tmp_path / "before", CPU, no_fetch).calibration.good is None
+    good = GoodScores.of(0.5, {"val_clean": [1.0, 2.0]})
+    kept = dataclasses.replace(scorer, calibration=dataclasses.replace(scorer.calibration, good=good))
+    kept.save(tmp_path / "kept", with_trunk=True)
+    read = Scorer.load(tmp_path / "kept", CPU, no_fetch)
+    assert read.calibration == kept.calibration and same_judgement(read, scorer, picture)
+
+
 def test_a_model_normalises_views_as_its_own_were(scorer: Scorer, picture: np.ndarray, tmp_path: Path) -> None:
     scorer.save(tmp_path / "imagenet", with_trunk=True)
     assert read_scorer(tmp_path / "imagenet")["image"] == {"resize": 72, "crop": 64}  # as models of before have it
@@ -206,6 +220,8 @@ def change(folder: Path, edit: Callable[[dict], object]) -> None:
         lambda text: text["calibration"].update(threshold=None),
         lambda text: text["calibration"].update(unheard_of=1.0),
         lambda text: text["calibration"].pop("colour_low"),
+        lambda text: text.update(good={"margin": 1.0, "scores": {"val_clean": [1.0, None]}}),
+        lambda text: text.update(good="none"),
         lambda text: text.pop("reading"),
         lambda text: text["reading"].update(bits=99),
         lambda text: text["reading"].update(upright="yes"),

@@ -124,3 +124,17 @@ def test_range_leaves_unseen_pixels_out_and_thins_large_maps():
     assert colours.low == pytest.approx(10.0, abs=0.05)
     with pytest.raises(UserError, match="the 1 maps hold none"):
         colour_range([np.full((4, 4), np.nan)], [plane])
+
+
+def test_good_scores_are_kept_and_the_margin_is_that_of_the_domains_from_their_own_medians(
+    both: dict[str, ScoredSet],
+) -> None:
+    clean = calibrate(both, CLEAN)
+    assert clean.good.scores == {"val_clean": (1.0, 2.0)}
+    assert clean.good.margin == clean.threshold - 1.5  # one domain: the distance of threshold and median
+    two = calibrate(both, ThresholdSpec("both")).good
+    assert two.scores == {"val_clean": (1.0, 2.0), "val_shift": (4.0, 6.0)}
+    # From their medians 1.5 and 5, the good ones lie at -1 … 1 and the anomalous ones at 3 … 5.5: no error is left.
+    assert two.margin == 2.0
+    by_quantile = calibrate(both, ThresholdSpec("both", "good_quantile", 0.9)).good
+    assert by_quantile.margin == 1.0  # the higher one of 0.5 and 1
