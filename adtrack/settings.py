@@ -139,6 +139,12 @@ def settings(spec: Any) -> tuple[Setting, ...]:
     return tuple(found)
 
 
+def added_settings(spec: Any) -> tuple[Setting, ...]:
+    """The settings that older specifications do not have."""
+    names = {field.name for field in fields(spec) if MEANT in field.metadata}
+    return tuple(one for one in settings(spec) if one.name in names)
+
+
 def check_settings(spec: Any) -> None:
     """Raise UserError if a value of a specification is not allowed."""
     for one in settings(spec):

@@ -11,7 +11,7 @@ from optuna.trial import Trial
 from adtrack.config import DetectorSpec
 from adtrack.detectors import detector_class
 from adtrack.errors import UserError
-from adtrack.settings import Setting, setting_of, settings
+from adtrack.settings import Setting, added_settings, setting_of, settings
 
 Cell = dict[str, Any]  # {a setting's key: its value, as Optuna and JSON can hold it}
 Spec = TypeVar("Spec", bound=DetectorSpec)
@@ -55,6 +55,12 @@ class Space:
     def ladder(self) -> Sequence[Any]:
         """The plain values of the setting that trials climb; none if the method has no ladder or it is not searched."""
         return self.values.get(detector_class(self.spec_type.method).ladder, ())
+
+    def earlier(self) -> "Space":
+        """The space of a study that began when there were fewer settings: without those that were added later, if they
+        have the values here that are tried by default."""
+        usual = {one.key: tuple(map(one.kind.plain, one.tries)) for one in added_settings(self.spec_type)}
+        return replace(self, values={key: tried for key, tried in self.values.items() if tried != usual.get(key)})
 
     def cells(self) -> list[Cell]:
         """All combinations, in the order of a grid search."""

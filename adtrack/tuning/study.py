@@ -98,17 +98,22 @@ def open_shared(
 ) -> SharedStudy:
     """Open the study in Optuna's storage at ``url``, or make it there. UserError: no trial can answer what is asked.
 
-    Where it is not asked on which images thresholds are found, a study that exists keeps those that it began with.
+    Where it is not asked on which images thresholds are found, a study that exists keeps those that it began with. One
+    that is asked for by its ``name`` also keeps the settings that it began to search.
     """
     check_metric(bench, spec.detector.method, asked)
-    possible = [replace(spec, threshold=threshold) for threshold in _possible(spec.threshold)]
-    digests = [study_digests(bench, one, asked) for one in possible]
+    questions = [asked, replace(asked, space=asked.space.earlier())] if name else [asked]
+    thresholds = _possible(spec.threshold)
+    possible = [(replace(spec, threshold=one), question) for question in questions for one in thresholds]
+    digests = [study_digests(bench, *one) for one in possible]
     names = [name or default_name(bench.opened.data.class_name, found) for found in digests]
     sampler = WithoutRepeats(asked.space, asked.sampler, asked.seed)
     pruner = make_pruner(asked.pruner, len(asked.space.ladder))
     study = open_study(url, list(zip(names, digests, strict=True)), sampler, pruner, asked.goal.count)
     chosen = [found["spec_digest"] for found in digests].index(study.user_attrs["spec_digest"])
-    return SharedStudy(study.study_name, possible[chosen], asked, study, url, bench, device, worker)
+    spec, asked = possible[chosen]
+    study.sampler = WithoutRepeats(asked.space, asked.sampler, asked.seed)
+    return SharedStudy(study.study_name, spec, asked, study, url, bench, device, worker)
 
 
 def _possible(spec: ThresholdSpec) -> list[ThresholdSpec]:

@@ -55,8 +55,7 @@ def tune(
     bench = open_bench(spec, inputs, device, warn, ("train_clean", *VAL_SETS, *TEST_SETS))
     with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
         shared = open_shared(bench, spec, study, name, storage, device, worker)
-        if spec.threshold.calibrate_on == AUTO:
-            _say_what_is_kept(shared, say)
+        _say_what_is_kept(shared, spec, study, say)
         with shared.alone("parent"):
             run = at_work.enter_context(_parent_run(shared, _title(bench, spec.detector.method, name), say))
             _describe(run, shared)
@@ -68,10 +67,13 @@ def tune(
             return finish(shared, run, written_up, say)
 
 
-def _say_what_is_kept(study: SharedStudy, say: Say) -> None:
-    """Say so if thresholds do not come from the images that a new study would take them from."""
+def _say_what_is_kept(study: SharedStudy, spec: BuildSpec, asked: StudySpec, say: Say) -> None:
+    """Say what the study keeps that a new study of this specification would have otherwise."""
     kept = study.spec.threshold.calibrate_on
-    if kept != BOTH:
+    left_out = [key for key in asked.space.values if key not in study.asked.space.values]
+    if left_out:
+        say(f"Study {study.name} began when studies did not search {', '.join(left_out)}, and goes on without.")
+    if spec.threshold.calibrate_on == AUTO and kept != BOTH:
         say(
             f"Study {study.name} began with thresholds from {set_name(kept)} and goes on with them; "
             "--calibrate-on both begins another study."

@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 
 from adtrack.config import BackboneSpec, BuildSpec, DataSpec, ImageSpec, ThresholdSpec, digest, plain
 from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.errors import UserError
 from adtrack.evaluation import measuring
 from adtrack.evaluation.workbench import Workbench
 from adtrack.tracking.store import search_runs
@@ -26,7 +27,7 @@ from adtrack.tuning.ranking import ranked
 from adtrack.tuning.searched import about
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
-from adtrack.tuning.study import best_of, default_name, study_digests
+from adtrack.tuning.study import best_of, default_name, open_shared, study_digests
 
 VALUES = ("val_clean/image_auroc", "val_shift/image_auroc", "val_clean/threshold", "objective")
 
@@ -355,6 +356,28 @@ def test_the_first_studies_did_not_name_where_thresholds_come_from(tiny_data):
     assert spec_digest("val_clean", "f1") == spec_digest("val_clean", "f1", 0.9) == digest(first)
     ways = [("both", "f1"), ("val_shift", "f1"), ("val_clean", "good_quantile"), ("val_clean", "good_quantile", 0.9)]
     assert len({digest(first), *(spec_digest(*way) for way in ways)}) == 5
+
+
+def test_a_study_of_fewer_settings_is_gone_on_with_by_its_name(workplace, tiny_data):
+    bench = Workbench.open(
+        DataSpec("part", str(tiny_data)), ImageSpec(64, 0), BackboneSpec("resnet18", "random"), ("layer2",), "cpu"
+    )
+    begun = StudySpec(Space(PatchCoreSpec, {"patch_size": (1, 3), "layers": ("layer2",), "coreset_fraction": (0.1,)}))
+    given = {"patch_size": "1,3", "layers": "layer2", "coreset_fraction": "0.1"}
+    now, more = (StudySpec(Space.of(PatchCoreSpec, given | own)) for own in ({}, {"smooth": "0,2"}))
+
+    def shared(asked, name, *threshold):
+        spec = BuildSpec(bench.opened.data, PatchCoreSpec(), threshold=ThresholdSpec(*threshold))
+        return open_shared(bench, spec, asked, name, "sqlite:///optuna.db", "cpu", None)
+
+    assert now.space.values.keys() > begun.space.values.keys()
+    first = shared(begun, "mine", "val_clean")
+    again = shared(now, "mine")
+    assert again.asked == begun and again.key == first.key and again.spec.threshold.calibrate_on == "val_clean"
+    assert list(again.optuna.sampler.infer_relative_search_space(again.optuna, None)) == list(begun.space.values)
+    with pytest.raises(UserError, match="must go on with the spec digest it began with"):
+        shared(more, "mine")  # what is asked for is not left out
+    assert shared(now, None).asked == now and shared(now, "other").spec.threshold.calibrate_on == "both"
 
 
 def test_a_study_that_began_in_another_store_says_so(study, adtrack, part, space, blank_store, tmp_path):
