@@ -1,25 +1,18 @@
 """What a model that was built for drift keeps of its gain under shifts that its draws do not hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import numpy as np
-import pandas as pd
 
 from adtrack.data.corruptions import CORRUPTIONS
 from adtrack.data.shift import PARTS
-from adtrack.evaluation.gains import Gain, mean_gain, share_kept
-from adtrack.evaluation.intervals import Estimate, interval
 from adtrack.evaluation.resampling import Sample
 from adtrack.lab.cell import Cell
 from adtrack.lab.cells import Cells
 from adtrack.lab.drift import DriftModel, built_model, drift_cell, plain_model
-from adtrack.lab.rows import MACRO
+from adtrack.lab.moved import Handfuls, handfuls
 from adtrack.lab.setup import Setup
 
 DRAWN, STRONGER, HELD_OUT, OTHER = "MVTec-Shift", "stronger", "kind held out", "another kind"
-METRICS = ("image_auroc", "false_alarm_rate", "recall")
-GAINED = "image_auroc"
 
 
 @dataclass(frozen=True)
@@ -44,36 +37,22 @@ SHIFTS = (
 
 
 @dataclass(frozen=True)
-class ShiftScores:
-    """The Test scores of every class under one shift: of the plain model and of the one built for drift."""
+class Side:
+    """The Test scores of every class under one shift and one of the two models, and what follows once its threshold is
+    moved."""
 
-    method: str
-    shift: UnseenShift
-    plain: Mapping[str, Sample]
-    built: Mapping[str, Sample]
-
-    def gain(self, classes: Sequence[str]) -> Gain:
-        """What is gained in these classes."""
-        return Gain({name: self.built[name] for name in classes}, {name: self.plain[name] for name in classes})
+    samples: Mapping[str, Sample]
+    moved: Mapping[str, Handfuls]
 
 
 @dataclass(frozen=True)
-class GainLine:
-    """A row of the table: a method under one shift, or under all shifts of a group, in one class or in all.
+class ShiftScores:
+    """The Test scores under one shift: of the plain model and of the one built for drift."""
 
-    ``drop`` is the plain model's AUROC minus its AUROC on clean images, ``gain`` the other model's AUROC minus the
-    plain one's, and ``kept`` the share of the gain on Test-shift.
-    """
-
-    class_name: str
     method: str
-    group: str
-    words: str
-    plain: Mapping[str, Estimate]
-    built: Mapping[str, Estimate]
-    drop: Estimate
-    gain: Estimate
-    kept: Estimate
+    shift: UnseenShift
+    plain: Side
+    built: Side
 
 
 @dataclass(frozen=True)
@@ -104,83 +83,21 @@ def measure_unseen_shifts(cells: Cells, setup: Setup) -> list[ShiftScores]:
         for bench, spec in setup.cells()
     }
 
-    def judged(model: DriftModel, name: str, cell: Cell, shift: UnseenShift) -> Sample:
-        return cell.judged(name, model.threshold_from, shift.test)
+    def side(model: DriftModel, cells_of: Mapping[str, Cell], shift: UnseenShift) -> Side:
+        given = {name: (name, model.threshold_from, shift.test) for name in cells_of}
+        return Side(
+            {name: cell.judged(*given[name]) for name, cell in cells_of.items()},
+            {name: handfuls(cell, *given[name]) for name, cell in cells_of.items()},
+        )
 
     found = []
     for spec in setup.detectors:
-        cells_of = {name: measured[spec.method, name] for name in setup.classes}
+        own = {name: measured[spec.method, name] for name in setup.classes}
+        plain = {name: one.plain for name, one in own.items()}
         for shift in SHIFTS:
-            built = {name: one.without[shift.part] if shift.part else one.built for name, one in cells_of.items()}
+            built = {name: one.without[shift.part] if shift.part else one.built for name, one in own.items()}
+            model = built_model(spec, shift.part)
             found.append(
-                ShiftScores(
-                    spec.method,
-                    shift,
-                    {name: judged(plain_model(spec), name, one.plain, shift) for name, one in cells_of.items()},
-                    {name: judged(built_model(spec, shift.part), name, one, shift) for name, one in built.items()},
-                )
+                ShiftScores(spec.method, shift, side(plain_model(spec), plain, shift), side(model, built, shift))
             )
     return found
-
-
-def gain_lines(found: Sequence[ShiftScores]) -> list[GainLine]:
-    """A line for each shift, and one for all shifts of a group that has several, in every class and over classes."""
-    classes = list(found[0].plain)
-    members = [(name, [name]) for name in classes] + ([(MACRO, classes)] if len(classes) > 1 else [])
-    lines = []
-    for name, some in members:
-        for method in dict.fromkeys(one.method for one in found):
-            own = [one for one in found if one.method == method]
-            lines += _lines(name, some, own)
-    return lines
-
-
-def _lines(class_name: str, classes: Sequence[str], found: Sequence[ShiftScores]) -> list[GainLine]:
-    """The lines of one method in one class, or over several."""
-    clean, reference = (next(one for one in found if one.shift == shift).gain(classes) for shift in (CLEAN, REFERENCE))
-
-    def line(words: str, some: Sequence[ShiftScores]) -> GainLine:
-        gains = [one.gain(classes) for one in some]
-        return GainLine(
-            class_name,
-            some[0].method,
-            some[0].shift.group,
-            words,
-            {metric: _mean([interval(one.old, metric) for one in gains]) for metric in METRICS},
-            {metric: _mean([interval(one.new, metric) for one in gains]) for metric in METRICS},
-            mean_gain([Gain(one.old, clean.old) for one in gains], GAINED),
-            mean_gain(gains, GAINED),
-            share_kept(gains, reference, GAINED),
-        )
-
-    lines = []
-    for group in dict.fromkeys(one.shift.group for one in found):
-        some = [one for one in found if one.shift.group == group]
-        lines += [line(one.shift.words, [one]) for one in some]
-        if group != DRAWN:
-            lines.append(line(f"mean of {len(some)}", some))
-    return lines
-
-
-def _mean(found: Sequence[Estimate]) -> Estimate:
-    """The estimate itself, or the mean of several, which has no interval."""
-    return found[0] if len(found) == 1 else Estimate(float(np.mean([one.value for one in found])), np.nan, np.nan)
-
-
-def gains_frame(lines: Sequence[GainLine]) -> pd.DataFrame:
-    """The lines in full precision: ``plain_recall``, ``built_recall_low``, ``drop``, ``gain_high``, …"""
-    records = []
-    for line in lines:
-        estimates = {f"plain_{metric}": one for metric, one in line.plain.items()}
-        estimates |= {f"built_{metric}": one for metric, one in line.built.items()}
-        estimates |= {"drop": line.drop, "gain": line.gain, "kept": line.kept}
-        record: dict[str, object] = {
-            "class": line.class_name,
-            "method": line.method,
-            "group": line.group,
-            "shift": line.words,
-        }
-        for name, one in estimates.items():
-            record |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
-        records.append(record)
-    return pd.DataFrame(records)
