@@ -56,6 +56,6 @@ class Floats:
         return squares.clamp(min=self._lost).sqrt()
 
     def alike(self, left: Tensor, right: Tensor, products: Tensor) -> Tensor:
-        """The limit p(x, b) + 2 (u(x) + u(b)) + lost for p(x, b) in ``products`` (n, k), u(x) in ``left`` (n,) and u(b)
-        in ``right`` (k,)."""
-        return products + (2 * (left[:, None] + right) + self._lost)
+        """The limits p(x, b) + 2 (u(x) + u(b)) + lost for p(x, b) in ``products``, u(x) in ``left`` and u(b) in
+        ``right``, whose shapes go together."""
+        return products + (2 * (left + right) + self._lost)

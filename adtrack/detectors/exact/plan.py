@@ -10,10 +10,11 @@ class SearchPlan:
     everything that large ones go through."""
 
     # Encodings.
-    encoding: Literal["fastest", "codes", "principal"] = "fastest"  # of this processor and these vectors
-    encoded_at_once: int = 1024  # vectors
-    sample: int = 4096  # vectors that stand for all in the choice of the principal directions
+    encoding: Literal["fastest", "codes", "principal", "principal codes"] = "fastest"  # for these vectors, here
+    encoded_at_once: int = 256  # vectors
+    sample: int = 4096  # vectors that stand for all in the choice of the encoding
     asked: int = 64  # vectors of the sample whose nearest other one is looked for
+    directions: int = 256  # principal ones at most, if not all
 
     # Tiles of the distance matrix.
     tile: tuple[int, int] = (1024, 4096)  # rows and columns on the CPU; fewer columns make more rows

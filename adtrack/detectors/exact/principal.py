@@ -1,31 +1,15 @@
 """Vectors by a few numbers that tell nearly all of them apart: their principal coordinates, and how long the rest is.
 
-Patch features vary along few directions, so products of a third as many numbers rule out nearly as much as those of the
-vectors themselves.
+Patch features vary along few directions, so products of a fraction of the numbers rule out nearly as much as those of
+the vectors themselves.
 """
 
 import torch
 from torch import Tensor
 
-from .codes import Codes, fast_bytes
+from .codes import Codes
 from .encoding import LOST, UNIT, EncodedVectors, Encoding, in_parts
 from .floats import Floats
-from .plan import SearchPlan
-
-# So much of a nearest one's squared distance may lie outside of the directions. Half or twice is hardly slower.
-LEFT_OVER = 0.06
-_BYTES = 5  # as many products of bytes take as long as one of float32
-
-
-def encoding_of(vectors: Tensor, plan: SearchPlan) -> Encoding:
-    """The encoding that tells vectors like these float32 (n, D) apart at the least cost, unless the plan names one."""
-    if plan.encoding == "codes":
-        return Codes.of(vectors, plan.encoded_at_once)
-    principal = Principal.of(vectors, plan)
-    bytes_pay = vectors.device.type == "cpu" and fast_bytes() and _BYTES * principal.dimensions > vectors.shape[1]
-    if plan.encoding == "fastest" and bytes_pay:
-        return Codes.of(vectors, plan.encoded_at_once)
-    return principal
 
 
 class Principal:
@@ -36,32 +20,31 @@ class Principal:
 
         ‖a(x) − a(c)‖² + (r(x) − r(c))² ≤ ‖x − c‖².
 
-    The numbers (a(x), r(x)) are multiplied as ``Floats`` are, whose bound then holds for the distance
-    d + u(x) + u(c) of the numbers: u, which is ``uncertain``, is how far rounding them has moved a vector. They are
-    computed in float64, so that this is little more than their rounding to float32.
+    The numbers (a(x), r(x)) are encoded in their turn, by ``numbers``. They are computed in float64, so that little
+    more than their rounding to float32 moves them. ``uncertain`` is how far a vector is moved by both.
     """
 
-    def __init__(self, centre: Tensor, directions: Tensor, at_once: int) -> None:
-        self._centre, self._directions, self._at_once = centre, directions, at_once
-        self._floats = Floats(centre.new_zeros(self.dimensions, dtype=torch.float32))
+    def __init__(self, centre: Tensor, directions: Tensor, numbers: Encoding, at_once: int) -> None:
+        self._centre, self._directions, self._numbers, self._at_once = centre, directions, numbers, at_once
         # Rounding what is kept takes a unit of a vector's length. The rest's square is the difference of two that are
         # off by 2 D units of float64 each; the root of that is a third of a float32 unit for each root of D.
         self._rounding = 2 * (1 + len(centre) ** 0.5) * UNIT
 
     @classmethod
-    def of(cls, vectors: Tensor, plan: SearchPlan) -> "Principal":
-        """Along the directions in which a sample of the vectors float32 (n, D) varies most.
+    def floats(cls, centre: Tensor, directions: Tensor, at_once: int) -> "Principal":
+        """The numbers themselves."""
+        nothing = centre.new_zeros(directions.shape[1] + 1, dtype=torch.float32)
+        return cls(centre, directions, _MovedFloats(nothing), at_once)
 
-        There are as many as it takes for the rest to be small beside the distance of a nearest one, which is what has
-        to be told.
-        """
-        chosen = torch.randperm(len(vectors), generator=torch.Generator().manual_seed(0))[: plan.sample]
-        sample = vectors[chosen.to(vectors.device)].double()
-        centre = sample.mean(dim=0)
-        varied, directions = torch.linalg.eigh(torch.cov(sample.T, correction=0).reshape(2 * centre.shape))
-        beyond = varied.clamp(min=0).cumsum(0).flip(0)  # the variance outside of no direction, of the best one, …
-        enough = int((beyond > LEFT_OVER * _nearest_square(sample, plan.asked)).sum())
-        return cls(centre, directions.flip(1)[:, : max(enough, 1)].contiguous(), plan.encoded_at_once)
+    @classmethod
+    def codes(
+        cls, centre: Tensor, directions: Tensor, vectors: Tensor, at_once: int
+    ) -> tuple["Principal", EncodedVectors]:
+        """The numbers as codes, whose range is that of the vectors float32 (n, D); and these, encoded."""
+        parts = [_numbers(part, centre, directions) for part in torch.split(vectors, at_once)]
+        numbers, lengths = (torch.cat(part) for part in zip(*parts, strict=True))
+        principal = cls(centre, directions, Codes.of(numbers, at_once), at_once)
+        return principal, principal._moved(numbers, lengths)
 
     @property
     def dimensions(self) -> int:
@@ -72,21 +55,32 @@ class Principal:
         return in_parts(self._encode, vectors, self._at_once)
 
     def _encode(self, vectors: Tensor) -> EncodedVectors:
-        centred = vectors - self._centre  # float64, as the centre is
-        along = centred @ self._directions
-        whole, part = (torch.linalg.vector_norm(coordinates, dim=1) for coordinates in (centred, along))
-        rest = ((whole - part) * (whole + part)).clamp(min=0).sqrt()
-        kept = self._floats.encode(torch.cat([along, rest[:, None]], dim=1).float())
-        return EncodedVectors(kept.matrix, kept.halves, (self._rounding * whole + self.dimensions * LOST).float())
+        return self._moved(*_numbers(vectors, self._centre, self._directions))
+
+    def _moved(self, numbers: Tensor, lengths: Tensor) -> EncodedVectors:
+        kept = self._numbers.encode(numbers)
+        moved = (self._rounding * lengths + self.dimensions * LOST).float()
+        return EncodedVectors(kept.matrix, kept.halves, kept.uncertain + moved)
 
     def limits(self, left: EncodedVectors, farthest: Tensor, distance: Tensor) -> Tensor:
-        return self._floats.limits(left, farthest, distance + left.uncertain + farthest)
+        return self._numbers.limits(left, farthest, distance)
 
 
-def _nearest_square(sample: Tensor, asked: int) -> Tensor:
-    """The median squared distance of the first ``asked`` vectors of a sample (n, D) to their nearest others.
+class _MovedFloats(Floats):
+    """Floats whose ``uncertain`` is how far something else has moved them."""
 
-    It is 0 for a sample of one vector.
-    """
-    distances = torch.cdist(sample[:asked], sample).fill_diagonal_(torch.inf)
-    return distances.amin(dim=1).nan_to_num(posinf=0.0).median().square()
+    def encode(self, vectors: Tensor) -> EncodedVectors:
+        kept = super().encode(vectors)
+        return EncodedVectors(kept.matrix, kept.halves, torch.zeros_like(kept.uncertain))
+
+    def limits(self, left: EncodedVectors, farthest: Tensor, distance: Tensor) -> Tensor:
+        return super().limits(left, farthest, distance + left.uncertain + farthest)
+
+
+def _numbers(vectors: Tensor, centre: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """(a(x), r(x)) of vectors float32 (n, D): float32 (n, k + 1); and their lengths float64 (n,) from the centre."""
+    centred = vectors - centre  # float64, as the centre is
+    along = centred @ directions
+    whole, part = (torch.linalg.vector_norm(coordinates, dim=1) for coordinates in (centred, along))
+    rest = ((whole - part) * (whole + part)).clamp(min=0).sqrt()
+    return torch.cat([along, rest[:, None]], dim=1).float(), whole

@@ -9,10 +9,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .distance import nearest_pairs, pair_distances
+from .distance import least_of_each, nearest_pairs, pair_distances
 from .distinct import Distinct
 from .encoding import EncodedVectors
 from .floats import Floats
+from .picking import pair_products, places_within
 from .plan import SearchPlan
 from .table import VectorTable
 from .tiles import close_pairs
@@ -50,7 +51,7 @@ class Search:
 
         anywhere = torch.full((len(queries),), torch.inf, dtype=torch.float64, device=queries.device)
         asked = VectorTable(queries, self._plan, self._rows.encoding)
-        query, row = close_pairs(asked, self._rows, anywhere, distance)
+        query, row = self._sifted(queries, *close_pairs(asked, self._rows, anywhere, distance))
         distances = distance(query, row)
         kept = nearest_pairs(len(queries), query, row, distances)
         return distances[kept, None].float(), self._distinct.lowest[row[kept]][:, None]
@@ -100,12 +101,29 @@ class Search:
             return known, rows
         asked = VectorTable(queries, self._plan, self._rows.encoding)
         query, row = close_pairs(asked, self._rows, known, distance, slice(first, last))
-        distances = torch.cat([known, distance(query, row)])
-        query, row = torch.cat([own, query]), torch.cat([rows, lowest[first + row]])
+        query, row = self._sifted(queries, query, first + row)
+        distances = torch.cat([known, self._distances(queries, query, row)])
+        query, row = torch.cat([own, query]), torch.cat([rows, lowest[row]])
         kept = nearest_pairs(len(queries), query, row, distances)
         apart, nearest = known.clone(), rows.clone()
         apart[query[kept]], nearest[query[kept]] = distances[kept], row[kept]  # twice the same if a row is found again
         return apart, nearest
+
+    def _sifted(self, queries: Tensor, query: Tensor, row: Tensor) -> Pairs:
+        """Those of some pairs, in order, among which are the nearest of each query's rows, by their float32 products.
+
+        These take a fifth of the time of float64 distances. But the rows must first be brought into float32.
+        """
+        needless = len(query) - len(queries)
+        if needless <= max(len(queries), len(self._rows) // 8) or queries.is_cuda:
+            return query, row
+        floats, right = self._rows.floats
+        left = floats.encode(queries)
+        products = right.halves.index_select(0, row) - pair_products(left.matrix, query, right.matrix, row)
+        uncertain = left.uncertain.index_select(0, query), right.uncertain.index_select(0, row)
+        limits = least_of_each(len(queries), query, floats.alike(*uncertain, products))
+        kept = places_within(products[:, None], limits.index_select(0, query))
+        return query.index_select(0, kept), row.index_select(0, kept)
 
     def _nearest_several(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """``nearest`` by products with all rows.
@@ -147,7 +165,7 @@ def _by_products(floats: Floats, rows: EncodedVectors, queries: Tensor, k: int) 
     """
     left = floats.encode(queries)
     products = torch.addmm(rows.halves, left.matrix, rows.matrix.T, alpha=-1.0)
-    limits = floats.alike(left.uncertain, rows.uncertain, products).topk(k, dim=1, largest=False).values
+    limits = floats.alike(left.uncertain[:, None], rows.uncertain, products).topk(k, dim=1, largest=False).values
     query, row = (products <= limits[:, -1:]).nonzero(as_tuple=True)
     return query, row
 

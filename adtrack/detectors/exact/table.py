@@ -4,10 +4,10 @@ from functools import cached_property
 
 from torch import Tensor
 
+from .choice import encoded_at_least_cost
 from .encoding import EncodedVectors, Encoding
 from .floats import Floats
 from .plan import SearchPlan
-from .principal import encoding_of
 
 
 class VectorTable:
@@ -40,14 +40,20 @@ class VectorTable:
         return self._whole if self._rows is None else self._whole.index_select(0, self._rows)
 
     @cached_property
+    def _chosen(self) -> tuple[Encoding, EncodedVectors]:
+        return encoded_at_least_cost(self.vectors, self.plan)
+
+    @property
     def encoding(self) -> Encoding:
         """The encoding that was given, else the one that suits these vectors."""
-        return encoding_of(self.vectors, self.plan) if self._encoding is None else self._encoding
+        return self._chosen[0] if self._encoding is None else self._encoding
 
     @cached_property
     def encoded(self) -> EncodedVectors:
         """The vectors in their encoding."""
-        return self.encoding.encode(self.vectors) if self._encoded is None else self._encoded
+        if self._encoded is not None:
+            return self._encoded
+        return self._chosen[1] if self._encoding is None else self._encoding.encode(self.vectors)
 
     @cached_property
     def padded(self) -> EncodedVectors:

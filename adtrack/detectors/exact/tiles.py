@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .distance import nearest_pairs
 from .encoding import EncodedVectors, Encoding
+from .picking import places_within
 from .plan import SearchPlan
 from .table import VectorTable
 
@@ -127,29 +128,32 @@ class _Strip:
         crowded = torch.zeros(len(self.left), dtype=torch.bool, device=self.limit.device)
         pairs: list[_Pairs] = []
         count, block = 0, self.whole.plan.block
+        nothing = _least(self.limit.dtype)
         for first, products, lowest in self.tiles():
-            blocks = ((lowest <= self.limit[:, None]) & ~crowded[:, None]).flatten().nonzero().squeeze(1)
-            row = blocks // lowest.shape[1]
+            across = lowest.shape[1]
+            blocks = places_within(lowest, self.limit.masked_fill(crowded, nothing))
             close = products.index_select(0, blocks)
-            pair, place = (close <= self.limit[row, None]).nonzero(as_tuple=True)
-            column = first + blocks[pair] % lowest.shape[1] * block + place
-            row = row[pair]
+            inside = places_within(close, self.limit.index_select(0, blocks // across))
+            at = (blocks * block).index_select(0, inside // block) + inside % block  # in the tile
+            row, column = at // (across * block), first + at % (across * block)
             if crowd is not None:
                 crowded |= torch.bincount(row, minlength=len(self.left)) > crowd
-            pairs.append((row, column, close[pair, place]))
+            pairs.append((row, column, close.view(-1).index_select(0, inside)))
             count += len(row)
             if count > self.whole.plan.pairs:  # memory holds no more, however close all vectors are
                 pairs = [self._settled(*self._kept(pairs, crowded))]
                 count = len(pairs[0][0])
         row, other, _ = self._kept(pairs, crowded)
         order = torch.argsort(row, stable=True)  # a row's others ascend already
-        return self.start + row[order], other[order], self.start + crowded.nonzero().squeeze(1)
+        row, other = row.index_select(0, order), other.index_select(0, order)
+        return self.start + row, other, self.start + crowded.nonzero().squeeze(1)
 
     def _kept(self, pairs: Sequence[_Pairs], crowded: Tensor) -> _Pairs:
         """The pairs that are still possible: the limits were higher when the first were picked out."""
         row, other, product = (torch.cat(part) for part in zip(*pairs, strict=True))
-        kept = ((product <= self.limit[row]) & ~crowded[row]).nonzero().squeeze(1)
-        return row[kept], other[kept], product[kept]
+        limit = self.limit.masked_fill(crowded, _least(self.limit.dtype))
+        kept = places_within(product[:, None], limit.index_select(0, row))
+        return row.index_select(0, kept), other.index_select(0, kept), product.index_select(0, kept)
 
     def _settled(self, row: Tensor, other: Tensor, product: Tensor) -> _Pairs:
         """The pairs that are their row's nearest by true distance, of equals the first."""
@@ -180,3 +184,8 @@ class _Strip:
         multiply = torch._int_mm if self.minus.dtype == torch.int8 else torch.mm
         multiply(self.minus, right.matrix.T, out=tile)
         return tile.add_(right.halves)
+
+
+def _least(kind: torch.dtype) -> float:
+    """The least number of this type, below every product."""
+    return torch.iinfo(kind).min if kind == torch.int32 else -torch.inf

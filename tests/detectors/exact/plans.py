@@ -14,6 +14,7 @@ SMALL = SearchPlan(
     encoded_at_once=7,
     sample=20,
     asked=5,
+    directions=9,
     tile=(16, 24),
     block=3,
     crowd=5,
@@ -37,6 +38,7 @@ SMALL = SearchPlan(
 PLANS = {
     "codes, small": replace(SMALL, encoding="codes"),
     "principal, small": replace(SMALL, encoding="principal"),
+    "principal codes, small": replace(SMALL, encoding="principal codes"),
     "principal": SearchPlan(encoding="principal"),
 }
 

@@ -12,7 +12,7 @@ from adtrack.detectors.exact.table import VectorTable
 from adtrack.detectors.exact.tiles import close_pairs, likely_distances
 
 
-@pytest.fixture(params=["codes", "principal"])
+@pytest.fixture(params=["codes", "principal", "principal codes"])
 def plan(request: pytest.FixtureRequest) -> SearchPlan:
     """Each encoding, whatever this machine would choose by itself."""
     return SearchPlan(encoding=request.param)
@@ -60,12 +60,12 @@ def test_rows_that_an_encoding_cannot_tell_apart_are_compared_in_float64(plan: S
     table, anywhere = VectorTable(right, plan), torch.full((40,), torch.inf, dtype=torch.float64)
     assert "doubles" not in table.__dict__ and "encoded" not in table.__dict__  # nothing before it is needed
     close_pairs(VectorTable(left, plan, table.encoding), table, anywhere, exact(left, right))
-    # Principal coordinates are floats already.
-    assert ("doubles" in table.__dict__) is (plan.encoding == "codes")
+    # Floats tell them apart.
+    assert ("doubles" in table.__dict__) is (plan.encoding != "principal")
 
 
 def test_an_outlier_does_not_blur_the_others(plan: SearchPlan) -> None:
-    few = {"codes": 4, "principal": 6}[plan.encoding]
+    few = {"codes": 4, "principal": 6, "principal codes": 6}[plan.encoding]
     check(normal(40, 32, seed=1), torch.cat([normal(1500, 32), torch.full((1, 32), 1e4)]), plan, few)
 
 
@@ -96,5 +96,8 @@ def test_likely_distances_are_bounds_and_mostly_the_smallest(within: float, plan
         [exact(left, right)(torch.tensor([row]), other[None])[0] for row, other in enumerate(nearest(left, right))]
     )
     assert bool((found >= smallest.clamp(max=within)).all())
-    assert int((found == smallest.clamp(max=within)).sum()) > {"codes": 80, "principal": 60}[plan.encoding]
+    assert (
+        int((found == smallest.clamp(max=within)).sum())
+        > {"codes": 80, "principal": 60, "principal codes": 60}[plan.encoding]
+    )
     assert limit.eq(within).all()  # the caller's own
