@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from ..config import LAYER_RUNS, ImageSpec, layers_setting
+from ..config import ImageSpec
 from ..errors import UserError
 from ..settings import WHOLE, at_least, setting
 from .contract import Detector, FitResult, Scores
@@ -30,8 +30,8 @@ class PadimSpec(DriftSpec):
     The paper uses 100 channels of a ResNet-18, and 550 of a Wide ResNet-50-2.
     """
 
-    # layer1 of a ResNet-18 has 64 channels, fewer than PaDiM uses by default, so studies do not try layer1 alone.
-    layers: tuple[str, ...] = layers_setting(run for run in LAYER_RUNS if run != ("layer1",))
+    search_order: ClassVar[tuple[str, ...]] = (*DriftSpec.search_order, "layers", "dimensions")
+
     dimensions: int = setting(
         100,
         WHOLE,

@@ -43,7 +43,8 @@ class PatchCoreSpec(DriftSpec):
     """How a memory bank is built from patch features, and how it scores."""
 
     search_order: ClassVar[tuple[str, ...]] = (
-        *("smooth", "augment", "standardise", "patch_size", "layers", "score_top", "coreset_fraction"),
+        *DriftSpec.search_order,
+        *("score_top", "patch_size", "layers", "coreset_fraction"),
     )
 
     patch_size: int = setting(
@@ -60,7 +61,7 @@ class PatchCoreSpec(DriftSpec):
         NUMBER,
         "PatchCore: rows of the memory bank, as a share of the patches of the Train images as they are.",
         within(0, 1, "0.01 keeps 1 % of the patches.", low_included=False),
-        tries=(0.01, 0.025, 0.05, 0.1, 0.25),
+        tries=(0.01, 0.025, 0.05, 0.1),
         brief="{:g}",
         option=True,
     )

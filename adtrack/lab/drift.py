@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from adtrack.config import DetectorSpec, plain
-from adtrack.detectors.drift import DriftSpec
+from adtrack.detectors.drift import FOR_DRIFT, DriftSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.building import climb
 from adtrack.evaluation.evaluate import evaluate
@@ -16,9 +16,7 @@ from adtrack.lab.cell import Cell, CellOutcome
 from adtrack.lab.cells import Cells
 
 PLAIN, BUILT = "plain", "built for drift"
-# What a method is built with if nothing else is asked for; a method has some of these settings.
-RECIPE: dict[str, Any] = {"smooth": 1.0, "standardise": 1.0, "augment": 3, "score_top": 0.04}
-_SETTINGS = (*RECIPE, "augment_severity", "augment_family", "whiten")  # all those for drift
+_SETTINGS = (*FOR_DRIFT, "augment_severity", "augment_family", "whiten")  # all those for drift
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,14 @@ def plain_model(spec: DetectorSpec) -> DriftModel:
 def built_model(spec: DetectorSpec, without: str = "") -> DriftModel:
     """The model built for drift, at the threshold of Val-clean and Val-shift together.
 
-    It is built as ``spec`` says. If that says nothing about drift, RECIPE says it. Draws and Val-shift do without the
-    part of MVTec-Shift called ``without``. UserError: the method has no settings for drift.
+    It is built as ``spec`` says. If that says nothing about drift, FOR_DRIFT says it. Draws and Val-shift do without
+    the part of MVTec-Shift called ``without``. UserError: the method has no settings for drift.
     """
     if not isinstance(spec, DriftSpec):
         raise UserError(f"a method that is built for drift must have settings for it, but {spec.method} has none.")
     if spec == plain_model(spec).spec:
         own = {one.name for one in fields(spec)}
-        spec = replace(spec, **{name: value for name, value in RECIPE.items() if name in own})
+        spec = replace(spec, **{name: value for name, value in FOR_DRIFT.items() if name in own})
     if not without:
         return DriftModel(BUILT, spec, ("val_clean", "val_shift"))
     family = f"shift_without_{without}"

@@ -1,36 +1,42 @@
-"""The protocol's four regimes of the shifted domain. Each class and method needs two models for them."""
+"""The protocol's regimes of the shifted domain. Each class and method needs three models for them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adtrack.config import DetectorSpec, ThresholdSpec, plain
+from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.evaluation.building import build
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.workbench import Workbench
 from adtrack.lab.cell import Cell, CellOutcome
 from adtrack.lab.cells import Cells
+from adtrack.lab.drift import built_model, plain_model
 from adtrack.lab.setup import Setup
 
-SETS = {"clean": ("val_clean", "val_shift", "test_clean", "test_shift"), "shift": ("val_shift", "test_shift")}
+SETS = {"clean": (*VAL_SETS, *TEST_SETS), "shift": ("val_shift", "test_shift")}
 
 
 @dataclass(frozen=True)
 class Regime:
-    """Which domain the model is trained in ("clean" or "shift"), which image set gives its threshold, and which one
-    tests it."""
+    """What the model is trained for, which image sets together give its threshold, and which one tests it.
+
+    ``train`` is the domain that a plain model is trained in, "clean" or "shift", or "drift": built for drift.
+    """
 
     name: str
     train: str
-    threshold: str
+    threshold: tuple[str, ...]
     test: str
 
 
-REFERENCE = Regime("clean reference", train="clean", threshold="val_clean", test="test_clean")
+REFERENCE = Regime("clean reference", train="clean", threshold=("val_clean",), test="test_clean")
 REGIMES = (
     REFERENCE,
-    Regime("none", train="clean", threshold="val_clean", test="test_shift"),
-    Regime("threshold-only", train="clean", threshold="val_shift", test="test_shift"),
-    Regime("full adaptation", train="shift", threshold="val_shift", test="test_shift"),
+    Regime("none", train="clean", threshold=("val_clean",), test="test_shift"),
+    Regime("threshold-only", train="clean", threshold=("val_shift",), test="test_shift"),
+    Regime("full adaptation", train="shift", threshold=("val_shift",), test="test_shift"),
+    Regime("built for drift, clean images", train="drift", threshold=VAL_SETS, test="test_clean"),
+    Regime("built for drift", train="drift", threshold=VAL_SETS, test="test_shift"),
 )
 
 
@@ -56,17 +62,21 @@ def model_cell(
         numbers = {f"cost/{key}": value for key, value in built.costs.items()}
         return CellOutcome([(bench.opened.data.class_name, evaluation) for evaluation in built.evaluations], numbers)
 
-    name = f"{bench.opened.data.class_name} {spec.method} from train_{domain}"
+    name = f"{bench.opened.data.class_name} {spec.method} {spec.title} from train_{domain}"
     what = {"method": spec.method, "detector": plain(spec), "train": f"train_{domain}", "sets": list(names)}
     return cells.cell(name, [bench], what, compute)
 
 
 def measure_regimes(cells: Cells, setup: Setup) -> list[RegimeScores]:
-    """All regimes of all classes and methods. There is one model for each class, method and domain of training."""
+    """All regimes of all classes and methods. There is one model for each class, method and way of training."""
     models = {
-        (spec.method, bench.opened.data.class_name, domain): model_cell(cells, bench, spec, domain)
+        (spec.method, bench.opened.data.class_name, trained): model_cell(cells, bench, one, domain)
         for bench, spec in setup.cells()
-        for domain in ("clean", "shift")
+        for trained, one, domain in (
+            ("clean", plain_model(spec).spec, "clean"),
+            ("shift", plain_model(spec).spec, "shift"),
+            ("drift", built_model(spec).spec, "clean"),
+        )
     }
     return [
         _in_regime(method, regime, {name: models[method, name, regime.train] for name in setup.classes})
@@ -79,11 +89,6 @@ def _in_regime(method: str, regime: Regime, models: Mapping[str, Cell]) -> Regim
     return RegimeScores(
         method,
         regime,
-        {name: judged(cell, name, regime.threshold, regime.test) for name, cell in models.items()},
+        {name: cell.judged(name, regime.threshold, regime.test) for name, cell in models.items()},
         {name: cell.pixel(name, regime.test) for name, cell in models.items()},
     )
-
-
-def judged(cell: Cell, class_name: str, threshold_from: str, test: str) -> Sample:
-    """The scores of one image set, judged at the best threshold of another one."""
-    return cell.scores(class_name, test).at(cell.scores(class_name, threshold_from).threshold)

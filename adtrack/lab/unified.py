@@ -23,7 +23,7 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.features.feature_set import pooled
 from adtrack.lab.cell import Cell, CellOutcome, metric_name
 from adtrack.lab.cells import Cells
-from adtrack.lab.regimes import judged, model_cell
+from adtrack.lab.regimes import model_cell
 from adtrack.lab.setup import Setup
 
 SETTINGS = ("per class", "model-unified", "absolute-unified")
@@ -65,7 +65,7 @@ def measure_unified(cells: Cells, setup: Setup) -> tuple[list[UnifiedScores], li
         pool = pooled_cell(cells, list(benches.values()), spec)
         shared = dict.fromkeys(setup.classes, pool)
         settings += [
-            _setting(spec, SETTINGS[0], own, {name: judged(own[name], name, VAL, TEST) for name in own}),
+            _setting(spec, SETTINGS[0], own, {name: own[name].judged(name, (VAL,), TEST) for name in own}),
             _setting(spec, SETTINGS[1], shared, model_unified(pool, setup.classes)),
             _setting(spec, SETTINGS[2], shared, absolute_unified(pool, setup.classes)),
         ]
@@ -110,7 +110,7 @@ def _evaluate(bench: Workbench, detector: Detector[Any]) -> list[tuple[str, Eval
 
 def model_unified(pool: Cell, classes: Sequence[str]) -> dict[str, Sample]:
     """The Test of each class at the threshold of its own Val."""
-    return {name: judged(pool, name, VAL, TEST) for name in classes}
+    return {name: pool.judged(name, (VAL,), TEST) for name in classes}
 
 
 def absolute_unified(pool: Cell, classes: Sequence[str]) -> dict[str, Sample]:

@@ -1,6 +1,7 @@
 """A sampler that never tries a cell of the space twice."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,15 @@ def check_sampler(name: str) -> None:
 class WithoutRepeats(BaseSampler):
     """Grid order, random choice or TPE over the cells that no trial has taken yet.
 
-    A study has few cells and a trial's outcome is certain, so to try a cell again is to learn nothing. The choice
+    TPE begins with the cells of ``recipes``. A study has few cells and a trial's outcome is certain, so to try a cell
+    again is to learn nothing. The choice
     depends only on the seed, the trials before it and their number, of which interrupted ones do not count: a resumed
     study goes on as if it had never stopped.
     """
 
-    def __init__(self, space: Space, strategy: str, seed: int) -> None:
+    def __init__(self, space: Space, strategy: str, seed: int, recipes: Sequence[Cell] = ()) -> None:
         check_sampler(strategy)
-        self._space, self._strategy, self._seed = space, strategy, seed
+        self._space, self._strategy, self._seed, self._recipes = space, strategy, seed, recipes
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return self._space.distributions()
@@ -46,6 +48,8 @@ class WithoutRepeats(BaseSampler):
         turn = trial.number - sum(interrupted(other) for other in study.get_trials(deepcopy=False))
         seed = int.from_bytes(hashlib.sha256(f"{self._seed}:{turn}".encode()).digest()[:4], "big")
         if self._strategy == "tpe":
+            if turn < len(self._recipes) and self._recipes[turn] in free:
+                return self._recipes[turn]
             tpe = TPESampler(seed=seed, n_startup_trials=_STARTUP)
             for _ in range(10):  # TPE draws anew each time
                 cell = tpe.sample_relative(study, trial, search_space)

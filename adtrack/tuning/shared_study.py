@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -68,6 +69,11 @@ class SharedStudy:
         """Whether the study still waits for this trial: others may have given it up."""
         return self.optuna.get_trials(deepcopy=False)[trial.number].state == TrialState.RUNNING
 
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Every input that some cell of the space asks for."""
+        return self.asked.space.all_inputs(self.spec.detector)
+
     def job(self, trial: Trial, parent: str) -> TrialJob:
         """What is to be done for a trial that has its cell; ``parent`` is the id of the study's run."""
         space, base = self.asked.space, self.spec.detector
@@ -77,7 +83,7 @@ class SharedStudy:
             dataclasses.replace(self.spec, detector=detector),
             self.ladder(detector),
             self.asked.all_pixels,
-            space.all_inputs(base),
+            self.inputs,
             tuple(space.values),
             self.asked.goal,
             self.asked.max_bank_mb,

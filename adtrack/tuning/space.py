@@ -74,6 +74,24 @@ class Space:
         """The cell of a trial."""
         return {key: trial.suggest_categorical(key, values) for key, values in self.values.items()}
 
+    def recipes(self, base: DetectorSpec) -> list[Cell]:
+        """The cells of the method's recipes, as far as the space holds them.
+
+        A setting that a recipe does not name has the value of ``base`` or, if the space does not hold that, the first
+        that it holds.
+        """
+        fields = {one.key: one for one in settings(base)}
+        cells = []
+        for recipe in self.spec_type.recipes:
+            named = {one.key: one.kind.plain(recipe[one.name]) for one in fields.values() if one.name in recipe}
+            usual = {key: one.kind.plain(getattr(base, one.name)) for key, one in fields.items()}
+            if all(value in self.values.get(key, (usual[key],)) for key, value in named.items()):
+                wanted = usual | named
+                cells.append(
+                    {key: wanted[key] if wanted[key] in tried else tried[0] for key, tried in self.values.items()}
+                )
+        return cells
+
     def spec(self, cell: Cell, base: Spec) -> Spec:
         """The specification of a cell; what the space does not vary comes from ``base``."""
         described = {one.key: one for one in settings(base)}

@@ -107,7 +107,7 @@ def open_shared(
     possible = [(replace(spec, threshold=one), question) for question in questions for one in thresholds]
     digests = [study_digests(bench, *one) for one in possible]
     names = [name or default_name(bench.opened.data.class_name, found) for found in digests]
-    sampler = WithoutRepeats(asked.space, asked.sampler, asked.seed)
+    sampler = WithoutRepeats(asked.space, asked.sampler, asked.seed, asked.space.recipes(spec.detector))
     pruner = make_pruner(asked.pruner, len(asked.space.ladder))
     study = open_study(url, list(zip(names, digests, strict=True)), sampler, pruner, asked.goal.count)
     chosen = [found["spec_digest"] for found in digests].index(study.user_attrs["spec_digest"])

@@ -81,11 +81,17 @@ def test_options_go_before_the_options_of_their_names() -> None:
 
 
 def test_what_a_study_tries_is_what_was_asked_for() -> None:
-    space = {"patch_size": "1,3,5,7", "coreset_fraction": "0.01,0.025,0.05,0.1,0.25"}
-    assert asked_space("patchcore", AUTO, given()) == space  # and the layers, as the method says
+    drift = {"smooth": "0.0,1.0", "standardise": "0.0,1.0", "augment": "0,3"}
+    layers = {"layers": "layer2,layer2+layer3,layer3"}
+    space = {"patch_size": "1,3,5,7", "coreset_fraction": "0.01,0.025,0.05,0.1", "score_top": "0.0,0.01,0.04", **drift}
+    assert asked_space("patchcore", AUTO, given()) == {**space, **layers}
     found = asked_space("patchcore", "patch_size=1,3;projection=64,none", given(space_layers="layer1,layer1+layer2"))
     assert found == {**space, "patch_size": "1,3", "projection": "64,none", "layers": "layer1,layer1+layer2"}
-    assert asked_space("padim", AUTO, given(space_patch_size="1")) == {"padim_dimensions": "25,50,100"}
+    assert asked_space("padim", AUTO, given(space_patch_size="1")) == {
+        "padim_dimensions": "25,50,100",
+        **drift,
+        **layers,
+    }
 
 
 @pytest.mark.parametrize(
@@ -114,12 +120,12 @@ def test_what_is_searched_cannot_be_fixed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("build-bank", "--options", "epochs=20"), "options of patchcore must be among layers, patch_size"),
+        (("build-bank", "--options", "epochs=20"), "options of patchcore must be among layers, smooth"),
         (("evaluate", "--method", "padim", "--options", "dimensions=20"), "did you mean padim_dimensions?"),
         (("build-bank", "--options", "patch_size=x"), "patch size must be a whole number, but got 'x'"),
         (("build-bank", "--options", "patch_size=2"), "patch size must be odd, but got 2"),
         (("build-bank", "--options", "patch_size"), "options must be different name=value pairs joined by commas"),
-        (("tune", "--space", "epochs=20"), "space of patchcore must be among layers, patch_size"),
+        (("tune", "--space", "epochs=20"), "space of patchcore must be among layers, smooth"),
         (("tune", "--options", "patch_size=3"), "--space patch_size=3 tries that one value"),
     ],
     ids=" ".join,
@@ -140,7 +146,10 @@ def test_wrong_settings_are_refused_before_torch_is_imported(
     [
         ("coreset_fraction=0.1", "options must be named patchcore.NAME, padim.NAME, but got 'coreset_fraction'"),
         ("toy.power=3", "options must be named patchcore.NAME, padim.NAME, but got 'toy.power'"),
-        ("padim.patch_size=3", "options of padim must be among layers, padim_dimensions, but got 'patch_size'"),
+        (
+            "padim.patch_size=3",
+            "padim_dimensions, but got 'patch_size'",
+        ),
         ("patchcore.patch_size", "for example patchcore.coreset_fraction=0.01"),
     ],
 )

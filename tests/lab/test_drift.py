@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from adtrack.config import DetectorSpec
+from adtrack.detectors.drift import FOR_DRIFT
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.lab.cells import Cells
-from adtrack.lab.drift import RECIPE, built_model, drift_cell, models, plain_model
+from adtrack.lab.drift import built_model, drift_cell, models, plain_model
 from adtrack.lab.setup import Setup
 
 SPEC = PatchCoreSpec(("layer2",), coreset_fraction=0.1, reweight_neighbours=3)
@@ -32,10 +33,10 @@ def test_a_plain_model_is_built_as_before_there_was_anything_for_drift() -> None
 
 def test_a_model_for_drift_is_built_as_asked_or_by_the_recipe() -> None:
     assert built_model(ASKED).spec == ASKED
-    assert built_model(SPEC).spec == replace(SPEC, **RECIPE)
+    assert built_model(SPEC).spec == replace(SPEC, **FOR_DRIFT)
     assert built_model(SPEC).threshold_from == ("val_clean", "val_shift")
     padim = built_model(PadimSpec(("layer2",), dimensions=12)).spec
-    assert padim.augment == RECIPE["augment"] and not hasattr(padim, "score_top")
+    assert padim.augment == FOR_DRIFT["augment"] and not hasattr(padim, "score_top")
 
 
 def test_a_part_is_held_out_of_draws_and_threshold() -> None:

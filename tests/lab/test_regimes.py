@@ -11,6 +11,7 @@ from adtrack.config import ThresholdSpec
 from adtrack.evaluation.building import build
 from adtrack.evaluation.intervals import interval
 from adtrack.lab.cells import Cells
+from adtrack.lab.drift import built_model
 from adtrack.lab.regimes import REGIMES, RegimeScores, measure_regimes
 from adtrack.lab.setup import Setup
 
@@ -21,17 +22,19 @@ def by_name(measured: list[RegimeScores], method: str) -> dict[str, RegimeScores
 
 def test_the_regimes_are_the_protocols() -> None:
     assert [(one.name, one.train, one.threshold, one.test) for one in REGIMES] == [
-        ("clean reference", "clean", "val_clean", "test_clean"),
-        ("none", "clean", "val_clean", "test_shift"),
-        ("threshold-only", "clean", "val_shift", "test_shift"),
-        ("full adaptation", "shift", "val_shift", "test_shift"),
+        ("clean reference", "clean", ("val_clean",), "test_clean"),
+        ("none", "clean", ("val_clean",), "test_shift"),
+        ("threshold-only", "clean", ("val_shift",), "test_shift"),
+        ("full adaptation", "shift", ("val_shift",), "test_shift"),
+        ("built for drift, clean images", "drift", ("val_clean", "val_shift"), "test_clean"),
+        ("built for drift", "drift", ("val_clean", "val_shift"), "test_shift"),
     ]
 
 
 def test_threshold_only_moves_the_threshold_and_nothing_else(cells: Cells, setup: Setup) -> None:
     measured = measure_regimes(cells, setup)
     assert [(one.method, one.regime) for one in measured] == [(m, r) for m in ("patchcore", "padim") for r in REGIMES]
-    assert len(cells.used) == 4  # a model for each method and domain of training, not for each regime
+    assert len(cells.used) == 6  # a model for each method and way of training, not for each regime
     for method in setup.methods:
         found = by_name(measured, method)
         none, threshold_only = found["none"].samples["part"], found["threshold-only"].samples["part"]
@@ -48,10 +51,13 @@ def test_regimes_are_what_the_workbench_measures(cells: Cells, setup: Setup) -> 
     found = by_name(measure_regimes(cells, setup.only("patchcore")), "patchcore")
     clean = build(bench, spec, ("test_clean", "test_shift"), threshold=ThresholdSpec("val_clean"))
     shifted = build(bench, spec, ("test_shift",), train="train_shift", threshold=ThresholdSpec("val_shift"))
+    drift = build(bench, built_model(spec).spec, ("test_clean", "test_shift"))
     for regime, evaluation in (
         ("clean reference", clean.evaluations[0]),
         ("none", clean.evaluations[1]),
         ("full adaptation", shifted.evaluations[0]),
+        ("built for drift, clean images", drift.evaluations[0]),
+        ("built for drift", drift.evaluations[1]),
     ):
         sample = found[regime].samples["part"]
         assert np.array_equal(sample.scores, evaluation.scored.scores)

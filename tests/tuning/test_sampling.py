@@ -8,8 +8,11 @@ from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.tuning.sampling import WithoutRepeats, cell_of, free_cells
 from adtrack.tuning.space import Space
+from tests.tuning.spaces import PLAIN
 
-SMALL = Space.of(PatchCoreSpec, {"patch_size": "1,3", "layers": "layer2,layer2+layer3", "coreset_fraction": "0.1,0.25"})
+SMALL = Space.of(
+    PatchCoreSpec, {**PLAIN, "patch_size": "1,3", "layers": "layer2,layer2+layer3", "coreset_fraction": "0.1,0.25"}
+)
 
 
 def value(cell: dict) -> float:
@@ -52,6 +55,20 @@ def test_every_cell_comes_once(strategy, seed):
     assert free_cells(study, SMALL) == []
 
 
+def test_tpe_begins_with_recipes_that_no_trial_has_taken() -> None:
+    recipes = [SMALL.cells()[3], SMALL.cells()[6]]
+    study = optuna.create_study(sampler=WithoutRepeats(SMALL, "tpe", 0, recipes), direction="maximize")
+    run(study, 5)
+    assert cells(study)[:2] == recipes and all(cell not in recipes for cell in cells(study)[2:])
+    other = optuna.create_study(sampler=WithoutRepeats(SMALL, "tpe", 0, recipes), direction="maximize")
+    other.enqueue_trial(recipes[0])
+    run(other, 3)
+    assert cells(other)[:2] == recipes and recipes[0] != cells(other)[2]
+    plain = optuna.create_study(sampler=WithoutRepeats(SMALL, "random", 0, recipes), direction="maximize")
+    run(plain, 2)
+    assert cells(plain) != recipes
+
+
 def test_grid_goes_in_order_and_the_others_by_seed():
     orders = {}
     for strategy, seed in (("grid", 0), ("random", 0), ("random", 1), ("tpe", 0)):
@@ -65,7 +82,7 @@ def test_grid_goes_in_order_and_the_others_by_seed():
 
 
 def test_tpe_finds_the_good_cells_sooner_than_chance():
-    texts = {"patch_size": "1,3,5,7,9,11", "layers": "a,b,c,d", "coreset_fraction": "0.1,0.2,0.3,0.4"}
+    texts = {**PLAIN, "patch_size": "1,3,5,7,9,11", "layers": "a,b,c,d", "coreset_fraction": "0.1,0.2,0.3,0.4"}
     space = Space.of(PatchCoreSpec, texts)
 
     def best_after(strategy: str, seed: int) -> float:

@@ -7,13 +7,17 @@ import pytest
 
 from adtrack.config import VIEW, LayersSpec, canonical
 from adtrack.detectors import DETECTORS
+from adtrack.detectors.drift import FOR_DRIFT
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.settings import NUMBER, SWITCH, WHOLE_OR_NONE, setting, within
 from adtrack.tuning.space import Space
+from tests.tuning.spaces import PLAIN
 
-SMALL = Space.of(PatchCoreSpec, {"patch_size": "1,3", "layers": "layer2,layer2+layer3", "coreset_fraction": "0.1,0.25"})
+SMALL = Space.of(
+    PatchCoreSpec, {**PLAIN, "patch_size": "1,3", "layers": "layer2,layer2+layer3", "coreset_fraction": "0.1,0.25"}
+)
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,31 @@ class TrainedSpec(LayersSpec):
 def test_the_default_space_of_patchcore_is_the_promised_one():
     space = Space.of(PatchCoreSpec)
     assert space.values == {
+        "smooth": (0.0, 1.0),
+        "augment": (0, 3),
+        "standardise": (0.0, 1.0),
+        "score_top": (0.0, 0.01, 0.04),
         "patch_size": (1, 3, 5, 7),
-        "layers": ("layer1", "layer1+layer2", "layer1+layer2+layer3", "layer2", "layer2+layer3", "layer3"),
-        "coreset_fraction": (0.01, 0.025, 0.05, 0.1, 0.25),
+        "layers": ("layer2", "layer2+layer3", "layer3"),
+        "coreset_fraction": (0.01, 0.025, 0.05, 0.1),
     }
-    assert list(space.values) == ["patch_size", "layers", "coreset_fraction"]  # the order of a grid search
-    assert len(space.cells()) == 4 * 6 * 5
-    assert space.all_inputs(PatchCoreSpec()) == ("layer1", "layer2", "layer3")
+    assert list(space.values)[-3:] == ["patch_size", "layers", "coreset_fraction"]  # a grid search varies these first
+    assert len(space.cells()) == 2 * 2 * 2 * 3 * 4 * 3 * 4
+    assert space.all_inputs(PatchCoreSpec()) == ("layer2", "layer3")
+
+
+def test_recipes_are_cells_as_far_as_the_space_holds_them() -> None:
+    usual, built = Space.of(PatchCoreSpec).recipes(PatchCoreSpec())
+    assert usual == {**dict.fromkeys(("smooth", "augment", "standardise", "score_top"), 0)} | {
+        "patch_size": 3,
+        "layers": "layer2+layer3",
+        "coreset_fraction": 0.1,
+    }
+    assert built == usual | dict(FOR_DRIFT)
+    few = Space.of(PatchCoreSpec, {"patch_size": "5,7", "augment": "0"})
+    assert few.recipes(PatchCoreSpec()) == [usual | {"patch_size": 5}]
+    assert len(Space.of(PadimSpec).recipes(PadimSpec())) == 2
+    assert Space.of(TrainedSpec).recipes(TrainedSpec()) == [{"layers": "layer2+layer3", "rate": 0.1}]
 
 
 @pytest.mark.parametrize("method", DETECTORS)
@@ -58,14 +80,15 @@ def test_every_method_has_a_space_whose_cells_are_specifications(method):
 
 def test_cells_are_specifications():
     first = SMALL.cells()[0]
-    assert first == {"patch_size": 1, "layers": "layer2", "coreset_fraction": 0.1}
+    assert first == {**dict.fromkeys(PLAIN, 0), "patch_size": 1, "layers": "layer2", "coreset_fraction": 0.1}
     bank = SMALL.spec(SMALL.cells()[-1], PatchCoreSpec(reweight_neighbours=1, seed=7))
     assert bank == PatchCoreSpec(("layer2", "layer3"), 3, 0.25, reweight_neighbours=1, seed=7)
 
 
 def test_a_setting_is_searched_under_the_key_that_users_know():
-    space = Space.of(PadimSpec, {"padim_dimensions": "5, 10", "layers": "layer2"})
-    assert space.values == {"layers": ("layer2",), "padim_dimensions": (5, 10)}
+    plain = {key: text for key, text in PLAIN.items() if key != "score_top"}
+    space = Space.of(PadimSpec, {**plain, "padim_dimensions": "5, 10", "layers": "layer2"})
+    assert space.values == {**dict.fromkeys(plain, (0,)), "layers": ("layer2",), "padim_dimensions": (5, 10)}
     assert [space.spec(cell, PadimSpec()).dimensions for cell in space.cells()] == [5, 10]
 
 
