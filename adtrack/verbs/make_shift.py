@@ -10,7 +10,7 @@ from adtrack.data.reading import Reading
 from adtrack.data.shifted_copy import MANIFEST, write_shifted
 from adtrack.errors import UserError
 from adtrack.evaluation.pictures.before_after import pair_rows, pair_sheet
-from adtrack.evaluation.pictures.sheets import save_png
+from adtrack.evaluation.pictures.png import save_png
 from adtrack.reporting.document import Section, document
 from adtrack.reporting.files import write_text
 from adtrack.reporting.parts import Pairs, Paragraph

@@ -3,7 +3,7 @@
 import contextlib
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,10 @@ from torch import Tensor
 
 from adtrack.data.decoding import FORMATS, UPRIGHT, file_orientation, is_deep, orientation_of
 from adtrack.data.reading import FULL, Reading
-from adtrack.detectors.scorer import Scorer
+from adtrack.detectors.scorer import Judgement, Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.pictures.heatmaps import judged_overlay
-from adtrack.evaluation.pictures.sheets import save_png
+from adtrack.evaluation.pictures.png import save_png
 from adtrack.features.backbone import choose_device
 from adtrack.features.threads import side_by_side
 from adtrack.naming import csv_cell, visible
@@ -32,6 +32,16 @@ from adtrack.verbs.image_files import find_images, left_out, overlay_folders
 COLUMNS = ("path", "score", "threshold", "label", "overlay", "error")
 
 _Seen = tuple[np.ndarray, dict[str, Tensor]]  # an image uint8 (H, W, 3) and what the detector gets of it
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """An image, what the model says of it, and its overlay with its place below the output folder, if it has one."""
+
+    image: np.ndarray
+    judged: Judgement
+    overlay: np.ndarray | None
+    place: str
 
 
 @dataclass(frozen=True)
@@ -75,11 +85,12 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
             table.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
             Gallery(page, loaded.resolved, loaded.scorer.calibration.threshold, len(images)) as gallery,
             contextlib.closing(side_by_side(partial(_seen, loaded.scorer), images, workers)) as seen,
+            contextlib.closing(_drawn(loaded.scorer, out, images, seen)) as drawn,
         ):
             writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", restval="")
             writer.writeheader()
-            for (path, target), one in zip(images, track(seen, "Scoring", len(images)), strict=True):
-                row = _score(loaded.scorer, path, one, out, target, gallery)
+            for (path, _), one in zip(images, track(drawn, "Scoring", len(images)), strict=False):
+                row = _row(loaded.scorer, path, one, out, gallery)
                 writer.writerow(row)
                 stream.flush()  # what is scored stays scored, however the rest goes
                 failed += [visible(str(path))] if row.get("error") else []
@@ -91,27 +102,42 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
     return ScoreReport(loaded.resolved, table, page, scored, anomalous, tuple(failed), left, no_images, as_stored)
 
 
-def _score(
-    scorer: Scorer, path: Path, seen: _Seen | UserError, out: Path, target: Path, gallery: Gallery
-) -> dict[str, object]:
-    if isinstance(seen, UserError):
-        gallery.add_failure(visible(str(path)), str(seen))
-        return {"path": csv_cell(str(path)), "error": csv_cell(str(seen))}
-    image, outputs = seen
-    judged = scorer.judge_outputs(outputs)
-    picture = judged_overlay(scorer, judged, image)
-    written = "" if picture is None else target.as_posix()
-    if picture is not None:
-        (out / target).parent.mkdir(parents=True, exist_ok=True)
-        save_png(out / target, picture)
-    addresses = _address(path, out, scorer.reading), quote(os.fsencode(written))
-    gallery.add(ScoredImage(visible(str(path)), judged.score, judged.anomalous, image, picture, *addresses))
+def _drawn(
+    scorer: Scorer, out: Path, images: Sequence[tuple[Path, Path]], seen: Iterable[_Seen | UserError]
+) -> Generator[_Drawn | UserError, None, None]:
+    """The images one after the other. While the overlay of one is drawn and written, the next is judged."""
+
+    def draw(one: tuple[Path, np.ndarray, Judgement] | UserError) -> _Drawn | UserError:
+        if isinstance(one, UserError):
+            return one
+        target, image, judged = one
+        picture = judged_overlay(scorer, judged, image)
+        if picture is not None:
+            (out / target).parent.mkdir(parents=True, exist_ok=True)
+            save_png(out / target, picture)
+        return _Drawn(image, judged, picture, "" if picture is None else target.as_posix())
+
+    def judged() -> Iterator[tuple[Path, np.ndarray, Judgement] | UserError]:
+        with contextlib.suppress(KeyboardInterrupt):  # what is judged by then is drawn, and the rest is left
+            for (_, target), one in zip(images, seen, strict=True):
+                yield one if isinstance(one, UserError) else (target, one[0], scorer.judge_outputs(one[1]))
+
+    return side_by_side(draw, judged(), 1)
+
+
+def _row(scorer: Scorer, path: Path, drawn: _Drawn | UserError, out: Path, gallery: Gallery) -> dict[str, object]:
+    if isinstance(drawn, UserError):
+        gallery.add_failure(visible(str(path)), str(drawn))
+        return {"path": csv_cell(str(path)), "error": csv_cell(str(drawn))}
+    judged, addresses = drawn.judged, (_address(path, out, scorer.reading), quote(os.fsencode(drawn.place)))
+    name = visible(str(path))
+    gallery.add(ScoredImage(name, judged.score, judged.anomalous, drawn.image, drawn.overlay, *addresses))
     return {
         "path": csv_cell(str(path)),
         "score": repr(judged.score),
         "threshold": repr(judged.threshold),
         "label": int(judged.anomalous),
-        "overlay": csv_cell(written),
+        "overlay": csv_cell(drawn.place),
     }
 
 

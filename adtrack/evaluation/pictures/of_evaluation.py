@@ -7,7 +7,8 @@ import numpy as np
 from adtrack.detectors.calibration import ColourRange
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.pictures.heatmaps import Heatmap
-from adtrack.evaluation.pictures.sheets import Tile, contact_sheet, fit, panel, save_png, thumb
+from adtrack.evaluation.pictures.png import save_png
+from adtrack.evaluation.pictures.sheets import Tile, contact_sheet, fit, panel, thumb
 from adtrack.evaluation.pictures.shown import SIDE
 from adtrack.evaluation.telling import telling_images
 from adtrack.evaluation.workbench import Workbench

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, sqrt
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -141,8 +140,3 @@ def contact_sheet(tiles: Sequence[Tile], columns: int | None = None) -> np.ndarr
         draw.text((left, top + box + 3), word, INK if word != "passed" else FAINT, font(10))
         draw.text((left, top + box + 15), fitted(tile.caption, box, 10), FAINT, font(10))
     return np.asarray(sheet)
-
-
-def save_png(path: Path, picture: np.ndarray) -> None:
-    """Write a picture uint8 (H, W, 3) as PNG, compressed lightly: the disk is cheaper than the wait."""
-    Image.fromarray(picture).save(path, format="PNG", compress_level=1)

@@ -85,3 +85,13 @@ def test_other_sizes_are_refused_with_both():
         overlay(GREY, np.zeros((16, 23)), RANGE)
     with pytest.raises(UserError, match=r"mask .*\(16, 24\) and \(16, 24\)"):
         outline(GREY[..., 0], np.zeros((16, 24)))
+
+
+@pytest.mark.parametrize("colours", [ColourRange(0.0, 1.0), ColourRange(0.3, 0.31)])
+def test_an_overlay_is_the_blend_of_image_and_ramp_rounded(colours: ColourRange) -> None:
+    draws = np.random.default_rng(0)
+    image = draws.integers(0, 256, (90, 80, 3), dtype=np.uint8)
+    anomaly_map = draws.uniform(-0.2, 1.5, (90, 80)).astype(np.float32)
+    step = np.rint(colours.level(anomaly_map) * 255).astype(np.uint8)
+    blended = image * (1 - OPACITY)[step][..., None] + (RAMP * OPACITY[:, None])[step]
+    assert np.array_equal(overlay(image, anomaly_map, colours), np.rint(blended).astype(np.uint8))

@@ -11,7 +11,8 @@ from adtrack.detectors.calibration import ColourRange
 from adtrack.errors import UserError
 from adtrack.evaluation.calibrating import colour_range
 from adtrack.evaluation.pictures.heatmaps import CONTOUR, Heatmap
-from adtrack.evaluation.pictures.sheets import GAP, THUMB, VERDICTS, Tile, contact_sheet, fit, panel, save_png, thumb
+from adtrack.evaluation.pictures.png import save_png
+from adtrack.evaluation.pictures.sheets import GAP, THUMB, VERDICTS, Tile, contact_sheet, fit, panel, thumb
 
 RANGE = ColourRange(10.0, 20.0)
 
