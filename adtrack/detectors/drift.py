@@ -75,8 +75,8 @@ class DriftSpec(LayersSpec):
     augment_family: str = setting(
         _SHIFT,
         TEXT,
-        "What these draws are drawn from: shift, which is MVTec-Shift, or shift_without_blur and the like, which leave "
-        "a part of it out.",
+        "What these draws are drawn from: shift, which is MVTec-Shift, shift_wide, which adds sharp shadows, defocus, "
+        "gamma and colour, or shift_without_blur, shift_wide_without_shadow and the like, which leave a part out.",
         _family,
         brief="from {}",
         later=True,

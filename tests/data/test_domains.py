@@ -13,6 +13,7 @@ from adtrack.data.imageset import ImageSet, draw_names, image_set, parse_name
 from adtrack.data.shift import PARTS, Shift, draw_seed, draw_shift
 from adtrack.data.splits import Splits
 from adtrack.data.transform import shift_image, shift_mask
+from adtrack.data.wide import widened
 from adtrack.errors import UserError
 
 
@@ -61,9 +62,11 @@ def test_a_part_of_the_shift_is_left_out_or_alone(part: str, severity: float, na
 @pytest.mark.parametrize("family", FAMILIES)
 def test_draws_of_train_come_from_a_family(family: str, named) -> None:
     images, clean = named(draw_names(2, 0.5, family)[1]), named("train_clean")
-    record, part = clean.records[0], family.partition("_without_")[2]
-    shift = draw_shift(record.path, draw_seed(42, 2), 0.5).without(PARTS.get(part, ()))
-    np.testing.assert_array_equal(images.image(0), shift_image(clean.image(0), shift))
+    record, part, seed = clean.records[0], family.partition("_without_")[2], draw_seed(42, 2)
+    image, shift = clean.image(0), draw_shift(record.path, seed, 0.5).without(PARTS.get(part, ()))
+    if "wide" in family:
+        image = widened(image, record.path, seed, 0.5, part)
+    np.testing.assert_array_equal(images.image(0), shift_image(image, shift))
 
 
 def test_every_domain_has_a_digest_of_its_own(named) -> None:
