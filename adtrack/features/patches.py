@@ -28,18 +28,21 @@ def merge_layers(
     Cells outside the map count as zeros, as in the authors' code. Networks pad too, so features at the border are
     unlike all others; if they were as long as these, the border alone would decide the score of most images.
     """
-    cells = {layer: _average(outputs[layer], patch_size) for layer in layers}
     target = finest(layers, grids)
-    count, height, width, _ = cells[target].shape
-    channels = [cells[layer].shape[3] for layer in layers]
-    merged = cells[target].new_empty(count, height, width, sum(channels))
-    for layer, part in zip(layers, torch.split(merged, channels, dim=3), strict=True):
-        if layer == target:
-            part.copy_(cells[layer])
-        else:
-            taps = functools.partial(taps_between, grids[layer], grids[target], device=part.device)
-            down, across = taps(cells[layer].shape[1], height), taps(cells[layer].shape[2], width)
-            read_at(read_at(cells[layer], 1, down), 2, across, out=part)
+    count, _, height, width = outputs[target].shape
+    channels = [outputs[layer].shape[1] for layer in layers]
+    merged = outputs[target].new_empty(count, height, width, sum(channels))
+    at_once = count if merged.is_cuda else 1  # one image stays in the processor's cache
+    for start in range(0, count, max(at_once, 1)):
+        images = slice(start, start + at_once)
+        for layer, part in zip(layers, torch.split(merged[images], channels, dim=3), strict=True):
+            cells = _average(outputs[layer][images], patch_size)
+            if layer == target:
+                part.copy_(cells)
+            else:
+                taps = functools.partial(taps_between, grids[layer], grids[target], device=part.device)
+                down, across = taps(cells.shape[1], height), taps(cells.shape[2], width)
+                read_at(read_at(cells, 1, down), 2, across, out=part)
     return merged
 
 
