@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from adtrack.data.loading import squeezed, view
 from adtrack.data.splits import Splits
 from adtrack.features import passes
 from adtrack.features.backbone import Backbone
-from adtrack.features.passes import Product, Sight, network_pass, product_pass
+from adtrack.features.passes import Product, Sight, made_of, network_pass, product_pass
 from adtrack.features.store import FeatureStore
 from adtrack.features.weights import load_trunk
 
@@ -91,6 +92,29 @@ def test_products_of_one_image_in_several_domains_come_from_one_decoding(
     for key, corners in expected.items():
         made = np.stack([one[key] for one in found])
         assert np.array_equal(made, corners) and made.dtype == np.uint8
+
+
+@pytest.mark.parametrize(("large", "most"), [(64 * 64 - 1, 1), (64 * 64, 4)])
+def test_large_images_go_through_their_domains_one_at_a_time(
+    train: ImageSet, monkeypatch: pytest.MonkeyPatch, large: int, most: int
+) -> None:
+    monkeypatch.setattr(passes, "_LARGE", large)
+    under_way, counts = [0], []
+    together = threading.Barrier(most)
+
+    def make(index: int, image: np.ndarray) -> np.ndarray:
+        under_way[0] += 1
+        together.wait(timeout=60)
+        counts.append(under_way[0])
+        together.wait(timeout=60)
+        under_way[0] -= 1
+        return image[:1, :1]
+
+    product, image = Product("a", train, make), train.image(0)
+    assert image.shape == (64, 64, 3)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda index: made_of([product], index, image), range(8)))
+    assert max(counts) == most
 
 
 def test_a_product_beside_the_features_is_made_in_their_pass_and_read_by_another_store(
