@@ -19,16 +19,19 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.filenames import ascii_name
 from adtrack.progress import track
 from adtrack.tracking.evaluation_files import table_file, write_evaluation
-from adtrack.tracking.made_with import choices, log_surroundings, spec_text
+from adtrack.tracking.made_with import choices, log_surroundings, spec_text, threshold_params
 from adtrack.tracking.models import log_scorer, write_page
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_tags
+from adtrack.tracking.tags import named
 
 
 def log_built(run: Run, bench: Workbench, built: BuiltModel, *, with_trunk: bool) -> str:
     """Log a built detector to a run: parameters, costs, evaluations, data and the model, whose URI it returns."""
     run.log_params(choices(bench, built.scorer))
     log_surroundings(run, bench)
+    # The parameters of these names may say "auto": ``mlflow run`` logs parameters as they were asked for.
+    run.set_tags({named(name): value for name, value in threshold_params(built.scorer.facts).items()})
     facts, measured = built.scorer.facts, [evaluation.name for evaluation in built.evaluations]
     seen = (facts["trained_on"], *ThresholdSpec(facts["calibrated_on"]).sets)
     log_data(run, bench, dict.fromkeys((*seen, *measured)))

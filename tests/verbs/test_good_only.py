@@ -66,6 +66,7 @@ def test_a_bank_of_train_good_alone(workplace, adtrack, train_only):
     spec = json.loads(mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/spec.json"))
     expected = {"calibrate_on": "val_clean", "threshold_from": "good_quantile", "good_quantile": "0.6"}
     assert spec["threshold"] == expected and expected.items() <= run.data.params.items()
+    assert {f"adtrack.{name}": value for name, value in expected.items()}.items() <= run.data.tags.items()
     assert "image AUROC" not in done.out and "false alarms 95 %" in done.out
     assert "is the 0.6 quantile of 2 good Val scores: about 40 % (95 %: 1.3 … 99 %) of good parts" in done.out
     assert "highest of them" not in done.out and f"adtrack score --model {CHAMPION} photos/" in done.out
