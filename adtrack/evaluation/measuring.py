@@ -41,11 +41,11 @@ def measure(bench: Workbench, scored: ScoredSet, calibration: Calibration, *, pi
 def measure_all(
     bench: Workbench, scored: Iterable[ScoredSet], calibration: Calibration, *, pixels: bool = True
 ) -> tuple[Evaluation, ...]:
-    """The metrics of several sets, which are measured beside each other.
+    """The metrics of several sets, one after the other: the pixels of two sets of large photos would fill the memory.
 
-    Where ``scored`` scores a set when it is asked for it, that happens while the sets before are measured.
+    Where ``scored`` scores a set when it is asked for it, that happens while the set before is measured.
     """
-    return tuple(side_by_side(lambda one: measure(bench, one, calibration, pixels=pixels), scored))
+    return tuple(side_by_side(lambda one: measure(bench, one, calibration, pixels=pixels), scored, 1))
 
 
 def measure_sets(bench: Workbench, scorer: Scorer, names: Iterable[str]) -> tuple[Evaluation, ...]:

@@ -1,4 +1,4 @@
-"""Sets that are measured beside each other have the metrics that each has alone."""
+"""Sets that are measured while others are scored have the metrics that each has alone."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ SETS = ("val_clean", "val_shift", "test_clean", "test_shift")
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_sets_beside_each_other_are_measured_as_one_by_one(tiny_data: Path, threads: int) -> None:
+def test_sets_are_measured_as_each_alone(tiny_data: Path, threads: int) -> None:
     network = BackboneSpec("resnet18", "random", 1)
     bench = Workbench.open(DataSpec("part", str(tiny_data)), ImageSpec(72, 64), network, ("layer1",), "cpu")
     scorer = build(bench, PatchCoreSpec(layers=("layer1",), coreset_fraction=0.1)).scorer
