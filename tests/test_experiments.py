@@ -63,6 +63,19 @@ def test_unseen_shifts_say_what_is_kept_and_go_on_where_they_were(workplace: Pat
 
 
 @pytest.mark.slow
+def test_adaptation_counts_photos_and_goes_on_where_it_was(workplace: Path, tiny_data: Path, experiment) -> None:
+    options = ("--data", tiny_data, *VIEW, "--methods", "patchcore", "--augment", "1")
+    done = experiment("adaptation", *options)
+    assert done.code == 0, done.err
+    first = pd.read_csv(workplace / "tables" / "adaptation" / "adaptation.csv")
+    assert set(first["photos"]) == {4} and set(first["model"]) == {"plain", "built for drift"}  # Test is that small
+    assert (first["refused"] == 1).all()  # and Val, too: a median of two scores says nothing
+    again = experiment("adaptation", *options)
+    assert again.code == 0 and again.err.count("taken from run") == 2
+    pd.testing.assert_frame_equal(pd.read_csv(workplace / "tables" / "adaptation" / "adaptation.csv"), first)
+
+
+@pytest.mark.slow
 def test_hyperparameters_come_from_a_study_that_is_there(
     workplace: Path, tiny_data: Path, adtrack, space, experiment
 ) -> None:

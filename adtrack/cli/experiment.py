@@ -19,7 +19,15 @@ from adtrack.data.layouts import class_names
 from adtrack.errors import UserError
 from adtrack.verbs.checks import check_writable, need_anomalies
 
-NAMES = ("shift_regimes", "unified", "efficiency", "hyperparameters_under_shift", "severity", "unseen_shifts")
+NAMES = (
+    "shift_regimes",
+    "unified",
+    "efficiency",
+    "hyperparameters_under_shift",
+    "severity",
+    "unseen_shifts",
+    "adaptation",
+)
 ALL = "all"
 _EXAMPLE = "patchcore.coreset_fraction=0.01,padim.padim_dimensions=50"
 _OPTIONS = together(

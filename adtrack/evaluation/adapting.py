@@ -18,6 +18,7 @@ among them where alarms are counted, would give more in one case of a hundred.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -71,14 +72,13 @@ def moved_threshold(good: GoodScores, before: float, scores: ArrayLike) -> Moved
     """
     photos = np.sort(normal_scores(scores))
     _check_counts(len(photos), good)
-    val, median = _centred(good), float(np.median(photos))
+    val, median = centred(good), float(np.median(photos))
     promised = _promised(val, good.margin)
     unit = float(np.quantile(np.abs(val), 1 - _FAR))
     medians = {name: float(np.median(some)) for name, some in good.scores.items()}
     distance = _distance(median, medians.values(), unit)
     _check_spread(photos - median, unit)
-    kept = photos[photos < median + good.margin]
-    height = good.margin - float(np.median(val[val < good.margin]))
+    kept, height = _without_alarms(good, photos)
     low, high, level = median_interval(kept)
     after = float(np.median(kept)) + height
     alarms, earlier = (int(np.count_nonzero(photos >= one)) for one in (after, before))
@@ -97,6 +97,12 @@ def moved_threshold(good: GoodScores, before: float, scores: ArrayLike) -> Moved
         alarms,
         distance,
     )
+
+
+def landing(good: GoodScores, scores: np.ndarray) -> float:
+    """Where the threshold goes with these scores, whatever they are."""
+    kept, height = _without_alarms(good, scores)
+    return float(np.median(kept)) + height
 
 
 def adapted(scorer: Scorer, good: GoodScores, scores: ArrayLike, origin: str) -> tuple[Scorer, MovedThreshold]:
@@ -132,12 +138,17 @@ def median_interval(ascending: np.ndarray, level: float = 0.95) -> tuple[float, 
     It is the narrowest one between the r-th lowest and the r-th highest score whose probability is ``level`` or more.
     Few scores do not reach the level: then it is the interval between the lowest and the highest one.
     """
+    rank, held = _rank(len(ascending), level)
+    return float(ascending[rank - 1]), float(ascending[len(ascending) - rank]), held
+
+
+@lru_cache
+def _rank(count: int, level: float) -> tuple[int, float]:
+    """The r of ``median_interval``, and the probability of its interval."""
     from scipy.stats import binom  # half a second
 
-    count = len(ascending)
     rank = max(1, int(binom.ppf((1 - level) / 2, count, 0.5)))
-    held = 1 - 2 * float(binom.cdf(rank - 1, count, 0.5))
-    return float(ascending[rank - 1]), float(ascending[count - rank]), held
+    return rank, 1 - 2 * float(binom.cdf(rank - 1, count, 0.5))
 
 
 def _check_counts(photos: int, good: GoodScores) -> None:
@@ -156,9 +167,17 @@ def _check_counts(photos: int, good: GoodScores) -> None:
         )
 
 
-def _centred(good: GoodScores) -> np.ndarray:
+def centred(good: GoodScores) -> np.ndarray:
     """How far each of Val's good scores lies above the median of its set."""
     return np.concatenate([np.array(some) - np.median(some) for some in good.scores.values()])
+
+
+def _without_alarms(good: GoodScores, photos: np.ndarray) -> tuple[np.ndarray, float]:
+    """The photos without those that are alarms a margin above the median of all, and how high the threshold is above
+    the median of these photos."""
+    val = centred(good)
+    kept = photos[photos < np.median(photos) + good.margin]
+    return kept, good.margin - float(np.median(val[val < good.margin]))
 
 
 def _promised(val: np.ndarray, margin: float) -> Estimate:
@@ -170,7 +189,12 @@ def _promised(val: np.ndarray, margin: float) -> Estimate:
             "are alarms.",
             "a model that tells good parts from defects must be found first: adtrack tune.",
         )
-    return Estimate(alarms / len(val), *share_interval(alarms, len(val)))
+    return Estimate(alarms / len(val), *_ends(alarms, len(val)))
+
+
+@lru_cache
+def _ends(alarms: int, count: int) -> tuple[float, float]:
+    return share_interval(alarms, count)
 
 
 def _check_alarms(alarms: int, count: int, share: float) -> None:
@@ -209,6 +233,7 @@ def _distance(median: float, known: Iterable[float], unit: float) -> float:
     return abs(median - nearest) / unit if unit else 0.0
 
 
+@lru_cache
 def _most(count: int, share: float) -> int:
     """The largest number of photos of which good ones give more in at most one case of a hundred."""
     from scipy.stats import binom

@@ -61,6 +61,7 @@ def test_the_new_candidate_has_moved_its_threshold_and_says_how(adtrack: Callabl
     told = f"{before.calibration.threshold:.4g} to {after.calibration.threshold:.4g} with 16 photos"
     version = MlflowClient().get_model_version("adtrack-ring", "3")
     assert told in after.facts["adapted"] and told in version.description
+    assert f"went with 16 photos from that of {FIRST}" in version.description  # as of how the threshold was found
     assert version.tags["adtrack.adapted_from"] == FIRST and told in version.tags["adtrack.adapted"]
     (run,) = adaptations()
     assert run.info.status == "FINISHED" and run.data.tags["adtrack.registered"] == "adtrack-ring/3"
