@@ -85,13 +85,19 @@ def good_of(cell: Cell, class_name: str, spec: ThresholdSpec) -> tuple[GoodScore
 
 
 def adapted_rest(
-    cell: Cell, class_name: str, spec: ThresholdSpec, test: str, photos: int, defects: int, seed: int
+    cell: Cell, class_name: str, spec: ThresholdSpec, test: str, photos: int, defects: int, seed: int = 0
 ) -> tuple[np.ndarray, Sample]:
     """The places of the images of a set that are left, once so many photos are drawn of it with so many defects, and
-    their scores at the threshold that went with the photos. A threshold whose photos are refused stays."""
+    their scores at the threshold that went with the photos.
+
+    At most half of the good images and of the defects are drawn. A threshold whose photos are refused stays.
+    """
     scored = cell.scores(class_name, test)
     good, threshold = good_of(cell, class_name, spec)
-    chosen = _drawn(scored.labels, photos, defects, np.random.default_rng(class_seed(class_name, seed)))
+    kinds = np.bincount(scored.labels, minlength=2) // 2
+    some = min(defects, int(kinds[1]))
+    count = min(photos - defects, int(kinds[0])) + some
+    chosen = _drawn(scored.labels, count, some, np.random.default_rng(class_seed(class_name, seed)))
     rest = np.setdiff1d(np.arange(len(scored.labels)), chosen)
     with contextlib.suppress(UserError):
         threshold = moved_threshold(good, threshold, scored.scores[chosen]).after

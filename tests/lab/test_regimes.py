@@ -28,7 +28,9 @@ def test_the_regimes_are_the_protocols() -> None:
         ("full adaptation", "shift", ("val_shift",), "test_shift"),
         ("built for drift, clean images", "drift", ("val_clean", "val_shift"), "test_clean"),
         ("built for drift", "drift", ("val_clean", "val_shift"), "test_shift"),
+        ("adapted without labels", "drift", ("val_clean", "val_shift"), "test_shift"),
     ]
+    assert [one.photos for one in REGIMES] == [0] * 6 + [16]
 
 
 def test_threshold_only_moves_the_threshold_and_nothing_else(cells: Cells, setup: Setup) -> None:
@@ -80,3 +82,18 @@ def test_full_adaptation_never_sees_val_or_test(setup: Setup, tmp_path: Path, me
     views = setup.bench("part").features("train_shift").chunk(0, 8, spec.layers)
     expected, found = (built.scorer.detector.score(views) for built in (scored, again))
     assert np.array_equal(expected.image, found.image) and np.array_equal(expected.patches, found.patches)
+
+
+def test_the_images_that_adapt_a_threshold_are_not_tested(cells: Cells, setup: Setup) -> None:
+    found = by_name(measure_regimes(cells, setup.only("patchcore")), "patchcore")
+    adapted, whole, reference = (
+        found[name] for name in ("adapted without labels", "built for drift", "clean reference")
+    )
+    places = adapted.tested["part"]
+    labels = whole.samples["part"].labels
+    assert np.array_equal(adapted.samples["part"].scores, whole.samples["part"].scores[places])
+    assert len(places) < len(labels) and {False, True} == set(labels[places].tolist())
+    beside = adapted.beside(reference)["part"]
+    assert np.array_equal(beside.scores, reference.samples["part"].scores[places])
+    assert beside.threshold == reference.samples["part"].threshold and not adapted.pixel
+    assert whole.beside(reference) is reference.samples
