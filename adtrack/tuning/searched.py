@@ -5,7 +5,7 @@ from typing import Any
 
 from adtrack.config import DetectorSpec
 from adtrack.detectors import DETECTORS
-from adtrack.settings import NUMBER, WHOLE, WHOLE_OR_NONE, Setting, settings
+from adtrack.settings import NUMBER, WHOLE, WHOLE_OR_NONE, Setting, added_settings, settings
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.space import searched
 
@@ -23,11 +23,13 @@ def method_name(trial: TrialRecord) -> str:
 def trial_settings(trial: TrialRecord) -> list[Setting]:
     """The settings that the trial's study varied, as far as this adtrack has its method.
 
-    The run of an older adtrack does not name them: they are those that its method varies by default.
+    The run of an older adtrack does not name them: they are those that its method varied by default then.
     """
     known = {one.key: one for one in method_settings(trial.method)}
     if known and not trial.searched:
-        return searched(DETECTORS[trial.method].spec_type)
+        kind = DETECTORS[trial.method].spec_type
+        added = {one.key for one in added_settings(kind)}
+        return [one for one in searched(kind) if one.key not in added]
     return [known[key] for key in trial.searched if key in known]
 
 
