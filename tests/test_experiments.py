@@ -51,7 +51,7 @@ def test_unseen_shifts_say_what_is_kept_and_go_on_where_they_were(workplace: Pat
     done = experiment("unseen_shifts", *options)
     assert done.code == 0, done.err
     folder = workplace / "tables" / "unseen_shifts"
-    assert {"unseen_shifts.csv", "unseen_shifts.md", "unseen_shifts.html", "unseen_shifts_patchcore.png"} <= {
+    assert {"unseen_shifts.csv", "unseen_shifts.md", "unseen_shifts.html", "unseen_shifts_patchcore_other.png"} <= {
         file.name for file in folder.iterdir()
     }
     first = pd.read_csv(folder / "unseen_shifts.csv")

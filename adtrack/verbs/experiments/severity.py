@@ -8,7 +8,8 @@ recipe; --augment, --standardise and the like change it.
 Command:  adtrack experiment severity                                   (mlflow run . -e experiment -P name=severity)
 Writes:   tables/severity/: severity.csv, .md, .tex, .html and charts; the same on an MLflow run.
 Cost:     two models for each class and method, and seven passes of the network over Test.
-Result:   on magnetic_tile a quarter of the protocol's shift is already felt by plain models.
+Result:   on magnetic_tile, at the protocol's severity, the PatchCore that is built for drift ranks images as well as
+          the plain one does at half of it, and has half of its false alarms.
 """
 
 from pathlib import Path
