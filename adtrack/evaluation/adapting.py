@@ -6,6 +6,10 @@ each of them pushes it up a little. So the median is taken twice: the photos tha
 are left out the second time, and so are those of Val's good images that are alarms. Where all photos are good, this
 changes nothing on average.
 
+Scores of another domain may spread more widely, too, and the threshold has to rise with them: the height grows with the
+median absolute deviation of the photos, as far as so few of them are to be believed. It never shrinks, since false
+alarms are what was promised.
+
 How far the median of the photos may lie from that of all further good parts is known exactly from their order alone,
 whatever the distribution of the scores: the r-th lowest and the r-th highest of n scores hold the median between them
 unless fewer than r scores fall on one of its sides, and n fair coins say how often that is (David & Nagaraja, *Order
@@ -33,6 +37,8 @@ from adtrack.evaluation.metrics import normal_scores
 FEWEST = 4  # photos
 BORNE = 1 / 8  # of the photos may be defects
 _SURE = 0.99  # of good photos are not refused by either count
+_CAUTION = 4  # n photos are believed as n in n + this, where they spread more widely than Val's good scores
+_WIDE = 1.5  # times as far as Val's good scores may a quarter of the photos lie from their median
 _FAR = 0.25  # of Val's good images lie farther from their median: their distance is the unit of moves
 FARTHEST = 20  # units that a median may move; drift that a ranking outlives has not moved one by more than 7
 _MORE = "take more photos of good parts as they come"
@@ -42,12 +48,12 @@ _MORE = "take more photos of good parts as they come"
 class MovedThreshold:
     """A threshold before and after a move, and what the photos have told.
 
-    ``after`` lies between ``low`` and ``high`` with the probability ``level``. ``medians`` are those of Val's good
-    scores by the name of their set, and ``median`` is that of the photos' scores. ``promised`` is the share of Val's
-    good images that are alarms, each in its own domain: about as many good parts of the new domain will be.
-    ``alarms_before`` and ``alarms_after`` count the photos that reach the threshold. ``distance`` says how far the
-    photos' median is from the nearest of Val's: 1 is how far three quarters of Val's good scores lie from theirs at
-    most.
+    By the photos' median alone, ``after`` lies between ``low`` and ``high`` with the probability ``level``. How little
+    so few photos tell of their spread comes on top. ``medians`` are those of Val's good scores by the name of their
+    set, and ``median`` is that of the photos' scores. ``promised`` is the share of Val's good images that are alarms,
+    each in its own domain: about as many good parts of the new domain will be. ``alarms_before`` and ``alarms_after``
+    count the photos that reach the threshold. ``distance`` says how far the photos' median is from the nearest of
+    Val's: 1 is how far three quarters of Val's good scores lie from theirs at most.
     """
 
     before: float
@@ -77,7 +83,7 @@ def moved_threshold(good: GoodScores, before: float, scores: ArrayLike) -> Moved
     unit = float(np.quantile(np.abs(val), 1 - _FAR))
     medians = {name: float(np.median(some)) for name, some in good.scores.items()}
     distance = _distance(median, medians.values(), unit)
-    _check_spread(photos - median, unit)
+    _check_spread(photos - median, _WIDE * unit)
     kept, height = _without_alarms(good, photos)
     low, high, level = median_interval(kept)
     after = float(np.median(kept)) + height
@@ -127,8 +133,8 @@ def story(moved: MovedThreshold, origin: str) -> str:
     medians = " and ".join(f"{value:.4g} (good images of {set_name(name)})" for name, value in moved.medians.items())
     return (
         f"The threshold of {origin} went from {moved.before:.4g} to {moved.after:.4g} with {moved.photos} photos that "
-        f"nobody labelled ({100 * moved.level:.0f} % interval: {moved.low:.4g} … {moved.high:.4g}). The median of "
-        f"their scores is {moved.median:.4g}, and it was {medians}. The scores of images are the same as before."
+        f"nobody labelled ({100 * moved.level:.0f} % by the median alone: {moved.low:.4g} … {moved.high:.4g}). The "
+        f"median of their scores is {moved.median:.4g}, and it was {medians}. Images have the same scores as before."
     )
 
 
@@ -176,8 +182,15 @@ def _without_alarms(good: GoodScores, photos: np.ndarray) -> tuple[np.ndarray, f
     """The photos without those that are alarms a margin above the median of all, and how high the threshold is above
     the median of these photos."""
     val = centred(good)
-    kept = photos[photos < np.median(photos) + good.margin]
-    return kept, good.margin - float(np.median(val[val < good.margin]))
+    scale = _scale(photos, val)
+    kept = photos[photos < np.median(photos) + scale * good.margin]
+    return kept, scale * (good.margin - float(np.median(val[val < good.margin])))
+
+
+def _scale(photos: np.ndarray, val: np.ndarray) -> float:
+    """How many times as widely as Val's good scores those of the photos spread, as far as it is to be believed."""
+    usual, found = (float(np.median(np.abs(some - np.median(some)))) for some in (val, photos))
+    return max(1.0, found / usual) ** (len(photos) / (len(photos) + _CAUTION)) if usual else 1.0
 
 
 def _promised(val: np.ndarray, margin: float) -> Estimate:
@@ -209,13 +222,13 @@ def _check_alarms(alarms: int, count: int, share: float) -> None:
         )
 
 
-def _check_spread(photos: np.ndarray, unit: float) -> None:
+def _check_spread(photos: np.ndarray, reach: float) -> None:
     """Refuse photos of which more lie far from their median than good photos of a shifted domain do."""
-    far, most = int(np.count_nonzero(np.abs(photos) > unit)), _most(len(photos), _FAR)
+    far, most = int(np.count_nonzero(np.abs(photos) > reach)), _most(len(photos), _FAR)
     if far > most:
         raise UserError(
             f"photos must have scores that spread about as Val's good ones do, but {far} of {len(photos)} lie more "
-            f"than {unit:.3g} from their median, and shifted scores of good parts give more than {most} in one case "
+            f"than {reach:.3g} from their median, and shifted scores of good parts give more than {most} in one case "
             "of a hundred.",
             f"photos of one camera and one light must be adapted to by themselves; take defects away, or {_MORE}.",
         )

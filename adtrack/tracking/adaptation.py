@@ -101,8 +101,8 @@ def _draw(moved: MovedThreshold, good: GoodScores | None, photos: Sequence[Photo
     strips = {f"{set_name(name)}, good": list(scores) for name, scores in (good.scores if good else {}).items()}
     strips["photos"] = [score for _, score, error in photos if not error]
     note = (
-        f"A short line marks the median of a strip. {100 * moved.level:.0f} % interval of the new threshold: "
-        f"{moved.low:.4g} … {moved.high:.4g}."
+        f"A short line marks the median of a strip. {100 * moved.level:.0f} % interval of the new threshold by the "
+        f"median alone: {moved.low:.4g} … {moved.high:.4g}."
     )
     lines = {"threshold before": moved.before, "threshold after": moved.after}
     return write_strips(file, f"The threshold goes with {moved.photos} photos", note, strips, lines)

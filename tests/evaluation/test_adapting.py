@@ -88,7 +88,7 @@ def test_false_alarms_are_about_those_that_were_promised_even_with_defects() -> 
             photos = np.append(draws.normal(7, 1, 16 - defects), draws.normal(11, 1, defects))
             with contextlib.suppress(UserError):  # a few draws look like more defects than are borne
                 shares.append(np.mean(moved_threshold(GOOD, 1.64, photos).after <= NORMAL + 7))
-        assert len(shares) > 280 and np.mean(shares) == pytest.approx(0.05, abs=0.015), defects
+        assert len(shares) > 280 and np.mean(shares) == pytest.approx(0.04, abs=0.02), defects
 
 
 def refused(good: GoodScores, photos: object, words: str) -> None:
@@ -103,7 +103,7 @@ def test_what_does_not_tell_the_threshold_is_refused() -> None:
     refused(GoodScores.of(1.0, {"val_clean": ladder, "val_shift": [1.0, 2.0]}), ladder, "Val-shift has 2")
     refused(GoodScores.of(-3.0, {"val_clean": ladder}), ladder, "14 of 21 are alarms")
     refused(LADDER, [10.0] * 9 + [25.0] * 7, "7 of 16 are alarms even at the moved threshold")
-    refused(LADDER, [one * 3.0 for one in range(21)], "lie more than 8 from their median")
+    refused(LADDER, [one * 3.0 for one in range(21)], "lie more than 12 from their median")
     refused(LADDER, [one + 8 * FARTHEST + 0.5 for one in ladder], "median is 170.5, more than 20 times 8 from Val's 10")
 
 
@@ -119,3 +119,10 @@ def test_refusals_say_what_helps() -> None:
         with pytest.raises(UserError) as caught:
             moved_threshold(LADDER, 19.0, photos)
         assert caught.value.hint
+
+
+def test_scores_that_spread_more_widely_lift_the_threshold_and_narrower_ones_do_not_lower_it() -> None:
+    shifted = np.arange(21.0) + 100
+    wide = moved_threshold(LADDER, 19.0, 110 + 1.4 * (shifted - 110)).after
+    assert wide == pytest.approx(110 + 9 * 1.4 ** (21 / 25), abs=1.5) and wide > 119
+    assert moved_threshold(LADDER, 19.0, 110 + 0.5 * (shifted - 110)).after > 118

@@ -59,8 +59,8 @@ def test_draws_tell_what_the_threshold_does_on_the_other_images(cell: Cell) -> N
     scored = cell.scores("part", "test_jpeg")
     after, held = draw_adaptations(good, before, (scored.scores, scored.labels), (16, 2), 100, seed=3)
     kept = after[~np.isnan(after[:, 0])]
-    assert len(kept) > 80 and kept[:, 0].mean() == pytest.approx(0.05, abs=0.04) and kept[:, 1].mean() > 0.7
-    assert 0.8 < held <= 1
+    assert len(kept) > 80 and kept[:, 0].mean() == pytest.approx(0.05, abs=0.04) and kept[:, 1].mean() > 0.6
+    assert 0.6 < held <= 1
     again, _ = draw_adaptations(good, before, (scored.scores, scored.labels), (16, 2), 100, seed=3)
     assert np.array_equal(again, after, equal_nan=True)
     none, never = draw_adaptations(good, before, (scored.scores, scored.labels), (3, 0), 10, seed=3)

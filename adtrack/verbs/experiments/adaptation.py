@@ -8,8 +8,9 @@ Command:  adtrack experiment adaptation                               (mlflow ru
           adtrack experiment adaptation --data DIR --classes magnetic_tile --weights trunk.pth --methods patchcore
 Writes:   tables/adaptation/: adaptation.csv, .md, .tex, .html and a chart; the same on an MLflow run.
 Cost:     two models for each class and method, and ten passes of the network over Test; the draws take a minute.
-Result:   on magnetic_tile 16 photos, two of them defects, bring false alarms to about what was promised wherever the
-          model still ranks images well; fewer photos do so on average, but one draw may be far off.
+Result:   on magnetic_tile 16 photos, two of them defects, bring false alarms to within a factor of two of the promise
+          under every kind where the plain model's AUROC is above 0.9; Test's good images alarm twice as often as Val's
+          even without drift.
 """
 
 from collections.abc import Sequence
