@@ -23,6 +23,7 @@ from PIL import Image
 
 from adtrack.data.layouts import read_class
 from adtrack.data.splits import Splits, make_splits
+from tests.tuning.spaces import PLAIN_OPTIONS
 
 # Networks and banks in tests are so small that threads only wait for each other; commands run by tests inherit this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -340,9 +341,9 @@ def part(tiny_data: Path) -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def space() -> tuple[str, ...]:
-    """Options that narrow the search to 8 cells."""
+    """Options that narrow the search to 8 cells, of which none does anything about drift."""
     sizes = ("--space-patch-size", "1,3", "--space-coreset-fraction", "0.1,0.25")
-    return ("--space-layers", "layer2,layer3", *sizes)
+    return ("--space-layers", "layer2,layer3", *sizes, *PLAIN_OPTIONS)
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ def _report(
     """Say how a trial has ended, and how far the study is."""
     trials = study.count()
     kind = type(study.spec.detector)
-    cell = {key: trial.params[key] for key in study.asked.space.values}
+    cell = {key: trial.params[key] for key in study.asked.space.told}
     records = study_trials(study.name)
     best = max(record.metrics["objective"] for record in records if "objective" in record.metrics)
     done, at_work = sum(trials[state] for state in FINISHED), 1 + trials[TrialState.RUNNING]

@@ -84,7 +84,7 @@ class SharedStudy:
             self.ladder(detector),
             self.asked.all_pixels,
             self.inputs,
-            tuple(space.values),
+            space.told,
             self.asked.goal,
             self.asked.max_bank_mb,
             self.tags,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import Trial
 
-from adtrack.config import DetectorSpec
+from adtrack.config import DetectorSpec, plain
 from adtrack.detectors import detector_class
 from adtrack.errors import UserError
 from adtrack.settings import Setting, added_settings, setting_of, settings
@@ -50,6 +50,16 @@ class Space:
         asked = [one for one in settings(spec_type) if one.key in texts and not one.tries]
         found = {one.key: _values(one, texts.get(one.key)) for one in (*searched(spec_type), *asked)}
         return cls(spec_type, found)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The settings by which trials are told.
+
+        One that was added later is left out if all cells have the value that older specifications imply.
+        """
+        present = plain(self.spec(self.cells()[0], self.spec_type()))
+        names = {one.key: one.name for one in settings(self.spec_type)}
+        return tuple(key for key, values in self.values.items() if len(values) > 1 or names[key] in present)
 
     @property
     def ladder(self) -> Sequence[Any]:

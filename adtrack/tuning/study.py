@@ -107,13 +107,17 @@ def open_shared(
     possible = [(replace(spec, threshold=one), question) for question in questions for one in thresholds]
     digests = [study_digests(bench, *one) for one in possible]
     names = [name or default_name(bench.opened.data.class_name, found) for found in digests]
-    sampler = WithoutRepeats(asked.space, asked.sampler, asked.seed, asked.space.recipes(spec.detector))
+    sampler = _sampler(asked, spec)
     pruner = make_pruner(asked.pruner, len(asked.space.ladder))
     study = open_study(url, list(zip(names, digests, strict=True)), sampler, pruner, asked.goal.count)
     chosen = [found["spec_digest"] for found in digests].index(study.user_attrs["spec_digest"])
     spec, asked = possible[chosen]
-    study.sampler = WithoutRepeats(asked.space, asked.sampler, asked.seed)
+    study.sampler = _sampler(asked, spec)
     return SharedStudy(study.study_name, spec, asked, study, url, bench, device, worker)
+
+
+def _sampler(asked: StudySpec, spec: BuildSpec) -> WithoutRepeats:
+    return WithoutRepeats(asked.space, asked.sampler, asked.seed, asked.space.recipes(spec.detector))
 
 
 def _possible(spec: ThresholdSpec) -> list[ThresholdSpec]:

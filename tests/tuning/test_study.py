@@ -28,6 +28,7 @@ from adtrack.tuning.searched import about
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.study import best_of, default_name, open_shared, study_digests
+from tests.tuning.spaces import PLAIN_OPTIONS
 
 VALUES = ("val_clean/image_auroc", "val_shift/image_auroc", "val_clean/threshold", "objective")
 
@@ -96,6 +97,17 @@ def test_what_the_user_reads(study):
     assert "adtrack score --model models:/adtrack-part@champion" in said
     assert "adtrack export --class part" in said
     assert study.outcome.err == ""
+
+
+def test_a_study_begins_with_the_recipes(workplace, adtrack, part):
+    done = adtrack("tune", *part, "--trials", 2, "--space-layers", "layer3", "--space-coreset-fraction", "0.1")
+    assert done.code == 0
+    assert re.search(
+        "^Trial 0 .* smooth 0, augment 0, standardise 0, score top 0, patch size 3, layers layer3, ", done.out, re.M
+    )
+    assert re.search("^Trial 1 .* smooth 1, augment 3, standardise 1, score top 0.04, patch size 3, ", done.out, re.M)
+    drawn = next(run for run in runs("trial") if run.data.params["augment"] == "3")
+    assert drawn.data.params["standardise"] == "1.0" and "+3 draws" in drawn.info.run_name
 
 
 def test_trials_take_different_cells_and_the_best_wins(study):
@@ -244,6 +256,7 @@ def test_an_undefined_objective_is_never_tried_again(workplace, adtrack, part, s
 
 def test_a_finished_study_has_nothing_to_do_and_more_trials_go_on(workplace, adtrack, part):
     cells = ("--space-layers", "layer2,layer3", "--space-patch-size", "1", "--space-coreset-fraction", "0.1")
+    cells += PLAIN_OPTIONS
     command = ("tune", *part, *cells, "--sampler", "grid")
     first = adtrack(*command, "--trials", 1)
     assert first.code == 0, first.err
@@ -292,6 +305,7 @@ def test_a_study_that_a_scheduler_stopped_goes_on_to_the_same_bits_as_one_elsewh
 
 def test_of_equals_the_one_that_localises_better_wins_and_the_user_is_told(workplace, adtrack, part):
     cells = ("--space-layers", "layer3", "--space-patch-size", "3", "--space-coreset-fraction", "0.1,0.25")
+    cells += PLAIN_OPTIONS
     done = adtrack("tune", *part, *cells, "--sampler", "grid", "--objective", "clean")
     assert re.findall(r"^Trial \d +(\S+) .* of 20 done", done.out, re.M) == ["1.0000"] * 2
     trials = study_trials(runs("study")[0].data.tags["adtrack.study"])
