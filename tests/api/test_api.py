@@ -108,7 +108,8 @@ def test_a_folder_of_something_else_is_not_overwritten(model: adtrack.Model, tmp
 def test_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    study = adtrack.tune("demo", "zipper", trials=2, space={"coreset_fraction": [0.05, 0.1]}, patch_size=3, **SMALL)
+    fixed = {"patch_size": 3, "smooth": 0.0, "augment": 0, "standardise": 0.0, "score_top": 0.0}
+    study = adtrack.tune("demo", "zipper", trials=2, space={"coreset_fraction": [0.05, 0.1]}, **fixed, **SMALL)
     table = study.table()
     assert list(table["patch_size"]) == [3, 3] and sorted(table["coreset_fraction"]) == [0.05, 0.1]
     assert study.best.number == table["trial"][0] and study.uri == "models:/adtrack-zipper/1"
