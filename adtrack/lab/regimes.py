@@ -7,6 +7,7 @@ import numpy as np
 
 from adtrack.config import BOTH, BY_F1, DetectorSpec, ThresholdSpec, plain
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
+from adtrack.detectors.drift import DriftSpec
 from adtrack.evaluation.building import build
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.workbench import Workbench
@@ -93,17 +94,21 @@ def measure_regimes(cells: Cells, setup: Setup) -> list[RegimeScores]:
     models = {
         (spec.method, bench.opened.data.class_name, trained): model_cell(cells, bench, one, domain)
         for bench, spec in setup.cells()
-        for trained, one, domain in (
-            ("clean", plain_model(spec).spec, "clean"),
-            ("shift", plain_model(spec).spec, "shift"),
-            ("drift", built_model(spec).spec, "clean"),
-        )
+        for trained, one, domain in _ways(spec)
     }
     return [
-        _in_regime(method, regime, {name: models[method, name, regime.train] for name in setup.classes})
-        for method in setup.methods
+        _in_regime(spec.method, regime, {name: models[spec.method, name, regime.train] for name in setup.classes})
+        for spec in setup.detectors
         for regime in REGIMES
+        if any(regime.train == trained for trained, _, _ in _ways(spec))
     ]
+
+
+def _ways(spec: DetectorSpec) -> list[tuple[str, DetectorSpec, str]]:
+    """What models of a method are trained for, with the specification and the domain of Train; see ``Regime.train``."""
+    plain_spec = plain_model(spec).spec
+    built = [("drift", built_model(spec).spec, "clean")] if isinstance(spec, DriftSpec) else []
+    return [("clean", plain_spec, "clean"), ("shift", plain_spec, "shift"), *built]
 
 
 def _in_regime(method: str, regime: Regime, models: Mapping[str, Cell]) -> RegimeScores:

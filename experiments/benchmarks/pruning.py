@@ -19,6 +19,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
+from adtrack.config import ThresholdSpec
 from adtrack.data.imageset import VAL_SETS
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.evaluation.building import climb
@@ -57,7 +58,7 @@ def all_rungs(bench: Workbench, space: Space) -> Ways:
         ladder = rungs(spec, space.ladder)
         for place, (one, fitted) in enumerate(zip(ladder, climb(bench, ladder), strict=True), start=1):
             scored = {name: score_set(bench, fitted.detector, name, patches=False) for name in VAL_SETS}
-            (value,) = image_values(scored, GOAL)
+            (value,) = image_values(scored, GOAL, ThresholdSpec().resolved(has_anomalies=True))
             found[one] = Rung(place, fitted.detector.rows, value, paired(scored, GOAL))
     return found
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adtrack.detectors import building
+from adtrack.detectors import building, patch_space
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
 from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
@@ -192,7 +192,7 @@ def test_a_saved_detector_scores_the_same(synthetic: Synthetic, tmp_path: Path) 
     detector = fitted(synthetic(), spec(), tmp_path / "orders")
     detector.save(tmp_path / "model")
     read = PatchCore.load(tmp_path / "model", CPU)
-    assert read.spec == detector.spec and read.grids == detector.grids and read.spec.layers == ("a", "b")
+    assert read.spec == detector.spec and read.space == detector.space and read.spec.layers == ("a", "b")
     outputs = synthetic(4, seed=1).chunk(0, 4, ("a", "b"))
     one, other = read.score(outputs), detector.score(outputs)
     assert np.array_equal(one.image, other.image) and np.array_equal(one.patches, other.patches)
@@ -247,7 +247,7 @@ def test_an_order_of_patches_that_were_made_otherwise_is_not_taken(
     store = tmp_path
     fitted(synthetic(), spec(), store)
     with monkeypatch.context() as patch:
-        patch.setattr(building, "merge_layers", lambda *arguments: merge_layers(*arguments).square())
+        patch.setattr(patch_space, "merge_layers", lambda *arguments: merge_layers(*arguments).square())
         found = fitted(synthetic(), spec(), store).bank.patches
         assert found.equal(fitted(synthetic(), spec(), tmp_path / "fresh").bank.patches)
     assert len(list(tmp_path.glob("*.safetensors"))) == 2

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 
 from adtrack.tracking.store import open_store, search_runs
 from adtrack.tracking.trials import study_trials
+from tests.tuning.spaces import PLAIN
 
 CELL = ("patch_size", "layers", "coreset_fraction")
 VALUES = ("val_clean/image_auroc", "val_shift/image_auroc", "val_clean/threshold", "val_shift/pixel_auroc", "objective")
@@ -44,7 +45,7 @@ def wait_until_it_is_in_the_middle(process: subprocess.Popen) -> None:
         finished = look("optuna.db", "SELECT count(*) FROM trials WHERE state = 'COMPLETE'")
         chosen = "SELECT count(*) FROM trial_params JOIN trials USING (trial_id) WHERE state = 'RUNNING'"
         running = look("mlflow.db", "SELECT count(*) FROM runs WHERE status = 'RUNNING'")
-        if finished >= 1 and look("optuna.db", chosen) == len(CELL) and running == 2:
+        if finished >= 1 and look("optuna.db", chosen) == len(CELL) + len(PLAIN) and running == 2:
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
