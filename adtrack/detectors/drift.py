@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..config import MAX_SEVERITY, ImageSpec, LayersSpec, check_smooth
 from ..errors import UserError
 from ..settings import NUMBER, TEXT, WHOLE, at_least, setting, within
 
-# What a method is built with for drift if nothing else is asked for; a method has some of these settings.
-FOR_DRIFT: Mapping[str, Any] = {"smooth": 1.0, "standardise": 1.0, "augment": 3, "score_top": 0.04}
 _SHIFT = "shift"
 
 
@@ -27,10 +24,12 @@ def _family(label: str, value: object) -> None:
 
 @dataclass(frozen=True)
 class DriftSpec(LayersSpec):
-    """The specification of a method that may be built for drift. By default nothing is done about it."""
+    """The specification of a method that may be built for drift. By default nothing is done about it.
+
+    The last of its ``recipes`` is the one for drift.
+    """
 
     search_order: ClassVar[tuple[str, ...]] = ("smooth", "augment", "standardise")
-    recipes: ClassVar[tuple[Mapping[str, Any], ...]] = ({}, FOR_DRIFT)
 
     _: KW_ONLY
     smooth: float = setting(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..config import LARGEST_VIEW
 from ..errors import UserError
@@ -45,6 +45,11 @@ class PatchCoreSpec(DriftSpec):
     search_order: ClassVar[tuple[str, ...]] = (
         *DriftSpec.search_order,
         *("score_top", "patch_size", "layers", "coreset_fraction"),
+    )
+
+    recipes: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {},
+        {"smooth": 1.0, "standardise": 1.0, "augment": 3, "score_top": 0.04},
     )
 
     patch_size: int = setting(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from adtrack.config import DetectorSpec, plain
-from adtrack.detectors.drift import FOR_DRIFT, DriftSpec
+from adtrack.detectors.drift import DriftSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.building import climb
 from adtrack.evaluation.evaluate import evaluate
@@ -16,7 +16,8 @@ from adtrack.lab.cell import Cell, CellOutcome
 from adtrack.lab.cells import Cells
 
 PLAIN, BUILT = "plain", "built for drift"
-_SETTINGS = (*FOR_DRIFT, "augment_severity", "augment_family", "whiten")  # all those for drift
+# All settings for drift; a method has some of them.
+_SETTINGS = ("smooth", "standardise", "augment", "augment_severity", "augment_family", "whiten", "score_top")
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,13 @@ def plain_model(spec: DetectorSpec) -> DriftModel:
 def built_model(spec: DetectorSpec, without: str = "") -> DriftModel:
     """The model built for drift, at the threshold of Val-clean and Val-shift together.
 
-    It is built as ``spec`` says. If that says nothing about drift, FOR_DRIFT says it. Draws and Val-shift do without
-    the part of MVTec-Shift called ``without``. UserError: the method has no settings for drift.
+    It is built as ``spec`` says. If that says nothing about drift, the method's recipe does. Draws and Val-shift do
+    without the part of MVTec-Shift called ``without``. UserError: the method has no settings for drift.
     """
     if not isinstance(spec, DriftSpec):
         raise UserError(f"a method that is built for drift must have settings for it, but {spec.method} has none.")
     if spec == plain_model(spec).spec:
-        own = {one.name for one in fields(spec)}
-        spec = replace(spec, **{name: value for name, value in FOR_DRIFT.items() if name in own})
+        spec = replace(spec, **spec.recipes[-1])
     if not without:
         return DriftModel(BUILT, spec, ("val_clean", "val_shift"))
     family = f"shift_without_{without}"

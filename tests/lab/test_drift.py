@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from adtrack.config import DetectorSpec
-from adtrack.detectors.drift import FOR_DRIFT
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
@@ -33,10 +32,10 @@ def test_a_plain_model_is_built_as_before_there_was_anything_for_drift() -> None
 
 def test_a_model_for_drift_is_built_as_asked_or_by_the_recipe() -> None:
     assert built_model(ASKED).spec == ASKED
-    assert built_model(SPEC).spec == replace(SPEC, **FOR_DRIFT)
+    assert built_model(SPEC).spec == replace(SPEC, **PatchCoreSpec.recipes[-1])
     assert built_model(SPEC).threshold_from == ("val_clean", "val_shift")
     padim = built_model(PadimSpec(("layer2",), dimensions=12)).spec
-    assert padim.augment == FOR_DRIFT["augment"] and not hasattr(padim, "score_top")
+    assert padim == PadimSpec(("layer2",), dimensions=12, smooth=1.0)
 
 
 def test_a_part_is_held_out_of_draws_and_threshold() -> None:

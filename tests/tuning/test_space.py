@@ -7,7 +7,6 @@ import pytest
 
 from adtrack.config import VIEW, LayersSpec, canonical
 from adtrack.detectors import DETECTORS
-from adtrack.detectors.drift import FOR_DRIFT
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
@@ -63,7 +62,7 @@ def test_recipes_are_cells_as_far_as_the_space_holds_them() -> None:
         "layers": "layer2+layer3",
         "coreset_fraction": 0.1,
     }
-    assert built == usual | dict(FOR_DRIFT)
+    assert built == usual | dict(PatchCoreSpec.recipes[-1])
     few = Space.of(PatchCoreSpec, {"patch_size": "5,7", "augment": "0"})
     assert few.recipes(PatchCoreSpec()) == [usual | {"patch_size": 5}]
     assert len(Space.of(PadimSpec).recipes(PadimSpec())) == 2
