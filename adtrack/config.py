@@ -243,8 +243,7 @@ def layers_setting(tries: Iterable[tuple[str, ...]] = TRIED_LAYERS) -> Any:
     """The field ``layers``, for which a study tries these combinations by default.
 
     layer1 is left out unless it is asked for. It has four times as many cells as layer2, so it takes most of a study's
-    time, and under drift it is the weakest: on magnetic tiles layer1+layer2 with shifted draws has an AUROC of 0.75 on
-    Test-shift, layer2+layer3 0.83.
+    time, and under drift it was the weakest on magnetic tiles.
     """
     words = "Layers of the network, joined by +."
     return setting(("layer2", "layer3"), LAYERS, words, _different_names, tries=tries, brief="{}", option=True)

@@ -79,6 +79,7 @@ class TrainingPatches:
 
     @classmethod
     def of(cls, train: TrainingSet, spec: "PatchCoreSpec") -> "TrainingPatches":
+        """Those of a training set. If the specification whitens them, the whitening is fitted to them first."""
         return cls(train, spec, PatchSpace.fit(spec, train))
 
     def full(self) -> Iterator[Tensor]:

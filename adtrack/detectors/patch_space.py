@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,6 +90,12 @@ class Whitening:
         """Mean and matrix by name."""
         return {"mean": self.mean, "matrix": self.matrix}
 
+    @property
+    def sha256(self) -> str:
+        """A digest of mean and matrix, in hexadecimal."""
+        raw = (tensor.cpu().contiguous().numpy().tobytes() for tensor in self.tensors().values())
+        return hashlib.sha256(b"".join(raw)).hexdigest()
+
     def save(self, folder: Path) -> None:
         """Write ``whitening.safetensors``."""
         save_file({name: tensor.cpu().contiguous() for name, tensor in self.tensors().items()}, folder / FILE)
@@ -137,7 +144,7 @@ class PatchSpace:
         if self.standardise:
             known["standardise"] = self.standardise
         if self.whitening is not None:
-            known["whitening"] = self.whitening.matrix.cpu().numpy().tobytes().hex()
+            known["whitening"] = self.whitening.sha256
         return known
 
     def patches(self, outputs: Mapping[str, Tensor]) -> Tensor:

@@ -5,7 +5,7 @@ Each turn of a process is: choose a cell while no other process does, run its tr
 
 import contextlib
 import enum
-import math
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -203,5 +203,6 @@ def _seconds_left(study: SharedStudy, pace: Pace, trials: int) -> float:
     cells = free_cells(study.optuna, space)
     if trials < 1 or not cells:
         return 0.0
-    some = cells[:: math.ceil(len(cells) / _LOOKED_AT)]
+    # Drawn, because every n-th cell of a grid could have the same value of a setting.
+    some = random.Random(0).sample(cells, min(_LOOKED_AT, len(cells)))
     return min(trials, len(cells)) * pace.expected([study.ladder(space.spec(cell, base)) for cell in some])

@@ -27,9 +27,8 @@ class WithoutRepeats(BaseSampler):
     """Grid order, random choice or TPE over the cells that no trial has taken yet.
 
     TPE begins with the cells of ``recipes``. A study has few cells and a trial's outcome is certain, so to try a cell
-    again is to learn nothing. The choice
-    depends only on the seed, the trials before it and their number, of which interrupted ones do not count: a resumed
-    study goes on as if it had never stopped.
+    again is to learn nothing. The choice depends only on the seed, the trials before it and their number, of which
+    interrupted ones do not count: a resumed study goes on as if it had never stopped.
     """
 
     def __init__(self, space: Space, strategy: str, seed: int, recipes: Sequence[Cell] = ()) -> None:

@@ -57,7 +57,7 @@ class Space:
 
         One that was added later is left out if all cells have the value that older specifications imply.
         """
-        present = plain(self.spec(self.cells()[0], self.spec_type()))
+        present = plain(self.spec({key: values[0] for key, values in self.values.items()}, self.spec_type()))
         names = {one.key: one.name for one in settings(self.spec_type)}
         return tuple(key for key, values in self.values.items() if len(values) > 1 or names[key] in present)
 
