@@ -220,7 +220,7 @@ def test_the_study_goes_on_and_a_killed_processes_trial_is_not_lost(shared_study
     (lost,) = (trial for trial in trials if trial.state != TrialState.COMPLETE)
     assert lost.state == TrialState.FAIL and lost.number == begun[0].number
     (retry,) = (trial for trial in complete if trial.user_attrs.get("retry_of") == lost.number)
-    assert retry.params == lost.params
+    assert retry.params.items() >= lost.params.items()  # it may have been killed before it had asked for all of them
     assert len(complete) == len({cell(trial) for trial in complete}) == TRIALS + 2
     assert len(study_trials(by_role("study")[0].data.tags["adtrack.study"])) == TRIALS + 2
     assert "RUNNING" not in {run.info.status for run in search_runs("")}
