@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from .errors import UserError
 from .settings import LAYERS, MEANT, added_later, check_settings, layers_text, setting, settings, whole, within
@@ -94,15 +94,22 @@ class DataSpec:
     """The images: a class of the data set at ``root`` ("demo" or a folder), split and shifted by ``seed``.
 
     ``bit_depth`` is how many bits of 16-bit files are used. None means that the largest value in the class decides.
+    ``train_images`` is how many images of Train are learned from, None for all of them, and ``train_draw`` the number
+    of the choice, since so many can be chosen in many ways.
     """
 
     class_name: str
     root: str = DEMO
     seed: int = 42
     bit_depth: int | None = None
+    train_images: int | None = field(default=None, metadata=added_later(None))
+    train_draw: int = field(default=0, metadata=added_later(0))
 
     def __post_init__(self) -> None:
         whole("seed", self.seed, 0, most=_LARGEST_SEED)
+        whole("train draw", self.train_draw, 0)
+        if self.train_images is not None:
+            whole("train images", self.train_images, 1, "auto takes all.")
         if self.bit_depth is not None:
             check_bits(self.bit_depth)
 
@@ -217,6 +224,11 @@ class DetectorSpec(ABC):
     def view(self, image: ImageSpec) -> ImageSpec:
         """The view that the method gets where ``image`` is that of its class."""
         return image
+
+    def for_fewer(self, share: float) -> Self:
+        """The specification with which a model of this share of the Train images remembers as much as the model of all
+        of them does with this one, as far as the images suffice."""
+        return self
 
     @property
     def title(self) -> str:

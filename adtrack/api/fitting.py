@@ -39,6 +39,7 @@ def fit(
     seed: int = 42,
     device: str = "auto",
     bit_depth: int | None = None,
+    train_images: int | None = None,
     calibrate_on: str = AUTO,
     good_quantile: float = GOOD_QUANTILE,
     name: str | None = None,
@@ -47,8 +48,9 @@ def fit(
     """Fit a model to good images: all below a folder, or a list of files. Nothing is tracked.
 
     A part of the images is held out, as ``adtrack build-bank`` does where there are only good images; it is drawn by
-    ``seed``. The threshold lets the share ``good_quantile`` of this part pass, as it is ("auto"), as drifting light and
-    camera may show it (``calibrate_on="val_shift"``), or either way ("both"). ``settings`` are those of the method:
+    ``seed``. The model learns from ``train_images`` of the others, from all of them if it is None. The threshold lets
+    the share ``good_quantile`` of the images that are held out pass, as they are ("auto"), as drifting light and camera
+    may show them (``calibrate_on="val_shift"``), or either way ("both"). ``settings`` are those of the method:
     ``layers``, ``patch_size`` and ``coreset_fraction`` of ``patchcore``, ``padim_dimensions`` of ``padim`` and so on.
     ``name`` is what the model calls its product; without one it is the folder's name.
 
@@ -62,7 +64,7 @@ def fit(
     """
     spec, threshold = make_spec(method, settings, seed=seed), ThresholdSpec(calibrate_on, good_quantile=good_quantile)
     found = loose_images(images, name or _product(images))
-    data = DataSpec(found.name, str(found.root), seed, bit_depth)
+    data = DataSpec(found.name, str(found.root), seed, bit_depth, train_images)
     trunk = load_trunk(BackboneSpec(backbone, str(weights), seed), spec.inputs, data.root)
     network = Backbone(trunk, spec.inputs, choose_device(device))
     sets = ("train_clean", *threshold.resolved(found.has_anomalies).sets)

@@ -79,6 +79,7 @@ def tune(
     seed: int = 42,
     device: str = "auto",
     bit_depth: int | None = None,
+    train_images: int | None = None,
     space: Mapping[str, Sequence[Any]] | None = None,
     sampler: str = "tpe",
     metric: str = "image_auroc",
@@ -96,12 +97,12 @@ def tune(
     """Search the best model for a class, test it and register it: what ``adtrack tune`` does, with its runs in the
     tracking store. The same call goes on with a study that was interrupted.
 
-    ``data`` is a folder with classes, or "demo". ``space`` names the values to try of each setting, such as
-    ``{"patch_size": [1, 3]}``. ``pruner`` says which hopeless trials end early (auto, none, median, hyperband,
-    wilcoxon), and ``pixels`` which trials have metrics of pixels (the "best", or "all"). A model's threshold comes from
-    both Val sets or from the one that ``calibrate_on`` names, by the best F1 or, if ``threshold_from`` is
-    "good_quantile", so that this share of the good images passes. ``settings`` fix others (``patch_size=3``), and the
-    rest takes the method's own values.
+    ``data`` is a folder with classes, or "demo". Models learn from ``train_images`` of its images, from all that Train
+    has if it is None. ``space`` names the values to try of each setting, such as ``{"patch_size": [1, 3]}``. ``pruner``
+    says which hopeless trials end early (auto, none, median, hyperband, wilcoxon), and ``pixels`` which trials have
+    metrics of pixels (the "best", or "all"). A model's threshold comes from both Val sets or from the one that
+    ``calibrate_on`` names, by the best F1 or, if ``threshold_from`` is "good_quantile", so that this share of the good
+    images passes. ``settings`` fix others (``patch_size=3``), and the rest takes the method's own values.
 
     UserError: an argument is not allowed, or the class has no labelled defects.
 
@@ -114,7 +115,7 @@ def tune(
     fixed = {key: [value] for key, value in plain_settings(detector).items() if key in settings}
     texts = {key: _text(method, key, values) for key, values in {**fixed, **(space or {})}.items()}
     build = BuildSpec(
-        DataSpec(class_name, str(data), seed, bit_depth),
+        DataSpec(class_name, str(data), seed, bit_depth, train_images),
         detector,
         ImageSpec(resize, crop),
         BackboneSpec(backbone, str(weights), seed),

@@ -43,7 +43,13 @@ seed_option = click.option(
     "--seed", default=42, help="Seed of splits, shifts, random weights and all that a method draws at random."
 )
 device_option = click.option("--device", default="auto", help="auto, cpu or cuda.")
-data_options = together(class_option, data_option, bit_depth_option, seed_option, device_option)
+train_images_option = click.option(
+    "--train-images",
+    default=AUTO,
+    help="How many images of Train to learn from, a choice that the seed makes; auto: all, and as many as the model "
+    "has learned from where a finished one is measured.",
+)
+data_options = together(class_option, data_option, bit_depth_option, train_images_option, seed_option, device_option)
 network_options = together(
     click.option("--weights", default="imagenet", help="imagenet, random, or a .pth or .safetensors file."),
     click.option("--resize", default=256, help="Side of the square that images are squeezed to, in pixels."),
@@ -120,6 +126,7 @@ def build_spec(
     method: str,
     options: str,
     bit_depth: str,
+    train_images: str,
     calibrate_on: str,
     threshold_from: str,
     good_quantile: float,
@@ -127,7 +134,7 @@ def build_spec(
 ) -> BuildSpec:
     """What the shared options describe; ``own`` are those of the methods' settings."""
     return BuildSpec(
-        DataSpec(class_name, data, seed, parse_bit_depth(bit_depth)),
+        DataSpec(class_name, data, seed, parse_bit_depth(bit_depth), parse_train_images(train_images)),
         detector_spec(method, option_pairs(options), own, seed),
         ImageSpec(resize, crop),
         BackboneSpec(backbone, weights, seed),
@@ -141,4 +148,13 @@ def parse_bit_depth(text: str) -> int | None:
         return None
     if not text.isdecimal():
         raise UserError(f"bit depth must be auto or a whole number from 8 to 16, but got {text!r}.")
+    return int(text)
+
+
+def parse_train_images(text: str) -> int | None:
+    """A number of images; None for auto."""
+    if text == AUTO:
+        return None
+    if not text.isdecimal():
+        raise UserError(f"train images must be auto or a whole number of at least 1, but got {text!r}.")
     return int(text)

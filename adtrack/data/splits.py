@@ -3,8 +3,6 @@
 They are a function of the images' paths and a seed, unless the data set itself says which images are which.
 """
 
-import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -17,6 +15,7 @@ from ..errors import UserError
 from .checked import MASK_RULE, CheckedImages
 from .classes import ImageClass, ImageRecord
 from .reading import Reading
+from .sampling import fewer, sample
 
 TRAIN_FRACTION = 0.8  # of train/good; the rest goes to Val
 VAL_DEFECT_FRACTION = 0.3  # of each test/<defect>; the rest goes to Test
@@ -41,7 +40,8 @@ class Splits:
 
     ``reading`` says how the files are read, as far as that changes a pixel. ``reread`` are the masks of which the first
     rule had marked other pixels. ``unmarked`` says in words why there are no pixel metrics, and is empty if there are
-    some. ``given``: the splits came with the data set; else they were drawn by the seed.
+    some. ``given``: the splits came with the data set; else they were drawn by the seed. ``train_total`` is how many
+    images Train would have if it were not asked to have fewer.
     """
 
     class_name: str
@@ -54,6 +54,13 @@ class Splits:
     reread: frozenset[str]
     unmarked: str
     given: bool = False
+    train_total: int = 0
+
+    @property
+    def train_images(self) -> int | None:
+        """How many images Train was asked to have, None if it has all."""
+        count = len(self.train.records)
+        return count if count < self.train_total else None
 
     @property
     def has_masks(self) -> bool:
@@ -74,13 +81,16 @@ class Splits:
         """Plain data: class, seed, how the splits came about and, in each, every image with label, kind and digests.
 
         Paths are relative to the data root, so the manifest does not depend on where the data lie. How files are read
-        is in it only where it is not how they were read at first: other digests stay what they were.
+        is in it only where it is not how they were read at first, and the number of Train images only where Train was
+        asked to have fewer: other digests stay what they were.
         """
         fractions = {"train": TRAIN_FRACTION, "val_defects": VAL_DEFECT_FRACTION}
+        fewer = {} if self.train_images is None else {"train_images": self.train_images}
         return {
             "class": self.class_name,
             "seed": self.seed,
             **({"given": True} if self.given else {"fractions": fractions}),
+            **fewer,
             **self.reading.stated,
             "splits": {split.name: [self._row(record) for record in split.records] for split in self.all},
         }
@@ -102,29 +112,23 @@ class Splits:
         }
 
 
-def _sample(records: Sequence[ImageRecord], fraction: float, seed: int) -> tuple[list[ImageRecord], list[ImageRecord]]:
-    """A sample of floor(n · fraction + ½) records, and the rest.
-
-    The records of lowest SHA-256 of "seed:path" are taken: no random generator whose stream a version may change,
-    and an image added to the data set moves few of the others.
-    """
-    count = math.floor(len(records) * fraction + 0.5)
-    ranked = sorted(records, key=lambda record: hashlib.sha256(f"{seed}:{record.path}".encode()).digest())
-    return ranked[:count], ranked[count:]
-
-
 def _split(name: str, records: Sequence[ImageRecord]) -> Split:
     return Split(name, tuple(sorted(records, key=lambda record: record.path)))
 
 
-def make_splits(images: ImageClass, seed: int, checked: CheckedImages) -> Splits:
+def make_splits(
+    images: ImageClass, seed: int, checked: CheckedImages, train_images: int | None = None, train_draw: int = 0
+) -> Splits:
     """Train / Val / Test of a class; ``checked`` (``checking.check_images``) must cover its images and masks.
+
+    Val and Test are the same whatever ``train_images`` is: how many of its images Train has, None for all of them.
+    ``train_draw`` numbers the choices of so many.
 
     A class without any labelled anomaly is split too: Val and Test then hold normal images only, and Test may be empty.
     UserError: Train lacks images, Val lacks normal images or, if any are labelled, anomalous ones, or Test lacks normal
-    ones although anomalous images are labelled.
+    ones although anomalous images are labelled, or Train has fewer images than it shall have.
     """
-    listed = listed_splits(images, seed, checked.applied)
+    listed = listed_splits(images, seed, checked.applied, train_images, train_draw)
     return replace(
         listed,
         contents={path: checked.contents[path] for path in listed.contents},
@@ -133,7 +137,9 @@ def make_splits(images: ImageClass, seed: int, checked: CheckedImages) -> Splits
     )
 
 
-def listed_splits(images: ImageClass, seed: int, reading: Reading) -> Splits:
+def listed_splits(
+    images: ImageClass, seed: int, reading: Reading, train_images: int | None = None, train_draw: int = 0
+) -> Splits:
     """The splits of a class whose files are not opened yet: they hold the right images, of which nothing is known.
 
     So their digests mean nothing. UserError: as of ``make_splits``.
@@ -143,7 +149,7 @@ def listed_splits(images: ImageClass, seed: int, reading: Reading) -> Splits:
     return Splits(
         images.name,
         seed,
-        _split("train", train),
+        _split("train", fewer(train, train_images, train_draw, seed)),
         _split("val", val),
         _split("test", test),
         dict.fromkeys(sorted(paths), ""),
@@ -151,6 +157,7 @@ def listed_splits(images: ImageClass, seed: int, reading: Reading) -> Splits:
         frozenset(),
         "" if images.has_masks else "its files are not opened yet",
         images.val is not None,
+        len(train),
     )
 
 
@@ -159,7 +166,7 @@ Parts = tuple[Sequence[ImageRecord], Sequence[ImageRecord], Sequence[ImageRecord
 
 def _drawn(images: ImageClass, seed: int) -> Parts:
     """Train, Val and Test by the protocol's fractions."""
-    train, val = _sample(images.train, TRAIN_FRACTION, seed)
+    train, val = sample(images.train, TRAIN_FRACTION, seed)
     if not train or not val:
         raise UserError(
             f"Train and Val must each get a normal image, but {images.places.train} holds {len(images.train)}.",
@@ -173,7 +180,7 @@ def _drawn(images: ImageClass, seed: int) -> Parts:
         )
     by_kind = sorted((record for record in images.test if record.label), key=lambda record: (record.kind, record.path))
     for _, records in groupby(by_kind, key=lambda record: record.kind):
-        for_val, for_test = _sample(list(records), VAL_DEFECT_FRACTION, seed)
+        for_val, for_test = sample(list(records), VAL_DEFECT_FRACTION, seed)
         val, test = val + for_val, test + for_test
     if images.has_anomalies and not any(record.label for record in val):
         raise UserError(

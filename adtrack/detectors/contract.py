@@ -60,6 +60,7 @@ class Detector(ABC, Generic[Spec]):
     ``requires``      the packages that a model of this method needs in addition to those of all models;
     ``smoothing``     σ of the Gaussian that smooths its anomaly maps, in pixels of the view;
     ``has_maps``      whether it scores patches, so that it has anomaly maps, or whole images only;
+    ``least_images``  the least number of images that it can be fitted to;
     ``repeatable``    whether fitting it again to the same images gives the same bits;
     ``ladder``        the setting whose smaller values a fit passes by on its way to a larger one: "coreset_fraction".
                       It is "" if there is none.
@@ -71,6 +72,7 @@ class Detector(ABC, Generic[Spec]):
     requires: ClassVar[tuple[str, ...]] = ()
     smoothing: ClassVar[float] = SMOOTHING
     has_maps: ClassVar[bool] = True
+    least_images: ClassVar[int] = 1
     repeatable: ClassVar[bool] = True
     ladder: ClassVar[str] = ""
 

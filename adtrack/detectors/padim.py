@@ -56,6 +56,7 @@ class Padim(Detector[PadimSpec]):
     name = "PaDiM"
     rows_called = "Gaussians"
     requires = ("anomalib",)
+    least_images = 2
 
     def __init__(self, spec: PadimSpec, gaussians: Gaussians, grids: Mapping[str, Grid], view: int) -> None:
         """``view`` is the side of the view in pixels."""

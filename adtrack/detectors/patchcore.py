@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..config import LARGEST_VIEW
@@ -106,6 +106,10 @@ class PatchCoreSpec(DriftSpec):
         later=True,
     )
     method: str = "patchcore"
+
+    def for_fewer(self, share: float) -> PatchCoreSpec:
+        """The same number of rows: a larger fraction of fewer patches, at most all of them."""
+        return replace(self, coreset_fraction=min(1.0, self.coreset_fraction / share))
 
 
 class PatchCore(Detector[PatchCoreSpec]):

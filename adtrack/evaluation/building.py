@@ -109,4 +109,5 @@ def complete(
 
 def _origin(opened: OpenedClass) -> dict[str, str]:
     """What a model says of the class that it comes from."""
-    return {"class": opened.data.class_name, "seed": str(opened.data.seed), "split_digest": opened.digest}
+    data = opened.data
+    return {"class": data.class_name, "seed": str(data.seed), "split_digest": opened.digest, **opened.fewer_images}

@@ -87,6 +87,16 @@ class OpenedClass:
         """The splits' digest: numbers can be compared only if it is the same."""
         return self.splits.digest
 
+    @property
+    def fewer_images(self) -> dict[str, str]:
+        """How many images Train was asked to have, and the number of their choice, as text by name.
+
+        It is empty if Train has all of its images. The usual choice has no number.
+        """
+        count, draw = self.splits.train_images, self.data.train_draw
+        told = {"train_images": count, "train_draw": draw or None} if count is not None else {}
+        return {name: str(value) for name, value in told.items() if value is not None}
+
     def images(self, name: str) -> ImageSet:
         """The images called ``train_clean``, ``val_shift``, ``test_shift@0.5``, …"""
         return image_set(self.splits, self.root, *parse_name(name))
@@ -132,8 +142,9 @@ class ListedClass:
 
     @cached_property
     def splits(self) -> Splits:
-        """The splits by the seed of ``data``. Their digests mean nothing yet."""
-        return listed_splits(self.found, self.data.seed, self.reading or Reading())
+        """The splits that ``data`` asks for. Their digests mean nothing yet."""
+        data = self.data
+        return listed_splits(self.found, data.seed, self.reading or Reading(), data.train_images, data.train_draw)
 
     def images(self, name: str) -> ImageSet:
         """The images called ``train_clean``, ``val_shift``, ``test_shift@0.5``, …"""
@@ -145,12 +156,12 @@ class ListedClass:
 
     def open(self, watcher: Watcher[Any] | None = None) -> OpenedClass:
         """Open every file. A ``watcher`` is shown the images that are decoded; see ``check_images``."""
-        images = self.found
+        images, data = self.found, self.data
         checked = check_images(images.root, images.records, self.reading, watcher)
-        splits = make_splits(images, self.data.seed, checked)
+        splits = make_splits(images, data.seed, checked, data.train_images, data.train_draw)
         parts = {split.name.title(): split.records for split in splits.all}
         remarks = tuple(all_remarks(images, checked, parts))
-        return OpenedClass(self.data, images.root, images.places, splits, checked, remarks)
+        return OpenedClass(data, images.root, images.places, splits, checked, remarks)
 
 
 def list_class(data: DataSpec, reading: Reading | None = None) -> ListedClass:

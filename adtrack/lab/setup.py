@@ -33,9 +33,10 @@ class Setup:
         """Whatever some method asks for: layers of the network, the view."""
         return tuple(dict.fromkeys(name for spec in self.detectors for name in spec.inputs))
 
-    def bench(self, class_name: str) -> Workbench:
-        """The workbench of one class."""
-        return Workbench(open_class(DataSpec(class_name, self.data, self.seed)), _backbone(self), self.image)
+    def bench(self, class_name: str, train_images: int | None = None, train_draw: int = 0) -> Workbench:
+        """The workbench of one class, with all images of Train or with so many; see ``DataSpec``."""
+        data = DataSpec(class_name, self.data, self.seed, train_images=train_images, train_draw=train_draw)
+        return Workbench(open_class(data), _backbone(self), self.image)
 
     def cells(self) -> Iterator[tuple[Workbench, DetectorSpec]]:
         """The bench of every class with every method."""

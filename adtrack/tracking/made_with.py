@@ -31,6 +31,7 @@ def choices(bench: Workbench, scorer: Scorer) -> dict[str, str]:
         **setting_texts(spec),
         **view_params(bench),
         **depth_params(bench),
+        **{name: scorer.facts[name] for name in ("train_images", "train_draw") if name in scorer.facts},
         "seed": str(spec.seed),
         **threshold_params(scorer.facts),
     }
@@ -69,9 +70,9 @@ def spec_text(bench: Workbench, scorer: Scorer) -> str:
 
 def log_surroundings(run: Run, bench: Workbench) -> None:
     """Log versions, device and platform, and whether other weights than the asked ones were used, as tags of a run."""
-    # The parameter of that name may say "auto": ``mlflow run`` logs parameters as they were asked for.
-    depth = {named(name): value for name, value in depth_params(bench).items()}
-    run.set_tags(version_tags(bench.backbone) | depth)
+    # The parameters of these names may say "auto": ``mlflow run`` logs parameters as they were asked for.
+    of_images = depth_params(bench) | bench.opened.fewer_images
+    run.set_tags(version_tags(bench.backbone) | {named(name): value for name, value in of_images.items()})
 
 
 def version_tags(backbone: Backbone) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """build-bank and evaluate: one model, which is built or loaded, measured, and logged to a run of its own."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from adtrack.config import DEFAULT_METHOD, BuildSpec, ThresholdSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
@@ -10,10 +10,11 @@ from adtrack.errors import UserError
 from adtrack.evaluation.building import build
 from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.measuring import measure_sets, no_pixel_metrics
-from adtrack.evaluation.opened_class import list_class
+from adtrack.evaluation.opened_class import ListedClass, list_class
 from adtrack.evaluation.threshold_words import got_by, threshold_sentences
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
+from adtrack.findings import counted
 from adtrack.tracking.log_evaluation import log_built, log_data, log_evaluations
 from adtrack.tracking.made_with import choices, log_surroundings, threshold_params
 from adtrack.tracking.models import LoadedModel, load_model
@@ -78,7 +79,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         warn(f"Class {spec.data.class_name} has no {place}: there is no Test, so only Val is measured.")
     tags = RunTags(spec.data.class_name, spec.detector.method, NO_STUDY, bench.opened.digest)
     method = "" if spec.detector.method == DEFAULT_METHOD else f"{spec.detector.method} "
-    name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}"
+    name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}{_few(bench)}"
     with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run:
         built = build(bench, spec.detector, present, threshold=spec.threshold)
         uri = log_built(run, bench, built, with_trunk=True)
@@ -103,6 +104,12 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     )
 
 
+def _few(bench: Workbench) -> str:
+    """What the name of a run says of Train, where that was asked to have fewer images."""
+    count = bench.opened.splits.train_images
+    return "" if count is None else f" from {counted(count, 'image')}"
+
+
 def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
     """The bench of the class with the model's own network and view. UserError: it is a model of another class."""
     facts = loaded.scorer.facts
@@ -111,7 +118,7 @@ def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
             f"the model must be one of class {spec.data.class_name}, but {loaded.resolved} is one of "
             f"{facts.get('class')}."
         )
-    listed = list_class(spec.data, loaded.scorer.reading)
+    listed = _as_learned(list_class(spec.data, loaded.scorer.reading), facts)
     bench = Workbench.of(listed, loaded.scorer.backbone, loaded.scorer.image, TEST_SETS)
     warn_of(bench, warn)
     if facts.get("split_digest") != bench.opened.digest:
@@ -121,6 +128,20 @@ def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:
             "with those of its own run."
         )
     return bench
+
+
+def _as_learned(listed: ListedClass, facts: Mapping[str, str]) -> ListedClass:
+    """The class with as many images in Train as the model has learned from, if there are so many and nobody has asked
+    for another number: then its splits are the model's own."""
+    if listed.data.train_images is not None or "train_images" not in facts:
+        return listed
+    try:
+        count, draw = int(facts["train_images"]), int(facts.get("train_draw", 0))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"a model must say from how many images it has learned as a number, but {error}.") from error
+    if count > listed.splits.train_total:
+        return listed
+    return replace(listed, data=replace(listed.data, train_images=count, train_draw=draw))
 
 
 def _measure_model(bench: Workbench, loaded: LoadedModel, sets: Sequence[str]) -> ModelReport:

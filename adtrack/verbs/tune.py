@@ -123,6 +123,7 @@ def _describe(run: Run, shared: SharedStudy) -> None:
             "seed": str(study.seed),
             **view_params(bench),
             **depth_params(bench),
+            **bench.opened.fewer_images,
             **threshold_params(threshold.facts()),
         }
     )

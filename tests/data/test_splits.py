@@ -40,8 +40,8 @@ def checked(images: ImageClass, known: dict[str, str] | None = None) -> CheckedI
     return CheckedImages(known or contents(images), masks=masks)
 
 
-def split(images: ImageClass, seed: int = 42) -> Splits:
-    return make_splits(images, seed, checked(images))
+def split(images: ImageClass, seed: int = 42, train_images: int | None = None, draw: int = 0) -> Splits:
+    return make_splits(images, seed, checked(images), train_images, draw)
 
 
 def test_shares_are_the_protocols() -> None:
@@ -125,6 +125,36 @@ def test_digest_says_how_files_are_read_only_if_not_as_they_were_at_first() -> N
     assert set(manifest["splits"]["val"][0]) == {"path", "label", "kind", "sha256", "mask", "mask_sha256"}
     assert found["12 bits"].manifest()["reading"] == {"bits": 12, "upright": False}
     assert found["turned"].reading == Reading(16, True)
+
+
+@pytest.mark.parametrize("came_with_the_data", [False, True])
+def test_fewer_train_images_are_a_nested_choice_and_change_nothing_else(came_with_the_data: bool) -> None:
+    images = given(80) if came_with_the_data else image_class()
+    whole = split(images)
+    few = {count: split(images, train_images=count) for count in (1, 2, 5, 20, 79)}
+    names = {count: {record.path for record in splits.train.records} for count, splits in few.items()}
+    assert {count: len(paths) for count, paths in names.items()} == {count: count for count in few}
+    assert names[1] < names[2] < names[5] < names[20] < names[79] < {record.path for record in whole.train.records}
+    for count, splits in few.items():
+        assert (splits.val, splits.test, splits.contents) == (whole.val, whole.test, whole.contents)
+        assert list(splits.train.records) == sorted(splits.train.records, key=lambda record: record.path)
+        assert splits.manifest()["train_images"] == splits.train_images == count
+    assert len({whole.digest, *(splits.digest for splits in few.values())}) == 6
+
+
+def test_the_choice_of_few_train_images_is_the_seeds_and_has_a_number() -> None:
+    images = image_class()
+    chosen = {split(images, 42, 5, draw).train for draw in range(4)} | {split(images, 43, 5).train}
+    assert len(chosen) == 5 and split(images, 42, 5).train in chosen
+    assert split(images, 42, 5) == split(images, 42, 5, 0)
+
+
+def test_as_many_train_images_as_there_are_are_all_of_them() -> None:
+    images = image_class()
+    whole, told = split(images), split(images, train_images=80, draw=3)
+    assert told == whole and told.digest == whole.digest and whole.train_images is None
+    with pytest.raises(UserError, match=r"at most the 80 images of Train, but got 81\. .*auto"):
+        split(images, train_images=81)
 
 
 def test_why_there_are_no_pixel_metrics() -> None:

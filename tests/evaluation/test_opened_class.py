@@ -123,3 +123,17 @@ def test_a_corrupt_image_is_named(tmp_path: Path, write_part: Callable[..., Path
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(UserError, match=r"part/test/good/001\.png is corrupt or truncated"):
         part(root)
+
+
+def test_fewer_train_images_are_the_same_in_every_draw_and_the_class_says_how_many(tiny_data: Path) -> None:
+    whole, few = (open_class(DataSpec("part", str(tiny_data), train_images=count)) for count in (None, 3))
+    assert few.images("train_clean").records == few.images("train_draw1").records == few.images("train_shift").records
+    assert len(few.images("train_clean")) == 3
+    assert set(few.images("train_clean").records) < set(whole.images("train_clean").records)
+    assert few.images("train_clean").digest != whole.images("train_clean").digest
+    for name in SETS:
+        assert few.images(name).digest == whole.images(name).digest
+    assert few.digest != whole.digest and whole.fewer_images == {}
+    assert few.fewer_images == {"train_images": "3"}
+    drawn = open_class(DataSpec("part", str(tiny_data), train_images=3, train_draw=2))
+    assert drawn.fewer_images == {"train_images": "3", "train_draw": "2"} and drawn.digest != few.digest

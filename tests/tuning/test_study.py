@@ -322,10 +322,15 @@ def test_of_equals_the_one_that_localises_better_wins_and_the_user_is_told(workp
     assert words in mlflow.artifacts.load_text(f"runs:/{study.info.run_id}/report.html")
 
 
-@pytest.mark.parametrize("what", ["data", "spec"])
-def test_a_name_goes_with_one_data_set_and_one_question(study, adtrack, part, space, write_part, tmp_path, what):
+@pytest.mark.parametrize(
+    ("what", "option", "value"),
+    [("data", "--data", None), ("data", "--train-images", 4), ("spec", "--reweight-neighbours", 1)],
+)
+def test_a_name_goes_with_one_data_set_and_one_question(
+    study, adtrack, part, space, write_part, tmp_path, what, option, value
+):
     known = len(runs())
-    other = {"data": ("--data", write_part(tmp_path, size=66)), "spec": ("--reweight-neighbours", "1")}[what]
+    other = (option, value or write_part(tmp_path, size=66))
     refused = adtrack("tune", *part, *other, *space, "--study", study.name)
     assert refused.code == 2
     said = re.search(r"must go on with the (\w+) digest it began with, (\w{12}), but got (\w{12})\.", refused.err)

@@ -82,6 +82,39 @@ def test_how_files_were_read_is_told_and_kept(workplace, adtrack, write_part, pa
     assert done.code == 2 and "below 256 as 8-bit data have" in done.err
 
 
+def test_a_bank_of_few_images_says_so_and_is_tested_on_the_images_of_its_own_splits(workplace, adtrack, part):
+    done = adtrack("build-bank", *part, *BANK, "--train-images", 3, "--register")
+    assert done.code == 0, done.err
+    built = only_run()
+    assert built.data.params["train_images"] == built.data.tags["adtrack.train_images"] == "3"
+    assert built.info.run_name.endswith(" from 3 images")
+    assert built.data.metrics["cost/bank_rows"] == round(0.25 * 3 * 8 * 8)
+    manifest = json.loads(run_file(built.info.run_id, "splits.json").read_text())
+    assert manifest["train_images"] == len(manifest["splits"]["train"]) == 3
+    assert json.loads(run_file(built.info.run_id, "spec.json").read_text())["data"]["train_images"] == 3
+    done = adtrack("evaluate", *part, "--model", CHAMPION)
+    assert done.code == 0 and "other images or another split" not in done.err, done.err
+    (tested,) = new_runs({built.info.run_id})
+    for run in (built, tested):
+        assert run.data.params["train_images"] == "3"
+    assert tested.data.tags["adtrack.split_digest"] == built.data.tags["adtrack.split_digest"]
+    done = adtrack("evaluate", *part, "--model", CHAMPION, "--train-images", 4)
+    assert done.code == 0 and "other images or another split" in done.err
+
+
+def test_more_train_images_than_there_are_is_a_sentence(workplace, adtrack, part):
+    refused = {
+        9: "at most the 8 images of Train, but got 9. Hint: auto takes all.",
+        0: "a whole number of at least 1, but got 0. Hint: auto takes all.",
+        "few": "auto or a whole number of at least 1, but got 'few'.",
+    }
+    for count, said in refused.items():
+        done = adtrack("build-bank", *part, *BANK, "--train-images", count)
+        assert done.code == 2 and f"train images must be {said}" in done.err, done.err
+    done = adtrack("build-bank", *part, "--layers", "layer2", "--train-images", 1, "--method", "padim")
+    assert done.code == 2 and "at least 2 training images, but got 1" in done.err
+
+
 def test_pictures_of_oddly_named_images_and_defects_can_be_fetched(workplace, adtrack, write_part, part):
     root = write_part(workplace / "data", masks=False)
     for kind, name in (("spot", "a#b"), ("scratch", "a?b")):

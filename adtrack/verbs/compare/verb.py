@@ -103,7 +103,7 @@ def _check(runs: Sequence[ScoredRun], any_split: bool) -> None:
         if run.split_digest != first.split_digest and not any_split:
             raise UserError(
                 f"runs to compare must have the same splits, but {first.asked} has {first.split_digest[:12]} and "
-                f"{run.asked} has {run.split_digest[:12]}: other images, or another seed.",
+                f"{run.asked} has {run.split_digest[:12]}: other images, another seed, or fewer Train images.",
                 "--any-split compares them on the images that they have in common.",
             )
 
