@@ -5,16 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from adtrack.api.model import Model
-from adtrack.config import (
-    AUTO,
-    DEFAULT_METHOD,
-    GOOD_QUANTILE,
-    IMAGENET,
-    BackboneSpec,
-    DataSpec,
-    ImageSpec,
-    ThresholdSpec,
-)
+from adtrack.config import DEFAULT_METHOD, IMAGENET, BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.layouts.loose import loose_images
 from adtrack.detectors import make_spec
 from adtrack.evaluation.building import build
@@ -22,6 +13,7 @@ from adtrack.evaluation.opened_class import ListedClass
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.weights import load_trunk
+from adtrack.threshold_spec import AUTO, GOOD_QUANTILE, ThresholdSpec
 from adtrack.tracking.models import load_model
 from adtrack.tracking.store import reach_store
 

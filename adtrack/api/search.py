@@ -9,20 +9,11 @@ import pandas as pd
 
 from adtrack.api.fitting import load
 from adtrack.api.model import Model
-from adtrack.config import (
-    AUTO,
-    DEFAULT_METHOD,
-    GOOD_QUANTILE,
-    IMAGENET,
-    BackboneSpec,
-    BuildSpec,
-    DataSpec,
-    ImageSpec,
-    ThresholdSpec,
-)
+from adtrack.config import DEFAULT_METHOD, IMAGENET, BackboneSpec, BuildSpec, DataSpec, ImageSpec
 from adtrack.detectors import detector_class, make_spec
 from adtrack.progress import say
 from adtrack.settings import plain_settings, setting_of
+from adtrack.threshold_spec import AUTO, GOOD_QUANTILE, ThresholdSpec
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tuning.finish import StudyResult
 from adtrack.tuning.space import Space

@@ -7,8 +7,9 @@ import click
 
 from adtrack.cli.completion import complete_class, complete_data
 from adtrack.cli.methods import AUTO, detector_spec, option_pairs
-from adtrack.config import DEMO, GOOD_QUANTILE, BackboneSpec, BuildSpec, DataSpec, ImageSpec, ThresholdSpec
+from adtrack.config import DEMO, BackboneSpec, BuildSpec, DataSpec, ImageSpec
 from adtrack.errors import UserError
+from adtrack.threshold_spec import GOOD_QUANTILE, ThresholdSpec
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

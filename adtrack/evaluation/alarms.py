@@ -4,11 +4,11 @@ the images well."""
 import math
 from collections.abc import Mapping, Sequence
 
-from adtrack.config import VAL_CLEAN
 from adtrack.data.domains import CLEAN
 from adtrack.data.imageset import parse_name
 from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.thresholds import expected_false_alarms
+from adtrack.threshold_spec import VAL_CLEAN
 
 NEARLY_ALL = 0.9  # of a set's good images
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from adtrack.config import DetectorSpec, ThresholdSpec
+from adtrack.config import DetectorSpec
 from adtrack.data.imageset import VAL_SETS
 from adtrack.detectors import detector_class
 from adtrack.detectors.contract import Detector
@@ -17,6 +17,7 @@ from adtrack.evaluation.measuring import measure_all, score_set
 from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.stopwatch import TIMES, milliseconds
 from adtrack.evaluation.workbench import Workbench
+from adtrack.threshold_spec import ThresholdSpec
 
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
 

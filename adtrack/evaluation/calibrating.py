@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from adtrack.config import BY_F1, ThresholdSpec
 from adtrack.detectors.calibration import Calibration, ColourRange, GoodScores
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import ScoredSet
 from adtrack.evaluation.telling import telling_images
 from adtrack.evaluation.thresholds import f1_threshold, good_threshold
+from adtrack.threshold_spec import BY_F1, ThresholdSpec
 
 Judged = tuple[np.ndarray, np.ndarray]  # the scores (n,) and labels (n,) of a set
 _MOST_PIXELS = 100_000  # of one map: more would not move a quantile visibly

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from adtrack.config import BY_F1, VAL_CLEAN, ThresholdSpec
 from adtrack.data.splits import TRAIN_FRACTION
 from adtrack.evaluation.alarms import promise, set_name
 from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.thresholds import images_needed
+from adtrack.threshold_spec import BY_F1, VAL_CLEAN, ThresholdSpec
 
 
 def found_by(spec: ThresholdSpec) -> str:

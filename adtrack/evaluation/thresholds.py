@@ -5,10 +5,10 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from adtrack.config import check_quantile
 from adtrack.errors import UserError
 from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.metrics import labelled_scores, normal_scores, score_quantile
+from adtrack.threshold_spec import check_quantile
 
 
 def f1_threshold(scores: ArrayLike, labels: ArrayLike) -> float:

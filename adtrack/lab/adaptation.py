@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adtrack.config import BY_QUANTILE, ThresholdSpec
 from adtrack.detectors.calibration import GoodScores
 from adtrack.errors import UserError
 from adtrack.evaluation.adapting import centred, landing, moved_threshold
@@ -21,6 +20,7 @@ from adtrack.lab.cells import Cells
 from adtrack.lab.drift import DriftModel, drift_cell, models
 from adtrack.lab.setup import Setup
 from adtrack.lab.unseen_shifts import CLEAN, OTHER, REFERENCE, SHIFTS, UnseenShift
+from adtrack.threshold_spec import BY_QUANTILE, ThresholdSpec
 
 PHOTOS, DEFECTS = (4, 8, 16, 32), (0, 1, 2, 4, 8, 16)
 MOST_DEFECTS = 0.5  # of the photos

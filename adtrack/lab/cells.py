@@ -23,7 +23,7 @@ from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.store import quoted, search_runs
 from adtrack.tracking.tags import CELL, NO_STUDY, ROLE, RunTags
 
-_MODULES, _ROOMS = ("config.py", "settings.py"), ("data", "features", "detectors", "evaluation")
+_MODULES, _ROOMS = ("config.py", "settings.py", "threshold_spec.py"), ("data", "features", "detectors", "evaluation")
 
 
 class Cells:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adtrack.config import DetectorSpec, ThresholdSpec, plain
+from adtrack.config import DetectorSpec, plain
 from adtrack.detectors import detector_class
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.calibrating import calibrate
@@ -21,6 +21,7 @@ from adtrack.lab.cell import CellOutcome
 from adtrack.lab.cells import Cells
 from adtrack.lab.memory import peak_megabytes
 from adtrack.lab.setup import Setup
+from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.made_with import device_name
 
 _WARM_UP = 5

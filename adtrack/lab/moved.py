@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adtrack.config import BY_F1, ThresholdSpec
 from adtrack.detectors.calibration import GoodScores
 from adtrack.errors import UserError
 from adtrack.evaluation.adapting import moved_threshold
@@ -13,6 +12,7 @@ from adtrack.evaluation.calibrating import good_scores
 from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.resampling import Sample, class_seed
 from adtrack.lab.cell import Cell
+from adtrack.threshold_spec import BY_F1, ThresholdSpec
 
 PHOTOS, DEFECTS, HANDFULS = 16, 2, 20
 MOVED_METRICS = ("false_alarm_rate", "recall")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from adtrack.config import BOTH, BY_F1, DetectorSpec, ThresholdSpec, plain
+from adtrack.config import DetectorSpec, plain
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.detectors.drift import DriftSpec
 from adtrack.evaluation.building import build
@@ -16,6 +16,7 @@ from adtrack.lab.cell import Cell, CellOutcome
 from adtrack.lab.cells import Cells
 from adtrack.lab.drift import built_model, plain_model
 from adtrack.lab.setup import Setup
+from adtrack.threshold_spec import BOTH, BY_F1, ThresholdSpec
 
 SETS = {"clean": (*VAL_SETS, *TEST_SETS), "shift": ("val_shift", "test_shift")}
 

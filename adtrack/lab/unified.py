@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from adtrack.config import DetectorSpec, ThresholdSpec, plain
+from adtrack.config import DetectorSpec, plain
 from adtrack.detectors import detector_class
 from adtrack.detectors.contract import Detector
 from adtrack.detectors.training import TrainingSet
@@ -25,6 +25,7 @@ from adtrack.lab.cell import Cell, CellOutcome, metric_name
 from adtrack.lab.cells import Cells
 from adtrack.lab.regimes import model_cell
 from adtrack.lab.setup import Setup
+from adtrack.threshold_spec import ThresholdSpec
 
 SETTINGS = ("per class", "model-unified", "absolute-unified")
 VAL, TEST = "val_clean", "test_clean"

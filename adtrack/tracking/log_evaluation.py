@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow.entities import Dataset, Metric
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
-from adtrack.config import ThresholdSpec, from_json
+from adtrack.config import from_json
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.building import BuiltModel
 from adtrack.evaluation.evaluate import Evaluation
@@ -18,6 +18,7 @@ from adtrack.evaluation.pictures.of_evaluation import write_pictures
 from adtrack.evaluation.workbench import Workbench
 from adtrack.filenames import ascii_name
 from adtrack.progress import track
+from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.evaluation_files import table_file, write_evaluation
 from adtrack.tracking.made_with import choices, log_surroundings, spec_text, threshold_params
 from adtrack.tracking.models import log_scorer, write_page

@@ -4,12 +4,12 @@ import math
 
 from mlflow.entities import LoggedModel
 
-from adtrack.config import ThresholdSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.threshold_words import got_by
 from adtrack.reporting.table import Column, Table, estimate_text
+from adtrack.threshold_spec import ThresholdSpec
 
 _COLUMNS = {
     "f1": "F1",

@@ -28,6 +28,7 @@ _FILES = (
     "naming.py",
     "progress.py",
     "settings.py",
+    "threshold_spec.py",
     "troubles.py",
 )
 _PACKAGE = "adtrack_scoring_"  # followed by the digest, so that models of several versions can be loaded side by side

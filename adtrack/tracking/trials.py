@@ -7,8 +7,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from adtrack.config import DEFAULT_METHOD, ThresholdSpec
+from adtrack.config import DEFAULT_METHOD
 from adtrack.errors import UserError
+from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.experiment import deleted_experiment
 from adtrack.tracking.spoilt_tags import leave_out, whole
 from adtrack.tracking.store import quoted, search_runs

@@ -6,12 +6,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from adtrack.config import DetectorSpec, ThresholdSpec
+from adtrack.config import DetectorSpec
 from adtrack.detectors import detector_class
 from adtrack.evaluation.calibrating import find_threshold
 from adtrack.evaluation.evaluate import ScoredSet
 from adtrack.evaluation.metrics import image_metrics
 from adtrack.settings import Setting, setting_of
+from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tuning.spec import Objective
 
 LADDER = "ladder/objective"  # the metric of a trial's run whose steps are the rows of each rung's detector

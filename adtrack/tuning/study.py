@@ -3,16 +3,7 @@
 import math
 from dataclasses import replace
 
-from adtrack.config import (
-    AUTO,
-    BY_QUANTILE,
-    CALIBRATE_ON,
-    VAL_CLEAN,
-    BuildSpec,
-    ThresholdSpec,
-    digest,
-    plain,
-)
+from adtrack.config import BuildSpec, digest, plain
 from adtrack.detectors import detector_class
 from adtrack.detectors.scorer import SCORING
 from adtrack.errors import UserError
@@ -20,6 +11,7 @@ from adtrack.evaluation.evaluate import PIXEL_METRICS
 from adtrack.evaluation.visibility import Visibility, visibility
 from adtrack.evaluation.workbench import Workbench
 from adtrack.settings import settings
+from adtrack.threshold_spec import AUTO, BY_QUANTILE, CALIBRATE_ON, VAL_CLEAN, ThresholdSpec
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tracking.workers import Worker
 from adtrack.tuning.pruning import make_pruner

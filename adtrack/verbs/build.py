@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from adtrack.config import DEFAULT_METHOD, BuildSpec, ThresholdSpec
+from adtrack.config import DEFAULT_METHOD, BuildSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
@@ -15,6 +15,7 @@ from adtrack.evaluation.threshold_words import got_by, threshold_sentences
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
 from adtrack.findings import counted
+from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.log_evaluation import log_built, log_data, log_evaluations
 from adtrack.tracking.made_with import choices, log_surroundings, threshold_params
 from adtrack.tracking.models import LoadedModel, load_model

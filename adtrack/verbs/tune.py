@@ -3,11 +3,12 @@
 import contextlib
 from datetime import datetime
 
-from adtrack.config import AUTO, BOTH, DEFAULT_METHOD, BuildSpec
+from adtrack.config import DEFAULT_METHOD, BuildSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.workbench import Workbench
+from adtrack.threshold_spec import AUTO, BOTH
 from adtrack.tracking.experiment import chosen_experiment, experiment_name
 from adtrack.tracking.made_with import depth_params, log_surroundings, threshold_params, view_params
 from adtrack.tracking.places import is_server

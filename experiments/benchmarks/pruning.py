@@ -19,13 +19,13 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from adtrack.config import ThresholdSpec
 from adtrack.data.imageset import VAL_SETS
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.evaluation.building import climb
 from adtrack.evaluation.measuring import score_set
 from adtrack.evaluation.workbench import Workbench
 from adtrack.settings import parse_pairs
+from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tuning.ladder import image_values, paired, rungs
 from adtrack.tuning.pruning import PRUNERS, Rung, make_pruner, prunes
 from adtrack.tuning.sampling import WithoutRepeats

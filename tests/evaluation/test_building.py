@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adtrack.config import BackboneSpec, DataSpec, ImageSpec, ThresholdSpec
+from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.data import imageset
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
@@ -21,6 +21,7 @@ from adtrack.evaluation.pictures.shown import SIDE
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone
+from adtrack.threshold_spec import ThresholdSpec
 
 LAYERS = ("layer1", "layer2")
 SETS = ("val_clean", "val_shift", "test_clean", "test_shift")

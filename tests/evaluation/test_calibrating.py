@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from adtrack.config import ThresholdSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.calibrating import calibrate, colour_range, find_threshold
 from adtrack.evaluation.evaluate import ScoredSet
 from adtrack.evaluation.thresholds import expected_false_alarms, f1_threshold
+from adtrack.threshold_spec import ThresholdSpec
 
 CLEAN = ThresholdSpec("val_clean")
 

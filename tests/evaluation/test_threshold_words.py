@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from adtrack.config import DataSpec, ThresholdSpec
+from adtrack.config import DataSpec
 from adtrack.evaluation.opened_class import open_class
 from adtrack.evaluation.threshold_words import found_by, threshold_sentences
 from adtrack.evaluation.thresholds import expected_false_alarms
+from adtrack.threshold_spec import ThresholdSpec
 
 
 @pytest.mark.parametrize(

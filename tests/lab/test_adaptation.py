@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adtrack.config import BY_QUANTILE, ThresholdSpec
 from adtrack.detectors.calibration import GoodScores
 from adtrack.evaluation.adapting import moved_threshold
 from adtrack.lab import adaptation
@@ -15,6 +14,7 @@ from adtrack.lab.cell import Cell, CellScores
 from adtrack.lab.cells import Cells
 from adtrack.lab.setup import Setup
 from adtrack.lab.unseen_shifts import SHIFTS
+from adtrack.threshold_spec import BY_QUANTILE, ThresholdSpec
 from adtrack.verbs.experiments.adaptation import adapted_frame, by_photos, by_shift, chart
 
 BOTH = ThresholdSpec("both", BY_QUANTILE, 0.95)

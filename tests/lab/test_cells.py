@@ -8,7 +8,6 @@ import mlflow
 import numpy as np
 import pytest
 
-from adtrack.config import ThresholdSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.evaluation.building import build
 from adtrack.lab import cells as cells_module
@@ -16,6 +15,7 @@ from adtrack.lab.cell import CellOutcome
 from adtrack.lab.cells import Cells
 from adtrack.lab.regimes import model_cell
 from adtrack.lab.setup import Setup
+from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.places import local_folder
 from adtrack.tracking.store import search_runs
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from adtrack.config import BY_F1, ThresholdSpec
 from adtrack.evaluation.adapting import moved_threshold
 from adtrack.evaluation.calibrating import good_scores
 from adtrack.evaluation.resampling import class_seed
 from adtrack.lab.cell import Cell, CellScores
 from adtrack.lab.moved import DEFECTS, HANDFULS, PHOTOS, Handfuls, handfuls, moved_estimate, refused_share
+from adtrack.threshold_spec import BY_F1, ThresholdSpec
 
 NAN = np.nan
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adtrack.config import ThresholdSpec
 from adtrack.evaluation.building import build
 from adtrack.evaluation.intervals import interval
 from adtrack.lab.cells import Cells
 from adtrack.lab.drift import built_model
 from adtrack.lab.regimes import REGIMES, RegimeScores, measure_regimes
 from adtrack.lab.setup import Setup
+from adtrack.threshold_spec import ThresholdSpec
 
 
 def by_name(measured: list[RegimeScores], method: str) -> dict[str, RegimeScores]:

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
-from adtrack.config import ThresholdSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.evaluation.calibrating import find_threshold
 from adtrack.evaluation.evaluate import ScoredSet, evaluate
+from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tuning.ladder import image_values, paired, rungs
 from adtrack.tuning.spec import Objective
 

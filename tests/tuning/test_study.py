@@ -15,11 +15,12 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from adtrack.config import BackboneSpec, BuildSpec, DataSpec, ImageSpec, ThresholdSpec, digest, plain
+from adtrack.config import BackboneSpec, BuildSpec, DataSpec, ImageSpec, digest, plain
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation import measuring
 from adtrack.evaluation.workbench import Workbench
+from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.store import search_runs
 from adtrack.tracking.trials import study_trials
 from adtrack.tuning import finish, one_trial

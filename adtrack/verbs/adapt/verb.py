@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adtrack.config import ThresholdSpec
 from adtrack.detectors.calibration import ADAPTED, GoodScores
 from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.errors import UserError
@@ -13,6 +12,7 @@ from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.calibrating import good_scores
 from adtrack.features.backbone import choose_device
 from adtrack.findings import counted, listed
+from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.adaptation import log_adaptation
 from adtrack.tracking.made_with import threshold_params
 from adtrack.tracking.models import load_model
