@@ -36,7 +36,7 @@ def regimes_table(folder: Path) -> str:
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     columns = (
         *(Column(name, number=False) for name in ("class", "method", "regime")),
-        *map(Column, ("image AUROC", "difference", "F1", "false alarms")),
+        *map(Column, ("image AUROC", "difference", "F1", "false alarms", "recall")),
     )
     cells = tuple(
         (
@@ -45,6 +45,7 @@ def regimes_table(folder: Path) -> str:
             difference_text(estimate(row, "image_auroc_diff")),
             estimate_text(estimate(row, "f1")),
             estimate_text(estimate(row, "false_alarm_rate")),
+            estimate_text(estimate(row, "recall")),
         )
         for _, row in rows.iterrows()
     )

@@ -133,8 +133,17 @@ def story(moved: MovedThreshold, origin: str) -> str:
     medians = " and ".join(f"{value:.4g} (good images of {set_name(name)})" for name, value in moved.medians.items())
     return (
         f"The threshold of {origin} went from {moved.before:.4g} to {moved.after:.4g} with {moved.photos} photos that "
-        f"nobody labelled ({100 * moved.level:.0f} % by the median alone: {moved.low:.4g} … {moved.high:.4g}). The "
-        f"median of their scores is {moved.median:.4g}, and it was {medians}. Images have the same scores as before."
+        f"nobody labelled. {covered(moved)} The median of their scores is {moved.median:.4g}, and it was {medians}. "
+        "Images have the same scores as before."
+    )
+
+
+def covered(moved: MovedThreshold) -> str:
+    """A sentence on the interval of a moved threshold: what it covers, and what it does not."""
+    return (
+        f"By the median of all further good parts instead of that of these photos, the threshold would lie between "
+        f"{moved.low:.4g} and {moved.high:.4g} with {100 * moved.level:.0f} % confidence; how widely their scores "
+        "spread, and defects among the photos, are not in that."
     )
 
 

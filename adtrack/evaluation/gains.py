@@ -31,17 +31,20 @@ def mean_gain(gains: Sequence[Gain], metric: str, *, resamples: int = RESAMPLES,
 
 
 def share_kept(
-    gains: Sequence[Gain], reference: Gain, metric: str, *, resamples: int = RESAMPLES, seed: int = 0
+    gains: Sequence[Gain], reference: Sequence[Gain], metric: str, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """Which share of the gain on the image set ``reference`` is gained on others too, with its 95 % interval.
+    """Which share of the mean gain in ``reference`` is gained on other image sets too, with its 95 % interval.
 
     1 is the whole gain, 0 is none, and below 0 something is lost. All three numbers are NaN where these images cannot
-    tell that there is a gain on ``reference``: nothing is there to be kept. Each resample has a quotient of its own.
+    tell that there is a gain in ``reference``: nothing is there to be kept. Each resample has a quotient of its own.
     What was not seen is worst for the one gain and best for the other.
     """
-    whole, wholes = _gained([reference], metric, resamples, seed)
-    if side(mean_gain([reference], metric, resamples=resamples, seed=seed)) != 1:
-        return Estimate(np.nan, np.nan, np.nan)
+    nothing = Estimate(np.nan, np.nan, np.nan)
+    if not gains or not reference:
+        return nothing
+    whole, wholes = _gained(reference, metric, resamples, seed)
+    if side(mean_gain(reference, metric, resamples=resamples, seed=seed)) != 1:
+        return nothing
     part, parts = _gained(gains, metric, resamples, seed)
     quotients = np.stack([one / np.maximum(other, _TINY) for one in parts for other in wholes])
     value = part / whole

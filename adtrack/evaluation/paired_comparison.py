@@ -11,7 +11,7 @@ from adtrack.evaluation.resampling import Sample
 
 SAME = 0.01  # a difference of a metric that no user would act upon
 LOWER_IS_BETTER = ("false_alarm_rate",)
-_BOTH = ("image_auroc", "image_auprc", "f1", "false_alarm_rate")
+_BOTH = ("image_auroc", "image_auprc", "f1", "false_alarm_rate", "recall")
 _NORMAL_ONLY, _ANOMALOUS_ONLY = ("false_alarm_rate",), ("recall",)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from adtrack.evaluation.gains import Gain, mean_gain, share_kept
-from adtrack.evaluation.intervals import Estimate, interval
+from adtrack.evaluation.intervals import Estimate, interval, side
 from adtrack.lab.moved import MOVED_METRICS, moved_estimate, refused_share
 from adtrack.lab.rows import MACRO
 from adtrack.lab.unseen_shifts import CLEAN, DRAWN, REFERENCE, ShiftScores, Side
@@ -32,7 +32,9 @@ class GainLine:
     """A row of the table: a method under one shift, or under all shifts of a group, in one class or in all.
 
     ``drop`` is the plain model's AUROC minus its AUROC on clean images, ``gain`` the other model's AUROC minus the
-    plain one's, and ``kept`` the share of the gain on Test-shift.
+    plain one's, and ``kept`` the share of the gain on Test-shift. ``won_back`` is the share of the drop that is gained,
+    over those shifts alone under which these images show a drop: where nothing is lost, nothing can be won. There are
+    ``lossy`` of them.
     """
 
     class_name: str
@@ -44,6 +46,8 @@ class GainLine:
     drop: Estimate
     gain: Estimate
     kept: Estimate
+    won_back: Estimate
+    lossy: int
 
 
 def gain_lines(found: Sequence[ShiftScores]) -> list[GainLine]:
@@ -66,6 +70,8 @@ def _lines(class_name: str, classes: Sequence[str], found: Sequence[ShiftScores]
 
     def line(words: str, some: Sequence[ShiftScores]) -> GainLine:
         gains = [_gain(one, classes) for one in some]
+        drops = [Gain(clean.old, one.old) for one in gains]
+        lossy = [at for at, one in enumerate(drops) if side(mean_gain([one], GAINED)) == 1]
         return GainLine(
             class_name,
             some[0].method,
@@ -75,7 +81,9 @@ def _lines(class_name: str, classes: Sequence[str], found: Sequence[ShiftScores]
             _numbers([one.built for one in some], classes),
             mean_gain([Gain(one.old, clean.old) for one in gains], GAINED),
             mean_gain(gains, GAINED),
-            share_kept(gains, reference, GAINED),
+            share_kept(gains, [reference], GAINED),
+            share_kept([gains[at] for at in lossy], [drops[at] for at in lossy], GAINED),
+            len(lossy),
         )
 
     lines = []
@@ -113,18 +121,19 @@ def gains_frame(lines: Sequence[GainLine]) -> pd.DataFrame:
     records = []
     for line in lines:
         estimates: dict[str, Estimate] = {}
-        for name, side in (("plain", line.plain), ("built", line.built)):
-            estimates |= {f"{name}_{metric}": one for metric, one in side.metrics.items()}
-            estimates |= {f"{name}_{metric}_moved": one for metric, one in side.moved.items()}
-        estimates |= {"drop": line.drop, "gain": line.gain, "kept": line.kept}
+        for name, model in (("plain", line.plain), ("built", line.built)):
+            estimates |= {f"{name}_{metric}": one for metric, one in model.metrics.items()}
+            estimates |= {f"{name}_{metric}_moved": one for metric, one in model.moved.items()}
+        estimates |= {"drop": line.drop, "gain": line.gain, "kept": line.kept, "won_back": line.won_back}
         record: dict[str, object] = {
             "class": line.class_name,
             "method": line.method,
             "group": line.group,
             "shift": line.words,
+            "lossy": line.lossy,
         }
-        for name, side in (("plain", line.plain), ("built", line.built)):
-            record |= {f"{name}_promised": side.promised, f"{name}_refused": side.refused}
+        for name, model in (("plain", line.plain), ("built", line.built)):
+            record |= {f"{name}_promised": model.promised, f"{name}_refused": model.refused}
         for name, one in estimates.items():
             record |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
         records.append(record)

@@ -109,7 +109,7 @@ def _comparison(story: Story, best: Sequence[TrialRecord]) -> list[Section]:
     seen = track(found, "Comparing the best models", unit="model")
     scorers = (load_model(uri, story.bench.backbone.device).scorer for _, uri in seen)
     rows = compare(story.bench, scorers, [(name, index) for index in chosen for name in VAL_SETS])
-    sheet = comparison_sheet(rows, [_heading(rank, trial) for rank, (trial, _) in enumerate(found, start=1)])
+    sheet = comparison_sheet(rows, _headings([trial for trial, _ in found]))
     note = (
         "Of each kind, the Val image that the best trial gets most wrong, clean and shifted, as the models of the best "
         f"trials see it. {LEGEND}"
@@ -119,8 +119,10 @@ def _comparison(story: Story, best: Sequence[TrialRecord]) -> list[Section]:
     ]
 
 
-def _heading(rank: int, trial: TrialRecord) -> str:
-    return "\n".join((f"{rank}. trial {trial.number}", *briefly(trial)))
+def _headings(trials: Sequence[TrialRecord]) -> list[str]:
+    """Rank and number of each trial, and in what it differs from the others."""
+    parts = [(f"{rank}. trial {trial.number}", *briefly(trial, trials)) for rank, trial in enumerate(trials, start=1)]
+    return ["\n".join(filter(None, part)) for part in parts]
 
 
 def _telling_images(story: Story) -> list[int]:

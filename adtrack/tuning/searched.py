@@ -9,6 +9,8 @@ from adtrack.settings import NUMBER, WHOLE, WHOLE_OR_NONE, Setting, added_settin
 from adtrack.tracking.trials import TrialRecord
 from adtrack.tuning.space import searched
 
+_NONE = object()  # no setting has this value
+
 
 def method_settings(method: str) -> tuple[Setting, ...]:
     """All settings of a method; none if this adtrack does not have it."""
@@ -27,10 +29,14 @@ def trial_settings(trial: TrialRecord) -> list[Setting]:
     """
     known = {one.key: one for one in method_settings(trial.method)}
     if known and not trial.searched:
-        kind = DETECTORS[trial.method].spec_type
-        added = {one.key for one in added_settings(kind)}
-        return [one for one in searched(kind) if one.key not in added]
+        added = {one.key for one in _added(trial)}
+        return [one for one in searched(DETECTORS[trial.method].spec_type) if one.key not in added]
     return [known[key] for key in trial.searched if key in known]
+
+
+def _added(trial: TrialRecord) -> tuple[Setting, ...]:
+    """The settings of the trial's method that older adtracks do not have."""
+    return added_settings(DETECTORS[trial.method].spec_type) if trial.method in DETECTORS else ()
 
 
 def settings_of(trials: Sequence[TrialRecord]) -> list[Setting]:
@@ -72,10 +78,17 @@ def _words(known: Sequence[Setting], cell: Mapping[str, Any]) -> list[str]:
     return [f"{described[key].label} {value_text(described[key], value)}" for key, value in cell.items()]
 
 
-def briefly(trial: TrialRecord) -> tuple[str, str]:
-    """The values alone, words before numbers: ``layer2+layer3`` and ``p3, 0.05``."""
-    known = {one.key: one for one in trial_settings(trial)}
-    texts = {key: _brief(known[key], value) for key, value in parameters(trial).items()}
+def briefly(trial: TrialRecord, beside: Sequence[TrialRecord] = ()) -> tuple[str, str]:
+    """The values alone, words before numbers: ``layer2+layer3`` and ``p3, 0.05``.
+
+    A setting that was added later is left out where it has its usual value, as in titles of specifications. Where the
+    trial stands ``beside`` others, what all of them share is left out, too.
+    """
+    known, values, others = {one.key: one for one in trial_settings(trial)}, parameters(trial), map(parameters, beside)
+    shared = set.intersection(*(set(other.items()) for other in others)) if len(beside) > 1 else set()
+    usual = {one.key: one.kind.plain(one.default) for one in _added(trial)}
+    told = [key for key, value in values.items() if (key, value) not in shared and usual.get(key, _NONE) != value]
+    texts = {key: _brief(known[key], values[key]) for key in told}
     words = [text for key, text in texts.items() if not is_number(known[key])]
     numbers = [text for key, text in texts.items() if is_number(known[key])]
     return ", ".join(words), ", ".join(numbers)

@@ -42,7 +42,7 @@ def test_the_mean_gain_lies_between_the_gains() -> None:
 
 def test_a_gain_keeps_all_of_itself() -> None:
     one = gain(0, 0.5, 1.5)
-    found = share_kept([one], one, "image_auroc")
+    found = share_kept([one], [one], "image_auroc")
     assert found.value == 1 and 0.7 < found.low < 1 < found.high < 1.4
 
 
@@ -55,16 +55,16 @@ def test_half_a_gain_is_half_and_a_loss_is_less_than_nothing() -> None:
 
     reference = Gain(alarms(100), alarms(20))  # so that the difference is positive
     half, loss = Gain(alarms(100), alarms(60)), Gain(alarms(100), alarms(110))
-    assert share_kept([half], reference, "false_alarm_rate").value == pytest.approx(0.5)
-    assert share_kept([loss], reference, "false_alarm_rate").value == pytest.approx(-0.125)
-    assert share_kept([half, loss], reference, "false_alarm_rate").value == pytest.approx(0.1875)
+    assert share_kept([half], [reference], "false_alarm_rate").value == pytest.approx(0.5)
+    assert share_kept([loss], [reference], "false_alarm_rate").value == pytest.approx(-0.125)
+    assert share_kept([half, loss], [reference], "false_alarm_rate").value == pytest.approx(0.1875)
 
 
 def test_where_nothing_is_gained_no_share_is_kept() -> None:
     none, some = gain(0, 1.0, 1.0), gain(1, 0.5, 1.5)
-    found = share_kept([some], none, "image_auroc")
+    found = share_kept([some], [none], "image_auroc")
     assert np.isnan([found.value, found.low, found.high]).all()
-    kept = share_kept([none], some, "image_auroc")
+    kept = share_kept([none], [some], "image_auroc")
     assert kept.value == 0 and kept.low < 0 < kept.high
 
 
@@ -80,18 +80,18 @@ def test_the_interval_holds_the_share_of_many_images() -> None:
 
         return Gain(at(0.9), at(0.5)), Gain(at(1.5), at(0.5))
 
-    truth = share_kept([(large := drawn(0, 20000))[0]], large[1], "image_auroc", resamples=2).value
+    truth = share_kept([(large := drawn(0, 20000))[0]], [large[1]], "image_auroc", resamples=2).value
     inside = 0
     for seed in range(1, 31):
         part, whole = drawn(seed, 100)
-        found = share_kept([part], whole, "image_auroc", resamples=200)
+        found = share_kept([part], [whole], "image_auroc", resamples=200)
         inside += found.low <= truth <= found.high
     assert inside >= 28
 
 
 def test_the_same_images_give_the_same_bits() -> None:
     one, other = gain(0, 0.5, 1.0), gain(0, 0.5, 1.5)
-    assert share_kept([one], other, "image_auroc") == share_kept([one], other, "image_auroc")
+    assert share_kept([one], [other], "image_auroc") == share_kept([one], [other], "image_auroc")
 
 
 def test_rows_of_other_images_are_refused() -> None:

@@ -44,7 +44,7 @@ def test_aligned_brings_common_images_into_one_order():
 def test_contrasts_by_hand():
     a, b = aligned([A, B])
     found = {contrast.metric: contrast for contrast in contrasts("part", a, b)}
-    assert list(found) == ["image_auroc", "image_auprc", "f1", "false_alarm_rate"]
+    assert list(found) == ["image_auroc", "image_auprc", "f1", "false_alarm_rate", "recall"]
     # A orders 3 of 4 pairs, B 3 of 4. A has a hit, a miss and a false alarm: F1 1/2; B a hit and a miss: F1 2/3.
     assert (found["image_auroc"].reference, found["image_auroc"].value) == (0.75, 0.75)
     assert found["f1"].reference == 0.5 and found["f1"].value == pytest.approx(2 / 3)
@@ -52,6 +52,7 @@ def test_contrasts_by_hand():
     assert (found["false_alarm_rate"].reference, found["false_alarm_rate"].value) == (0.5, 0.0)
     # B raises no false alarm; A does in every resample but those without good2, a quarter, where they tie.
     assert found["false_alarm_rate"].reference_better == pytest.approx(1 / 8, abs=0.02)
+    assert (found["recall"].reference, found["recall"].value, found["recall"].reference_better) == (0.5, 0.5, 0.5)
     paired = difference({"part": b.sample}, {"part": a.sample}, "image_auroc")
     assert found["image_auroc"].difference == paired
     assert contrasts("part", a, b) == contrasts("part", *aligned([A, B]))

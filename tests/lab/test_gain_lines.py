@@ -51,7 +51,7 @@ def test_lines_hold_both_models_the_gain_and_its_share() -> None:
     assert by_words[HELD_OUT, "blur alone"].kept.value == by_words[HELD_OUT, "blur alone"].gain.value == 0
     rows, whole = {"part": scores(0.5)}, Gain({"part": scores(2.0)}, {"part": scores(0.5)})
     gain = Gain({"part": scores(1.0)}, rows)
-    assert other.gain == mean_gain([gain], "image_auroc") and other.kept == share_kept([gain], whole, "image_auroc")
+    assert other.gain == mean_gain([gain], "image_auroc") and other.kept == share_kept([gain], [whole], "image_auroc")
     assert other.drop == mean_gain([Gain(rows, rows)], "image_auroc") and other.drop.value == 0
     assert other.plain.metrics["false_alarm_rate"] == interval(rows, "false_alarm_rate")
     assert other.built.metrics["false_alarm_rate"] == interval({"part": scores(1.0)}, "false_alarm_rate")
@@ -60,6 +60,21 @@ def test_lines_hold_both_models_the_gain_and_its_share() -> None:
     mean = by_words[OTHER, "mean of 2"]
     assert mean.gain.value == pytest.approx(other.gain.value)
     assert np.isnan(mean.plain.metrics["false_alarm_rate"].low)
+
+
+def test_what_is_won_back_is_told_of_shifts_that_cost_something() -> None:
+    """On clean images the plain model ranks as well as under dust, and under JPEG it loses half of that."""
+    plain = {"test_clean": 2.0, "test_shift": 0.5, "test_jpeg": 1.0}
+    found = [
+        ShiftScores("patchcore", one, side(("part",), plain.get(one.test, 2.0)), side(("part",), 1.5)) for one in SOME
+    ]
+    by_words = {(line.group, line.words): line for line in gain_lines(found)}
+    jpeg, dust = (by_words[OTHER, CORRUPTIONS[name].words] for name in ("jpeg", "dust"))
+    mean = by_words[OTHER, "mean of 2"]
+    assert (jpeg.lossy, dust.lossy, mean.lossy) == (1, 0, 1)
+    assert jpeg.won_back.value == pytest.approx(jpeg.gain.value / -jpeg.drop.value) and mean.won_back == jpeg.won_back
+    assert jpeg.won_back.low < jpeg.won_back.value < jpeg.won_back.high and np.isnan(dust.won_back.value)
+    assert dust.gain.value < 0 and mean.gain.value < jpeg.gain.value
 
 
 def test_several_classes_have_a_macro_mean() -> None:

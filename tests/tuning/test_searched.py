@@ -53,6 +53,16 @@ def test_a_trial_in_words(params, words, brief):
     assert about(trial(params)) == words and briefly(trial(params)) == brief
 
 
+def test_columns_side_by_side_name_what_differs_and_nothing_that_is_off():
+    keys = ("layers", "smooth", "augment", "patch_size", "score_top")
+    same = {"layers": "layer2", "patch_size": "3"}
+    first = trial(same | {"smooth": "1.0", "augment": "0", "score_top": "0.0"}, keys)
+    second = trial(same | {"smooth": "0.0", "augment": "3", "score_top": "0.0"}, keys)
+    assert briefly(first) == ("layer2", "smooth 1, p3") and briefly(second) == ("layer2", "+3 draws, p3")
+    assert briefly(first, [first, second]) == ("", "smooth 1") and briefly(second, [first, second]) == ("", "+3 draws")
+    assert briefly(first, [first]) == briefly(first)
+
+
 def test_a_cell_in_words():
     assert in_words(PadimSpec, {"layers": "layer3", "padim_dimensions": 25}) == "layers layer3, padim dimensions 25"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from adtrack.data.decoding import read_bytes
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.features.threads import side_by_side
@@ -59,14 +60,9 @@ def scores_of(photos: Sequence[Photo]) -> np.ndarray:
 
 
 def _seen(scorer: Scorer, path: Path) -> _Seen | UserError:
+    name = visible(str(path))
     try:
-        pixels = scorer.read(path, visible(str(path)))
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        content = read_bytes(path, name)  # once, so that score and digest are of the same bytes
+        return hashlib.sha256(content).hexdigest(), scorer.outputs(scorer.read(content, name))
     except UserError as error:
         return error
-    except OSError as error:
-        return UserError(
-            f"a photo must be a file that can be read, but {visible(str(path))} is not ({error.strerror})."
-        )
-    return digest, scorer.outputs(pixels)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from adtrack.evaluation.adapting import covered
 from adtrack.evaluation.alarms import expected_alarms
 from adtrack.findings import counted, listed
 from adtrack.naming import argument
@@ -18,9 +19,9 @@ def print_adaptation(report: Adaptation, say: Say) -> None:
     medians = ", ".join(f"{median:.4g} ({name})" for name, median in moved.medians.items())
     say(f"Model {report.model}, {counted(moved.photos, 'photo')}:")
     say(f"  median score   {medians} → {moved.median:.4g}")
-    level = f"{100 * moved.level:.0f} % by the median alone"
-    say(f"  threshold      {moved.before:.4g} → {moved.after:.4g}   {level}: {moved.low:.4g} … {moved.high:.4g}")
+    say(f"  threshold      {moved.before:.4g} → {moved.after:.4g}")
     say(f"  alarms         {moved.alarms_before} → {moved.alarms_after} of these photos")
+    say(covered(moved))
     say(f"As of Val's good images, {expected_alarms(moved.promised)}")
     if moved.distance > FAR:
         say(

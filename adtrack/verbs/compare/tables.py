@@ -21,8 +21,8 @@ HOW = (
     "its worst for either run: the fewer the images, the wider the interval. Where an interval holds 0, these images "
     f"cannot tell the runs apart. Where it lies within ±{SAME:g}, the runs count as the same. “A better” is the share "
     "of resamples in which A has the better value, a tie counting half: how often A would win on as many images like "
-    "these. Each row is judged by itself, and one in 20 such intervals misses. F1 and false alarms are measured at "
-    "each run's own threshold. Pixel metrics have no interval, as maps are not kept to be resampled."
+    "these. Each row is judged by itself, and one in 20 such intervals misses. F1, false alarms and recall are "
+    "measured at each run's own threshold. Pixel metrics have no interval, as maps are not kept to be resampled."
 )
 VAL = "Threshold and model were chosen on Val, which flatters both runs. Test decides."
 ORDER = (

@@ -51,7 +51,7 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
     table = lines_table(
         "What drift costs, and what wins it back",
         found,
-        ("image_auroc", "f1", "false_alarm_rate"),
+        ("image_auroc", "f1", "false_alarm_rate", "recall"),
         compared=("image_auroc", "f1"),
         pixel=("pixel_auroc", "pixel_aupro_030"),
         notes=" ".join(["Differences are to the clean reference of the same method.", ADAPTED, *_maps(setup)]),

@@ -30,10 +30,10 @@ def test_values_are_those_of_the_runs(banks):
         assert one.runs == (0, 1) and one.good + one.anomalous == 4 and one.left_out == 0
         (contrasts,) = one.contrasts
         names = [contrast.metric for contrast in contrasts]
-        assert names[:4] == ["image_auroc", "image_auprc", "f1", "false_alarm_rate"]
-        assert names[4:] == ["pixel_auroc", "pixel_aupro_030", "pixel_aupro_005"]
+        assert names[:5] == ["image_auroc", "image_auprc", "f1", "false_alarm_rate", "recall"]
+        assert names[5:] == ["pixel_auroc", "pixel_aupro_030", "pixel_aupro_005"]
         for contrast in contrasts:
-            if contrast.metric == "false_alarm_rate":
+            if contrast.metric in ("false_alarm_rate", "recall"):
                 continue
             logged = [metric(run, f"{one.name}/{contrast.metric}") for run in banks.runs[:2]]
             assert [contrast.reference, contrast.value] == pytest.approx(logged)
@@ -53,7 +53,7 @@ def test_the_command_prints_a_table_and_writes_a_page_that_asks_for_nothing(bank
     assert "val_shift: B beside A" in page and "Images called differently" in page and "layers" in page
     assert not re.search(r"src=(?!\"data:image/)|href=\"[^#]|https?://|@import|url\(", page)
     rows = list(csv.DictReader((folder / "compare.csv").open(newline="")))
-    assert {row["run_b"] for row in rows} == {banks.runs[1]} and len(rows) == 2 * 7
+    assert {row["run_b"] for row in rows} == {banks.runs[1]} and len(rows) == 2 * 8
     assert all(float(row["b"]) - float(row["a"]) == pytest.approx(float(row["difference"])) for row in rows)
 
 
