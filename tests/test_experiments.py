@@ -76,6 +76,25 @@ def test_adaptation_counts_photos_and_goes_on_where_it_was(workplace: Path, tiny
 
 
 @pytest.mark.slow
+def test_few_shot_writes_every_model_and_goes_on_where_it_was(
+    workplace: Path, tiny_data: Path, experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adtrack.lab.few_shot.SHOTS", (1, 4))
+    monkeypatch.setattr("adtrack.lab.few_shot.CHOICES", 2)
+    options = ("--data", tiny_data, *VIEW, "--methods", "patchcore")
+    done = experiment("few_shot", *options)
+    assert done.code == 0, done.err
+    folder = workplace / "tables" / "few_shot"
+    first = pd.read_csv(folder / "few_shot.csv")
+    assert list(first["images"]) == [1, 1, 4, 4, 8] and list(first["all"]) == [False] * 4 + [True]
+    assert first["test_shift_image_auroc"].between(0, 1).all() and "all 8" in done.out
+    assert {"few_shot.html", "few_shot.tex", "few_shot_patchcore.png"} <= {file.name for file in folder.iterdir()}
+    again = experiment("few_shot", *options)
+    assert again.code == 0 and again.err.count("taken from run") == 5
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "few_shot.csv"), first)
+
+
+@pytest.mark.slow
 def test_hyperparameters_come_from_a_study_that_is_there(
     workplace: Path, tiny_data: Path, adtrack, space, experiment
 ) -> None:

@@ -27,6 +27,7 @@ NAMES = (
     "severity",
     "unseen_shifts",
     "adaptation",
+    "few_shot",
 )
 ALL = "all"
 _EXAMPLE = "patchcore.coreset_fraction=0.01,padim.padim_dimensions=50"

@@ -104,8 +104,6 @@ class Gaussians:
 
 def fit_gaussians(train: TrainingSet, spec: "PadimSpec") -> Gaussians:
     """Estimate the Gaussians from at least two good images."""
-    if len(train) < 2:
-        raise UserError(f"PaDiM must see at least 2 training images, but got {len(train)}.")
     layers = finest_first(spec.layers, train.grids)
     channels = sum(output.shape[1] for output in train.batch(0, 1).values())
     if spec.dimensions > channels:

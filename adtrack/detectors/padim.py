@@ -78,6 +78,8 @@ class Padim(Detector[PadimSpec]):
         """Estimate the Gaussians."""
         from .gaussians import fit_gaussians
 
+        if len(train) < cls.least_images:
+            raise UserError(f"PaDiM must see at least {cls.least_images} training images, but got {len(train)}.")
         return FitResult(cls(spec, fit_gaussians(train, spec), train.grids, train.view))
 
     @property

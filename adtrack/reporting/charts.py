@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from adtrack.reporting.description import Chart, Lines, Matrix, Panels, Points, Scatter, Spot
+from adtrack.reporting.description import Chart, Cloud, Lines, Matrix, Panels, Points, Scatter, Spot, Swarm
 from adtrack.reporting.interactive import write_html
 
-__all__ = ["Chart", "Lines", "Matrix", "Panels", "Points", "Scatter", "Spot", "write_chart"]
+__all__ = ["Chart", "Cloud", "Lines", "Matrix", "Panels", "Points", "Scatter", "Spot", "Swarm", "write_chart"]
 
 
 def write_chart(chart: Chart, folder: Path, name: str) -> list[Path]:

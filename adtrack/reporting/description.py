@@ -16,10 +16,12 @@ class Points:
 
 @dataclass(frozen=True)
 class Lines:
-    """Estimates along a numeric axis, ascending, as lines with bands: one of each series at each x."""
+    """Estimates along a numeric axis, ascending, as lines with bands: one of each series at each x. ``log_x`` is a
+    logarithmic axis, which has a tick at each x."""
 
     x: Sequence[float]
     series: Mapping[str, Sequence[Estimate]]
+    log_x: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,41 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Swarm:
+    """Points of a cloud that look the same: those of one kind in one group, and the words for whoever points at one."""
+
+    group: str
+    kind: str
+    points: Sequence[tuple[float, float]]
+    words: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points on a plane on which only nearness counts, so it has no axes. A kind has a colour and a shape of its own.
+
+    The points of the first group are faint, those of the second are outlines, and those of all others are filled.
+    """
+
+    swarms: Sequence[Swarm]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds, each once."""
+        return list(dict.fromkeys(swarm.kind for swarm in self.swarms))
+
+    @property
+    def groups(self) -> list[str]:
+        """The groups, each once."""
+        return list(dict.fromkeys(swarm.group for swarm in self.swarms))
+
+
+@dataclass(frozen=True)
 class Chart:
     """One chart: ``kind`` holds its data, ``note`` is small text below the title."""
 
     title: str
     x_label: str
     y_label: str
-    kind: Points | Lines | Panels | Scatter | Matrix
+    kind: Points | Lines | Panels | Scatter | Matrix | Cloud
     note: str = ""

@@ -33,12 +33,18 @@ def titled(figure: Figure, title: str, subtitle: str = "") -> Figure:
 
 def write_figure(figure: Figure, path: Path, title: str, *, width: str = "100%", height: str = "90vh") -> Path:
     """Writes the figure as a page with this ``title`` (plain text), as large as ``width`` and ``height`` say in CSS."""
-    div = figure.to_html(
-        include_plotlyjs=False,
-        full_html=False,
-        div_id=path.stem,  # Plotly's own choice is random: the same figure would give other bytes
-        default_height=height,
-        config={"displaylogo": False, "responsive": True},
-    )
-    values = {"title": title, "div": Markup(div), "width": width, "plotly": get_plotlyjs()}
+    values = {"title": title, "div": element(figure, path.stem, height), "width": width, "plotly": get_plotlyjs()}
     return write_text(path, render("figure.html", **values))
+
+
+def element(figure: Figure, name: str, height: str) -> Markup:
+    """The figure as an element of this id, which a page with Plotly's script draws."""
+    return Markup(
+        figure.to_html(
+            include_plotlyjs=False,
+            full_html=False,
+            div_id=name,  # Plotly's own choice is random: the same figure would give other bytes
+            default_height=height,
+            config={"displaylogo": False, "responsive": True},
+        )
+    )

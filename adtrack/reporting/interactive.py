@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure, Heatmap
 from plotly.graph_objects import Scatter as Trace
 
 from adtrack.palette import LIGHT, SHADES, colour, ink_on
-from adtrack.reporting.description import Chart, Lines, Matrix, Panels, Points, Scatter
+from adtrack.reporting.description import Chart, Cloud, Lines, Matrix, Panels, Points, Scatter
 from adtrack.reporting.figures import ALONE, AXIS_WIDTH, DASHES, NOTE_WIDTH, TITLE_WIDTH, plain, titled, write_figure
 from adtrack.reporting.layout import (
     Range,
@@ -109,6 +109,8 @@ def _draw_lines(figure: Figure, kind: Lines, y_range: Range, *, named: bool, col
     room = 30 + 9 * max(map(len, ends), default=0) if len(ends) > 1 else 40
     figure.update_layout(showlegend=False, margin={"r": room}, hovermode="x unified")
     figure.update_xaxes(zeroline=False)
+    if kind.log_x:
+        figure.update_xaxes(type="log", tickvals=list(kind.x), ticktext=[f"{x:g}" for x in kind.x])
     _value_axis(figure, y_range, **plot)
 
 
@@ -153,6 +155,30 @@ def _matrix(figure: Figure, kind: Matrix) -> None:
     figure.update_yaxes(autorange="reversed")
 
 
+def _cloud(figure: Figure, kind: Cloud) -> None:
+    for swarm in kind.swarms:
+        index, group = kind.kinds.index(swarm.kind), kind.groups.index(swarm.group)
+        faint = {"size": 6, "opacity": 0.35} if group == 0 else {"size": 9}
+        symbol = f"{_symbol(index + index // len(SYMBOLS))}{'-open' if group == 1 else ''}"
+        figure.add_trace(
+            Trace(
+                x=[x for x, _ in swarm.points],
+                y=[y for _, y in swarm.points],
+                mode="markers",
+                marker={"symbol": symbol, "color": colour(index), "line": {"width": 1.5 * (group == 1)}, **faint},
+                legendgroup=f"{group}",
+                legendgrouptitle_text=plain(swarm.group, 30),
+                name=plain(swarm.kind, 30),
+                customdata=[plain(words) for words in swarm.words],
+                hovertemplate=f"%{{customdata}}{ALONE}",
+            )
+        )
+    nothing = {"showgrid": False, "zeroline": False, "showticklabels": False, "title": ""}
+    figure.update_xaxes(**nothing)
+    figure.update_yaxes(**nothing, scaleanchor="x")
+    figure.update_layout(showlegend=True, legend={"groupclick": "toggleitem"}, hovermode="closest")
+
+
 def _value_axis(figure: Figure, y_range: Range, **plot: int) -> None:
     low, high = y_range
     figure.update_yaxes(range=[low, high], zeroline=False, **plot)
@@ -175,4 +201,5 @@ DRAW: dict[type, Callable[[Figure, Any], None]] = {
     Panels: _panels,
     Scatter: _scatter,
     Matrix: _matrix,
+    Cloud: _cloud,
 }

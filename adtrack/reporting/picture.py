@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.style import context
 
 from adtrack.palette import LIGHT, NO_CELL, SHADES, WHITE, colour, ink_on
-from adtrack.reporting.description import Chart, Lines, Matrix, Panels, Points, Scatter
+from adtrack.reporting.description import Chart, Cloud, Lines, Matrix, Panels, Points, Scatter
 from adtrack.reporting.layout import (
     Range,
     dodged,
@@ -101,6 +101,8 @@ def _size(chart: Chart) -> tuple[float, float]:
         return min(max(7.0, 3.0 + 0.85 * len(kind.columns)), 16.0), min(max(3.0, 1.6 + 0.6 * len(kind.rows)), 14.0)
     if isinstance(kind, Panels):
         return min(2.2 + 3.0 * len(kind.plots), 16.0), 4.0
+    if isinstance(kind, Cloud):
+        return 10.0, 6.6
     return (7.2, 5.6) if isinstance(kind, Scatter) and kind.diagonal else (8.0, 4.4)
 
 
@@ -166,6 +168,10 @@ def _draw_lines(axes: Axes, kind: Lines, y_range: Range, *, named: bool) -> None
                 fontweight="bold",
                 va="center",
             )
+    if kind.log_x:
+        axes.set_xscale("log")
+        axes.set_xticks(kind.x, [f"{x:g}" for x in kind.x])
+        axes.minorticks_off()
     axes.margins(x=0.02)
     axes.grid(axis="x")
     _value_axis(axes, y_range)
@@ -219,6 +225,25 @@ def _matrix(axes: Axes, kind: Matrix) -> None:
         axes.axhline(edge - 0.5, color=WHITE, linewidth=2)
 
 
+def _cloud(axes: Axes, kind: Cloud) -> None:
+    for swarm in kind.swarms:
+        index, group = kind.kinds.index(swarm.kind), kind.groups.index(swarm.group)
+        faint = {"s": 14, "alpha": 0.35, "linewidths": 0} if group == 0 else {"s": 34}
+        axes.scatter(
+            [x for x, _ in swarm.points],
+            [y for _, y in swarm.points],
+            marker=_marker(index + index // len(MARKERS)),
+            facecolors="none" if group == 1 else colour(index),
+            edgecolors=colour(index) if group == 1 else "none",
+            label=f"{swarm.group}: {swarm.kind}",
+            **faint,
+        )
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    _legend(axes, len(kind.swarms))
+
+
 def _value_axis(axes: Axes, y_range: Range) -> None:
     low, high = y_range
     axes.set_ylim(low, high)
@@ -241,4 +266,10 @@ def _dash(index: int) -> str:
     return DASHES[index // len(MARKERS) % len(DASHES)]
 
 
-DRAW: dict[type, Callable[[Axes, Any], None]] = {Points: _points, Lines: _lines, Scatter: _scatter, Matrix: _matrix}
+DRAW: dict[type, Callable[[Axes, Any], None]] = {
+    Points: _points,
+    Lines: _lines,
+    Scatter: _scatter,
+    Matrix: _matrix,
+    Cloud: _cloud,
+}

@@ -12,7 +12,7 @@ from PIL import Image
 
 from adtrack.evaluation.intervals import Estimate
 from adtrack.reporting import interactive, picture
-from adtrack.reporting.charts import Chart, Lines, Matrix, Panels, Points, Scatter, Spot, write_chart
+from adtrack.reporting.charts import Chart, Cloud, Lines, Matrix, Panels, Points, Scatter, Spot, Swarm, write_chart
 
 NAN = math.nan
 HOSTILE = "<script src='http://evil'></script> $\\frac$ </title>"
@@ -20,6 +20,7 @@ A = [Estimate(0.9, 0.85, 0.93), Estimate(0.6, 0.5, 0.7), Estimate(NAN, NAN, NAN)
 B = [Estimate(0.8, 0.75, 0.83), Estimate(0.5, NAN, NAN), Estimate(0.7, 0.6, 0.8)]
 SPOTS = {"a": [Spot(1, 0.9, "x"), Spot(20, 0.95, "y")], "b": [Spot(300, 0.99, HOSTILE)]}
 LINES = [Lines([0, 1, 2], {"a": one, HOSTILE: other}) for one, other in ((A, B), (B, A))]
+CLOUD = (("Train", "good"), ("Val", "good"), ("Val", HOSTILE), ("Test", "good"), ("Test", HOSTILE))
 KINDS = {
     "points": Points(["none", HOSTILE, "full"], {"a": A, HOSTILE: B}),
     "lines": LINES[0],
@@ -27,6 +28,7 @@ KINDS = {
     "scatter": Scatter(SPOTS, log_x=True),
     "diagonal": Scatter(SPOTS, diagonal=True),
     "matrix": Matrix(["a", HOSTILE], ["a", "b", "c"], [[0.0, 1.0, NAN], [0.25, 0.5, 0.75]]),
+    "cloud": Cloud([Swarm(group, kind, [(0, 1), (2, 3)], ["x", HOSTILE]) for group, kind in CLOUD]),
 }
 
 
@@ -61,12 +63,14 @@ def test_the_same_chart_gives_the_same_bytes(kind: str, tmp_path):
     [
         Points(["none"], {"a": [Estimate(NAN, NAN, NAN)]}),
         Lines([1.0], {"a": [Estimate(0.5, 0.5, 0.5)]}),
+        Lines([1, 610], {"a": [Estimate(0.5, 0.4, 0.6), Estimate(0.7, NAN, NAN)]}, log_x=True),
         Scatter({}),
+        Cloud([]),
         Scatter({"a": [Spot(7.0, 0.5)]}, log_x=True),
         Matrix(["a"], ["a"], np.array([[NAN]])),
         Points(["none"], {f"series {index}": [Estimate(np.float64(0.5), 0.4, 0.6)] for index in range(15)}),
     ],
-    ids=["undefined", "one x", "nothing", "one spot", "one cell", "many"],
+    ids=["undefined", "one x", "log", "nothing", "no cloud", "one spot", "one cell", "many"],
 )
 def test_little_and_much_can_be_drawn_too(kind, tmp_path):
     for path in write_chart(Chart("Title", "x", "y", kind), tmp_path, "chart"):
@@ -107,6 +111,34 @@ def test_the_page_shows_lines_with_bands_and_their_names():
     assert list(low.y[:2]) == [0.85, 0.5] and list(high.y[:2]) == [0.93, 0.7] and high.fill == "tonexty"
     assert list(line.y[:2]) == [0.9, 0.6]
     assert figure.layout.annotations[0].text == "a" and "&lt;script" in figure.layout.annotations[1].text
+
+
+def test_a_logarithmic_axis_of_lines_has_a_tick_at_each_x():
+    lines = Lines([1, 5, 610], {"a": A, "b": B}, log_x=True)
+    for kind in (lines, Panels({"AUROC": lines, "F1": lines})):
+        page, drawn = (way.figure_of(Chart("t", "images", "", kind)) for way in (interactive, picture))
+        for axis in page.select_xaxes():
+            assert (axis.type, list(axis.tickvals), list(axis.ticktext)) == ("log", [1, 5, 610], ["1", "5", "610"])
+        for axes in drawn.axes:
+            assert axes.get_xscale() == "log"
+            assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "5", "610"]
+
+
+def test_a_clouds_kinds_have_colours_and_shapes_and_its_groups_are_faint_outlined_and_filled():
+    page, drawn = interactive.figure_of(chart("cloud")), picture.figure_of(chart("cloud"))
+    marks = [(one.marker.symbol, one.marker.color, one.marker.opacity) for one in page.data]
+    (first, blue, faint), outline, other, filled, last = marks
+    assert faint < 1 and outline == (f"{first}-open", blue, None) and filled == (first, blue, None)
+    assert other[0] == f"{last[0]}-open" and other[1] == last[1] != blue and last[0] != first
+    assert [one.legendgrouptitle.text for one in page.data] == [group for group, _ in CLOUD]
+    assert page.data[4].customdata[1].startswith("&lt;script")
+    (axes,) = drawn.axes
+    assert [group.get_label() for group in axes.collections] == [f"{group}: {kind}" for group, kind in CLOUD]
+    assert [len(group.get_facecolors()) for group in axes.collections] == [1, 0, 0, 1, 1]
+    assert not axes.get_xticks().size and axes.get_aspect() == 1
+    many = Cloud([Swarm("Train", f"kind {number}", [(number, 0)], [""]) for number in range(12)])
+    looks = {(one.marker.symbol, one.marker.color) for one in interactive.figure_of(Chart("t", "", "", many)).data}
+    assert len(looks) == 12
 
 
 def test_panels_have_one_axis_and_name_their_lines_once():
