@@ -170,7 +170,8 @@ class ImageSpec:
 class BackboneSpec:
     """The frozen network: its name in torchvision, or LIBRARY/NAME, and its weights.
 
-    ``weights`` is "imagenet", "random" or the path of a file. ``seed`` draws random weights.
+    ``weights`` is "imagenet", "random", the path of a file, or an address in the tracking store (``models:/…``,
+    ``runs:/…``). ``seed`` draws random weights.
     """
 
     name: str = "resnet50"

@@ -12,10 +12,10 @@ from adtrack.evaluation.building import build
 from adtrack.evaluation.opened_class import ListedClass
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone, choose_device
-from adtrack.features.weights import load_trunk
 from adtrack.threshold_spec import AUTO, GOOD_QUANTILE, ThresholdSpec
 from adtrack.tracking.models import load_model
 from adtrack.tracking.store import reach_store
+from adtrack.tracking.weights import find_trunk
 
 _NO_NAMES = ("good", "train")  # of folders, which say nothing of the product
 
@@ -57,7 +57,7 @@ def fit(
     spec, threshold = make_spec(method, settings, seed=seed), ThresholdSpec(calibrate_on, good_quantile=good_quantile)
     found = loose_images(images, name or _product(images))
     data = DataSpec(found.name, str(found.root), seed, bit_depth, train_images)
-    trunk = load_trunk(BackboneSpec(backbone, str(weights), seed), spec.inputs, data.root)
+    trunk = find_trunk(BackboneSpec(backbone, str(weights), seed), spec.inputs, data.root)
     network = Backbone(trunk, spec.inputs, choose_device(device))
     sets = ("train_clean", *threshold.resolved(found.has_anomalies).sets)
     bench = Workbench.of(ListedClass(data, found), network, ImageSpec(resize, crop), sets)

@@ -52,7 +52,11 @@ train_images_option = click.option(
 )
 data_options = together(class_option, data_option, bit_depth_option, train_images_option, seed_option, device_option)
 network_options = together(
-    click.option("--weights", default="imagenet", help="imagenet, random, or a .pth or .safetensors file."),
+    click.option(
+        "--weights",
+        default="imagenet",
+        help="imagenet, random, a .pth or .safetensors file, or one in MLflow (models:/…, runs:/…/…).",
+    ),
     click.option("--resize", default=256, help="Side of the square that images are squeezed to, in pixels."),
     click.option(
         "--crop", default=224, help="Side of the central square that the network sees, in pixels; 0: the whole image."

@@ -7,8 +7,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from ..cache import cache_folder
+from ..features.tensor_file import read_tensors, write_tensors
 from .exact.bounds import Bounds
-from .tensor_file import read_tensors, write_tensors
 
 ROOM = "distances"  # of the cache
 

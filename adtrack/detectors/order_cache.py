@@ -15,8 +15,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from ..cache import cache_folder
+from ..features.tensor_file import read_tensors, write_tensors
 from ..progress import bar
-from .tensor_file import read_tensors, write_tensors
 
 Grow = Callable[[Tensor | None], Iterator[Tensor]]  # an order as it grows, from the beginning that is known, if one is
 _KEPT_AFTER = 30.0  # seconds of work that a killed process may lose

@@ -1,6 +1,6 @@
 """An opened class behind a backbone: its image sets as a detector gets them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +15,9 @@ from adtrack.features.feature_set import FeatureSet, pooled
 from adtrack.features.passes import Product
 from adtrack.features.store import FeatureStore
 from adtrack.features.views import view_pixels
-from adtrack.features.weights import load_trunk
+from adtrack.features.weights import Trunk, load_trunk
+
+TrunkLoader = Callable[[BackboneSpec, Sequence[str], str], Trunk]  # takes what ``load_trunk`` takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +46,16 @@ class Workbench:
         layers: Sequence[str],
         device: str = "auto",
         sets: Sequence[str] = (),
+        load: TrunkLoader | None = None,
     ) -> "Workbench":
-        """Open the class, and load the backbone for detectors that use no other than these layers of it."""
+        """Open the class, and load the backbone for detectors that use no other than these layers of it.
+
+        ``load`` finds the weights, by default without the tracking store.
+        """
         chosen = choose_device(device)
         listed = list_class(data)  # before the weights, which are not downloaded for a class that is not there
-        return cls.of(listed, Backbone(load_trunk(backbone, layers, data.root), layers, chosen), image, sets)
+        trunk = (load or load_trunk)(backbone, layers, data.root)
+        return cls.of(listed, Backbone(trunk, layers, chosen), image, sets)
 
     @classmethod
     def of(cls, listed: ListedClass, backbone: Backbone, image: ImageSpec, sets: Sequence[str] = ()) -> "Workbench":

@@ -27,12 +27,16 @@ _COUNTER = "num_batches_tracked"
 
 @dataclass(frozen=True)
 class Trunk:
-    """The tensors of ``network`` up to the deepest layer that is used, and where they came from."""
+    """The tensors of ``network`` up to the deepest layer that is used, and where they came from.
+
+    ``asked`` is the address in the tracking store by which the user named them; "" if they came from elsewhere.
+    """
 
     network: str
     tensors: dict[str, Tensor]
     origin: str
     fell_back: bool = False
+    asked: str = ""
 
     @classmethod
     def none(cls) -> Self:
@@ -127,8 +131,18 @@ def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
     elif spec.weights == RANDOM:
         tensors, origin = _random(network, spec.seed)
     else:
-        tensors, origin = read_tensors(Path(spec.weights).expanduser()), Path(spec.weights).name
+        file = Path(spec.weights).expanduser()
+        return trunk_in_file(file, spec.name, layers, file.name)
     return _cut(Trunk(spec.name, tensors, origin, fell_back), shapes)
+
+
+def trunk_in_file(file: Path, network: str, layers: Sequence[str], origin: str) -> Trunk:
+    """The weights in a file, cut down to the tensors that ``layers`` of the network use.
+
+    ``origin`` is what to call them. UserError: the file is damaged, or does not hold the tensors of these layers.
+    """
+    shapes = Network(network).shapes([layer for layer in layers if layer != VIEW])
+    return _cut(Trunk(network, read_tensors(file), origin), shapes)
 
 
 def _cut(whole: Trunk, shapes: dict[str, torch.Size]) -> Trunk:

@@ -8,7 +8,7 @@ from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.evaluation.opened_class import open_class
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone, choose_device
-from adtrack.features.weights import load_trunk
+from adtrack.tracking.weights import find_trunk
 
 
 @dataclass(frozen=True)
@@ -53,5 +53,5 @@ class Setup:
 @lru_cache(maxsize=2)
 def _backbone(setup: Setup) -> Backbone:
     """The network, which all classes share."""
-    trunk = load_trunk(setup.backbone, setup.inputs, setup.data)
+    trunk = find_trunk(setup.backbone, setup.inputs, setup.data)
     return Backbone(trunk, setup.inputs, choose_device(setup.device))

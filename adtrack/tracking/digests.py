@@ -29,14 +29,14 @@ def check_told(address: str, bank: Path) -> None:
 
 
 def _kept_digests(address: str) -> set[str]:
-    tags = [model.tags for model in _logged(address)]
+    tags = [model.tags for model in logged_models(address)]
     name, slash, version = address.removeprefix("models:/").rpartition("/")
     if address.startswith("models:/") and slash:
         tags.append(MlflowClient().get_model_version(name, version).tags)
     return {each[MANIFEST] for each in tags if MANIFEST in each}
 
 
-def _logged(address: str) -> list[LoggedModel]:
+def logged_models(address: str) -> list[LoggedModel]:
     """The logged model that a ``models:/…`` or ``runs:/…`` address stands for, in a list; empty if there is none."""
     client = MlflowClient()
     if address.startswith("runs:/"):

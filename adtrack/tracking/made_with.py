@@ -15,7 +15,15 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone
 from adtrack.settings import setting_texts
 from adtrack.tracking.run import Run
-from adtrack.tracking.tags import DEVICE, VERSION, WEIGHTS_FELL_BACK, named, package_version
+from adtrack.tracking.tags import (
+    DEVICE,
+    VERSION,
+    WEIGHTS_ASKED,
+    WEIGHTS_FELL_BACK,
+    WEIGHTS_MEANT,
+    named,
+    package_version,
+)
 
 
 def choices(bench: Workbench, scorer: Scorer) -> dict[str, str]:
@@ -80,7 +88,10 @@ def version_tags(backbone: Backbone) -> dict[str, str]:
     packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "anomalib", "mlflow")
     tags = {package_version(package): version(package) for package in packages}
     tags |= {VERSION: adtrack.__version__, DEVICE: device_name(backbone.device)}
-    return tags | {WEIGHTS_FELL_BACK: str(backbone.trunk.fell_back).lower()}
+    trunk = backbone.trunk
+    if trunk.asked:
+        tags |= {WEIGHTS_ASKED: trunk.asked, WEIGHTS_MEANT: trunk.origin}
+    return tags | {WEIGHTS_FELL_BACK: str(trunk.fell_back).lower()}
 
 
 def device_name(device: torch.device) -> str:

@@ -14,7 +14,7 @@ from adtrack.tracking.model_files import trouble_of
 from adtrack.tracking.places import local_folder
 from adtrack.tracking.registry import CANDIDATE, CHAMPION
 from adtrack.tracking.store import quoted, search_runs
-from adtrack.tracking.tags import MANIFEST, MODEL, ROLE, WORKER
+from adtrack.tracking.tags import HOLDS, MANIFEST, MODEL, ROLE, TRUNKS, WORKER
 from adtrack.tracking.workers import is_gone
 
 GROUP = "Models"
@@ -51,6 +51,7 @@ def _registered(model: RegisteredModel, models: dict[str, LoggedModel]) -> Check
     versions = {int(version.version): (version.source or "").removeprefix("models:/") for version in found}
     aliases = {alias: int(version) for alias, version in sorted(model.aliases.items(), reverse=True)}
     told = {int(version.version): version.tags.get(MANIFEST) for version in found}
+    is_trunk = model.tags.get(HOLDS) == TRUNKS
     findings = []
     for alias, number in aliases.items():
         if number not in versions:
@@ -59,12 +60,13 @@ def _registered(model: RegisteredModel, models: dict[str, LoggedModel]) -> Check
     for number, model_id in sorted(versions.items()):
         trouble = trouble_of(models.get(model_id), loads=number in in_use, told=told[number])
         if trouble:
-            findings.append(_unusable(model.name, number, [a for a in aliases if aliases[a] == number], trouble))
+            names = [alias for alias in aliases if aliases[alias] == number]
+            findings.append((_unusable_trunk if is_trunk else _unusable)(model.name, number, names, trouble))
     unsealed = [n for n, model_id in sorted(versions.items()) if not told[n] and not _is_sealed(models.get(model_id))]
     if unsealed:
         findings.append(_unsealed(model.name, unsealed))
     if CHAMPION not in aliases:
-        findings.append(_without_champion(model.name))
+        findings.append(_without_champion(model.name, is_trunk))
     used = ", ".join(f"{alias} is {number}" for alias, number in aliases.items())
     return Check(GROUP, model.name, f"{counted(len(versions), 'version')}; {used or 'no alias'}", tuple(findings))
 
@@ -90,12 +92,24 @@ def _unusable(name: str, number: int, aliases: list[str], trouble: str) -> Findi
     )
 
 
-def _without_champion(name: str) -> Finding:
+def _unusable_trunk(name: str, number: int, aliases: list[str], trouble: str) -> Finding:
+    called = f", the {' and '.join(aliases)}," if aliases else ""
+    return Finding(
+        BROKEN,
+        f"version {number} of {name}{called} is damaged: {trouble}",
+        "No detector can be built on this network. Those that were built on it hold a copy and are not concerned.",
+        "Bring its files back from a backup of the artifacts. If there is none, the same adtrack fine-tune command "
+        "trains it again; then delete this version in the UI.",
+    )
+
+
+def _without_champion(name: str, is_trunk: bool) -> Finding:
+    promote = f"adtrack promote --class {argument(name.removeprefix('adtrack-'))} makes the candidate champion."
     return Finding(
         NOTE,
         f"{name} has no champion",
         f"models:/{name}@{CHAMPION}, which the documentation and most scripts use, cannot be loaded.",
-        f"adtrack promote --class {argument(name.removeprefix('adtrack-'))} makes the candidate champion.",
+        f"Give a version the alias {CHAMPION} on the model's page in the UI." if is_trunk else promote,
     )
 
 

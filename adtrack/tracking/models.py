@@ -28,13 +28,14 @@ from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.detectors.seal import require_all
 from adtrack.errors import UserError
 from adtrack.findings import first_line
-from adtrack.tracking.digests import check_told, manifest_tags
+from adtrack.naming import argument
+from adtrack.tracking.digests import check_told, logged_models, manifest_tags
 from adtrack.tracking.model_card import example, how_to_call
 from adtrack.tracking.model_figures import figures_of
 from adtrack.tracking.registry import VERSIONS_TAG, resolved
 from adtrack.tracking.run import Run
 from adtrack.tracking.scoring_code import FILE, LOADER, require_code, write_scoring_code
-from adtrack.tracking.tags import NOTE
+from adtrack.tracking.tags import HOLDS, NOTE, TRUNKS
 from adtrack.troubles import trouble
 
 ARTIFACT = "bank"
@@ -172,6 +173,7 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
     with tempfile.TemporaryDirectory() as scratch:
         try:
             address = resolved(uri)
+            _refuse_network(address)
             folder = _bank_folder(address, scratch, whole)
             check_told(address, folder)
         except UserError:
@@ -187,6 +189,15 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
             require_all(folder)
             require_code(folder)
         return loaded
+
+
+def _refuse_network(address: str) -> None:
+    """Raise UserError if a model is a network alone, which scores nothing."""
+    if any(model.tags.get(HOLDS) == TRUNKS for model in logged_models(address)):
+        raise UserError(
+            f"model must be a detector, but {address} is a network alone.",
+            f"adtrack build-bank --weights {argument(address)} builds a detector on it.",
+        )
 
 
 def _bank_folder(address: str, scratch: str, with_code: bool) -> Path:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import mlflow
@@ -21,7 +21,7 @@ from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.model_card import how_to_call
 from adtrack.tracking.model_figures import figures_of
 from adtrack.tracking.store import quoted
-from adtrack.tracking.tags import MANIFEST, MODEL, REGISTERED, named
+from adtrack.tracking.tags import DETECTORS, HOLDS, MANIFEST, MODEL, REGISTERED, named
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 VERSIONS_TAG = "mlflow.modelVersions"  # a model's page lists its versions by it, but MLflow's client does not set it
@@ -61,28 +61,58 @@ def registry_name(class_name: str) -> str:
 def register(class_name: str, model_uri: str, origin: dict[str, str]) -> RegisteredVersion:
     """Make a logged model the newest version of ``adtrack-<class>``: its candidate, and champion if there is none yet.
 
-    ``origin`` says where the model came from; it becomes the version's tags ``adtrack.…``. A model has one version: if
-    an earlier process was killed while it registered the model, that version is completed.
+    ``origin`` says where the model came from; it becomes the version's tags ``adtrack.…``.
     """
-    client, name = MlflowClient(), registry_name(class_name)
-    model = client.get_logged_model(model_uri.removeprefix("models:/"))
+    name, model = registry_name(class_name), MlflowClient().get_logged_model(model_uri.removeprefix("models:/"))
     maps = detector_class((model.params or {}).get("method", DEFAULT_METHOD)).has_maps
+    pages = Pages(
+        how_to_call(f"models:/{name}@{CHAMPION}", maps=maps),
+        lambda uri: how_to_call(uri, maps=maps, figures=figures_of(model), story=origin.get(ADAPTED, "")),
+    )
+    return add_version(name, model, origin, DETECTORS, pages)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What MLflow shows, in Markdown, of a registered model (``whole``), and of its version with a URI."""
+
+    whole: str
+    version: Callable[[str], str]
+
+
+def add_version(
+    name: str, model: LoggedModel, origin: Mapping[str, str], holds: str, pages: Pages
+) -> RegisteredVersion:
+    """Make a logged model the newest version of the registered model ``name``, whose versions are all of one kind.
+
+    A logged model has one version: if an earlier process was killed while it registered the model, that version is
+    completed. UserError: ``name`` holds another kind of models.
+    """
+    client, uri = MlflowClient(), model.model_uri
     with one_at_a_time(mlflow.get_tracking_uri(), f"registry/{name}"):
         with contextlib.suppress(MlflowException):  # it exists
-            client.create_registered_model(name, description=how_to_call(f"models:/{name}@{CHAMPION}", maps=maps))
-        known = [found for found in _versions_of_run(name, model.source_run_id or "") if found.source == model_uri]
+            client.create_registered_model(name, {} if holds == DETECTORS else {HOLDS: holds}, pages.whole)
+        require_kind(name, holds)
+        known = [found for found in _versions_of_run(name, model.source_run_id or "") if found.source == uri]
         tags = {named(key): value for key, value in origin.items()}
         tags |= {MANIFEST: model.tags[MANIFEST]} if MANIFEST in model.tags else {}
-        found = known or [
-            client.create_model_version(name, model_uri, model.source_run_id, tags, model_id=model.model_id)
-        ]
+        found = known or [client.create_model_version(name, uri, model.source_run_id, tags, model_id=model.model_id)]
         version = int(found[0].version)
-        told = origin.get(ADAPTED, "")
-        page = how_to_call(f"models:/{name}/{version}", maps=maps, figures=figures_of(model), story=told)
-        client.update_model_version(name, str(version), page)
+        client.update_model_version(name, str(version), pages.version(f"models:/{name}/{version}"))
         champion = _set_aliases(name, version) == version
     client.set_logged_model_tags(model.model_id, {VERSIONS_TAG: _with_version(model, name, version)})
     return RegisteredVersion(name, version, champion)
+
+
+def require_kind(name: str, holds: str) -> None:
+    """Raise UserError if the versions of the registered model ``name`` are of another kind than ``holds``."""
+    actual = MlflowClient().get_registered_model(name).tags.get(HOLDS, DETECTORS)
+    if actual != holds:
+        raise UserError(
+            f"{name} must hold {holds}, but it holds {actual}.",
+            "networks that adtrack fine-tune has trained for class C are registered as adtrack-trunk-C; a class called "
+            "trunk-C would need the same name.",
+        )
 
 
 def _set_aliases(name: str, version: int) -> int:
@@ -154,6 +184,7 @@ def version_of(class_name: str, number: int | None) -> RegisteredVersion:
 def _known_aliases(class_name: str) -> dict[str, int]:
     name = registry_name(class_name)
     try:
+        require_kind(name, DETECTORS)
         return aliases_of(name)
     except MlflowException as error:
         raise UserError(

@@ -15,6 +15,8 @@ NO_STUDY = "none"  # the value of STUDY on a run of no study
 # What a run was made with.
 VERSION, DEVICE = "adtrack.version", "adtrack.device"
 WEIGHTS_FELL_BACK = "adtrack.weights_fell_back"
+# Only if the user named the weights by an address in the store: that address, and the one without alias that it meant.
+WEIGHTS_ASKED, WEIGHTS_MEANT = "adtrack.weights_asked", "adtrack.weights_meant"
 
 # Runs with a model.
 MODEL = "adtrack.model"  # its URI
@@ -39,6 +41,8 @@ LOGGED_IN = "adtrack.logged_in"
 
 # A logged model and the versions that are made of it.
 MANIFEST = "adtrack.manifest"  # SHA-256 of the manifest of the model's files
+HOLDS = "adtrack.holds"  # of logged and registered models that are no detectors: TRUNKS
+DETECTORS, TRUNKS = "detectors", "networks"
 CHAMPION_MOVE = "adtrack.champion."  # and the move's number: of the version that became champion
 
 NOTE = MLFLOW_RUN_NOTE  # MLflow's own: the description that its pages show, Markdown

@@ -7,6 +7,7 @@ from adtrack.data.domains import CLEAN, SHIFT
 from adtrack.evaluation.visibility import visibility
 from adtrack.evaluation.workbench import Workbench
 from adtrack.findings import listed
+from adtrack.tracking.weights import find_trunk
 
 Say = Callable[[str], None]
 
@@ -14,7 +15,7 @@ Say = Callable[[str], None]
 def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say, sets: Sequence[str] = ()) -> Workbench:
     """The bench of the class of ``spec``, of which these ``sets`` will be passed over. The user is told what to know
     about it."""
-    bench = Workbench.open(spec.data, spec.image, spec.backbone, layers, device, sets)
+    bench = Workbench.open(spec.data, spec.image, spec.backbone, layers, device, sets, find_trunk)
     warn_of(bench, warn)
     return bench
 

@@ -12,7 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from adtrack.data import demo, memory_file
-from adtrack.detectors import distance_cache, tensor_file
+from adtrack.detectors import distance_cache
+from adtrack.features import tensor_file
 from adtrack.features.entry import FILE, is_as_written
 from adtrack.features.networks import known_networks
 from adtrack.features.weights import NO_NETWORK, Trunk
