@@ -238,18 +238,20 @@ def _different_names(label: str, value: object) -> None:
         shown = value if names is None else layers_text(names)
         raise UserError(
             f"{label} must be different layer names joined by +, but got {shown!r}.",
-            "layer2+layer3 is the default.",
+            "layer2+layer3, for example.",
         )
 
 
-def layers_setting(tries: Iterable[tuple[str, ...]] = TRIED_LAYERS) -> Any:
+def layers_setting(
+    tries: Iterable[tuple[str, ...]] = TRIED_LAYERS, default: tuple[str, ...] = ("layer2", "layer3")
+) -> Any:
     """The field ``layers``, for which a study tries these combinations by default.
 
     layer1 is left out unless it is asked for. It has four times as many cells as layer2, so it takes most of a study's
     time, and under drift it was the weakest on magnetic tiles.
     """
     words = "Layers of the network, joined by +."
-    return setting(("layer2", "layer3"), LAYERS, words, _different_names, tries=tries, brief="{}", option=True)
+    return setting(default, LAYERS, words, _different_names, tries=tries, brief="{}", option=True)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from .errors import UserError
 GOOD_QUANTILE = 0.99
 AUTO, BOTH, VAL_CLEAN, VAL_SHIFT = "auto", "both", "val_clean", "val_shift"
 CALIBRATE_ON = (BOTH, VAL_CLEAN, VAL_SHIFT)
-BY_F1, BY_QUANTILE = "f1", "good_quantile"
-THRESHOLD_FROM = (BY_F1, BY_QUANTILE)
+BY_F1, BY_QUANTILE, BY_SPREAD = "f1", "good_quantile", "mean_std"
+THRESHOLD_FROM = (BY_F1, BY_QUANTILE, BY_SPREAD)
 
 
 def check_quantile(value: float) -> None:
@@ -23,10 +23,11 @@ def check_quantile(value: float) -> None:
 class ThresholdSpec:
     """From which images of Val a model's threshold comes, and by which rule.
 
-    ``calibrate_on`` is "both", "val_clean" or "val_shift". ``threshold_from`` is "f1" for the best F1, or
-    "good_quantile" for the threshold that lets the share ``good_quantile`` of the good images pass. "auto" means both
-    and f1 where anomalies are labelled, except that a study which began earlier keeps what it began with. Where only
-    good images are known, "auto" means val_clean and good_quantile: nobody could see what a higher threshold misses.
+    ``calibrate_on`` is "both", "val_clean" or "val_shift". ``threshold_from`` is "f1" for the best F1, "good_quantile"
+    for the threshold that lets the share ``good_quantile`` of the good images pass, or "mean_std" for the one that lies
+    two standard deviations above the mean of their scores. "auto" means both and f1 where anomalies are labelled,
+    except that a study which began earlier keeps what it began with. Where only good images are known, "auto" means
+    val_clean and good_quantile: nobody could see what a higher threshold misses.
     """
 
     calibrate_on: str = AUTO
@@ -44,7 +45,7 @@ class ThresholdSpec:
         if self.threshold_from == BY_F1 and not has_anomalies:
             raise UserError(
                 "threshold_from f1 needs labelled anomalies, but there are only good images.",
-                "good_quantile needs none.",
+                "good_quantile and mean_std need none.",
             )
         usual = (BOTH, BY_F1) if has_anomalies else (VAL_CLEAN, BY_QUANTILE)
         asked = (self.calibrate_on, self.threshold_from)

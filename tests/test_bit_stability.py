@@ -16,6 +16,7 @@ from adtrack.detectors.building import TrainingPatches
 from adtrack.detectors.coreset import greedy_order
 from adtrack.detectors.exact.codes import fast_bytes
 from adtrack.detectors.exact.plan import SearchPlan
+from adtrack.detectors.knn import KnnSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
@@ -33,6 +34,7 @@ NETWORK = BackboneSpec("resnet50", "random", 1)
 SPECS: dict[str, DetectorSpec] = {
     "patchcore": PatchCoreSpec(LAYERS, coreset_fraction=0.1, seed=3),
     "padim": PadimSpec(LAYERS, dimensions=40),
+    "knn": KnnSpec(LAYERS, neighbours=2),
 }
 # Other sizes of all pieces that work is cut into, and the encoding that this processor would not choose.
 PIECES = SearchPlan(
@@ -72,10 +74,14 @@ def values(built: BuiltModel) -> Values:
     detector = built.scorer.detector
     found = {name: getattr(detector, name).numpy() for name in ("mean", "inverse") if hasattr(detector, name)}
     if hasattr(detector, "bank"):
-        found |= {"bank": detector.bank.patches.numpy(), "origins": detector.origins}
+        found |= {"bank": detector.bank.patches.numpy()}
+    if hasattr(detector, "origins"):
+        found |= {"origins": detector.origins}
     for evaluation in built.evaluations:
         scored, name = evaluation.scored, evaluation.name
         found |= {f"{name} scores": scored.scores}
+        if scored.maps is None:
+            continue
         found |= {f"{name} patches {at}": scored.maps.patches(at) for at in range(len(scored.maps))}
         found |= {f"{name} map {at}": heat for at, heat in enumerate(scored.maps)}
         found |= {f"{name} {metric}": np.array(value) for metric, value in evaluation.metrics.items()}

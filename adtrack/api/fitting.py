@@ -33,6 +33,7 @@ def fit(
     bit_depth: int | None = None,
     train_images: int | None = None,
     calibrate_on: str = AUTO,
+    threshold_from: str = AUTO,
     good_quantile: float = GOOD_QUANTILE,
     name: str | None = None,
     **settings: Any,
@@ -42,7 +43,8 @@ def fit(
     A part of the images is held out, as ``adtrack build-bank`` does where there are only good images; it is drawn by
     ``seed``. The model learns from ``train_images`` of the others, from all of them if it is None. The threshold lets
     the share ``good_quantile`` of the images that are held out pass, as they are ("auto"), as drifting light and camera
-    may show them (``calibrate_on="val_shift"``), or either way ("both"). ``settings`` are those of the method:
+    may show them (``calibrate_on="val_shift"``), or either way ("both"). With ``threshold_from="mean_std"`` it lies two
+    standard deviations above their mean score instead. ``settings`` are those of the method:
     ``layers``, ``patch_size`` and ``coreset_fraction`` of ``patchcore``, ``padim_dimensions`` of ``padim`` and so on.
     ``name`` is what the model calls its product; without one it is the folder's name.
 
@@ -54,7 +56,7 @@ def fit(
     >>> result.label == int(result.score >= result.threshold), result.map.shape
     (True, (256, 256))
     """
-    spec, threshold = make_spec(method, settings, seed=seed), ThresholdSpec(calibrate_on, good_quantile=good_quantile)
+    spec, threshold = make_spec(method, settings, seed=seed), ThresholdSpec(calibrate_on, threshold_from, good_quantile)
     found = loose_images(images, name or _product(images))
     data = DataSpec(found.name, str(found.root), seed, bit_depth, train_images)
     trunk = find_trunk(BackboneSpec(backbone, str(weights), seed), spec.inputs, data.root)

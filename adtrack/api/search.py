@@ -92,8 +92,9 @@ def tune(
     has if it is None. ``space`` names the values to try of each setting, such as ``{"patch_size": [1, 3]}``. ``pruner``
     says which hopeless trials end early (auto, none, median, hyperband, wilcoxon), and ``pixels`` which trials have
     metrics of pixels (the "best", or "all"). A model's threshold comes from both Val sets or from the one that
-    ``calibrate_on`` names, by the best F1 or, if ``threshold_from`` is "good_quantile", so that this share of the good
-    images passes. ``settings`` fix others (``patch_size=3``), and the rest takes the method's own values.
+    ``calibrate_on`` names, by the best F1. If ``threshold_from`` is "good_quantile", this share of the good images
+    passes instead; if it is "mean_std", the threshold lies two standard deviations above the mean of their scores.
+    ``settings`` fix others (``patch_size=3``), and the rest takes the method's own values.
 
     UserError: an argument is not allowed, or the class has no labelled defects.
 

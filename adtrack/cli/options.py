@@ -85,7 +85,8 @@ def threshold_options(more: str) -> Decorator:
             "--threshold-from",
             default=AUTO,
             help="f1: the best F1 on these images; good_quantile: the threshold that lets --good-quantile of their "
-            "good ones pass; auto: f1 where anomalies are labelled.",
+            "good ones pass; mean_std: two standard deviations above the mean score of their good ones; auto: f1 where "
+            "anomalies are labelled, else good_quantile.",
         ),
         click.option(
             "--good-quantile",

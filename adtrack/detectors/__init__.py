@@ -7,12 +7,14 @@ from ..config import DetectorSpec
 from ..errors import UserError
 from ..settings import given_values
 from .contract import Detector
+from .knn import Knn
 from .padim import Padim
 from .patchcore import PatchCore
 
 DETECTORS: dict[str, type[Detector[Any]]] = {
     "patchcore": PatchCore,
     "padim": Padim,
+    "knn": Knn,
 }
 
 

@@ -23,13 +23,8 @@ def _family(label: str, value: object) -> None:
 
 
 @dataclass(frozen=True)
-class DriftSpec(LayersSpec):
-    """The specification of a method that may be built for drift. By default nothing is done about it.
-
-    The last of its ``recipes`` is the one for drift.
-    """
-
-    search_order: ClassVar[tuple[str, ...]] = ("smooth", "augment", "standardise")
+class SmoothedSpec(LayersSpec):
+    """The specification of a method whose view may be smoothed."""
 
     _: KW_ONLY
     smooth: float = setting(
@@ -42,6 +37,16 @@ class DriftSpec(LayersSpec):
         option=True,
         later=True,
     )
+
+    def view(self, image: ImageSpec) -> ImageSpec:
+        return dataclasses.replace(image, smooth=self.smooth)
+
+
+@dataclass(frozen=True)
+class StandardisedSpec(LayersSpec):
+    """The specification of a method that may take an image's own mean and spread out of its patches."""
+
+    _: KW_ONLY
     standardise: float = setting(
         0.0,
         NUMBER,
@@ -52,6 +57,13 @@ class DriftSpec(LayersSpec):
         option=True,
         later=True,
     )
+
+
+@dataclass(frozen=True)
+class AugmentedSpec(LayersSpec):
+    """The specification of a method that may learn from shifted draws of its images as well."""
+
+    _: KW_ONLY
     augment: int = setting(
         0,
         WHOLE,
@@ -87,5 +99,12 @@ class DriftSpec(LayersSpec):
 
         return draw_names(self.augment, self.augment_severity, self.augment_family)
 
-    def view(self, image: ImageSpec) -> ImageSpec:
-        return dataclasses.replace(image, smooth=self.smooth)
+
+@dataclass(frozen=True)
+class DriftSpec(AugmentedSpec, StandardisedSpec, SmoothedSpec):
+    """The specification of a method of patches that may be built for drift. By default nothing is done about it.
+
+    The last of its ``recipes`` is the one for drift.
+    """
+
+    search_order: ClassVar[tuple[str, ...]] = ("smooth", "augment", "standardise")

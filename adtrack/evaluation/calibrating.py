@@ -8,8 +8,8 @@ from adtrack.detectors.calibration import Calibration, ColourRange, GoodScores
 from adtrack.errors import UserError
 from adtrack.evaluation.evaluate import ScoredSet
 from adtrack.evaluation.telling import telling_images
-from adtrack.evaluation.thresholds import f1_threshold, good_threshold
-from adtrack.threshold_spec import BY_F1, ThresholdSpec
+from adtrack.evaluation.thresholds import f1_threshold, good_threshold, spread_threshold
+from adtrack.threshold_spec import BY_F1, BY_SPREAD, ThresholdSpec
 
 Judged = tuple[np.ndarray, np.ndarray]  # the scores (n,) and labels (n,) of a set
 _MOST_PIXELS = 100_000  # of one map: more would not move a quantile visibly
@@ -40,13 +40,15 @@ def find_threshold(scored: Mapping[str, ScoredSet], spec: ThresholdSpec) -> floa
 def threshold_of(sets: Iterable[Judged], spec: ThresholdSpec) -> float:
     """The threshold that ``spec``, which is resolved, asks for on these sets.
 
-    By F1, it is the best one on all images of the sets together. By a quantile of the good images' scores, it is the
-    highest of the sets' quantiles, so that in each set at least this share of the good images passes.
+    By F1, it is the best one on all images of the sets together. By the good images' scores, it is the highest of the
+    sets' thresholds, so that in each set as many of the good images pass as by its own one or more.
     """
     scores, labels = zip(*sets, strict=True)
     if spec.threshold_from == BY_F1:
         return f1_threshold(np.concatenate(scores), np.concatenate(labels))
     good = [values[marks == 0] for values, marks in zip(scores, labels, strict=True)]
+    if spec.threshold_from == BY_SPREAD:
+        return max(map(spread_threshold, good))
     return max(good_threshold(values, spec.good_quantile) for values in good)
 
 

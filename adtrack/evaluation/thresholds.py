@@ -10,6 +10,8 @@ from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.metrics import labelled_scores, normal_scores, score_quantile
 from adtrack.threshold_spec import check_quantile
 
+DEVIATIONS = 2.0  # standard deviations above the mean of good scores
+
 
 def f1_threshold(scores: ArrayLike, labels: ArrayLike) -> float:
     """The threshold with the highest F1 on N scores and labels (1 = anomalous); an alarm is a score >= threshold.
@@ -56,6 +58,20 @@ def good_threshold(scores: ArrayLike, quantile: float) -> float:
     if np.count_nonzero(values >= threshold) > len(values) + 1 - lowest_above:
         return float(np.nextafter(threshold, np.inf))
     return threshold
+
+
+def spread_threshold(scores: ArrayLike) -> float:
+    """The threshold where no anomaly is labelled: ``DEVIATIONS`` standard deviations above the mean of the scores (N)
+    of good images.
+
+    Normally distributed scores lie below it in 97.7 % of all cases, others in 80 % or more (Cantelli's inequality). If
+    all scores are equal, it is the next number above, so that these images pass. Raises UserError unless there are
+    scores, all finite.
+    """
+    values = np.sort(normal_scores(scores))  # so that the last bits of the sums do not depend on the order
+    if values[0] == values[-1]:
+        return float(np.nextafter(values[0], np.inf))
+    return float(values.mean() + DEVIATIONS * values.std())
 
 
 def expected_false_alarms(count: int, quantile: float) -> Estimate:

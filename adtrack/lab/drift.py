@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from adtrack.config import DetectorSpec, plain
-from adtrack.detectors.drift import DriftSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.building import climb
 from adtrack.evaluation.evaluate import evaluate
@@ -29,6 +28,11 @@ class DriftModel:
     threshold_from: tuple[str, ...]
 
 
+def has_drift_settings(spec: DetectorSpec) -> bool:
+    """Whether a method can be built for drift."""
+    return any(one.name in _SETTINGS for one in fields(spec))
+
+
 def plain_model(spec: DetectorSpec) -> DriftModel:
     """The model with nothing done about drift, at the threshold of Val-clean."""
     before: dict[str, Any] = {one.name: one.default for one in fields(spec) if one.name in _SETTINGS}
@@ -41,21 +45,20 @@ def built_model(spec: DetectorSpec, without: str = "") -> DriftModel:
     It is built as ``spec`` says. If that says nothing about drift, the method's recipe does. Draws and Val-shift do
     without the part of MVTec-Shift called ``without``. UserError: the method has no settings for drift.
     """
-    if not isinstance(spec, DriftSpec):
+    if not has_drift_settings(spec):
         raise UserError(f"a method that is built for drift must have settings for it, but {spec.method} has none.")
     if spec == plain_model(spec).spec:
         spec = replace(spec, **spec.recipes[-1])
     if not without:
         return DriftModel(BUILT, spec, ("val_clean", "val_shift"))
     family = f"shift_without_{without}"
-    return DriftModel(
-        f"{BUILT}, without {without}", replace(spec, augment_family=family), ("val_clean", f"val_{family}")
-    )
+    drawn: dict[str, Any] = {one.name: family for one in fields(spec) if one.name == "augment_family"}
+    return DriftModel(f"{BUILT}, without {without}", replace(spec, **drawn), ("val_clean", f"val_{family}"))
 
 
 def models(spec: DetectorSpec) -> list[DriftModel]:
     """The plain model and, where the method has settings for drift, the one that is built for it."""
-    return [plain_model(spec), *([built_model(spec)] if isinstance(spec, DriftSpec) else [])]
+    return [plain_model(spec), *([built_model(spec)] if has_drift_settings(spec) else [])]
 
 
 def drift_cell(cells: Cells, bench: Workbench, model: DriftModel, sets: Sequence[str]) -> Cell:

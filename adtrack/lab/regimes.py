@@ -7,14 +7,13 @@ import numpy as np
 
 from adtrack.config import DetectorSpec, plain
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
-from adtrack.detectors.drift import DriftSpec
 from adtrack.evaluation.building import build
 from adtrack.evaluation.resampling import Sample
 from adtrack.evaluation.workbench import Workbench
 from adtrack.lab.adaptation import adapted_rest
 from adtrack.lab.cell import Cell, CellOutcome
 from adtrack.lab.cells import Cells
-from adtrack.lab.drift import built_model, plain_model
+from adtrack.lab.drift import built_model, has_drift_settings, plain_model
 from adtrack.lab.setup import Setup
 from adtrack.threshold_spec import BOTH, BY_F1, ThresholdSpec
 
@@ -109,7 +108,7 @@ def measure_regimes(cells: Cells, setup: Setup) -> list[RegimeScores]:
 def _ways(spec: DetectorSpec) -> list[tuple[str, DetectorSpec, str]]:
     """What models of a method are trained for, with the specification and the domain of Train; see ``Regime.train``."""
     plain_spec = plain_model(spec).spec
-    built = [("drift", built_model(spec).spec, "clean")] if isinstance(spec, DriftSpec) else []
+    built = [("drift", built_model(spec).spec, "clean")] if has_drift_settings(spec) else []
     return [("clean", plain_spec, "clean"), ("shift", plain_spec, "shift"), *built]
 
 

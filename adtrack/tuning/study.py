@@ -11,7 +11,7 @@ from adtrack.evaluation.evaluate import PIXEL_METRICS
 from adtrack.evaluation.visibility import Visibility, visibility
 from adtrack.evaluation.workbench import Workbench
 from adtrack.settings import settings
-from adtrack.threshold_spec import AUTO, BY_QUANTILE, CALIBRATE_ON, VAL_CLEAN, ThresholdSpec
+from adtrack.threshold_spec import AUTO, BY_F1, BY_QUANTILE, CALIBRATE_ON, VAL_CLEAN, ThresholdSpec
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tracking.workers import Worker
 from adtrack.tuning.pruning import make_pruner
@@ -40,8 +40,9 @@ def study_digests(bench: Workbench, spec: BuildSpec, asked: StudySpec) -> dict[s
 def _asked_of_thresholds(spec: ThresholdSpec) -> dict[str, object]:
     """How a study finds thresholds. The first studies took the best F1 on Val-clean, which is not named."""
     where = {} if spec.calibrate_on == VAL_CLEAN else {"calibrate_on": spec.calibrate_on}
-    by_quantile = {"threshold_from": BY_QUANTILE, "good_quantile": spec.good_quantile}
-    return {**where, **(by_quantile if spec.threshold_from == BY_QUANTILE else {})}
+    rule = {} if spec.threshold_from == BY_F1 else {"threshold_from": spec.threshold_from}
+    quantile = {"good_quantile": spec.good_quantile} if spec.threshold_from == BY_QUANTILE else {}
+    return {**where, **rule, **quantile}
 
 
 def default_name(class_name: str, digests: dict[str, str]) -> str:

@@ -82,16 +82,11 @@ def test_options_go_before_the_options_of_their_names() -> None:
 
 def test_what_a_study_tries_is_what_was_asked_for() -> None:
     drift = {"smooth": "0.0,1.0", "standardise": "0.0,1.0", "augment": "0,3"}
-    layers = {"layers": "layer2,layer2+layer3,layer3"}
     space = {"patch_size": "1,3,5,7", "coreset_fraction": "0.01,0.025,0.05,0.1", "score_top": "0.0,0.01,0.04", **drift}
-    assert asked_space("patchcore", AUTO, given()) == {**space, **layers}
+    assert asked_space("patchcore", AUTO, given()) == space
     found = asked_space("patchcore", "patch_size=1,3;projection=64,none", given(space_layers="layer1,layer1+layer2"))
     assert found == {**space, "patch_size": "1,3", "projection": "64,none", "layers": "layer1,layer1+layer2"}
-    assert asked_space("padim", AUTO, given(space_patch_size="1")) == {
-        "padim_dimensions": "25,50,100",
-        **drift,
-        **layers,
-    }
+    assert asked_space("padim", AUTO, given(space_patch_size="1")) == {"padim_dimensions": "25,50,100", **drift}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +139,10 @@ def test_wrong_settings_are_refused_before_torch_is_imported(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("coreset_fraction=0.1", "options must be named patchcore.NAME, padim.NAME, but got 'coreset_fraction'"),
+        (
+            "coreset_fraction=0.1",
+            "options must be named patchcore.NAME, padim.NAME, but got 'coreset_fraction'",
+        ),
         ("toy.power=3", "options must be named patchcore.NAME, padim.NAME, but got 'toy.power'"),
         (
             "padim.patch_size=3",
@@ -160,7 +158,7 @@ def test_options_of_an_experiment_name_the_method(adtrack: Callable, options: st
 
 def test_methods_of_an_experiment_are_known(adtrack: Callable) -> None:
     done = adtrack("experiment", "severity", "--methods", "padim,magic")
-    assert done.code == 2 and "method must be one of patchcore, padim, but got 'magic'" in done.err
+    assert done.code == 2 and "method must be one of patchcore, padim, knn, but got 'magic'" in done.err
 
 
 def test_a_specification_is_made_for_every_method_there_is() -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from adtrack.detectors import DETECTORS
+from adtrack.detectors.knn import KnnSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
 from tests.detectors.contract import LAYERS, ContractTests
@@ -25,8 +26,12 @@ class TestPadim(ContractTests):
     spec = PadimSpec(LAYERS, dimensions=7)
 
 
+class TestKnn(ContractTests):
+    spec = KnnSpec(LAYERS, neighbours=3)
+
+
 def test_every_method_has_a_class_of_tests() -> None:
-    tested = {kind.spec.method for kind in (TestPatchCore, TestPadim)}
+    tested = {kind.spec.method for kind in (TestPatchCore, TestPadim, TestKnn)}
     assert tested == set(DETECTORS)
     assert all(kind.spec_type().method == name for name, kind in DETECTORS.items())
 

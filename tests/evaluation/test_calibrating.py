@@ -55,6 +55,17 @@ def test_the_best_f1_is_that_of_both_sets_together(both: dict[str, ScoredSet]) -
     assert find_threshold(dict(reversed(both.items())), ThresholdSpec("both")) == found
 
 
+def test_by_mean_and_deviation_the_higher_threshold_of_the_sets_counts(
+    both: dict[str, ScoredSet], good_images: ScoredSet
+) -> None:
+    rule = ThresholdSpec(threshold_from="mean_std")
+    assert (
+        find_threshold(both, rule) == 5 + 2 * 1 and find_threshold(both, replace(rule, calibrate_on="val_clean")) == 2.5
+    )
+    good = calibrate({"val_clean": good_images}, rule)
+    assert good.threshold == pytest.approx(good_images.scores.mean() + 2 * good_images.scores.std())
+
+
 @pytest.mark.parametrize("calibrate_on", ["both", "val_clean", "val_shift"])
 def test_by_quantile_the_share_of_the_good_images_passes_in_each_set(
     both: dict[str, ScoredSet], calibrate_on: str

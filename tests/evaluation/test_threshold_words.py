@@ -22,6 +22,11 @@ from adtrack.threshold_spec import ThresholdSpec
             ThresholdSpec("both", "good_quantile", 0.925),
             "lets 92.5 % of the good images of Val-clean and of Val-shift pass",
         ),
+        (
+            ThresholdSpec("both", "mean_std"),
+            "lies 2 standard deviations above the mean score of the good images of Val-clean or Val-shift, whichever "
+            "is higher",
+        ),
     ],
 )
 def test_the_rule_and_the_images_are_told(spec: ThresholdSpec, words: str) -> None:
@@ -41,3 +46,9 @@ def test_what_a_quantile_promises_is_told_where_anomalies_are_labelled(tiny_data
     assert ("at most about" in told) == ("whichever is higher" in told) == (where == "both")
     assert "for the 0.75 quantile Val needs 3 good images" in more and "No labelled anomalies" not in told
     assert len(threshold_sentences(1.5, ThresholdSpec(where, "good_quantile", 0.5), opened)) == 1
+
+
+def test_what_mean_and_deviation_promise_is_told(tiny_data: Path) -> None:
+    spec = ThresholdSpec("val_shift", "mean_std")
+    (told,) = threshold_sentences(1.5, spec, open_class(DataSpec("part", str(tiny_data))))
+    assert told.startswith(f"The threshold 1.500 {found_by(spec)}. If the scores") and "2.3 % of them will" in told

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from adtrack.errors import UserError
-from adtrack.evaluation.thresholds import expected_false_alarms, f1_threshold, good_threshold, images_needed
+from adtrack.evaluation.thresholds import (
+    expected_false_alarms,
+    f1_threshold,
+    good_threshold,
+    images_needed,
+    spread_threshold,
+)
 
 
 def f1_at(threshold: float, scores: np.ndarray, labels: np.ndarray) -> Fraction:
@@ -181,3 +187,16 @@ def test_images_needed_for_the_quantile_to_lie_among_them(quantile: float, neede
 def test_good_threshold_refuses(scores: list, quantile: float, message: str):
     with pytest.raises(UserError, match=message):
         good_threshold(scores, quantile)
+
+
+def test_spread_threshold_lies_two_standard_deviations_above_the_mean():
+    assert spread_threshold([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]) == 9.0
+    rng = np.random.default_rng(0)
+    scores = rng.normal(10, 1, 20)
+    assert len({spread_threshold(rng.permutation(scores)) for _ in range(20)}) == 1
+    assert spread_threshold(scores) == pytest.approx(np.mean(scores) + 2 * np.std(scores))
+
+
+@pytest.mark.parametrize("scores", [[0.0], [0.1, 0.1, 0.1], [-3.0] * 7])
+def test_equal_good_scores_pass(scores: list[float]):
+    assert spread_threshold(scores) == np.nextafter(scores[0], np.inf)
