@@ -95,6 +95,17 @@ def test_few_shot_writes_every_model_and_goes_on_where_it_was(
 
 
 @pytest.mark.slow
+def test_a_feature_map_has_a_row_and_a_point_for_every_image(workplace: Path, tiny_data: Path, experiment) -> None:
+    done = experiment("feature_map", "--data", tiny_data, *VIEW, "--methods", "patchcore")
+    assert done.code == 0, done.err
+    folder = workplace / "tables" / "feature_map"
+    places = pd.read_csv(folder / "feature_map.csv")
+    assert len(places) == 22 and set(places["set"]) == {"train_clean", "val_clean", "test_clean"}
+    assert {"feature_map_part.html", "feature_map_part.png"} <= {file.name for file in folder.iterdir()}
+    assert "beside a good one" in done.out
+
+
+@pytest.mark.slow
 def test_hyperparameters_come_from_a_study_that_is_there(
     workplace: Path, tiny_data: Path, adtrack, space, experiment
 ) -> None:

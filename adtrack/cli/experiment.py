@@ -28,6 +28,7 @@ NAMES = (
     "unseen_shifts",
     "adaptation",
     "few_shot",
+    "feature_map",
 )
 ALL = "all"
 _EXAMPLE = "patchcore.coreset_fraction=0.01,padim.padim_dimensions=50"

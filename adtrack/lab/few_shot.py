@@ -9,11 +9,12 @@ import numpy as np
 from adtrack.config import DetectorSpec
 from adtrack.data.imageset import TEST_SETS
 from adtrack.detectors import detector_class
-from adtrack.evaluation.evaluate import PIXEL_METRICS
 from adtrack.evaluation.intervals import Estimate
-from adtrack.lab.cell import Cell, metric_name
+from adtrack.evaluation.workbench import Workbench
+from adtrack.findings import counted
+from adtrack.lab.cell import metric_name
 from adtrack.lab.cells import Cells
-from adtrack.lab.regimes import model_cell
+from adtrack.lab.drift import DriftModel, drift_cell
 from adtrack.lab.rows import MACRO
 from adtrack.lab.setup import Setup
 
@@ -21,12 +22,13 @@ Item = TypeVar("Item", bound=Hashable)
 
 SHOTS = (1, 2, 5, 10, 20)
 CHOICES = 5  # of so many images: how much it matters which ones a model learns from
-METRICS = ("image_auroc", *PIXEL_METRICS)
+METRIC = "image_auroc"  # a metric of pixels would take several times as long
 
 
 @dataclass(frozen=True)
 class FewShotModel:
-    """What one model does on each of ``TEST_SETS``: it has learned from ``images`` images, those of this ``choice``.
+    """A model that has learned from ``images`` images, those of this ``choice``, and its image AUROC on each of
+    ``TEST_SETS``.
 
     ``is_all`` says that these are all images of Train. ``rows`` is how many rows the model remembers.
     """
@@ -37,7 +39,7 @@ class FewShotModel:
     is_all: bool
     choice: int
     rows: int
-    metrics: Mapping[str, Mapping[str, float]]
+    auroc: Mapping[str, float]
 
 
 def measure_few_shots(cells: Cells, setup: Setup) -> list[FewShotModel]:
@@ -61,26 +63,25 @@ def _models(cells: Cells, setup: Setup, class_name: str, spec: DetectorSpec) -> 
         if detector_class(spec.method).least_images <= images < total:
             for choice in range(CHOICES):
                 bench = setup.bench(class_name, images, choice)
-                cell = model_cell(cells, bench, spec.for_fewer(images / total), "clean", TEST_SETS)
-                yield _model(cell, class_name, spec.method, images, False, choice)
-    yield _model(model_cell(cells, whole, spec, "clean", TEST_SETS), class_name, spec.method, total, True, 0)
+                yield _model(cells, bench, spec.for_fewer(images / total), choice)
+    yield _model(cells, whole, spec, 0)
 
 
-def _model(cell: Cell, class_name: str, method: str, images: int, is_all: bool, choice: int) -> FewShotModel:
-    metrics = {name: _metrics(cell, class_name, name) for name in TEST_SETS}
-    return FewShotModel(class_name, method, images, is_all, choice, int(cell.metrics["cost/bank_rows"]), metrics)
-
-
-def _metrics(cell: Cell, class_name: str, name: str) -> dict[str, float]:
-    return {metric: cell.metrics.get(metric_name(class_name, name, metric), np.nan) for metric in METRICS}
+def _model(cells: Cells, bench: Workbench, spec: DetectorSpec, choice: int) -> FewShotModel:
+    splits, class_name = bench.opened.splits, bench.opened.data.class_name
+    images, is_all = len(splits.train.records), splits.train_images is None
+    name = f"from all {images} images" if is_all else f"from {counted(images, 'image')}, choice {choice + 1}"
+    cell = drift_cell(cells, bench, DriftModel(name, spec, ("val_clean",)), TEST_SETS)
+    auroc = {test: cell.metrics[metric_name(class_name, test, METRIC)] for test in TEST_SETS}
+    return FewShotModel(class_name, spec.method, images, is_all, choice, int(cell.metrics["cost/bank_rows"]), auroc)
 
 
 @dataclass(frozen=True)
 class FewShotLine:
     """The models of one class, or the mean over classes, that have learned from so many images.
 
-    ``images`` is their number, a mean where it differs between classes. ``metrics`` hold, by set and metric, the mean
-    over choices, the lowest and the highest. One model has no lowest and no highest.
+    ``images`` is their number, a mean where it differs between classes. ``auroc`` holds, by set, the mean over choices,
+    the lowest and the highest. One model has no lowest and no highest.
     """
 
     class_name: str
@@ -88,7 +89,7 @@ class FewShotLine:
     images: float
     is_all: bool
     rows: float
-    metrics: Mapping[str, Mapping[str, Estimate]]
+    auroc: Mapping[str, Estimate]
 
     @property
     def words(self) -> str:
@@ -118,15 +119,14 @@ def _line(name: str, alike: Sequence[FewShotModel]) -> FewShotLine:
     """``alike`` are models of one method and number of images: all choices, of each class that the line is about."""
     first = alike[0]
 
-    def spread(test: str, metric: str) -> Estimate:
+    def spread(test: str) -> Estimate:
         choices = _different(one.choice for one in alike)
-        means = [np.mean([one.metrics[test][metric] for one in alike if one.choice == choice]) for choice in choices]
+        means = [np.mean([one.auroc[test] for one in alike if one.choice == choice]) for choice in choices]
         ends = (min(means), max(means)) if len(means) > 1 else (np.nan, np.nan)
         return Estimate(float(np.mean(means)), *map(float, ends))
 
-    metrics = {test: {metric: spread(test, metric) for metric in METRICS} for test in TEST_SETS}
     images, rows = (float(np.mean([getattr(one, key) for one in alike])) for key in ("images", "rows"))
-    return FewShotLine(name, first.method, images, first.is_all, rows, metrics)
+    return FewShotLine(name, first.method, images, first.is_all, rows, {test: spread(test) for test in TEST_SETS})
 
 
 def _different(items: Iterable[Item]) -> list[Item]:

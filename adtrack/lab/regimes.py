@@ -84,8 +84,7 @@ def model_cell(
         numbers = {f"cost/{key}": value for key, value in built.costs.items()}
         return CellOutcome([(bench.opened.data.class_name, evaluation) for evaluation in built.evaluations], numbers)
 
-    fewer = ", ".join(f"{key.replace('_', ' ')} {text}" for key, text in bench.opened.fewer_images.items())
-    name = f"{bench.opened.data.class_name} {spec.method} {spec.title} from train_{domain}{fewer and f' ({fewer})'}"
+    name = f"{bench.opened.data.class_name} {spec.method} {spec.title} from train_{domain}"
     what = {"method": spec.method, "detector": plain(spec), "train": f"train_{domain}", "sets": list(names)}
     return cells.cell(name, [bench], what, compute)
 

@@ -173,9 +173,9 @@ def _cloud(figure: Figure, kind: Cloud) -> None:
                 hovertemplate=f"%{{customdata}}{ALONE}",
             )
         )
-    nothing = {"showgrid": False, "zeroline": False, "showticklabels": False, "title": ""}
+    nothing = {"showgrid": False, "showline": False, "zeroline": False, "showticklabels": False, "ticks": ""}
     figure.update_xaxes(**nothing)
-    figure.update_yaxes(**nothing, scaleanchor="x")
+    figure.update_yaxes(**nothing, scaleanchor="x", constrain="domain")
     figure.update_layout(showlegend=True, legend={"groupclick": "toggleitem"}, hovermode="closest")
 
 

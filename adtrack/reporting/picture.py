@@ -239,6 +239,7 @@ def _cloud(axes: Axes, kind: Cloud) -> None:
             **faint,
         )
     axes.set_aspect("equal", adjustable="datalim")
+    axes.spines[:].set_visible(False)
     axes.set_xticks([])
     axes.set_yticks([])
     _legend(axes, len(kind.swarms))

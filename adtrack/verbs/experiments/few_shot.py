@@ -1,8 +1,8 @@
 """How few good images does a model need?
 
 Every method learns from 1, 2, 5, 10 and 20 images of Train, each number chosen five times, and from all of them. Image
-AUROC, pixel AUROC and AU-PRO on Test-clean and Test-shift: their mean over the choices, and the lowest and the highest.
-Val and Test are the same for all. A model of few images remembers as many rows as that of all images, as far as its
+AUROC on Test-clean and Test-shift: the mean over the choices, the lowest and the highest. Val and Test are the same for
+all. A model of few images remembers as many rows as that of all images, as far as its
 images suffice: PatchCore's coreset fraction is that much larger, and 1 where the images have no more patches.
 
 Command:  adtrack experiment few_shot                                   (mlflow run . -e experiment -P name=few_shot)
@@ -15,23 +15,21 @@ Result:   see experiments/README.md.
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from adtrack.data.imageset import TEST_SETS
 from adtrack.evaluation.alarms import set_name
 from adtrack.lab.cells import Cells
-from adtrack.lab.few_shot import CHOICES, METRICS, FewShotLine, FewShotModel, few_shot_lines, measure_few_shots
+from adtrack.lab.few_shot import CHOICES, METRIC, FewShotLine, FewShotModel, few_shot_lines, measure_few_shots
 from adtrack.lab.setup import Setup
-from adtrack.lab.tables import HEADINGS, maps_note
-from adtrack.reporting.charts import Chart, Lines, Panels, write_chart
+from adtrack.lab.tables import HEADINGS
+from adtrack.reporting.charts import Chart, Lines, write_chart
 from adtrack.reporting.table import Column, Table, estimate_text, number_text
 from adtrack.reporting.tables import write_report
 from adtrack.verbs.experiment import Experiment
 
 NAME = "few_shot"
 TITLE = "How few good images a model needs"
-SHOWN = ("image_auroc", "pixel_aupro_030")
 NOTES = (
     f"Means over {CHOICES} choices of so many Train images, and in brackets the lowest and the highest of them; all "
     "images make one model. Val and Test are the same in all rows. The brackets do not say what other Test images "
@@ -43,28 +41,28 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
     """Measure all numbers of images; write table and charts."""
     models = measure_few_shots(cells, setup)
     found = few_shot_lines(models)
-    tables = [table(found, maps_note(setup.methods))]
+    tables = [table(found)]
     write_report(NAME, few_shot_frame(models), tables, folder)
     for method in setup.methods:
         write_chart(chart([line for line in found if line.method == method]), folder, f"{NAME}_{method}")
     return tables
 
 
-def table(found: Sequence[FewShotLine], more: str) -> Table:
-    """The lines for people; ``more`` is said below them."""
+def table(found: Sequence[FewShotLine]) -> Table:
+    """The lines for people."""
     columns = (
         *(Column(name, number=False) for name in ("class", "method")),
         *map(Column, ("images", "rows")),
-        *(Column(f"{HEADINGS[metric]}\n{set_name(test)}") for metric in SHOWN for test in TEST_SETS),
+        *(Column(f"{HEADINGS[METRIC]}\n{set_name(test)}") for test in TEST_SETS),
     )
     rows = tuple(
         (
             *(line.class_name, line.method, line.words, number_text(line.rows, 0)),
-            *(estimate_text(line.metrics[test][metric]) for metric in SHOWN for test in TEST_SETS),
+            *(estimate_text(line.auroc[test]) for test in TEST_SETS),
         )
         for line in found
     )
-    return Table(TITLE, columns, rows, f"{NOTES} {more}".strip())
+    return Table(TITLE, columns, rows, NOTES)
 
 
 def few_shot_frame(models: Sequence[FewShotModel]) -> pd.DataFrame:
@@ -77,27 +75,23 @@ def few_shot_frame(models: Sequence[FewShotModel]) -> pd.DataFrame:
             "all": one.is_all,
             "choice": one.choice,
             "rows": one.rows,
-            **{f"{test}_{metric}": one.metrics[test][metric] for test in TEST_SETS for metric in METRICS},
+            **{f"{test}_{METRIC}": one.auroc[test] for test in TEST_SETS},
         }
         for one in models
     )
 
 
 def chart(found: Sequence[FewShotLine]) -> Chart:
-    """The metrics of one method against the number of images; those without a number are left out."""
+    """What one method does, against the number of images."""
     shown = [line for line in found if line.class_name == found[-1].class_name]
-    plots = {
-        HEADINGS[metric]: Lines(
-            [line.images for line in shown],
-            {set_name(test): [line.metrics[test][metric] for line in shown] for test in TEST_SETS},
-            log_x=True,
-        )
-        for metric in SHOWN
-        if not all(np.isnan(line.metrics[test][metric].value) for line in shown for test in TEST_SETS)
-    }
+    lines = Lines(
+        [line.images for line in shown],
+        {set_name(test): [line.auroc[test] for line in shown] for test in TEST_SETS},
+        log_x=True,
+    )
     title = f"{TITLE} ({shown[0].method}, {shown[0].class_name})"
     note = f"Means over {CHOICES} choices of so many images; bands run from the lowest to the highest."
-    return Chart(title, f"images learned from, of {shown[-1].images:g}", "", Panels(plots), note)
+    return Chart(title, f"images learned from ({shown[-1].images:g}: all)", HEADINGS[METRIC], lines, note)
 
 
 EXPERIMENT = Experiment(NAME, measure)
