@@ -14,6 +14,7 @@ from adtrack.detectors import scoring
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.building import TrainingPatches
 from adtrack.detectors.coreset import greedy_order
+from adtrack.detectors.dfm import DfmSpec
 from adtrack.detectors.exact.codes import fast_bytes
 from adtrack.detectors.exact.plan import SearchPlan
 from adtrack.detectors.knn import KnnSpec
@@ -35,6 +36,7 @@ SPECS: dict[str, DetectorSpec] = {
     "patchcore": PatchCoreSpec(LAYERS, coreset_fraction=0.1, seed=3),
     "padim": PadimSpec(LAYERS, dimensions=40),
     "knn": KnnSpec(LAYERS, neighbours=2),
+    "dfm": DfmSpec(LAYERS),
 }
 # Other sizes of all pieces that work is cut into, and the encoding that this processor would not choose.
 PIECES = SearchPlan(

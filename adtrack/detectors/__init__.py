@@ -7,6 +7,7 @@ from ..config import DetectorSpec
 from ..errors import UserError
 from ..settings import given_values
 from .contract import Detector
+from .dfm import Dfm
 from .knn import Knn
 from .padim import Padim
 from .patchcore import PatchCore
@@ -15,6 +16,7 @@ DETECTORS: dict[str, type[Detector[Any]]] = {
     "patchcore": PatchCore,
     "padim": Padim,
     "knn": Knn,
+    "dfm": Dfm,
 }
 
 

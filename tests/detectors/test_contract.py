@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from adtrack.detectors import DETECTORS
+from adtrack.detectors.dfm import DfmSpec
 from adtrack.detectors.knn import KnnSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
@@ -30,8 +31,12 @@ class TestKnn(ContractTests):
     spec = KnnSpec(LAYERS, neighbours=3)
 
 
+class TestDfm(ContractTests):
+    spec = DfmSpec(LAYERS, pooling=1, standardise=0.5)
+
+
 def test_every_method_has_a_class_of_tests() -> None:
-    tested = {kind.spec.method for kind in (TestPatchCore, TestPadim, TestKnn)}
+    tested = {kind.spec.method for kind in (TestPatchCore, TestPadim, TestKnn, TestDfm)}
     assert tested == set(DETECTORS)
     assert all(kind.spec_type().method == name for name, kind in DETECTORS.items())
 
