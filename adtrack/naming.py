@@ -18,6 +18,8 @@ def visible(text: str) -> str:
     These are line breaks, control characters, marks of direction and bytes that are not UTF-8: a line break is shown as
     a backslash and an n. Characters that can be printed stay as they are.
     """
+    if text.isprintable():  # as nearly all are: a picture in a page has a million characters
+        return text
     return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
 
 

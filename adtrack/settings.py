@@ -7,6 +7,7 @@ value are all derived from these descriptions. A method only declares its fields
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
 from .errors import UserError
@@ -131,8 +132,13 @@ def setting(
 
 def settings(spec: Any) -> tuple[Setting, ...]:
     """The settings of a specification or of its class, in the order of its fields."""
+    return _settings(spec if isinstance(spec, type) else type(spec))
+
+
+@cache
+def _settings(kind: type[Any]) -> tuple[Setting, ...]:
     found = []
-    for one in fields(spec):
+    for one in fields(kind):
         described: Setting | None = one.metadata.get(_KEY)
         if described is not None:
             found.append(replace(described, name=one.name, key=described.key or one.name))

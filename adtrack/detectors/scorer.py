@@ -125,7 +125,7 @@ class Scorer:
         file = _trunk_file(folder, text, fetch)
         trunk = _trunk(file, _state(file), text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
         detector = detector_class(text["method"]).load(folder, device)
-        backbone = Backbone(trunk, detector.spec.inputs, device)
+        backbone = _backbone(trunk, tuple(detector.spec.inputs), device)
         image, calibration = ImageSpec.from_plain(text["image"]), _calibration(text)
         return cls(backbone, detector, image, calibration, text["facts"], _reading(text))
 
@@ -143,6 +143,12 @@ def _trunk(file: Path, state: tuple[int, ...], network: str, sha256: str, origin
     """The trunk in ``file``, read again only if the file has changed: the models of a study have one trunk, and to read
     and check it takes longer than all else in them."""
     return Trunk.load(file, network, sha256, origin)
+
+
+@lru_cache(maxsize=2)
+def _backbone(trunk: Trunk, inputs: tuple[str, ...], device: torch.device) -> Backbone:
+    """The network up to these inputs: to make it takes longer than to read a small bank."""
+    return Backbone(trunk, inputs, device)
 
 
 def _state(file: Path) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ NO_NETWORK = "none"
 _COUNTER = "num_batches_tracked"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trunk:
     """The tensors of ``network`` up to the deepest layer that is used, and where they came from.
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from markupsafe import Markup
 from plotly.graph_objects import Figure
+from plotly.io import to_html
 
 from adtrack.evaluation.pictures.before_after import Pair
 from adtrack.reporting.jpeg import Pixels, jpeg_text
@@ -107,18 +108,25 @@ class Figures:
         """The figures as elements that a page with Plotly's script draws."""
         return [
             Markup(
-                Figure(figure)
-                .update_layout(font_size=FONT_SIZE)
-                .to_html(
+                to_html(
+                    _smaller(figure),
                     include_plotlyjs=False,
                     full_html=False,
                     div_id=name,
                     default_height=f"{self.height}px",
                     config={"displayModeBar": False, "responsive": True},
+                    validate=False,  # it was checked when it was drawn
                 )
             )
             for name, figure in self.named.items()
         ]
+
+
+def _smaller(figure: Figure) -> dict[str, Any]:
+    """A figure as plain data, with letters of ``FONT_SIZE``. A copy of the figure itself would take far longer."""
+    drawn: dict[str, Any] = figure.to_dict()
+    drawn["layout"]["font"] = {**drawn["layout"].get("font", {}), "size": FONT_SIZE}
+    return drawn
 
 
 Part = Paragraph | Command | SortableTable | Picture | PictureRow | Pairs | Figures

@@ -19,12 +19,11 @@ _NUMBERS = {"scores": ("label", "score", "threshold"), "curves": ("fpr", "pro")}
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Write ``scores/<set>.csv``, the same as a table for MLflow's page, and ``curves/<set>.csv`` into ``folder``."""
-    for part in ("scores", "curves"):
-        (folder / part).mkdir(exist_ok=True)
+    (folder / "scores").mkdir(exist_ok=True)
     records = zip(evaluation.scored.images.records, evaluation.scored.scores, strict=True)
     rows = ((record.path, record.kind, record.label, score) for record, score in records)
     write_scores(rows, evaluation.threshold, folder / "scores" / f"{evaluation.name}.csv")
-    _write_curve(evaluation, folder / "curves" / f"{evaluation.name}.csv")
+    write_curve(evaluation, folder)
     _table(evaluation).to_json(folder / table_file(evaluation.name), orient="split", index=False)
 
 
@@ -43,10 +42,13 @@ def write_scores(rows: Iterable[tuple[str, str, int, float]], threshold: float, 
             writer.writerow([*names, label, repr(float(score)), threshold, called])
 
 
-def _write_curve(evaluation: Evaluation, file: Path) -> None:
-    """The PRO curve as columns ``fpr`` and ``pro``; no file where there are no masks."""
+def write_curve(evaluation: Evaluation, folder: Path) -> None:
+    """Write the PRO curve as ``curves/<set>.csv`` with the columns ``fpr`` and ``pro``; no file where there are no
+    masks."""
     if evaluation.pro_curve is None or np.isnan(evaluation.pro_curve).any():
         return
+    (folder / "curves").mkdir(exist_ok=True)
+    file = folder / "curves" / f"{evaluation.name}.csv"
     pd.DataFrame(evaluation.pro_curve, columns=["fpr", "pro"]).to_csv(file, index=False, lineterminator="\n")
 
 

@@ -5,6 +5,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlflow.entities import Dataset, Metric
@@ -13,13 +14,13 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 from adtrack.config import from_json
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.building import BuiltModel
-from adtrack.evaluation.evaluate import Evaluation
+from adtrack.evaluation.evaluate import PIXEL_METRICS, Evaluation
 from adtrack.evaluation.pictures.of_evaluation import write_pictures
 from adtrack.evaluation.workbench import Workbench
 from adtrack.filenames import ascii_name
 from adtrack.progress import track
 from adtrack.threshold_spec import ThresholdSpec
-from adtrack.tracking.evaluation_files import table_file, write_evaluation
+from adtrack.tracking.evaluation_files import table_file, write_curve, write_evaluation
 from adtrack.tracking.made_with import choices, log_surroundings, spec_text, threshold_params
 from adtrack.tracking.models import log_scorer, write_page
 from adtrack.tracking.run import Run
@@ -78,6 +79,20 @@ def log_evaluations(run: Run, bench: Workbench, scorer: Scorer, evaluations: Seq
         for key, file in pictures.items():
             run.log_image(file, "/".join(map(ascii_name, key.split("/"))))  # one name over all trials
     _show_tables(run, [table_file(evaluation.name) for evaluation in evaluations])
+
+
+def log_pixels(run: Run, bench: Workbench, evaluations: Sequence[Evaluation], model: str) -> None:
+    """Log what evaluations have found of pixels, to a run that holds all else that is told of these evaluations: the
+    metrics of pixels, and the PRO curves."""
+    of_pixels = [
+        replace(one, metrics={key: value for key, value in one.metrics.items() if key in PIXEL_METRICS})
+        for one in evaluations
+    ]
+    _log_metrics(run, bench, of_pixels, model)
+    with tempfile.TemporaryDirectory() as scratch:
+        for evaluation in evaluations:
+            write_curve(evaluation, Path(scratch))
+        run.log_folder(Path(scratch))
 
 
 def _log_metrics(run: Run, bench: Workbench, evaluations: Sequence[Evaluation], model: str) -> None:

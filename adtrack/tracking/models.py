@@ -5,6 +5,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +157,13 @@ def write_page(uri: str, scorer: Scorer) -> None:
 
 def requirements(method: str) -> list[str]:
     """The packages that a model of this method needs where it is served, at the versions installed now."""
-    needed = (*_NEEDED, *detector_class(method).requires)
-    versions = {package: importlib.metadata.version(package).partition("+")[0] for package in needed}
-    return [f"{package}=={version}" for package, version in versions.items()]
+    return [f"{package}=={_installed(package)}" for package in (*_NEEDED, *detector_class(method).requires)]
+
+
+@cache
+def _installed(package: str) -> str:
+    """The version of a package, without what its builder has added."""
+    return importlib.metadata.version(package).partition("+")[0]
 
 
 def load_model(uri: str, device: torch.device, *, whole: bool = False) -> LoadedModel:

@@ -47,11 +47,12 @@ def write_scoring_code(bank: Path, method: str) -> None:
     file = Path(inspect.getfile(detector_class(method)))
     if not file.is_relative_to(source):
         _add_method(modules, method, file)
+    package = _package(modules)
     bank.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(bank / FILE, "w") as archive:
         for name in sorted(modules):
             # A ZipInfo has a fixed date, so the same code always gives the same bytes.
-            entry = zipfile.ZipInfo(f"{_package(modules)}/{name}")
+            entry = zipfile.ZipInfo(f"{package}/{name}")
             archive.writestr(entry, modules[name], zipfile.ZIP_DEFLATED)
 
 

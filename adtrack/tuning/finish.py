@@ -144,7 +144,7 @@ def write_summary(
         folder = Path(scratch)
         write_text(folder / REPORT, study_page(story))
         write_tables(records, folder / "tables")
-        write_figures(records, folder / "plots", objective_name=goal.words)
+        write_figures(story.figures, best.class_name, folder / "plots")
         parent.log_folder(folder)
     note = study_note(story, parent.experiment_id, parent.run_id)
     parent.set_tags({BEST_RUN: best.run_id, BEST_TRIAL: str(best.number), NOTE: note})

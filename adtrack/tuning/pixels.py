@@ -3,7 +3,7 @@
 from adtrack.data.imageset import VAL_SETS
 from adtrack.evaluation.measuring import measure_sets, no_pixel_metrics
 from adtrack.progress import track
-from adtrack.tracking.log_evaluation import log_evaluations
+from adtrack.tracking.log_evaluation import log_pixels
 from adtrack.tracking.models import load_model
 from adtrack.tracking.runs import reopened_run
 from adtrack.tracking.trials import study_trials, with_models
@@ -26,4 +26,4 @@ def measure_pixels(study: SharedStudy) -> None:
         with reopened_run(trial.run_id, study.worker) as run:
             scorer = load_model(uri, study.bench.backbone.device).scorer
             evaluations = measure_sets(study.bench, scorer, VAL_SETS)
-            log_evaluations(run, study.bench, scorer, evaluations, uri)
+            log_pixels(run, study.bench, evaluations, uri)

@@ -1,7 +1,7 @@
 """The figures of a study, drawn by Optuna from the trials that the tracking store remembers."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,13 +52,10 @@ def _spread(trials: Sequence[TrialRecord]) -> float:
     return objective(max(trials, key=objective)) - objective(min(trials, key=objective))
 
 
-def write_figures(trials: Sequence[TrialRecord], folder: Path, objective_name: str = "Objective") -> list[Path]:
-    """Writes each figure as <name>.html: it holds all that it needs and opens without a network."""
-    written = []
-    for name, figure in study_figures(trials, objective_name).items():
-        title = f"{name.replace('_', ' ').capitalize()} of {trials[0].class_name}"
-        written.append(write_figure(figure, Path(folder) / f"{name}.html", title))
-    return written
+def write_figures(figures: Mapping[str, Figure], class_name: str, folder: Path) -> list[Path]:
+    """Writes each figure of a class's study as <name>.html: it holds all that it needs and opens without a network."""
+    titles = {name: f"{name.replace('_', ' ').capitalize()} of {class_name}" for name in figures}
+    return [write_figure(figure, Path(folder) / f"{name}.html", titles[name]) for name, figure in figures.items()]
 
 
 def _subtitle(trials: Sequence[TrialRecord]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 from plotly.graph_objects import Figure
@@ -62,6 +63,11 @@ class Story:
         costs = f"{rows:.0f} {self.rows}, {size:.2f} MB, about {time:.0f} ms per image"
         return f"Best of {len(self.trials)} trials: {about(self.best)}; {costs}"
 
+    @cached_property
+    def figures(self) -> dict[str, Figure]:
+        """The figures of the search."""
+        return study_figures(self.trials, self.objective_name)
+
     @property
     def remarks(self) -> str:
         """What decided between equals, and where good images are called anomalous; "" if there is nothing to say."""
@@ -79,7 +85,7 @@ def study_page(story: Story) -> str:
 
 
 def _search(story: Story) -> list[Section]:
-    found = study_figures(story.trials, story.objective_name)
+    found = dict(story.figures)
     if not found:
         return []
     wide = {"parallel_coordinates": found.pop("parallel_coordinates")}

@@ -9,7 +9,7 @@ from adtrack.tracking.run_contents import has_file, run_file
 from adtrack.tracking.store import open_store
 from adtrack.tracking.trials import TrialRecord, latest_studies, study_parent, study_trials
 from adtrack.tuning.finish import REPORT
-from adtrack.tuning.plots import write_figures
+from adtrack.tuning.plots import study_figures, write_figures
 from adtrack.tuning.tables import write_tables
 
 
@@ -36,7 +36,8 @@ def export(class_name: str | None, study: str | None, out: Path) -> ExportReport
         files = write_tables(trials, out)
         for name, records in by_study.items():
             folder = _study_folder(out, records, len(by_study))
-            files += [*write_figures(records, folder / "plots"), *_copied_report(name, folder)]
+            figures = study_figures(records)
+            files += [*write_figures(figures, records[0].class_name, folder / "plots"), *_copied_report(name, folder)]
     except OSError as error:
         raise UserError(f"out must be a folder that can be written to, but {out} is not ({error.strerror}).") from error
     return ExportReport(tuple(by_study), tuple(files))

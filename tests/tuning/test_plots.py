@@ -100,7 +100,7 @@ def test_trials_without_an_objective_are_counted_and_left_out():
 
 def test_without_any_objective_there_are_no_figures(tmp_path):
     assert study_figures([trial(0, math.nan)]) == {}
-    assert write_figures([trial(0, math.nan)], tmp_path) == []
+    assert write_figures({}, "part", tmp_path) == []
 
 
 def test_a_figure_of_two_studies_is_an_error():
@@ -110,7 +110,8 @@ def test_a_figure_of_two_studies_is_an_error():
 
 def test_pages_hold_plotly_and_fetch_nothing(tmp_path):
     hostile = "<script src='http://evil'></script></title>"
-    paths = write_figures([trial(n, n / 5, 1 + 2 * n, hostile, class_name=hostile) for n in range(4)], tmp_path)
+    trials = [trial(n, n / 5, 1 + 2 * n, hostile, class_name=hostile) for n in range(4)]
+    paths = write_figures(study_figures(trials), hostile, tmp_path)
     assert [path.name for path in paths] == [f"{name}.html" for name in NAMES]
     for path in paths:
         text = path.read_text(encoding="utf-8")
@@ -122,8 +123,11 @@ def test_pages_hold_plotly_and_fetch_nothing(tmp_path):
 
 def test_the_same_trials_give_the_same_bytes_in_any_order(tmp_path):
     trials = study()
-    first = [path.read_bytes() for path in write_figures(trials, tmp_path / "a")]
-    assert first == [path.read_bytes() for path in write_figures(trials[::-1], tmp_path / "b")]
+    first, again = (
+        [path.read_bytes() for path in write_figures(study_figures(order), "part", tmp_path / name)]
+        for name, order in (("a", trials), ("b", trials[::-1]))
+    )
+    assert first == again
 
 
 @pytest.mark.filterwarnings("error")

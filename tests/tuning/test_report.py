@@ -7,7 +7,8 @@ from mlflow import MlflowClient
 
 from adtrack.tracking.evaluation_files import read_curve, read_scores
 from adtrack.tracking.run_contents import run_file, run_metrics, run_tags
-from adtrack.tracking.tags import NOTE
+from adtrack.tracking.tags import NOTE, STUDY
+from adtrack.tracking.trials import study_trials
 from adtrack.tuning.report import telling
 
 pytestmark = pytest.mark.slow
@@ -51,6 +52,16 @@ def test_curves_and_scores_can_be_read_back(study):
     fpr, pro = read_curve(study.best, "test_clean")
     assert (fpr[0], fpr[-1]) == (0.0, pytest.approx(0.3)) and (pro[1:] >= pro[:-1]).all()
     assert read_scores(study.best, "test_clean@0.5") is None and read_curve(study.parent, "val_clean") is None
+
+
+def test_pictures_are_shown_once_though_pixels_are_measured_later(study):
+    client = MlflowClient()
+    for trial in study_trials(run_tags(study.best)[STUDY]):
+        assert "val_shift/pixel_auroc" in trial.metrics and read_curve(trial.run_id, "val_shift") is not None
+        assert len(client.get_metric_history(trial.run_id, "val_shift/image_auroc")) == 1
+        files = [item.path for item in client.list_artifacts(trial.run_id, "images") if item.path.endswith(".png")]
+        names = [path.partition("step")[0] for path in files]
+        assert names and len(set(names)) == len(names)
 
 
 def test_a_study_whose_tables_are_lost_or_damaged_is_written_up_without_them(own_study, adtrack, part, space):

@@ -1,5 +1,6 @@
 """The pictures of an evaluation: a few images that tell most, each with its heatmap, and a sheet of all images."""
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -9,9 +10,10 @@ from adtrack.evaluation.evaluate import Evaluation
 from adtrack.evaluation.pictures.heatmaps import Heatmap
 from adtrack.evaluation.pictures.png import save_png
 from adtrack.evaluation.pictures.sheets import Tile, contact_sheet, fit, panel, thumb
-from adtrack.evaluation.pictures.shown import SIDE
+from adtrack.evaluation.pictures.shown import SIDE, Display
 from adtrack.evaluation.telling import telling_images
 from adtrack.evaluation.workbench import Workbench
+from adtrack.features.threads import side_by_side
 from adtrack.filenames import UniquePaths, file_name
 
 _SHEET_TILES = 120
@@ -27,14 +29,22 @@ def write_pictures(
     """
     target = folder / "heatmaps" / evaluation.name
     target.mkdir(parents=True, exist_ok=True)
-    written, places = {}, UniquePaths()
-    for name, index in telling_images(evaluation.scored):
-        shown = bench.display(evaluation.name, index)
-        heatmap = _heatmap(evaluation, index, shown.image, colours)
-        picture = panel(shown.image, shown.mask, heatmap, _caption(evaluation, index), SIDE)
+    chosen, written, places = dict(telling_images(evaluation.scored)), {}, UniquePaths()
+    for name, index in chosen.items():
         stem = Path(evaluation.scored.images.records[index].path).stem
         written[name] = target / places.free(PurePosixPath(f"{file_name(name)}-{file_name(stem)}.png"))
-        save_png(written[name], picture)
+
+    def looks() -> Iterator[tuple[int, Path, Display, Heatmap | None]]:
+        for name, index in chosen.items():
+            shown = bench.display(evaluation.name, index)
+            yield index, written[name], shown, _heatmap(evaluation, index, shown.image, colours)
+
+    def draw(look: tuple[int, Path, Display, Heatmap | None]) -> None:
+        index, file, shown, heatmap = look
+        save_png(file, panel(shown.image, shown.mask, heatmap, _caption(evaluation, index), SIDE))
+
+    for _ in side_by_side(draw, looks()):
+        pass
     save_png(folder / "heatmaps" / f"{evaluation.name}.png", _sheet(bench, evaluation, colours))
     return written
 
