@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..settings import NUMBER, WHOLE, at_least, setting, within
 from .contract import Detector, FitResult, Scores
@@ -27,6 +27,7 @@ class DfmSpec(DriftSpec):
     """How many principal components are kept, and of which maps: the share of the variance that they explain."""
 
     search_order: ClassVar[tuple[str, ...]] = (*DriftSpec.search_order, "layers", "pooling", "variance")
+    recipes: ClassVar[tuple[Mapping[str, Any], ...]] = ({}, {"smooth": 1.0, "standardise": 1.0, "augment": 3})
 
     variance: float = setting(
         0.97,
