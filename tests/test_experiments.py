@@ -95,6 +95,20 @@ def test_few_shot_writes_every_model_and_goes_on_where_it_was(
 
 
 @pytest.mark.slow
+def test_a_network_that_cannot_be_had_is_a_row_and_exit_code_1(workplace: Path, tiny_data: Path, experiment) -> None:
+    options = ("--data", tiny_data, *VIEW, "--methods", "patchcore", "--backbones")
+    done = experiment("backbones", *options, "resnet18,resnet34=nowhere.pth")
+    assert done.code == 1 and "Traceback" not in done.err
+    assert "Not measured: patchcore behind resnet34: " in done.out and "nowhere.pth" in done.out
+    folder = workplace / "tables" / "backbones"
+    numbers = pd.read_csv(folder / "backbones.csv")
+    assert list(numbers["network"]) == ["resnet18", "resnet18", "resnet34"] and numbers["failure"].notna().sum() == 1
+    assert {"backbones.html", "backbones_patchcore.png"} <= {file.name for file in folder.iterdir()}
+    refused = experiment("severity", *options, "resnet18")
+    assert refused.code == 2 and "backbones must be given to experiment backbones alone" in refused.err
+
+
+@pytest.mark.slow
 def test_a_feature_map_has_a_row_and_a_point_for_every_image(workplace: Path, tiny_data: Path, experiment) -> None:
     done = experiment("feature_map", "--data", tiny_data, *VIEW, "--methods", "patchcore")
     assert done.code == 0, done.err

@@ -17,6 +17,7 @@ from adtrack.command import loading, say, warn
 from adtrack.config import DEMO, DEMO_CLASSES, BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.layouts import class_names
 from adtrack.errors import UserError
+from adtrack.lab.networks import parse_networks
 from adtrack.verbs.checks import check_writable, need_anomalies
 
 NAMES = (
@@ -29,7 +30,11 @@ NAMES = (
     "adaptation",
     "few_shot",
     "feature_map",
+    "backbones",
 )
+# Options that some experiments have. The others take "auto" alone, since MLflow gives every parameter some value.
+OWN = {"backbones": ("backbones",)}
+NETWORKS = "resnet18,squeezenet1_1"
 ALL = "all"
 _EXAMPLE = "patchcore.coreset_fraction=0.01,padim.padim_dimensions=50"
 _OPTIONS = together(
@@ -89,7 +94,15 @@ def experiment_command(name: str) -> click.Command:
         help=_told(name).replace("\n\nCommand:", "\n\n\b\nCommand:"),  # \b: its lines stay lines
     )
     @_OPTIONS
+    @click.option(
+        "--backbones",
+        default=AUTO,
+        metavar="NAME[:LAYERS][=WEIGHTS],…",
+        hidden=name not in OWN["backbones"],
+        help=f"The networks to compare, each beside the first; auto: {NETWORKS}.",
+    )
     def run(out: Path, **given: Any) -> None:
+        given = _own(name, given)
         asked = _asked(name, out, **given)
         with loading():
             from adtrack.lab.setup import Setup
@@ -101,8 +114,21 @@ def experiment_command(name: str) -> click.Command:
         found = run_experiment(chosen, Setup(*asked), given, out, _say, warn)
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         print_experiment(found, say, width)
+        if found.failed:
+            sys.exit(1)
 
     return run
+
+
+def _own(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What is given without the options that only other experiments have. UserError: one of them is given."""
+    others = {option for option, names in OWN.items() if name not in names}
+    for option in sorted(others):
+        if given[option] != AUTO:
+            raise UserError(
+                f"{option} must be given to experiment {' or '.join(OWN[option])} alone, but got it for {name}."
+            )
+    return {option: value for option, value in given.items() if option not in others}
 
 
 def _told(name: str) -> str:
@@ -128,6 +154,7 @@ def _asked(
     crop: int,
     seed: int,
     device: str,
+    backbones: str = "",
     **own: str,
 ) -> tuple[Any, ...]:
     """The fields of a Setup, all that needs no library being checked."""
@@ -135,11 +162,12 @@ def _asked(
     texts = _by_method(options, chosen)
     detectors = tuple(detector_spec(method, texts[method], own, seed) for method in chosen)
     view, network = ImageSpec(resize, crop), BackboneSpec(backbone, weights, seed)
+    networks = parse_networks(NETWORKS if backbones == AUTO else backbones, weights, seed) if backbones else ()
     names = _classes(classes, data)
     for class_name in names:
         need_anomalies(DataSpec(class_name, data, seed), f"experiment {name}")
     check_writable(out / name)
-    return names, data, detectors, view, network, device, seed
+    return names, data, detectors, view, network, device, seed, networks
 
 
 def _by_method(options: str, methods: Sequence[str]) -> dict[str, dict[str, str]]:

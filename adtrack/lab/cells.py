@@ -29,12 +29,14 @@ _MODULES, _ROOMS = ("config.py", "settings.py", "threshold_spec.py"), ("data", "
 class Cells:
     """The cells of an experiment, which are child runs of the experiment's run ``parent``.
 
-    ``used`` lists the cells that were asked for; ``say`` is told which cell is measured or found.
+    ``used`` lists the cells that were asked for; ``say`` is told which cell is measured or found. ``failed`` lists
+    sentences on what could not be measured, where an experiment goes on without it.
     """
 
     def __init__(self, parent: Run, say: Callable[[str], None]) -> None:
         self.parent, self.say = parent, say
         self.used: list[Cell] = []
+        self.failed: list[str] = []
 
     def cell(
         self, name: str, benches: Sequence[Workbench], what: Mapping[str, object], compute: Callable[[], CellOutcome]

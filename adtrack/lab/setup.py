@@ -8,12 +8,16 @@ from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.evaluation.opened_class import open_class
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone, choose_device
+from adtrack.lab.networks import NamedNetwork
 from adtrack.tracking.weights import find_trunk
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The classes of one data set and the methods, with one network and one view for all of them."""
+    """The classes of one data set and the methods, with one network and one view for all of them.
+
+    ``networks`` are those that an experiment compares which names its networks itself.
+    """
 
     classes: tuple[str, ...]
     data: str
@@ -22,6 +26,7 @@ class Setup:
     backbone: BackboneSpec
     device: str = "auto"
     seed: int = 42
+    networks: tuple[NamedNetwork, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:

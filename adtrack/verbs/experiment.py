@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -36,21 +36,24 @@ class Experiment:
     """A named experiment.
 
     ``measure(cells, setup, folder)`` writes its files into the folder and returns its tables. ``prepare(setup, say,
-    warn)`` is called first, before the experiment's run is open, so it may open runs of its own.
+    warn)`` is called first, before the experiment's run is open, so it may open runs of its own. If ``names_networks``,
+    the experiment takes its networks from ``setup.networks``, and each of them may fail by itself.
     """
 
     name: str
     measure: Callable[[Cells, Setup, Path], Sequence[Table]]
     prepare: Callable[[Setup, Say, Say], None] | None = None
+    names_networks: bool = False
 
 
 @dataclass(frozen=True)
 class ExperimentReport:
-    """The tables of an experiment, and the folder that holds them and its charts."""
+    """The tables of an experiment, the folder that holds them and its charts, and sentences on what ``failed``."""
 
     name: str
     tables: tuple[Table, ...]
     folder: Path
+    failed: tuple[str, ...] = ()
 
 
 def run_experiment(
@@ -62,8 +65,9 @@ def run_experiment(
         need_anomalies(DataSpec(class_name, setup.data, setup.seed), f"experiment {name}")
     check_writable(target)
     open_store()
+    common = replace(setup, detectors=()) if experiment.names_networks else setup  # which needs no network
     for class_name in setup.classes:
-        warn_of(setup.bench(class_name), warn)
+        warn_of(common.bench(class_name), warn)
     if experiment.prepare is not None:
         with _without_joined_run():
             experiment.prepare(setup, say, warn)
@@ -87,7 +91,7 @@ def run_experiment(
             target.mkdir(parents=True, exist_ok=True)
             for file in sorted(folder.iterdir()):
                 (target / file.name).write_bytes(file.read_bytes())
-    return ExperimentReport(name, tuple(tables), target)
+    return ExperimentReport(name, tuple(tables), target, tuple(cells.failed))
 
 
 def _on_its_page(run: Run, say: Say) -> Say:

@@ -125,6 +125,8 @@ def print_experiment(report: ExperimentReport, say: Say, width: int | None) -> N
         for line in ("", table.title, "", *plain_table(table, width).split("\n"), "", table.notes):
             say(line)
     say("")
+    for words in report.failed:
+        say(f"Not measured: {words}")
     say(f"Tables and charts: {report.folder}")
     say(f"They and every cell are in mlflow ui too: run “experiment {report.name}”")
 

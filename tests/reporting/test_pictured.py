@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adtrack.reporting.charts import Chart, Cloud, Swarm
+from adtrack.reporting.charts import Cloud, Swarm
 from adtrack.reporting.pictured import write_pictured
 
 HOSTILE = "<script src='http://evil'></script> </title>"
@@ -16,9 +16,8 @@ SWARMS = [Swarm("Train", "good", [(0, 0), (1, 1)], ["a", HOSTILE]), Swarm("Test"
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    chart = Chart(f"Map {HOSTILE}", "", "", Cloud(SWARMS), "A note.")
     pictures = [[np.full((30, 20, 3), 90, np.uint8)] * len(swarm.points) for swarm in SWARMS]
-    return write_pictured(chart, pictures, tmp_path / "new", "map")
+    return write_pictured(f"Map {HOSTILE}", "A note.", Cloud(SWARMS), pictures, tmp_path / "new", "map")
 
 
 def test_the_page_holds_its_pictures_and_fetches_nothing(page: Path) -> None:

@@ -64,7 +64,7 @@ def _draw(bench: Workbench, images: Sequence[PlacedImage], folder: Path) -> None
     cloud = Cloud([Swarm(*key, [one.place for one in some], list(map(_words, some))) for key, some in swarms.items()])
     pictures = [[fit(bench.display(one.set_name, one.index).image, SIDE) for one in some] for some in swarms.values()]
     name = f"{NAME}_{ascii_name(data.class_name)}"
-    write_pictured(Chart(title, "", "", cloud, note), pictures, folder, name)
+    write_pictured(title, note, cloud, pictures, folder, name)
     write_png(Chart(title, "", "", cloud, note), folder, name)
 
 
