@@ -19,13 +19,14 @@ def growing_order(points: Tensor, count: int, beginning: Tensor, plan: SearchPla
     ``beginning`` int64 is the beginning of the order, at least its start. Equal points are at no distance from each
     other, so one of each is chosen before any of its twins, and the twins follow at the end by their index.
     """
-    distinct = Distinct(points, plan.numbers)
-    known = distinct.which(beginning[: len(distinct)].to(points.device))
+    distinct, total = Distinct(points, plan.numbers), len(points)
+    del points  # where there are twins, the different points are a copy
+    known = distinct.which(beginning[: len(distinct)].to(distinct.lowest.device))
     rounds = Rounds(distinct.vectors, min(count, len(distinct)), known, plan)
     order = beginning
     while rounds.found < len(rounds.order):
         rounds.next()
         order = torch.cat([beginning, distinct.lowest[rounds.order[len(known) : rounds.found]].cpu()])
         yield order
-    left = torch.ones(len(points), dtype=torch.bool).index_fill_(0, order, False)
+    left = torch.ones(total, dtype=torch.bool).index_fill_(0, order, False)
     yield torch.cat([order, left.nonzero().squeeze(1)[: count - len(order)]])

@@ -41,8 +41,11 @@ class Principal:
         cls, centre: Tensor, directions: Tensor, vectors: Tensor, at_once: int
     ) -> tuple["Principal", EncodedVectors]:
         """The numbers as codes, whose range is that of the vectors float32 (n, D); and these, encoded."""
-        parts = [_numbers(part, centre, directions) for part in torch.split(vectors, at_once)]
-        numbers, lengths = (torch.cat(part) for part in zip(*parts, strict=True))
+        numbers = vectors.new_empty(len(vectors), directions.shape[1] + 1)
+        lengths = centre.new_empty(len(vectors))
+        for at in range(0, len(vectors), at_once):  # to collect the parts would take as much memory again
+            some = slice(at, at + at_once)
+            numbers[some], lengths[some] = _numbers(vectors[some], centre, directions)
         principal = cls(centre, directions, Codes.of(numbers, at_once), at_once)
         return principal, principal._moved(numbers, lengths)
 
