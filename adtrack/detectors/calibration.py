@@ -34,34 +34,42 @@ class GoodScores:
     """The scores of Val's good images, ascending, by the name of their set. A threshold can be moved by them later on.
 
     ``margin`` is the height above the median of a domain's good scores at which alarms begin. In the domain of a single
-    set, that is where the threshold lies.
+    set, that is where the threshold lies. ``threshold`` is the one that serves the domains of several sets together;
+    None for a single set, and for models from before it was kept.
     """
 
     margin: float
     scores: Mapping[str, tuple[float, ...]]
+    threshold: float | None = None
 
     @classmethod
-    def of(cls, margin: float, scores: Mapping[str, Sequence[float] | np.ndarray]) -> "GoodScores":
+    def of(
+        cls, margin: float, scores: Mapping[str, Sequence[float] | np.ndarray], threshold: float | None = None
+    ) -> "GoodScores":
         """The same of scores in any order. ValueError: they are not finite, or a set has none."""
         found = {name: tuple(sorted(map(float, some))) for name, some in scores.items()}
-        everything = [float(margin), *(score for some in found.values() for score in some)]
+        together = None if threshold is None else float(threshold)
+        everything = [float(margin), together or 0.0, *(score for some in found.values() for score in some)]
         if not found or not all(found.values()) or not all(map(math.isfinite, everything)):
             raise ValueError("its scores of good images are not finite numbers")
-        return cls(float(margin), MappingProxyType(found))
+        return cls(float(margin), MappingProxyType(found), together)
 
     def plain(self) -> dict[str, object]:
         """Plain data, for ``scorer.json``."""
-        return {"margin": self.margin, "scores": {name: list(some) for name, some in self.scores.items()}}
+        together = {} if self.threshold is None else {"threshold": self.threshold}
+        return {"margin": self.margin, "scores": {name: list(some) for name, some in self.scores.items()}, **together}
 
     @classmethod
     def from_plain(cls, plain: object) -> "GoodScores":
         """Read what ``plain`` gave. ValueError: it is something else."""
-        if not isinstance(plain, dict) or plain.keys() != {"margin", "scores"} or not isinstance(plain["scores"], dict):
+        keys = plain.keys() - {"threshold"} if isinstance(plain, dict) else ()
+        if not isinstance(plain, dict) or keys != {"margin", "scores"} or not isinstance(plain["scores"], dict):
             raise ValueError("its scores of good images have another form")
-        numbers = [[plain["margin"]], *plain["scores"].values()]
+        single = [plain[name] for name in ("margin", "threshold") if name in plain]
+        numbers = [single, *plain["scores"].values()]
         if not all(isinstance(some, list) and all(isinstance(one, float) for one in some) for some in numbers):
             raise ValueError("its scores of good images are not lists of numbers")
-        return cls.of(plain["margin"], plain["scores"])
+        return cls.of(plain["margin"], plain["scores"], plain.get("threshold"))
 
 
 @dataclass(frozen=True)

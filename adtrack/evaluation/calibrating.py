@@ -57,11 +57,13 @@ def good_scores(sets: Mapping[str, Judged], spec: ThresholdSpec) -> GoodScores:
 
     The margin is the threshold that ``spec``, which is resolved, asks for once every set is measured from the median of
     its own good scores. So it does not pay for the distance between Val-clean and Val-shift, as a threshold on scores
-    does.
+    does. That of several sets is kept beside it.
     """
     good = {name: scores[labels == 0] for name, (scores, labels) in sets.items()}
     centred = [(scores - np.median(good[name]), labels) for name, (scores, labels) in sets.items()]
-    return GoodScores.of(threshold_of(centred, spec), good)
+    return GoodScores.of(
+        threshold_of(centred, spec), good, threshold_of(sets.values(), spec) if len(sets) > 1 else None
+    )
 
 
 def _resolved(scored: Mapping[str, ScoredSet], spec: ThresholdSpec) -> ThresholdSpec:

@@ -11,8 +11,9 @@ import numpy as np
 
 from adtrack.detectors.calibration import GoodScores
 from adtrack.errors import UserError
-from adtrack.evaluation.adapting import centred, landing, moved_threshold
+from adtrack.evaluation.adapting import landing, moved_threshold
 from adtrack.evaluation.calibrating import good_scores, threshold_of
+from adtrack.evaluation.good_parts import promised_alarms
 from adtrack.evaluation.metrics import image_metrics
 from adtrack.evaluation.resampling import Sample, class_seed
 from adtrack.lab.cell import Cell
@@ -111,7 +112,7 @@ def _under(cell: Cell, class_name: str, model: DriftModel, shift: UnseenShift, d
     scored = cell.scores(class_name, shift.test)
     count = np.bincount(scored.labels, minlength=2)
     whole = image_metrics(scored.scores, scored.labels, threshold)
-    found, promised = [], float(np.mean(centred(good) >= good.margin))
+    found, promised = [], promised_alarms(good).value
     for photos in PHOTOS:
         for defects in DEFECTS:
             if defects > MOST_DEFECTS * photos or photos - defects >= count[0] or defects >= count[1]:

@@ -47,6 +47,9 @@ def test_good_scores_are_kept_in_order_and_read_as_they_were_written() -> None:
     one = Calibration(2.5, ColourRange(0.25, 4.0), GOOD)
     assert Calibration.from_fields(one.fields(), json.loads(json.dumps(GOOD.plain()))) == one
     assert one.fields() == Calibration(2.5, ColourRange(0.25, 4.0)).fields()  # they lie beside it
+    served = GoodScores.of(0.5, GOOD.scores, 4.5)
+    assert GoodScores.from_plain(json.loads(json.dumps(served.plain()))) == served != GOOD
+    assert "threshold" not in GOOD.plain()
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,8 @@ def test_good_scores_are_kept_in_order_and_read_as_they_were_written() -> None:
         {"margin": 0.5, "scores": {"val_clean": [1.0, float("nan")]}},
         {"margin": float("inf"), "scores": {"val_clean": [1.0]}},
         {"margin": "0.5", "scores": {"val_clean": [1.0]}},
+        {"margin": 0.5, "scores": {"val_clean": [1.0]}, "threshold": float("inf")},
+        {"margin": 0.5, "scores": {"val_clean": [1.0]}, "threshold": None},
         {"margin": 0.5, "scores": {"val_clean": [1.0]}, "unheard_of": 1.0},
     ],
 )

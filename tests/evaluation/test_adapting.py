@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from adtrack.detectors.calibration import GoodScores
 from adtrack.errors import UserError
-from adtrack.evaluation.adapting import FARTHEST, median_interval, moved_threshold
+from adtrack.evaluation.adapting import median_interval, moved_threshold
+from adtrack.evaluation.photo_checks import FARTHEST
 
 # 21 good scores 0, 1, …, 20: the median is 10, the alarms of a margin of 9 are 19 and 20, three quarters lie within 8.
 LADDER = GoodScores.of(9.0, {"val_clean": [float(one) for one in range(21)]})
@@ -46,6 +47,27 @@ def test_two_domains_are_measured_each_from_its_own_median() -> None:
     moved = moved_threshold(both, 19.0, [one + 300.0 for one in range(21)])
     assert moved.after == 319.0 and moved.promised.value == 4 / 42
     assert moved.medians == {"val_clean": 10.0, "val_shift": 410.0} and moved.distance == 100 / 8
+
+
+BOTH = GoodScores.of(9.0, {"val_clean": range(21), "val_shift": range(1, 22)}, 19.5)
+
+
+def test_a_threshold_that_serves_several_domains_goes_no_higher_within_them() -> None:
+    """At 19.5, one image of Val-clean and two of Val-shift are alarms. Without them the medians are 9.5 and 10."""
+    for shift, after in ((0.0, 19.0), (0.5, 19.5), (1.0, 19.5), (3.0, 21.5), (100.0, 118.5)):
+        moved = moved_threshold(BOTH, 19.5, [one + shift for one in range(21)])
+        assert moved.after == after and moved.low <= moved.after <= moved.high, shift
+        assert moved.promised.value == 2 / 21  # as at the threshold in Val-shift, of which more are alarms
+    by_margin = GoodScores.of(9.0, BOTH.scores)
+    assert moved_threshold(by_margin, 19.5, [one + 1.0 for one in range(21)]).after == 20.0
+
+
+def test_a_threshold_that_does_not_serve_all_of_its_domains_holds_none_back() -> None:
+    """At 15 a third of Val-shift are alarms, where a margin of 9 promises two in 21."""
+    flooded = GoodScores.of(9.0, {"val_clean": range(21), "val_shift": range(1, 22)}, 15.0)
+    photos = [one + 1.0 for one in range(21)]
+    by_margin = moved_threshold(GoodScores.of(9.0, flooded.scores), 15.0, photos)
+    assert moved_threshold(flooded, 15.0, photos) == by_margin and by_margin.after == 20.0
 
 
 @given(st.integers(4, 40), st.floats(-50, 50), st.integers(0, 2**32 - 1))

@@ -143,9 +143,10 @@ def test_good_scores_are_kept_and_the_margin_is_that_of_the_domains_from_their_o
     clean = calibrate(both, CLEAN)
     assert clean.good.scores == {"val_clean": (1.0, 2.0)}
     assert clean.good.margin == clean.threshold - 1.5  # one domain: the distance of threshold and median
+    assert clean.good.threshold is None
     two = calibrate(both, ThresholdSpec("both")).good
     assert two.scores == {"val_clean": (1.0, 2.0), "val_shift": (4.0, 6.0)}
     # From their medians 1.5 and 5, the good ones lie at -1 … 1 and the anomalous ones at 3 … 5.5: no error is left.
-    assert two.margin == 2.0
+    assert two.margin == 2.0 and two.threshold == calibrate(both, ThresholdSpec("both")).threshold
     by_quantile = calibrate(both, ThresholdSpec("both", "good_quantile", 0.9)).good
     assert by_quantile.margin == 1.0  # the higher one of 0.5 and 1
