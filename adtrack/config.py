@@ -16,6 +16,8 @@ DEMO = "demo"
 DEMO_CLASSES = ("zipper", "carpet", "hazelnut")  # listed here because the code that draws them is slow to import
 IMAGENET = "imagenet"
 RANDOM = "random"
+BILINEAR = "bilinear"
+INTERPOLATIONS = (BILINEAR, "bicubic", "lanczos", "nearest")
 VIEW = "view"  # the name under which a method asks for the network's input; no layer has this name
 DEFAULT_METHOD = "patchcore"
 MAX_SEVERITY = 2.0  # the largest severity of MVTec-Shift
@@ -131,17 +133,20 @@ class Normalisation:
 class ImageSpec:
     """The network's input: the image resized to ``resize``² pixels, cropped to its central ``crop``², and normalised.
 
-    A ``crop`` of 0 takes the whole image. ``normalisation`` None means the one that the network was trained with.
-    ``smooth`` is σ, in pixels, of the Gaussian that smooths what the crop shows; 0 smooths nothing.
+    A ``crop`` of 0 takes the whole image. ``normalisation`` and ``interpolation`` None mean those that the network was
+    trained with. ``smooth`` is σ, in pixels, of the Gaussian that smooths what the crop shows; 0 smooths nothing.
     """
 
     resize: int = 256
     crop: int = 224
     normalisation: Normalisation | None = field(default=None, metadata=added_later(Normalisation()))
     smooth: float = field(default=0.0, metadata=added_later(0.0))
+    interpolation: str | None = field(default=None, metadata=added_later(BILINEAR))
 
     def __post_init__(self) -> None:
         check_smooth("smooth", self.smooth)
+        if self.interpolation not in (None, *INTERPOLATIONS):
+            raise UserError(f"interpolation must be {', '.join(INTERPOLATIONS)}, but got {self.interpolation!r}.")
         whole("resize", self.resize, 32, "256 is the usual size.", LARGEST_VIEW)
         whole("crop", self.crop, 0, "0 takes the whole image.")
         if self.crop > self.resize or 0 < self.crop < 32:
@@ -155,20 +160,25 @@ class ImageSpec:
         """Side of the square view in pixels."""
         return self.crop or self.resize
 
-    def normalised_for(self, network: Normalisation) -> "ImageSpec":
-        """This view, with the network's normalisation if the view has none of its own."""
-        return self if self.normalisation else dataclasses.replace(self, normalisation=network)
+    def made_for(self, normalisation: Normalisation, interpolation: str) -> "ImageSpec":
+        """This view, with the normalisation and the interpolation of a network where it has none of its own."""
+        return dataclasses.replace(
+            self,
+            normalisation=self.normalisation or normalisation,
+            interpolation=self.interpolation or interpolation,
+        )
 
     @classmethod
     def from_plain(cls, text: Mapping[str, Any]) -> "ImageSpec":
-        """The view from which ``plain`` made ``text``. If it has no normalisation, ImageNet's is meant."""
-        values = {**text, "normalisation": Normalisation(**text.get("normalisation", {}))}
-        return cls(**values)
+        """The view from which ``plain`` made ``text``. If it has no normalisation, ImageNet's is meant; if it has no
+        interpolation, a bilinear one."""
+        normalisation = Normalisation(**text.get("normalisation", {}))
+        return cls(**{"interpolation": BILINEAR, **text, "normalisation": normalisation})
 
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """The frozen network: its name in torchvision, or LIBRARY/NAME, and its weights.
+    """The frozen network, and its weights: ``NAME`` is one of torchvision, ``timm/NAME`` or ``timm/NAME.TAG`` of timm.
 
     ``weights`` is "imagenet", "random", the path of a file, or an address in the tracking store (``models:/…``,
     ``runs:/…``). ``seed`` draws random weights.

@@ -38,19 +38,23 @@ def test_other_records_are_plain_as_ever() -> None:
 
 
 def test_a_view_normalised_for_imagenet_has_the_text_that_it_always_had() -> None:
-    view = ImageSpec(64, 0).normalised_for(Normalisation())
+    view = ImageSpec(64, 0).made_for(Normalisation(), "bilinear")
     assert canonical(view) == '{"crop":0,"resize":64}' and digest(view) == digest({"resize": 64, "crop": 0})
     assert digest(ImageSpec(64, 0, OTHER)) != digest(view)
 
 
-@pytest.mark.parametrize("view", [ImageSpec(64, 0, Normalisation()), ImageSpec(64, 33, OTHER)])
+@pytest.mark.parametrize(
+    "view", [ImageSpec(64, 0, Normalisation(), 0.0, "bilinear"), ImageSpec(64, 33, OTHER, 1.0, "bicubic")]
+)
 def test_a_view_can_be_read_back(view: ImageSpec) -> None:
     assert ImageSpec.from_plain(plain(view)) == view
 
 
 def test_the_network_chooses_the_normalisation_unless_one_is_given() -> None:
-    assert ImageSpec().normalised_for(OTHER).normalisation == OTHER
-    assert ImageSpec(normalisation=Normalisation()).normalised_for(OTHER).normalisation == Normalisation()
+    found = ImageSpec().made_for(OTHER, "bicubic")
+    assert (found.normalisation, found.interpolation) == (OTHER, "bicubic")
+    assert found == found.made_for(Normalisation(), "lanczos")
+    assert ImageSpec(normalisation=Normalisation()).made_for(OTHER, "bicubic").normalisation == Normalisation()
 
 
 @pytest.mark.parametrize("std", [(1, 1), (1, 1, 0), (1, 1, float("nan")), (1, 1, 10**400), (1, 1, "1")])

@@ -10,11 +10,12 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from ..config import ImageSpec, Normalisation
+from ..config import BILINEAR, INTERPOLATIONS, ImageSpec, Normalisation
 from ..errors import UserError
 from .decoding import MAX_PIXELS, Frame, decoded
 from .reading import Reading
 
+_RESAMPLING = {name: Image.Resampling[name.upper()] for name in INTERPOLATIONS}
 _COLOUR_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 _AS_SHOWN = Reading()
 
@@ -65,9 +66,9 @@ def view(image: np.ndarray, spec: ImageSpec) -> torch.Tensor:
 
 
 def squeezed(image: np.ndarray, spec: ImageSpec) -> np.ndarray:
-    """The whole image (H, W, 3) squeezed to resize × resize (bilinear, antialiased), then its central crop: uint8
-    (S, S, 3)."""
-    whole = Image.fromarray(image).resize((spec.resize, spec.resize), Image.Resampling.BILINEAR)
+    """The whole image (H, W, 3) squeezed to resize × resize (antialiased; bilinear if ``spec`` says no more), then its
+    central crop: uint8 (S, S, 3)."""
+    whole = Image.fromarray(image).resize((spec.resize, spec.resize), _RESAMPLING[spec.interpolation or BILINEAR])
     inside = slice(_crop_offset(spec), _crop_offset(spec) + spec.size)
     return np.asarray(whole)[inside, inside].copy()
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..features.grids import Grid
+from ..features.patches import require_grids
 from ..features.threads import fixed_threads
 from .contract import Scores
 from .standardising import standardised
@@ -137,6 +138,7 @@ def _embedding(outputs: Mapping[str, Tensor], layers: Sequence[str], idx: Tensor
 
     anomalib's method only reads ``layers`` and ``idx`` of its model.
     """
+    require_grids(outputs, layers)
     model = SimpleNamespace(layers=list(layers), idx=idx)
     embedding: Tensor = _anomalib().PadimModel.generate_embedding(model, standardised(outputs, standardise))
     return embedding

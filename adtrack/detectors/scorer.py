@@ -58,7 +58,7 @@ class Scorer:
     reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
-        image = self.detector.spec.view(self.image).normalised_for(self.backbone.normalisation)
+        image = self.backbone.view(self.detector.spec.view(self.image))
         object.__setattr__(self, "image", image)
         object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))
 
@@ -104,7 +104,12 @@ class Scorer:
             "image": plain(self.image),
             "calibration": self.calibration.fields(),
             **({} if good is None else {"good": good.plain()}),
-            "trunk": {"network": trunk.network, "sha256": trunk.sha256, "origin": trunk.origin},
+            "trunk": {
+                "network": trunk.network,
+                "sha256": trunk.sha256,
+                "origin": trunk.origin,
+                **({"licence": trunk.licence} if trunk.licence else {}),
+            },
             "facts": dict(self.facts),
             "reading": asdict(self.reading),
             "sealed": True,  # there is a manifest
@@ -123,7 +128,9 @@ class Scorer:
         if text.get("sealed") and not sealed:
             raise UserError(f"a model must have the {MANIFEST} that it was saved with, but {folder} has none.")
         file = _trunk_file(folder, text, fetch)
-        trunk = _trunk(file, _state(file), text["trunk"]["network"], text["trunk"]["sha256"], text["trunk"]["origin"])
+        told = text["trunk"]
+        names = told["network"], told["sha256"], told["origin"], told.get("licence", "")
+        trunk = _trunk(file, _state(file), *names)
         detector = detector_class(text["method"]).load(folder, device)
         backbone = _backbone(trunk, tuple(detector.spec.inputs), device)
         image, calibration = ImageSpec.from_plain(text["image"]), _calibration(text)
@@ -139,10 +146,10 @@ def _reading(text: Mapping[str, Any]) -> Reading:
 
 
 @lru_cache(maxsize=1)
-def _trunk(file: Path, state: tuple[int, ...], network: str, sha256: str, origin: str) -> Trunk:
+def _trunk(file: Path, state: tuple[int, ...], network: str, sha256: str, origin: str, licence: str) -> Trunk:
     """The trunk in ``file``, read again only if the file has changed: the models of a study have one trunk, and to read
     and check it takes longer than all else in them."""
-    return Trunk.load(file, network, sha256, origin)
+    return Trunk.load(file, network, sha256, origin, licence)
 
 
 @lru_cache(maxsize=2)
@@ -182,7 +189,8 @@ def read_scorer(folder: Path) -> dict[str, Any]:
         calibration = _calibration(text)
         if version == FORMAT:
             _reading(text)
-        words = [method, *(text["trunk"][name] for name in ("network", "sha256", "origin"))]
+        trunk = text["trunk"]
+        words = [method, *(trunk[name] for name in ("network", "sha256", "origin")), trunk.get("licence", "")]
         complete = all(isinstance(word, str) for word in words) and isinstance(text["facts"], dict)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(

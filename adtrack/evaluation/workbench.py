@@ -35,7 +35,7 @@ class Workbench:
     _pictures: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image", self.image.normalised_for(self.backbone.normalisation))
+        object.__setattr__(self, "image", self.backbone.view(self.image))
 
     @classmethod
     def open(
@@ -60,7 +60,7 @@ class Workbench:
     @classmethod
     def of(cls, listed: ListedClass, backbone: Backbone, image: ImageSpec, sets: Sequence[str] = ()) -> "Workbench":
         """Open a class. What is wanted of the ``sets`` is made of the images that are decoded to be checked."""
-        store = FeatureStore()
+        store, image = FeatureStore(), backbone.view(image)
         with store.ahead(_wanted(listed, sets, image)) as ahead:
             opened = listed.open(ahead)
             ahead.keep([product.key for product in _wanted(opened, sets, image)])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..config import VIEW, Normalisation
+from ..config import BILINEAR, VIEW, ImageSpec, Normalisation
 from ..errors import UserError
 from .grids import VIEW_GRID, Grid
 from .networks import Network
@@ -47,8 +47,16 @@ class Backbone:
         self._deep = tuple(layer for layer in self.layers if layer != VIEW)
         self._network = _filled(trunk, self._deep, device) if self._deep else None
         grids = {VIEW: VIEW_GRID} | (layer_grids(trunk.network, self._deep) if self._deep else {})
-        self.normalisation = Network(trunk.network).normalisation if self._deep else Normalisation()
         self.grids = {layer: grids[layer] for layer in self.layers}
+
+    def view(self, image: ImageSpec) -> ImageSpec:
+        """What the network gets where ``image`` is asked for: with its own normalisation and interpolation, unless the
+        view names others. UserError: it takes no views of this size."""
+        if self._network is None:
+            return image.made_for(Normalisation(), BILINEAR)
+        network = Network(self.trunk.network)
+        network.check_size(self._network, image.size)
+        return image.made_for(network.normalisation, network.interpolation)
 
     def __call__(self, views: Tensor) -> dict[str, Tensor]:
         outputs = {VIEW: views.to(self.device)} | self._outputs(views)
@@ -73,20 +81,19 @@ class Backbone:
             batch = torch.cat([batch, batch[:1].expand(size - count, -1, -1, -1)])
         outputs = network(batch)
         for layer in self._deep:
-            if outputs[layer].ndim != 4 or min(outputs[layer].shape[2:]) < 2:
+            if outputs[layer].ndim != 4:
                 raise UserError(
                     f"layer must give a grid of patches, but {layer} gives shape {tuple(outputs[layer].shape[1:])}.",
-                    "choose a layer before the pooling, or a larger crop.",
+                    "choose a layer before the pooling.",
                 )
         return {layer: outputs[layer][:count] for layer in self._deep}
 
 
 def _filled(trunk: Trunk, layers: Sequence[str], device: torch.device) -> nn.Module:
     """The network of the trunk up to the deepest of ``layers``, with the trunk's tensors. UserError: one is missing."""
-    network = Network(trunk.network).blank(layers)
-    wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    wanted = Network(trunk.network).shapes(layers)
     trunk.require(wanted)
-    network.load_state_dict({name: trunk.tensors[name] for name in wanted}, assign=True)
+    network = Network(trunk.network).filled(layers, {name: trunk.tensors[name] for name in wanted})
     return network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)
 
 

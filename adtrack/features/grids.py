@@ -1,15 +1,19 @@
 """Where the cells of a layer lie in the view. This keeps patches, layers and heatmaps aligned to the pixel."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from ..errors import UserError
 
+# Each position of a map is normalised on its own by these, or all of them by the same numbers: no cell moves.
+_NORMALISE = (functional.layer_norm, functional.group_norm, functional.rms_norm)
 _PROBE = (64, 1024)  # height and width of a strip that is wide enough for its middle cells not to see its ends
 
 
@@ -62,14 +66,15 @@ def measure_grids(network: nn.Module, layers: Sequence[str]) -> dict[str, Grid]:
     ``network`` gives {layer: (n, C, h, w)}; its weights are overwritten. With equal positive weights, a cell's output
     for a ramp divided by its output for a constant is the centre of what the cell sees. A maximum pooling reads a ramp
     too far to the right and the mirrored ramp as far to the left; their mean cancels this. Tiny inputs keep smooth
-    activations in their linear part. Some networks (with layer normalisation) do not pass coordinates on: then the
-    cells are assumed to tile the view evenly.
+    activations in their linear part, and normalisations, which would undo the ramp, are left out. Where a network does
+    not pass coordinates on all the same, as with attention, the cells are assumed to tile the view evenly.
     """
     height, width = _PROBE
     _only_average(network)
     ramp = torch.arange(width, dtype=torch.float32).expand(height, width)
     strips = torch.stack([torch.full_like(ramp, width), ramp, width - 1 - ramp])
-    answers = network(strips[:, None].expand(-1, 3, -1, -1) * 1e-9)
+    with _Unnormalised():
+        answers = network(strips[:, None].expand(-1, 3, -1, -1) * 1e-9)
     return {layer: _fit(answers[layer], width) for layer in layers}
 
 
@@ -91,8 +96,22 @@ def _fit(answer: Tensor, width: int) -> Grid:
 
 
 def _even(width: int, cells: int) -> Grid:
-    stride = float(2 ** round(np.log2(width / max(cells, 1))))
+    stride = width / max(cells, 1)
     return Grid(offset=(stride - 1) / 2, stride=stride)
+
+
+class _Unnormalised(TorchFunctionMode):
+    """While it is on, normalisations give what they get."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., object],
+        types: Sequence[type],
+        arguments: Sequence[object] = (),
+        named: Mapping[str, object] | None = None,
+    ) -> object:
+        """Return the input of a normalisation; call any other function."""
+        return arguments[0] if function in _NORMALISE else function(*arguments, **(named or {}))
 
 
 def _only_average(network: nn.Module) -> None:

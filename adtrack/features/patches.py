@@ -9,12 +9,24 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from ..errors import UserError
 from .grids import Grid, linear_taps
 
 
 def finest(layers: Sequence[str], grids: Mapping[str, Grid]) -> str:
     """The layer whose cells lie closest together; the earlier one of equals."""
     return min(layers, key=lambda layer: grids[layer].stride)
+
+
+def require_grids(outputs: Mapping[str, Tensor], layers: Sequence[str]) -> None:
+    """Raise UserError unless each layer's output (n, C, h, w) is a grid of patches."""
+    for layer in layers:
+        shape = tuple(outputs[layer].shape[1:])
+        if min(shape[1:]) < 2:
+            raise UserError(
+                f"layer must give a grid of patches, but {layer} gives shape {shape}.",
+                "choose a layer before the pooling, or a larger crop.",
+            )
 
 
 def merge_layers(
@@ -28,6 +40,7 @@ def merge_layers(
     Cells outside the map count as zeros, as in the authors' code. Networks pad too, so features at the border are
     unlike all others; if they were as long as these, the border alone would decide the score of most images.
     """
+    require_grids(outputs, layers)
     target = finest(layers, grids)
     count, _, height, width = outputs[target].shape
     channels = [outputs[layer].shape[1] for layer in layers]

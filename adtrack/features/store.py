@@ -49,7 +49,7 @@ class FeatureStore:
         Both are read from disk, else made in a pass over all images: the views, if somebody reads them, when the first
         of them is read. Where images are decoded, the products ``beside`` are made, too, if they are missing.
         """
-        spec = spec.normalised_for(backbone.normalisation)
+        spec = backbone.view(spec)
         source = {
             "images": images.digest,
             "view": spec,

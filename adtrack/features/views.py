@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..config import ImageSpec, digest
+from ..config import ImageSpec, digest, plain
 from ..data.imageset import ImageSet
 from ..data.loading import normalised, squeezed
 from .feature_set import read_slice
@@ -51,4 +51,5 @@ class Views:
 def view_pixels(images: ImageSet, spec: ImageSpec) -> Product:
     """The squeezed and cropped images, uint8 (n, S, S, 3): a quarter of the bytes of their views."""
     about = {"view_pixels": _FORMAT, "images": images.digest, "resize": spec.resize, "size": spec.size}
+    about |= {name: value for name, value in plain(spec).items() if name == "interpolation"}
     return Product(digest(about), images, lambda _, image: squeezed(image, spec))

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..cache import cache_folder
 from ..config import DEMO, IMAGENET, RANDOM, VIEW, BackboneSpec
 from ..errors import UserError
-from ..findings import listed
+from ..findings import first_line, listed
 from .networks import Network
 from .weight_files import read_tensors
 
@@ -30,6 +30,7 @@ class Trunk:
     """The tensors of ``network`` up to the deepest layer that is used, and where they came from.
 
     ``asked`` is the address in the tracking store by which the user named them; "" if they came from elsewhere.
+    ``licence`` is that of the weights, "" if nobody says.
     """
 
     network: str
@@ -37,6 +38,7 @@ class Trunk:
     origin: str
     fell_back: bool = False
     asked: str = ""
+    licence: str = ""
 
     @classmethod
     def none(cls) -> Self:
@@ -72,12 +74,13 @@ class Trunk:
 
     def save(self, file: Path) -> None:
         """Write the tensors as safetensors."""
-        save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, file)
+        tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
+        save_file(tensors, file, metadata={"network": self.network})
 
     @classmethod
-    def load(cls, file: Path, network: str, sha256: str, origin: str) -> Self:
+    def load(cls, file: Path, network: str, sha256: str, origin: str, licence: str = "") -> Self:
         """Read tensors written by ``save``; they must be the ones that ``sha256`` names."""
-        trunk = cls(network, read_tensors(file, may_be_empty=network == NO_NETWORK), origin)
+        trunk = cls(network, read_tensors(file, may_be_empty=network == NO_NETWORK), origin, licence=licence)
         if trunk.sha256 != sha256:
             raise UserError(f"trunk must have SHA-256 {sha256[:12]}…, but {file} has {trunk.sha256[:12]}….")
         kinds = {tensor.dtype for tensor in trunk.tensors.values()} - {torch.float32}
@@ -115,14 +118,14 @@ def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
         return Trunk.none()
     network = Network(spec.name)
     shapes = network.shapes([layer for layer in layers if layer != VIEW])
-    fell_back = False
+    fell_back, licence = False, ""
     if spec.weights == IMAGENET:
         try:
-            tensors, origin = network.pretrained()
+            (tensors, origin), licence = network.pretrained(), network.licence
         except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: not the bytes that the hash promises
             if data != DEMO:
                 raise UserError(
-                    f"weights imagenet must be downloadable or in torch's cache, but {spec.name} is not ({error}).",
+                    f"weights imagenet must be downloadable or in torch's cache, but {spec.name} is not ({first_line(error)}).",
                     f"pass weights=FILE (.pth or .safetensors with {network.library.title}'s names); weights=random is "
                     "for trying things out.",
                 ) from error
@@ -133,7 +136,7 @@ def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
     else:
         file = Path(spec.weights).expanduser()
         return trunk_in_file(file, spec.name, layers, file.name)
-    return _cut(Trunk(spec.name, tensors, origin, fell_back), shapes)
+    return _cut(Trunk(spec.name, tensors, origin, fell_back, licence=licence), shapes)
 
 
 def trunk_in_file(file: Path, network: str, layers: Sequence[str], origin: str) -> Trunk:

@@ -17,6 +17,7 @@ from adtrack.settings import setting_texts
 from adtrack.tracking.run import Run
 from adtrack.tracking.tags import (
     DEVICE,
+    LICENCE,
     VERSION,
     WEIGHTS_ASKED,
     WEIGHTS_FELL_BACK,
@@ -36,6 +37,7 @@ def choices(bench: Workbench, scorer: Scorer) -> dict[str, str]:
         "backbone": bench.backbone.trunk.network,
         "weights": bench.backbone.trunk.origin,
         "weights_sha256": bench.backbone.trunk.sha256,
+        **licence_params(bench.backbone),
         **setting_texts(spec),
         **view_params(bench),
         **depth_params(bench),
@@ -45,8 +47,13 @@ def choices(bench: Workbench, scorer: Scorer) -> dict[str, str]:
     }
 
 
+def licence_params(backbone: Backbone) -> dict[str, str]:
+    """The licence of the network's weights, where it is known."""
+    return {LICENCE: backbone.trunk.licence} if backbone.trunk.licence else {}
+
+
 def view_params(bench: Workbench) -> dict[str, str]:
-    """``resize``, ``crop`` and, where it is not ImageNet's, ``normalisation``."""
+    """``resize``, ``crop`` and, where they are not the usual ones, ``normalisation`` and ``interpolation``."""
     return {name: canonical(value) for name, value in plain(bench.image).items()}
 
 

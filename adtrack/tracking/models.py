@@ -28,6 +28,7 @@ from adtrack.detectors.calibration import ADAPTED
 from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.detectors.seal import require_all
 from adtrack.errors import UserError
+from adtrack.features.networks import Network
 from adtrack.findings import first_line
 from adtrack.naming import argument
 from adtrack.tracking.digests import check_told, logged_models, manifest_tags
@@ -103,7 +104,7 @@ def log_scorer(run: Run, scorer: Scorer, *, with_trunk: bool, name: str | None =
             validate_serving_input=False,
             python_model=str(Path(__file__).with_name(LOADER)),
             artifacts={ARTIFACT: str(folder)},
-            pip_requirements=requirements(scorer.detector.spec.method),
+            pip_requirements=requirements(scorer.detector.spec.method, scorer.backbone.trunk.network),
             signature=SIGNATURE,
             input_example=example(),
             metadata={"adtrack": adtrack.__version__, **scorer.facts},
@@ -155,9 +156,10 @@ def write_page(uri: str, scorer: Scorer) -> None:
     client.set_logged_model_tags(model_id, {NOTE: page})
 
 
-def requirements(method: str) -> list[str]:
-    """The packages that a model of this method needs where it is served, at the versions installed now."""
-    return [f"{package}=={_installed(package)}" for package in (*_NEEDED, *detector_class(method).requires)]
+def requirements(method: str, network: str) -> list[str]:
+    """The packages that a model of this method and network needs where it is served, at the versions installed now."""
+    more = (*detector_class(method).requires, *Network(network).library.requires)
+    return [f"{package}=={_installed(package)}" for package in dict.fromkeys((*_NEEDED, *more))]
 
 
 @cache

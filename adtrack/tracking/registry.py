@@ -21,7 +21,7 @@ from adtrack.tracking.locks import one_at_a_time
 from adtrack.tracking.model_card import how_to_call
 from adtrack.tracking.model_figures import figures_of
 from adtrack.tracking.store import quoted
-from adtrack.tracking.tags import DETECTORS, HOLDS, MANIFEST, MODEL, REGISTERED, named
+from adtrack.tracking.tags import DETECTORS, HOLDS, LICENCE, MANIFEST, MODEL, REGISTERED, named
 
 CHAMPION, CANDIDATE = "champion", "candidate"
 VERSIONS_TAG = "mlflow.modelVersions"  # a model's page lists its versions by it, but MLflow's client does not set it
@@ -94,7 +94,7 @@ def add_version(
             client.create_registered_model(name, {} if holds == DETECTORS else {HOLDS: holds}, pages.whole)
         require_kind(name, holds)
         known = [found for found in _versions_of_run(name, model.source_run_id or "") if found.source == uri]
-        tags = {named(key): value for key, value in origin.items()}
+        tags = {named(key): value for key, value in {**_licence(model), **origin}.items()}
         tags |= {MANIFEST: model.tags[MANIFEST]} if MANIFEST in model.tags else {}
         found = known or [client.create_model_version(name, uri, model.source_run_id, tags, model_id=model.model_id)]
         version = int(found[0].version)
@@ -113,6 +113,11 @@ def require_kind(name: str, holds: str) -> None:
             "networks that adtrack fine-tune has trained for class C are registered as adtrack-trunk-C; a class called "
             "trunk-C would need the same name.",
         )
+
+
+def _licence(model: LoggedModel) -> dict[str, str]:
+    """The licence of its network's weights, where the model says it."""
+    return {name: value for name, value in (model.params or {}).items() if name == LICENCE}
 
 
 def _set_aliases(name: str, version: int) -> int:

@@ -14,6 +14,7 @@ NO_STUDY = "none"  # the value of STUDY on a run of no study
 
 # What a run was made with.
 VERSION, DEVICE = "adtrack.version", "adtrack.device"
+LICENCE = "weights_licence"  # a parameter's name; and, after ``named``, the tag of a version
 WEIGHTS_FELL_BACK = "adtrack.weights_fell_back"
 # Only if the user named the weights by an address in the store: that address, and the one without alias that it meant.
 WEIGHTS_ASKED, WEIGHTS_MEANT = "adtrack.weights_asked", "adtrack.weights_meant"

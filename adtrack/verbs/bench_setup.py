@@ -6,10 +6,16 @@ from adtrack.config import BuildSpec
 from adtrack.data.domains import CLEAN, SHIFT
 from adtrack.evaluation.visibility import visibility
 from adtrack.evaluation.workbench import Workbench
+from adtrack.features.networks import Network
+from adtrack.features.weights import Trunk
 from adtrack.findings import listed
 from adtrack.tracking.weights import find_trunk
 
 Say = Callable[[str], None]
+
+_NOT_FOR_SALE = ("-nc", "noncommercial", "non-commercial", "seer-license", "apple-amlr")
+_FREE = ("apache", "bsd", "mit", "cc-by-4")
+_UNKNOWN = ("unknown", "other")
 
 
 def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say, sets: Sequence[str] = ()) -> Workbench:
@@ -30,6 +36,8 @@ def warn_of(bench: Workbench, warn: Say) -> None:
             f"ImageNet weights of {trunk.network} could not be downloaded: the demo goes on with random ones. "
             "Its numbers show how adtrack works, not how well its methods do."
         )
+    for words in licence_remarks(trunk):
+        warn(words)
     if not opened.splits.has_anomalies:
         warn(
             f"Class {opened.data.class_name} has no labelled anomalies ({opened.places.defects}): there will be no "
@@ -40,6 +48,18 @@ def warn_of(bench: Workbench, warn: Say) -> None:
     else:
         for words in hidden_defects(bench):
             warn(words)
+
+
+def licence_remarks(trunk: Trunk) -> list[str]:
+    """A sentence on the licence of a network's weights, if it asks more of a company than to be named."""
+    weights, licence = f"The weights of {trunk.network}", trunk.licence
+    if licence in _UNKNOWN:
+        return [f"{weights} have a licence that {Network(trunk.network).library.title} does not name: look it up."]
+    if any(word in licence for word in _NOT_FOR_SALE):
+        return [f"{weights} have the licence {licence}, which forbids commercial use: they are for research only."]
+    if licence and not licence.startswith(_FREE):
+        return [f"{weights} have the licence {licence}, which has terms of its own: read it before you pass them on."]
+    return []
 
 
 def hidden_defects(bench: Workbench) -> list[str]:

@@ -10,7 +10,7 @@ from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.workbench import Workbench
 from adtrack.threshold_spec import AUTO, BOTH
 from adtrack.tracking.experiment import chosen_experiment, experiment_name
-from adtrack.tracking.made_with import depth_params, log_surroundings, threshold_params, view_params
+from adtrack.tracking.made_with import depth_params, licence_params, log_surroundings, threshold_params, view_params
 from adtrack.tracking.places import is_server
 from adtrack.tracking.registry import registry_name
 from adtrack.tracking.run import Run
@@ -117,6 +117,7 @@ def _describe(run: Run, shared: SharedStudy) -> None:
             "backbone": bench.backbone.trunk.network,
             "weights": bench.backbone.trunk.origin,
             "weights_sha256": bench.backbone.trunk.sha256,
+            **licence_params(bench.backbone),
             "metric": study.metric,
             "objective": study.objective,
             "sampler": study.sampler,

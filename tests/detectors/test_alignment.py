@@ -54,6 +54,7 @@ def fit(backbone: Backbone, height: int, width: int, folder: Path) -> PatchCore:
         ("resnet18", ("layer2", "layer3"), 300, 200),
         ("squeezenet1_1", ("features.6",), 300, 200),
         ("convnext_tiny", ("features.1",), 200, 300),
+        ("timm/tf_efficientnet_lite0", ("blocks.2",), 300, 200),
     ],
 )
 def test_a_spot_is_hottest_where_it_is(

@@ -8,6 +8,7 @@ from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone, choose_device
 from adtrack.features.grids import Grid
 from adtrack.features.networks import Network
+from adtrack.features.patches import merge_layers
 from adtrack.features.weights import load_trunk
 
 CPU = torch.device("cpu")
@@ -87,13 +88,19 @@ def test_the_view_is_a_layer_beside_the_networks() -> None:
     assert network.grids == {**alone.grids, "view": Grid(0.0, 1.0)}
 
 
-@pytest.mark.parametrize(("layer", "size"), [("avgpool", 64), ("fc", 64), ("layer4", 32)])
-def test_a_layer_without_a_grid_of_patches_is_named(layer: str, size: int) -> None:
+def test_a_layer_without_places_is_named() -> None:
+    network = backbone("resnet18", "fc")
+    with pytest.raises(UserError, match=r"layer must give a grid of patches, but fc gives shape .*before the pool"):
+        network(torch.randn(1, 3, 64, 64))
+
+
+@pytest.mark.parametrize(("layer", "size"), [("avgpool", 64), ("layer4", 32)])
+def test_a_layer_of_one_cell_is_for_methods_without_patches(layer: str, size: int) -> None:
     network = backbone("resnet18", layer)
-    with pytest.raises(
-        UserError, match=rf"layer must give a grid of patches, but {layer} gives shape .*before the pool"
-    ):
-        network(torch.randn(1, 3, size, size))
+    outputs = network(torch.randn(1, 3, size, size))
+    assert outputs[layer].shape == (1, 512, 1, 1)
+    with pytest.raises(UserError, match=rf"a grid of patches, but {layer} gives shape .*before the pool"):
+        merge_layers(outputs, [layer], network.grids, 3)
 
 
 def test_a_trunk_must_reach_the_deepest_layer() -> None:

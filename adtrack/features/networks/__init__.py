@@ -1,6 +1,6 @@
 """Networks by their names, whichever library they come from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +10,11 @@ from ...config import Normalisation
 from ..grids import Grid
 from .interface import NetworkLibrary
 from .lean import Undrawn
+from .timm import Timm
 from .torchvision import Torchvision
 
-# By the prefix of the networks' names: timm/NAME would be one of "timm". Names without a prefix are torchvision's.
-LIBRARIES: dict[str, NetworkLibrary] = {"": Torchvision()}
+# By the prefix of the networks' names: timm/NAME is one of timm's. Names without a prefix are torchvision's.
+LIBRARIES: dict[str, NetworkLibrary] = {"": Torchvision(), "timm": Timm()}
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,21 @@ class Network:
         try:
             with torch.device("meta"), Undrawn():
                 network = self.build()
-        except NotImplementedError:  # a few networks compute their widths with tensors, and a meta tensor has no value
+        # A few networks compute their widths with tensors, and a meta tensor has no value.
+        except (NotImplementedError, RuntimeError):
             network = self.build().to("meta")
         return self.library.cut(network, layers)
+
+    def filled(self, layers: Sequence[str], values: Mapping[str, Tensor]) -> nn.Module:
+        """The network cut after ``layers`` with the values of its tensors, by their names."""
+        network = self.blank(layers)
+        network.load_state_dict(values, assign=True)
+        if any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers())):
+            # It also holds tensors that are no part of its state, but are computed when it is built.
+            with Undrawn():
+                network = self.library.cut(self.build(), layers)
+            network.load_state_dict(values, assign=True)
+        return network
 
     def shapes(self, layers: Sequence[str]) -> dict[str, torch.Size]:
         """Names and shapes of the tensors that ``layers`` depend on: what a trunk must hold."""
@@ -55,11 +68,13 @@ class Network:
 
     def grids(self, layers: Sequence[str]) -> dict[str, Grid]:
         """Where the cells of ``layers`` lie in the view."""
-        network = self.blank(layers)
         # Module.to_empty does the same, but imports sympy for it.
-        values = {name: torch.empty(blank.shape, dtype=blank.dtype) for name, blank in network.state_dict().items()}
-        network.load_state_dict(values, assign=True)
-        return self.library.grids(network, layers)
+        values = {name: torch.empty(shape) for name, shape in self.shapes(layers).items()}
+        return self.library.grids(self.filled(layers, values), layers)
+
+    def check_size(self, network: nn.Module, size: int) -> None:
+        """Raise UserError if ``network``, a cut of this one, takes no views of ``size``² pixels."""
+        self.library.check_size(network, size)
 
     @property
     def normalisation(self) -> Normalisation:
@@ -67,16 +82,19 @@ class Network:
         library, name = self._found
         return library.normalisation(name)
 
+    @property
+    def interpolation(self) -> str:
+        """How its training pictures were brought to their size."""
+        library, name = self._found
+        return library.interpolation(name)
+
+    @property
+    def licence(self) -> str:
+        """The licence of the weights that its library offers; "" if the library does not say."""
+        library, name = self._found
+        return library.licence(name)
+
     def pretrained(self) -> tuple[dict[str, Tensor], str]:
         """The weights that its library offers, and what to call them; errors as of ``NetworkLibrary.pretrained``."""
         library, name = self._found
         return library.pretrained(name)
-
-
-def known_networks() -> list[str]:
-    """The names of all networks of all libraries."""
-    return [
-        f"{prefix}/{name}" if prefix else name
-        for prefix, library in LIBRARIES.items()
-        for name in sorted(library.names())
-    ]

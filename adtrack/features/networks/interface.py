@@ -1,25 +1,24 @@
 """What adtrack asks of a library of networks. Another library is one more class, and one more line in ``LIBRARIES``."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from ...config import Normalisation
+from ...config import BILINEAR, Normalisation
 from ..grids import Grid, measure_grids
 
 
 class NetworkLibrary(ABC):
     """The networks of one Python library, by the names that the library gives them.
 
-    ``title`` is what people call the library.
+    ``title`` is what people call the library, and ``requires`` are the packages that its networks need in addition to
+    those of all models.
     """
 
     title: str
-
-    @abstractmethod
-    def names(self) -> Collection[str]:
-        """The networks that ``build`` knows."""
+    requires: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def build(self, name: str) -> nn.Module:
@@ -33,16 +32,29 @@ class NetworkLibrary(ABC):
     def cut(self, network: nn.Module, layers: Sequence[str]) -> nn.Module:
         """The part of a built network that computes ``layers``: (n, 3, S, S) → {layer: (n, C, h, w)}.
 
-        It shares its tensors with the network, by the same names. UserError: a layer is unknown.
+        It shares its tensors with the network, by the same names; the network may be changed by the cut. A layer
+        without a place in the view, such as a transformer's class token, gives (n, C, 1, 1). UserError: a layer is
+        unknown.
         """
 
     def grids(self, network: nn.Module, layers: Sequence[str]) -> dict[str, Grid]:
         """Where the cells of ``layers`` lie in the view. The values of the cut ``network`` may be overwritten."""
         return measure_grids(network, layers)
 
+    def check_size(self, network: nn.Module, size: int) -> None:  # noqa: B027 - most networks take views of any size
+        """Raise UserError if the cut ``network`` takes no views of ``size``² pixels."""
+
     @abstractmethod
     def normalisation(self, name: str) -> Normalisation:
         """How the network's training pictures were normalised."""
+
+    def interpolation(self, name: str) -> str:
+        """How the network's training pictures were brought to their size: one of ``config.INTERPOLATIONS``."""
+        return BILINEAR
+
+    def licence(self, name: str) -> str:
+        """The licence of the weights that ``pretrained`` gives; "" if the library does not say."""
+        return ""
 
     @abstractmethod
     def pretrained(self, name: str) -> tuple[dict[str, Tensor], str]:

@@ -26,7 +26,7 @@ class Torchvision(NetworkLibrary):
     title = "torchvision"
 
     def names(self) -> Collection[str]:
-        """The names that torchvision has for them."""
+        """The networks that ``build`` knows."""
         return _classifiers()
 
     def build(self, name: str) -> nn.Module:

@@ -15,7 +15,7 @@ from adtrack.data import demo, memory_file
 from adtrack.detectors import distance_cache
 from adtrack.features import tensor_file
 from adtrack.features.entry import FILE, is_as_written
-from adtrack.features.networks import known_networks
+from adtrack.features.networks.torchvision import Torchvision
 from adtrack.features.weights import NO_NETWORK, Trunk
 
 _USUAL = ("resnet50", "resnet18", "resnet34", "wide_resnet50_2", "squeezenet1_1")
@@ -91,9 +91,11 @@ def _unfinished_tensors(folder: Path) -> list[Path]:
 
 
 def _whole_trunk(entry: Path) -> bool:
-    """Whether the name is the SHA-256 of the tensors and their network, which the file does not name."""
+    """Whether the name is the SHA-256 of the tensors and their network, which files of earlier versions do not name."""
     tensors = load_file(entry)
-    networks = dict.fromkeys((NO_NETWORK, *_USUAL, *known_networks()))
+    with safe_open(entry, "pt") as file:
+        told = (file.metadata() or {}).get("network")
+    networks = [told] if told else dict.fromkeys((NO_NETWORK, *_USUAL, *Torchvision().names()))
     return any(Trunk(network, tensors, entry.name).sha256 == entry.stem for network in networks)
 
 
