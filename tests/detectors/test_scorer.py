@@ -173,7 +173,7 @@ def test_a_model_normalises_views_as_its_own_were(scorer: Scorer, picture: np.nd
     other = Scorer(scorer.backbone, scorer.detector, view, scorer.calibration, {})
     other.save(tmp_path / "other", with_trunk=True)
     read = Scorer.load(tmp_path / "other", CPU, no_fetch)
-    assert read.image == view and same_judgement(read, other, picture)
+    assert read.image == other.image and same_judgement(read, other, picture)
     assert read.judge(picture).score != scorer.judge(picture).score
 
 
