@@ -125,7 +125,8 @@ def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
         except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: not the bytes that the hash promises
             if data != DEMO:
                 raise UserError(
-                    f"weights imagenet must be downloadable or in torch's cache, but {spec.name} is not ({first_line(error)}).",
+                    f"weights imagenet must be downloadable or in torch's cache, but {spec.name} is not "
+                    f"({first_line(error)}).",
                     f"pass weights=FILE (.pth or .safetensors with {network.library.title}'s names); weights=random is "
                     "for trying things out.",
                 ) from error
