@@ -14,11 +14,10 @@ from torch import Tensor
 
 from ..config import digest
 from ..errors import UserError
-from ..features.patches import finest
 from ..features.threads import fixed_threads
 from .bank import MemoryBank
 from .coreset import coreset_count, growing_greedy_order, projection_matrix
-from .order_cache import OrderStore
+from .order_cache import Order, OrderStore
 from .patch_space import PatchSpace, Whitening
 from .training import TrainingSet
 
@@ -46,11 +45,11 @@ def growing_banks(train: TrainingSet, specs: Sequence["PatchCoreSpec"]) -> Itera
     ``train.kept``.
 
     A fraction is one of the patches of the images as they are: further draws of them are patches to choose from, and do
-    not make the bank larger.
+    not make the bank larger. A bank of all patches holds them as they come, as there is nothing to choose.
     """
     spec = specs[-1]
-    one = train.batch(0, 1)[finest(spec.layers, train.grids)]
-    each = one.shape[2] * one.shape[3]
+    each = PatchSpace.of(spec, train.grids).count(train.batch(0, 1))
+    total = len(train) * each
     counts = [coreset_count(spec.coreset_fraction, train.undrawn * each) for spec in specs]
     # The digest of the first image's patches is part of the key, so code that makes other patches gets another order.
     patches = TrainingPatches.of(train, spec)
@@ -59,8 +58,13 @@ def growing_banks(train: TrainingSet, specs: Sequence["PatchCoreSpec"]) -> Itera
     key = digest({"features": train.key, "first": first, **found_with})
     rows: Tensor | None = None
     waited, started = 0.0, time.perf_counter()
-    for order in OrderStore(train.kept).orders(key, counts, partial(patches.order, counts[-1])):
+    chosen = [count for count in counts if count < total]
+    orders = OrderStore(train.kept).orders(key, chosen, partial(patches.order, max(chosen, default=0)))
+    everything = (Order(torch.arange(total), 0.0) for count in counts if count == total)
+    for order in itertools.chain(orders, everything):
         waited += time.perf_counter() - started
+        if len(order.indices) == total:
+            rows = None
         more = patches.chosen(order.indices[0 if rows is None else len(rows) :])
         rows = more if rows is None else torch.cat([rows, more])
         yield BuiltBank(

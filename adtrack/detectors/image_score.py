@@ -2,6 +2,7 @@
 (equations 6 and 7), or the mean of its strangest patches."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,26 +18,40 @@ from .patch_space import PatchSpace
 from .scoring import images_at_once
 
 
-def score_patches(patches: Tensor, bank: MemoryBank, neighbours: int, top: float = 0.0) -> Scores:
-    """Scores of images by their patches float32 (n, h, w, D).
+@dataclass(frozen=True)
+class ScoreRule:
+    """How the distances of patches become scores.
 
-    ``neighbours`` is b of equation 7. With a share ``top`` above 0 the score is the mean distance of that share of the
-    patches instead, of those that are farthest.
+    ``neighbours`` is b of equation 7. With a share ``top`` above 0 an image's score is the mean distance of that share
+    of its patches instead, of those that are farthest. ``cosine`` says that patches are unit vectors whose distance is
+    1 − cos of the angle between them.
     """
+
+    neighbours: int
+    top: float = 0.0
+    cosine: bool = False
+
+    def distance(self, apart: Tensor) -> Tensor:
+        """The distance of patches that are so far ``apart`` in space: the larger the one, the larger the other."""
+        return apart.square() / 2 if self.cosine else apart
+
+
+def score_patches(patches: Tensor, bank: MemoryBank, rule: ScoreRule) -> Scores:
+    """Scores of images by their patches float32 (n, h, w, D)."""
     images, height, width, _ = patches.shape
     distances, rows = bank.nearest(patches.flatten(0, 2))
     patches, distances, rows = patches.flatten(1, 2), distances.reshape(images, -1), rows.reshape(images, -1)
-    maps = distances.reshape(images, height, width).cpu().numpy()
-    if top:
-        return Scores(_means(distances.topk(_counted(top, height * width), dim=1).values), maps)
+    maps = rule.distance(distances).reshape(images, height, width).cpu().numpy()
+    if rule.top:
+        return Scores(_means(rule.distance(distances.topk(_counted(rule.top, height * width), dim=1).values)), maps)
     worst = distances.argmax(dim=1)  # the first of equals
     every = torch.arange(images, device=worst.device)
-    image = reweighted(bank, patches[every, worst], rows[every, worst], distances[every, worst], neighbours)
+    image = reweighted(bank, patches[every, worst], rows[every, worst], distances[every, worst], rule)
     return Scores(image.cpu().numpy(), maps)
 
 
 def score_farthest(
-    space: PatchSpace, features: FeatureSet, bank: MemoryBank, neighbours: int, top: float, progress: Progress
+    space: PatchSpace, features: FeatureSet, bank: MemoryBank, rule: ScoreRule, progress: Progress
 ) -> np.ndarray:
     """The images' scores alone, float64 (n,), with the bits of ``score_patches``: only the farthest patches count."""
 
@@ -44,11 +59,11 @@ def score_farthest(
         return space.patches(features.chunk(start, stop, space.layers)).flatten(1, 2)
 
     key, at_once = digest({"features": features.key, **space.about}), images_at_once(features, space.layers)
-    if top:
-        count = _counted(top, merge(0, 1).shape[1])
-        return _means(largest_distances(key, len(features), merge, bank, at_once, progress, count))
+    if rule.top:
+        count = _counted(rule.top, merge(0, 1).shape[1])
+        return _means(rule.distance(largest_distances(key, len(features), merge, bank, at_once, progress, count)))
     found = farthest_patches(key, len(features), merge, bank, at_once, progress)
-    scores: np.ndarray = reweighted(bank, found.patches, found.rows, found.distances, neighbours).cpu().numpy()
+    scores: np.ndarray = reweighted(bank, found.patches, found.rows, found.distances, rule).cpu().numpy()
     return scores
 
 
@@ -62,16 +77,17 @@ def _means(distances: Tensor) -> np.ndarray:
     return np.array([math.fsum(row) / len(row) for row in distances.double().tolist()])
 
 
-def reweighted(bank: MemoryBank, patches: Tensor, rows: Tensor, distances: Tensor, neighbours: int) -> Tensor:
-    """Equation 7 for each image's worst patch p (n, D), its nearest bank row m* (n,) and their distance s* (n,).
+def reweighted(bank: MemoryBank, patches: Tensor, rows: Tensor, distances: Tensor, rule: ScoreRule) -> Tensor:
+    """Equation 7 for each image's worst patch p (n, D), its nearest bank row m* (n,) and how far they are apart (n,).
 
-    s = (1 − exp‖p − m*‖ / Σ exp‖p − m‖) · s*, the sum over the b bank rows nearest to m*, itself among them. exp
-    overflows at distances that occur, so the quotient is computed as exp of a difference of logarithms.
+    s = (1 − exp d(p, m*) / Σ exp d(p, m)) · d(p, m*), the sum over the b bank rows nearest to m*, itself among them,
+    and d the distance. exp overflows at distances that occur, so the quotient is computed as exp of a difference of
+    logarithms.
     """
-    farthest = distances.double()
-    count = min(neighbours, len(bank))
+    farthest = rule.distance(distances).double()
+    count = min(rule.neighbours, len(bank))
     if count == 1:
         return farthest
     around = bank.around(rows, count)
     apart = (patches[:, None].double() - bank.patches[around].double()).square().sum(dim=2).sqrt()
-    return (1 - torch.exp(farthest - torch.logsumexp(apart, dim=1)).clamp(max=1)) * farthest
+    return (1 - torch.exp(farthest - torch.logsumexp(rule.distance(apart), dim=1)).clamp(max=1)) * farthest

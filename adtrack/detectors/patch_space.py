@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..features.grids import Grid
-from ..features.patches import finest, merge_layers
+from ..features.patches import finest, merge_layers, patch_grid
 from ..features.threads import fixed_threads
+from .patchcore import COSINE
 from .standardising import standardised
 
 if TYPE_CHECKING:
@@ -107,21 +108,39 @@ class Whitening:
             return torch.stack([(one - self.mean) @ self.matrix for one in patches])
 
 
+def unit_vectors(patches: Tensor) -> Tensor:
+    """Patches float32 (n, H, W, D) at length 1. A patch of zeros, which has no direction, stays as it is.
+
+    Each image is computed by itself, in float64, so that its bits are the same in every batch.
+    """
+    return torch.stack([_at_length_one(image.double()) for image in patches])
+
+
+def _at_length_one(image: Tensor) -> Tensor:
+    """The patches float64 (H, W, D) of one image at length 1, as float32."""
+    lengths = torch.linalg.vector_norm(image, dim=2, keepdim=True)
+    return (image / torch.where(lengths > 0, lengths, 1.0)).float()
+
+
 @dataclass(frozen=True)
 class PatchSpace:
-    """How the outputs of layers become patches: standardised, merged, whitened. ``grids`` are those of the layers."""
+    """How the outputs of layers become patches: standardised, merged, whitened, and brought to length 1 if they are
+    compared by their directions alone (``cosine``). ``grids`` are those of the layers."""
 
     layers: tuple[str, ...]
     patch_size: int
     standardise: float
     grids: Mapping[str, Grid]
     whitening: Whitening | None = None
+    stride: int = 1
+    cosine: bool = False
 
     @classmethod
     def of(cls, spec: PatchCoreSpec, grids: Mapping[str, Grid], whitening: Whitening | None = None) -> PatchSpace:
         """The space of a specification."""
         own = {layer: grids[layer] for layer in spec.layers}
-        return cls(spec.layers, spec.patch_size, spec.standardise, own, whitening)
+        cosine = spec.distance == COSINE
+        return cls(spec.layers, spec.patch_size, spec.standardise, own, whitening, spec.stride, cosine)
 
     @classmethod
     def fit(cls, spec: PatchCoreSpec, train: TrainingSet) -> PatchSpace:
@@ -129,13 +148,19 @@ class PatchSpace:
         space = cls.of(spec, train.grids)
         if not spec.whiten:
             return space
-        images = (space.patches(outputs).flatten(0, 2) for outputs in train.images())
+        raw = replace(space, cosine=False)  # patches are whitened before they are brought to length 1
+        images = (raw.patches(outputs).flatten(0, 2) for outputs in train.images())
         return replace(space, whitening=Whitening.fit(images, spec.whiten))
 
     @property
     def grid(self) -> Grid:
-        """Where the patches lie: on the grid of the finest layer."""
-        return self.grids[finest(self.layers, self.grids)]
+        """Where the patches lie: on the grid of the finest layer, at every ``stride``-th of its cells."""
+        return self.grids[finest(self.layers, self.grids)].every(self.stride)
+
+    def count(self, outputs: Mapping[str, Tensor]) -> int:
+        """How many patches an image of these layer outputs has."""
+        height, width = patch_grid(outputs[finest(self.layers, self.grids)], self.stride)
+        return height * width
 
     @property
     def about(self) -> dict[str, object]:
@@ -145,10 +170,16 @@ class PatchSpace:
             known["standardise"] = self.standardise
         if self.whitening is not None:
             known["whitening"] = self.whitening.sha256
+        if self.stride > 1:
+            known["stride"] = self.stride
+        if self.cosine:
+            known["cosine"] = True
         return known
 
     def patches(self, outputs: Mapping[str, Tensor]) -> Tensor:
         """Layer outputs {layer: (n, C, h, w)} → patches float32 (n, H, W, D)."""
         used = {layer: outputs[layer] for layer in self.layers}
-        merged = merge_layers(standardised(used, self.standardise), self.layers, self.grids, self.patch_size)
-        return merged if self.whitening is None else self.whitening(merged.flatten(1, 2)).view_as(merged)
+        standard = standardised(used, self.standardise)
+        merged = merge_layers(standard, self.layers, self.grids, self.patch_size, self.stride)
+        patches = merged if self.whitening is None else self.whitening(merged.flatten(1, 2)).view_as(merged)
+        return unit_vectors(patches) if self.cosine else patches

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..config import LARGEST_VIEW
 from ..errors import UserError
-from ..settings import NUMBER, WHOLE, WHOLE_OR_NONE, at_least, setting, whole, within
+from ..settings import NUMBER, TEXT, WHOLE, WHOLE_OR_NONE, at_least, setting, whole, within
 from .contract import Detector, FitResult, Scores
 from .drift import DriftSpec
 
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from ..features.grids import Grid
     from ..progress import Progress
     from .bank import MemoryBank
+    from .image_score import ScoreRule
     from .patch_space import Whitening
     from .training import TrainingSet
+
+
+EUCLIDEAN, COSINE = "euclidean", "cosine"
 
 
 def _odd(label: str, value: int) -> None:
@@ -38,9 +42,23 @@ def _whole_or_none(label: str, value: int | None) -> None:
         whole(label, value, 1, "None keeps all dimensions.")
 
 
+def _distance(label: str, value: object) -> None:
+    if value not in (EUCLIDEAN, COSINE):
+        raise UserError(
+            f"{label} must be {EUCLIDEAN} or {COSINE}, but got {value!r}.", f"{EUCLIDEAN} is the usual one."
+        )
+
+
 @dataclass(frozen=True)
 class PatchCoreSpec(DriftSpec):
-    """How a memory bank is built from patch features, and how it scores."""
+    """How a memory bank is built from patch features, and how it scores.
+
+    By ``distance`` "cosine", patches are brought to length 1, in the bank as in the images that are scored, and the
+    distance of two is 1 − cos of the angle between them, as in AnomalyDINO (Damm et al., *AnomalyDINO: Boosting
+    Patch-based Few-shot Anomaly Detection with DINOv2*, WACV 2025, arXiv 2405.14529). That is half the square of their
+    Euclidean distance, so the nearest patches and the farthest ones are found as exactly, by the same search. A patch
+    of zeros is at 0 from another one and at ½ from all that have a direction.
+    """
 
     search_order: ClassVar[tuple[str, ...]] = (
         *DriftSpec.search_order,
@@ -49,6 +67,7 @@ class PatchCoreSpec(DriftSpec):
 
     recipes: ClassVar[tuple[Mapping[str, Any], ...]] = (
         {},
+        {"distance": COSINE, "patch_size": 1, "score_top": 0.01},
         {"smooth": 1.0, "standardise": 1.0, "augment": 3, "score_top": 0.04},
     )
 
@@ -105,6 +124,24 @@ class PatchCoreSpec(DriftSpec):
         option=True,
         later=True,
     )
+    distance: str = setting(
+        EUCLIDEAN,
+        TEXT,
+        "PatchCore: how patches are compared: euclidean, or cosine, which leaves their lengths out.",
+        _distance,
+        brief="{}",
+        option=True,
+        later=True,
+    )
+    stride: int = setting(
+        1,
+        WHOLE,
+        "PatchCore: patches are taken at every so-many-th cell of the finest layer, along both axes.",
+        at_least(1, "1 takes every cell.", LARGEST_VIEW),
+        brief="stride {}",
+        option=True,
+        later=True,
+    )
     method: str = "patchcore"
 
     def for_fewer(self, share: float) -> PatchCoreSpec:
@@ -153,15 +190,15 @@ class PatchCore(Detector[PatchCoreSpec]):
         """Numbers that are made into patches, and numbers that the greedy order compares; to make one takes about as
         long as to compare ten thousand."""
         shapes = [train.layers[layer].shape for layer in spec.layers]
-        patches = max(images * height * width for images, _, height, width in shapes)
+        patches = max(images * height * width for images, _, height, width in shapes) / spec.stride**2
         dimensions = sum(shape[1] for shape in shapes)
         compared = min(dimensions, spec.projection or dimensions)
-        rows = spec.coreset_fraction * patches
-        return (1 + spec.augment) * patches * (1e4 * dimensions + rows * compared)
+        rows, drawn = spec.coreset_fraction * patches, (1 + spec.augment) * patches
+        return drawn * (1e4 * dimensions + (rows if rows < drawn else 0) * compared)
 
     @property
     def grid(self) -> Grid:
-        """The grid of the finest layer."""
+        """The grid of the finest layer, or of every ``stride``-th of its cells."""
         return self.space.grid
 
     @property
@@ -176,15 +213,19 @@ class PatchCore(Detector[PatchCoreSpec]):
         """The distance of every patch to its nearest patch in the bank, and the images' scores."""
         from .image_score import score_patches
 
-        return score_patches(self.space.patches(batch), self.bank, self.spec.reweight_neighbours, self.spec.score_top)
+        return score_patches(self.space.patches(batch), self.bank, self._rule)
 
     def score_images(self, features: FeatureSet, progress: Progress) -> np.ndarray:
         """The images' scores by their farthest patches alone. What is learned of the images serves the next bank."""
         from .image_score import score_farthest
 
-        return score_farthest(
-            self.space, features, self.bank, self.spec.reweight_neighbours, self.spec.score_top, progress
-        )
+        return score_farthest(self.space, features, self.bank, self._rule, progress)
+
+    @property
+    def _rule(self) -> ScoreRule:
+        from .image_score import ScoreRule
+
+        return ScoreRule(self.spec.reweight_neighbours, self.spec.score_top, self.space.cosine)
 
     def nearest_images(self, batch: Mapping[str, Tensor]) -> np.ndarray | None:
         """The index of the training image that holds the nearest patch of the bank, for each patch."""

@@ -39,6 +39,10 @@ class Grid:
         """float64 (count,): view coordinates of the first ``count`` cells."""
         return self.offset + self.stride * np.arange(count, dtype=np.float64)
 
+    def every(self, stride: int) -> "Grid":
+        """The grid of every ``stride``-th cell, from the first on."""
+        return Grid(self.offset, self.stride * stride)
+
     def cells(self, pixels: np.ndarray) -> np.ndarray:
         """float64: fractional cell indices of view coordinates."""
         return (np.asarray(pixels, dtype=np.float64) - self.offset) / self.stride

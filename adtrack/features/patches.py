@@ -30,40 +30,51 @@ def require_grids(outputs: Mapping[str, Tensor], layers: Sequence[str]) -> None:
 
 
 def merge_layers(
-    outputs: Mapping[str, Tensor], layers: Sequence[str], grids: Mapping[str, Grid], patch_size: int
+    outputs: Mapping[str, Tensor],
+    layers: Sequence[str],
+    grids: Mapping[str, Grid],
+    patch_size: int,
+    stride: int = 1,
 ) -> Tensor:
     """Patch features (PatchCore, section 3.1): outputs {layer: (n, C, h, w)} → float32 (n, H, W, D).
 
     Each layer is averaged over ``patch_size``² cells around every cell, and read by bilinear interpolation where the
-    cells of the finest layer are centred. D is the sum of the layers' channels, in the order of ``layers``.
+    cells of the finest layer are centred: all of them, or every ``stride``-th along both axes. D is the sum of the
+    layers' channels, in the order of ``layers``.
 
     Cells outside the map count as zeros, as in the authors' code. Networks pad too, so features at the border are
     unlike all others; if they were as long as these, the border alone would decide the score of most images.
     """
     require_grids(outputs, layers)
     target = finest(layers, grids)
-    count, _, height, width = outputs[target].shape
+    grid, count = grids[target].every(stride), len(outputs[target])
+    height, width = patch_grid(outputs[target], stride)
     channels = [outputs[layer].shape[1] for layer in layers]
     merged = outputs[target].new_empty(count, height, width, sum(channels))
     at_once = count if merged.is_cuda else 1  # one image stays in the processor's cache
     for start in range(0, count, max(at_once, 1)):
         images = slice(start, start + at_once)
         for layer, part in zip(layers, torch.split(merged[images], channels, dim=3), strict=True):
-            cells = _average(outputs[layer][images], patch_size)
+            cells = _average(outputs[layer][images], patch_size, stride if layer == target else 1)
             if layer == target:
                 part.copy_(cells)
             else:
-                taps = functools.partial(taps_between, grids[layer], grids[target], device=part.device)
+                taps = functools.partial(taps_between, grids[layer], grid, device=part.device)
                 down, across = taps(cells.shape[1], height), taps(cells.shape[2], width)
                 read_at(read_at(cells, 1, down), 2, across, out=part)
     return merged
 
 
-def _average(output: Tensor, patch_size: int) -> Tensor:
-    """A layer's output (n, C, h, w) averaged over the neighbourhoods of its cells: (n, h, w, C)."""
+def patch_grid(output: Tensor, stride: int) -> tuple[int, int]:
+    """Rows and columns of the patches of a finest layer's output (n, C, h, w)."""
+    return -(-output.shape[2] // stride), -(-output.shape[3] // stride)
+
+
+def _average(output: Tensor, patch_size: int, stride: int) -> Tensor:
+    """A layer's output (n, C, h, w) averaged over the neighbourhoods of every ``stride``-th cell: (n, H, W, C)."""
     # With the channels last, pooling and reading work on whole vectors of channels and are several times faster.
     source = output.contiguous(memory_format=torch.channels_last)
-    return avg_pool2d(source, patch_size, stride=1, padding=patch_size // 2).permute(0, 2, 3, 1)
+    return avg_pool2d(source, patch_size, stride=stride, padding=patch_size // 2).permute(0, 2, 3, 1)
 
 
 @dataclass(frozen=True)

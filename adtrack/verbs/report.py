@@ -109,7 +109,7 @@ def print_scores(report: ScoreReport, say: Say) -> None:
     if report.left:
         say(f"Stopped: {report.left} images are not scored.")
     say(f"Look at them: {report.gallery}")
-    say(f"Scores: {report.table}   Heatmaps: {report.table.with_name('overlays')}")
+    say(f"Scores: {report.table}" + (f"   Heatmaps: {report.overlays}" if report.overlays else ""))
 
 
 def print_export(report: ExportReport, say: Say) -> None:

@@ -51,6 +51,7 @@ class ScoreReport:
 
     ``no_images`` are the files below the folders that were not scored because of their suffix. ``as_stored`` counts the
     images that a viewer turns, but that were scored as they are stored, because the model's own images were read so.
+    ``overlays`` is the folder of heatmaps; None if the model has none.
     """
 
     model: str
@@ -62,6 +63,7 @@ class ScoreReport:
     left: int = 0
     no_images: tuple[str, ...] = ()
     as_stored: int = 0
+    overlays: Path | None = None
 
 
 def score_images(model: str, sources: Sequence[Path], out: Path, device: str) -> ScoreReport:
@@ -99,7 +101,10 @@ def score_images(model: str, sources: Sequence[Path], out: Path, device: str) ->
                 as_stored += not loaded.scorer.reading.upright and file_orientation(path) != UPRIGHT
     left = len(images) - scored - len(failed)
     no_images = tuple(visible(str(path)) for path in left_out(sources, overlay_folders(out)))
-    return ScoreReport(loaded.resolved, table, page, scored, anomalous, tuple(failed), left, no_images, as_stored)
+    overlays = out / "overlays" if loaded.scorer.detector.has_maps else None
+    return ScoreReport(
+        loaded.resolved, table, page, scored, anomalous, tuple(failed), left, no_images, as_stored, overlays
+    )
 
 
 def _drawn(

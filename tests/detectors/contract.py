@@ -46,15 +46,19 @@ class ContractTests:
     def kind(self) -> type[Detector[Any]]:
         return DETECTORS[self.spec.method]
 
+    def images(self, synthetic: Synthetic, count: int = 6, seed: int = 0) -> FeatureSet:
+        """So many images; the method is fitted to those of seed 0 and scores those of seed 1."""
+        return synthetic(count, seed=seed)
+
     def fitted(self, synthetic: Synthetic, kept: Path) -> Detector[Any]:
-        return self.kind.fit(TrainingSet(synthetic(), self.spec.inputs, kept), self.spec).detector
+        return self.kind.fit(TrainingSet(self.images(synthetic), self.spec.inputs, kept), self.spec).detector
 
     @pytest.fixture
     def detector(self, synthetic: Synthetic, tmp_path: Path) -> Detector[Any]:
         return self.fitted(synthetic, tmp_path / "kept")
 
     def batch(self, synthetic: Synthetic, count: int) -> dict[str, torch.Tensor]:
-        return synthetic(count, seed=1).chunk(0, count, self.spec.inputs)
+        return self.images(synthetic, count, 1).chunk(0, count, self.spec.inputs)
 
     def test_its_class_says_what_others_ask(self, detector: Detector[Any]) -> None:
         assert type(detector) is self.kind and self.kind.spec_type is type(self.spec) and detector.spec == self.spec
@@ -94,7 +98,7 @@ class ContractTests:
         self, detector: Detector[Any], synthetic: Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path))
-        found = image_scores(detector, synthetic(5, seed=1), "Scoring")
+        found = image_scores(detector, self.images(synthetic, 5, 1), "Scoring")
         assert found.dtype == np.float64 and np.array_equal(found, detector.score(self.batch(synthetic, 5)).image)
 
     def test_fitting_again_gives_the_same_bits_if_it_says_so(

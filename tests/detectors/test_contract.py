@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 from adtrack.detectors import DETECTORS
 from adtrack.detectors.dfm import DfmSpec
 from adtrack.detectors.knn import KnnSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore import PatchCoreSpec
-from tests.detectors.contract import LAYERS, ContractTests
+from adtrack.features.feature_set import FeatureSet
+from tests.detectors.contract import LAYERS, ContractTests, Synthetic
 
 
 class TestPatchCore(ContractTests):
@@ -17,6 +19,17 @@ class TestPatchCore(ContractTests):
 
 class TestPatchCoreForDrift(ContractTests):
     spec = PatchCoreSpec(LAYERS, coreset_fraction=0.25, standardise=0.5, whiten=0.1, score_top=0.1)
+
+
+class TestPatchCoreByDirections(ContractTests):
+    """Where directions alone count, patches are strange only if the usual ones point one way."""
+
+    spec = PatchCoreSpec(LAYERS, coreset_fraction=1.0, distance="cosine", stride=2)
+
+    def images(self, synthetic: Synthetic, count: int = 6, seed: int = 0) -> FeatureSet:
+        features = super().images(synthetic, count, seed)
+        layers = {name: features.layers[name][:] - 2 for name in features.layers}
+        return replace(features, key=f"{features.key} one way", layers=layers)
 
 
 class TestPadimForDrift(ContractTests):

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,14 +60,15 @@ def test_scores_have_the_bits_of_whole_maps_with_banks_in_any_order(
 
 
 @pytest.mark.parametrize("b", [1, 9])
-def test_equal_patches_and_equal_rows(synthetic: Synthetic, b: int) -> None:
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_equal_patches_and_equal_rows(synthetic: Synthetic, b: int, distance: str) -> None:
     features = synthetic(4)
     constant = FeatureSet(
         "constant",
         {name: np.ones_like(layer[:2]) for name, layer in features.layers.items()},
         *(features.grids, features.device, features.view),
     )
-    spec = PatchCoreSpec(layers=("a", "b"), patch_size=1, reweight_neighbours=b)
+    spec = PatchCoreSpec(layers=("a", "b"), patch_size=1, reweight_neighbours=b, distance=distance)
     for bank in (rows()[:1].repeat(5, 1), rows()[[0, 0, 1, 1, 0, 2]], rows()):
         check(detector(features, bank, spec), constant)
         check(detector(features, bank, spec), features)
@@ -74,8 +76,8 @@ def test_equal_patches_and_equal_rows(synthetic: Synthetic, b: int) -> None:
 
 def test_other_layers_and_patch_sizes_are_not_mixed_up(synthetic: Synthetic) -> None:
     features = synthetic(4)
-    for spec in (SPEC, PatchCoreSpec(layers=("b", "a")), PatchCoreSpec(layers=("a", "b"), patch_size=1), SPEC):
-        check(detector(features, rows(), spec), features)
+    for other in ({"layers": ("b", "a")}, {"patch_size": 1}, {"distance": "cosine"}, {"stride": 2}, {}):
+        check(detector(features, rows(), replace(SPEC, **other)), features)
 
 
 def test_a_larger_bank_reads_images_again_only_if_it_must(
@@ -99,9 +101,12 @@ def test_a_larger_bank_reads_images_again_only_if_it_must(
         merged.clear()
 
 
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
 @pytest.mark.parametrize("top", [0.001, 0.1, 0.5, 1.0])
-def test_means_of_the_farthest_patches_have_the_bits_of_whole_maps(synthetic: Synthetic, top: float) -> None:
-    features, spec = synthetic(5, seed=3), PatchCoreSpec(layers=("a", "b"), score_top=top)
+def test_means_of_the_farthest_patches_have_the_bits_of_whole_maps(
+    synthetic: Synthetic, top: float, distance: str
+) -> None:
+    features, spec = synthetic(5, seed=3), PatchCoreSpec(layers=("a", "b"), score_top=top, distance=distance)
     for count in (3, 20, 60, 10):
         one = detector(features, rows()[:count], spec)
         check(one, features)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from adtrack.detectors.patch_space import FILE, PatchSpace, Whitening
+from adtrack.detectors.patch_space import FILE, PatchSpace, Whitening, unit_vectors
 from adtrack.detectors.patchcore import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
 from adtrack.errors import UserError
@@ -59,3 +59,42 @@ def test_a_damaged_whitening_is_refused(tmp_path: Path, tensors: dict[str, torch
     save_file(tensors, tmp_path / FILE)
     with pytest.raises(UserError, match="whitens its patches"):
         Whitening.load(tmp_path, CPU)
+
+
+def test_unit_vectors_have_the_directions_of_patches_and_zeros_stay() -> None:
+    draws = torch.Generator().manual_seed(0)
+    patches = torch.randn(4, 3, 5, 33, generator=draws) * torch.tensor([1e-30, 1.0, 300.0, 1e15]).view(4, 1, 1, 1)
+    patches[1, 2, 3] = 0
+    found = unit_vectors(patches)
+    wide = patches.double().numpy()
+    lengths = np.linalg.norm(wide, axis=3, keepdims=True)
+    expected = np.divide(wide, lengths, out=np.zeros_like(wide), where=lengths > 0)
+    assert found.dtype == torch.float32 and np.abs(found.numpy() - expected).max() < 1e-7
+    assert not found[1, 2, 3].any()
+    for at in range(4):
+        assert torch.equal(unit_vectors(patches[at : at + 1].clone()), found[at : at + 1])
+
+
+def test_whitening_comes_before_directions(synthetic: Callable[..., FeatureSet]) -> None:
+    features = synthetic()
+    train, outputs = TrainingSet(features, ("a", "b")), features.chunk(0, 3, ("a", "b"))
+    whitened = PatchSpace.fit(PatchCoreSpec(layers=("a", "b"), whiten=0.1), train)
+    both = PatchSpace.fit(PatchCoreSpec(layers=("a", "b"), whiten=0.1, distance="cosine"), train)
+    assert torch.equal(both.patches(outputs), unit_vectors(whitened.patches(outputs)))
+    assert both.about == {**whitened.about, "cosine": True}
+
+
+@pytest.mark.parametrize("stride", [2, 3, 6, 7])
+@pytest.mark.parametrize("layers", [("a", "b"), ("a",), ("b", "a")])
+def test_a_stride_leaves_patches_out(
+    synthetic: Callable[..., FeatureSet], stride: int, layers: tuple[str, ...]
+) -> None:
+    features = synthetic()
+    outputs = features.chunk(0, 2, layers)
+    all_of_them = PatchSpace.of(PatchCoreSpec(layers=layers), features.grids)
+    some = PatchSpace.of(PatchCoreSpec(layers=layers, stride=stride), features.grids)
+    found = some.patches(outputs)
+    assert torch.equal(found, all_of_them.patches(outputs)[:, ::stride, ::stride])
+    assert some.count(outputs) == found.shape[1] * found.shape[2]
+    centres = some.grid.centres(found.shape[1])
+    assert np.array_equal(centres, all_of_them.grid.centres(6)[::stride]) and some.about["stride"] == stride

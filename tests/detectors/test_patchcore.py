@@ -15,6 +15,7 @@ from adtrack.detectors import building, patch_space
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
 from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.training import TrainingSet
 from adtrack.errors import UserError
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
@@ -62,6 +63,50 @@ def test_scores_are_the_equations(scale: float, b: int) -> None:
         score, nearest = literal(patches, rows.double().numpy(), b)
         np.testing.assert_allclose(scores.patches[image].ravel(), nearest, rtol=1e-6)
         assert scores.image[image] == pytest.approx(score, rel=1e-6)
+
+
+def literal_cosine(patches: np.ndarray, bank: np.ndarray, b: int) -> tuple[float, np.ndarray]:
+    """The same of cosine distances, by the cosines themselves."""
+    units, rows = (some / np.linalg.norm(some, axis=1, keepdims=True) for some in (patches, bank))
+    distances, among = 1 - units @ rows.T, 1 - rows @ rows.T
+    nearest = distances.min(axis=1)
+    p = int(nearest.argmax())
+    m = int(distances[p].argmin())
+    total = np.exp(distances[p, np.argsort(among[m], kind="stable")[:b]]).sum()
+    return (1 - np.exp(nearest[p]) / total if b > 1 else 1.0) * float(nearest[p]), nearest
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("b", [1, 9, 500])
+def test_cosine_distances_leave_lengths_out(synthetic: Synthetic, tmp_path: Path, scale: float, b: int) -> None:
+    of = spec(layers=("a",), patch_size=1, reweight_neighbours=b, distance="cosine")
+    train, test = synthetic(6), scale * synthetic(4, seed=1).chunk(0, 4, ("a",))["a"]
+    detector = fitted(train, of, tmp_path)
+    np.testing.assert_allclose(detector.bank.patches.norm(dim=1), 1, rtol=1e-6)
+    rows = all_patches(train, of)[greedy_order(detector_points(train, of), 54, seed=of.seed, projection=None)]
+    scores = detector.score({"a": test})
+    for image, patches in enumerate(test.permute(0, 2, 3, 1).reshape(4, 36, -1).double().numpy()):
+        score, nearest = literal_cosine(patches, rows.double().numpy(), b)
+        np.testing.assert_allclose(scores.patches[image].ravel(), nearest, atol=1e-6)
+        assert scores.image[image] == pytest.approx(score, abs=1e-6)
+        mean = fitted(train, dataclasses.replace(of, score_top=0.1), tmp_path).score({"a": test}).image[image]
+        assert mean == pytest.approx(np.sort(nearest)[-4:].mean(), abs=1e-6)
+
+
+def detector_points(features: FeatureSet, of: PatchCoreSpec) -> Tensor:
+    """The patches as the greedy order compares them: at length 1."""
+    return torch.nn.functional.normalize(all_patches(features, of).double(), dim=1).float()
+
+
+def test_patches_of_zeros_are_alike_and_far_from_others(synthetic: Synthetic, tmp_path: Path) -> None:
+    of = spec(layers=("a",), patch_size=1, reweight_neighbours=1, distance="cosine")
+    detector = fitted(synthetic(), of, tmp_path)
+    output = synthetic(2).chunk(0, 2, ("a",))["a"]
+    output[0, :, 2, 3] = 0
+    scores = detector.score({"a": output})
+    assert scores.patches[0, 2, 3] == pytest.approx(0.5, abs=1e-6)
+    dark = PatchCore(of, MemoryBank(torch.cat([detector.bank.patches, torch.zeros(1, 5)])), detector.space.grids)
+    assert dark.score({"a": output}).patches[0, 2, 3] == 0
 
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 300.0])
@@ -113,7 +158,7 @@ def all_patches(features: FeatureSet, of: PatchCoreSpec) -> Tensor:
     return merged.flatten(0, 2)
 
 
-@pytest.mark.parametrize("fraction", [0.02, 0.25, 1.0])
+@pytest.mark.parametrize("fraction", [0.02, 0.25, 0.99])
 @pytest.mark.parametrize("layers", [("a", "b"), ("b", "a"), ("b",)])
 def test_the_bank_is_the_greedy_order_of_the_patches(
     synthetic: Synthetic, tmp_path: Path, fraction: float, layers: tuple[str, ...]
@@ -127,6 +172,27 @@ def test_the_bank_is_the_greedy_order_of_the_patches(
     assert detector.rows == count and detector.bank.patches.equal(patches[order])
     assert detector.grid == features.grids["a" if "a" in layers else "b"]
     assert detector.megabytes == pytest.approx(count * patches.shape[1] * 4 / 1e6)
+
+
+def test_a_bank_of_all_patches_needs_no_order(
+    synthetic: Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, of = synthetic(8), spec(coreset_fraction=1.0)
+    some, everything = (
+        built.detector.bank.patches
+        for built in PatchCore.climb(TrainingSet(features, of.inputs, tmp_path / "orders"), [spec(), of])
+    )
+    patches = all_patches(features, of)
+    assert some.equal(fitted(features, spec(), tmp_path).bank.patches) and everything.equal(patches)
+    drawn = PatchCore.fit(TrainingSet(features, of.inputs, tmp_path, originals=2), of).detector
+    assert drawn.bank.patches.equal(patches[greedy_order(patches, 72, seed=of.seed, projection=None)])
+
+    def none(*_: object, **__: object) -> None:
+        raise AssertionError("an order is found")
+
+    monkeypatch.setattr(building, "growing_greedy_order", none)
+    detector = fitted(features, of, tmp_path / "new")
+    assert detector.bank.patches.equal(patches) and detector.origins.tolist() == [at // 36 for at in range(288)]
 
 
 def test_the_order_is_found_in_projected_features_and_the_bank_holds_whole_ones(
@@ -172,13 +238,15 @@ def test_whatever_changes_the_order_has_an_order_of_its_own(synthetic: Synthetic
         spec(projection=4),
         spec(projection=None),
         spec(seed=1),
+        spec(distance="cosine"),
+        spec(stride=2),
     ):
         fresh = fitted(synthetic(), of, tmp_path / "fresh" / of.title / str(hash(of)))
         assert fitted(synthetic(), of, store).bank.patches.equal(fresh.bank.patches)
     fitted(synthetic(seed=1), spec(), store)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 7
+    assert len(list(tmp_path.glob("*.safetensors"))) == 9
     fitted(synthetic(), spec(reweight_neighbours=1, coreset_fraction=0.1), store)  # these two do not
-    assert len(list(tmp_path.glob("*.safetensors"))) == 7
+    assert len(list(tmp_path.glob("*.safetensors"))) == 9
 
 
 def test_a_fraction_that_selects_no_patch_is_refused(synthetic: Synthetic, tmp_path: Path) -> None:
@@ -188,8 +256,9 @@ def test_a_fraction_that_selects_no_patch_is_refused(synthetic: Synthetic, tmp_p
         fitted(synthetic(), spec(coreset_fraction=0.001), tmp_path)
 
 
-def test_a_saved_detector_scores_the_same(synthetic: Synthetic, tmp_path: Path) -> None:
-    detector = fitted(synthetic(), spec(), tmp_path / "orders")
+@pytest.mark.parametrize("of", [spec(), spec(distance="cosine", stride=2)], ids=["usual", "cosine"])
+def test_a_saved_detector_scores_the_same(synthetic: Synthetic, tmp_path: Path, of: PatchCoreSpec) -> None:
+    detector = fitted(synthetic(), of, tmp_path / "orders")
     detector.save(tmp_path / "model")
     read = PatchCore.load(tmp_path / "model", CPU)
     assert read.spec == detector.spec and read.space == detector.space and read.spec.layers == ("a", "b")
@@ -221,6 +290,7 @@ def damaged(change: Callable[[dict], object]) -> str:
         damaged(lambda fields: fields["grids"]["a"].update(offset=10**400)),
         pytest.param('{"spec":' + "[" * 10**5, id="deep"),
         damaged(lambda fields: fields["spec"].update(patch_size=2)),
+        damaged(lambda fields: fields["spec"].update(distance="manhattan")),
         damaged(lambda fields: fields["spec"].update(unheard_of=1)),
         damaged(lambda fields: fields["spec"].update(coreset_fraction="half")),
     ],
