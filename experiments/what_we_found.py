@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from adtrack.data.imageset import TEST_SETS
 from adtrack.evaluation.intervals import Estimate
+from adtrack.lab.few_shot import METRIC, FewShotModel, few_shot_lines
 from adtrack.reporting.table import Column, Table, difference_text, estimate_text
 from adtrack.reporting.tables import markdown_table
+from adtrack.verbs.experiments import few_shot
 from experiments.benchmarks.log import RESULTS, benchmarks_table, memory_sentence
 from experiments.benchmarks.overview import comparisons, speed_lines
 
@@ -49,9 +52,23 @@ def regimes_table(folder: Path) -> str:
         )
         for _, row in rows.iterrows()
     )
+    return f"{markdown_table(Table('', columns, cells, ''))}\n\n{how(about)}\n"
+
+
+def how(about: dict) -> str:
+    """The command that made a result, and where it ran."""
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    notes = f"`{about['command']}` (seed {about['seed']}, {about['device']}; {versions})."
-    return f"{markdown_table(Table('', columns, cells, ''))}\n\n{notes}\n"
+    return f"`{about['command']}` (seed {about['seed']}, {about['device']}; {versions})."
+
+
+def few_shot_table(folder: Path = RESULTS / "magnetic_tile") -> str:
+    """What models of few images do."""
+    about = json.loads((folder / "few_shot.json").read_text(encoding="utf-8"))
+    models = [
+        FewShotModel(*row[:6], {name: row[f"{name}_{METRIC}"] for name in TEST_SETS})
+        for _, row in pd.read_csv(folder / "few_shot.csv").iterrows()
+    ]
+    return f"{markdown_table(few_shot.table(few_shot_lines(models)))}\n\n{how(about)}\n"
 
 
 def drift_lines(folder: Path = RESULTS / "magnetic_tile") -> str:
@@ -94,7 +111,11 @@ def blocks() -> dict[str, dict[str, str]]:
     regimes = "\n".join(regimes_table(folder) for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()))
     return {
         "README.md": {"drift": drift_lines(), "speed": speed_lines(comparisons())},
-        "experiments/README.md": {"figures": regimes, "benchmarks": f"{benchmarks_table()}\n{memory_sentence()}"},
+        "experiments/README.md": {
+            "figures": regimes,
+            "few images": few_shot_table(),
+            "benchmarks": f"{benchmarks_table()}\n{memory_sentence()}",
+        },
     }
 
 
