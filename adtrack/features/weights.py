@@ -19,6 +19,7 @@ from ..config import DEMO, IMAGENET, RANDOM, VIEW, BackboneSpec
 from ..errors import UserError
 from ..findings import first_line, listed
 from .networks import Network
+from .networks.packaged import LITE0
 from .weight_files import read_tensors
 
 NO_NETWORK = "none"
@@ -127,8 +128,8 @@ def load_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
                 raise UserError(
                     f"weights imagenet must be downloadable or in torch's cache, but {spec.name} is not "
                     f"({first_line(error)}).",
-                    f"pass weights=FILE (.pth or .safetensors with {network.library.title}'s names); weights=random is "
-                    "for trying things out.",
+                    f"pass weights=FILE (.pth or .safetensors with {network.library.title}'s names); "
+                    f"backbone=timm/{LITE0} has weights that need no network.",
                 ) from error
             fell_back = True
             tensors, origin = _random(network, spec.seed)

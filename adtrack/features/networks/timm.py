@@ -16,6 +16,7 @@ from ...errors import UserError
 from ...findings import listed
 from ..grids import Grid
 from .interface import NetworkLibrary
+from .packaged import LITE0, PACKAGE, packaged_file, packaged_weights
 from .timm_part import Part
 
 if TYPE_CHECKING:
@@ -60,7 +61,13 @@ class Timm(NetworkLibrary):
         return _configuration(name).license or "unknown"
 
     def pretrained(self, name: str) -> tuple[dict[str, Tensor], str]:
-        """The tag's weights, downloaded once from the Hugging Face hub; timm reads nothing but tensors from them."""
+        """The tag's weights, downloaded once from the Hugging Face hub; timm reads nothing but tensors from them.
+
+        Those of EfficientNet-Lite0 lie in a package that is installed with adtrack.
+        """
+        file = packaged_file() if name == LITE0 else None
+        if file:
+            return packaged_weights(file, self.build(name).state_dict()), f"package {PACKAGE}"
         found = _configuration(name)
         if not found.has_weights:
             raise UserError(
