@@ -65,6 +65,8 @@ def test_recipes_are_cells_as_far_as_the_space_holds_them() -> None:
     assert built == usual | dict(PatchCoreSpec.recipes[-1])
     few = Space.of(PatchCoreSpec, {"patch_size": "5,7", "augment": "0"})
     assert few.recipes(PatchCoreSpec()) == [usual | {"patch_size": 5}]
+    among = Space.of(PatchCoreSpec, {"distance": "euclidean,cosine"}).recipes(PatchCoreSpec())
+    assert among[1] == usual | {"distance": "cosine", "patch_size": 1, "score_top": 0.01} and len(among) == 3
     assert len(Space.of(PadimSpec).recipes(PadimSpec())) == 2
     assert Space.of(TrainedSpec).recipes(TrainedSpec()) == [{"layers": "layer2+layer3", "rate": 0.1}]
 
