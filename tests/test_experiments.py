@@ -12,6 +12,7 @@ import pytest
 
 from adtrack.cli.experiment import NAMES
 from adtrack.tracking.store import search_runs
+from experiments.drift_figures import more_on_drift, unseen_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 VIEW = ("--resize", "64", "--crop", "0", "--weights", "random", "--layers", "layer2", "--padim-dimensions", "12")
@@ -34,6 +35,8 @@ def test_an_experiment_writes_its_tables_and_charts(name: str, workplace: Path, 
     kinds = {file.suffix for file in folder.iterdir()}
     assert {".csv", ".md", ".tex", ".html", ".png"} <= kinds
     assert f"Tables and charts: tables/{name}\n" in done.out and not {"|", "\\", "#"} & set(done.out)
+    told = more_on_drift(workplace / "tables")
+    assert told.count("| part | patchcore |") == {"severity": 14}.get(name, 0)
     first = pd.read_csv(folder / f"{name}.csv")
     assert set(first["class"]) == {"part"} and first["image_auroc"].between(0, 1).all()
     (run,) = search_runs(f"tags.`adtrack.experiment` = '{name}'")
@@ -57,6 +60,8 @@ def test_unseen_shifts_say_what_is_kept_and_go_on_where_they_were(workplace: Pat
     first = pd.read_csv(folder / "unseen_shifts.csv")
     assert first["built_image_auroc"].between(0, 1).all() and {"kept", "gain_low"} <= set(first)
     assert "blur alone" in done.out and "JPEG, quality 15" in done.out
+    assert "| another kind: JPEG, quality 15 |" in more_on_drift(workplace / "tables")
+    assert unseen_lines(workplace / "tables").startswith("- **Drift that no draw held is won back in part.**")
     again = experiment("unseen_shifts", *options)
     assert again.code == 0 and again.err.count("taken from run") == 9  # plain, for drift, and for each part held out
     pd.testing.assert_frame_equal(pd.read_csv(folder / "unseen_shifts.csv"), first)
