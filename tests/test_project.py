@@ -37,7 +37,7 @@ def options(verb: str) -> dict[str, click.Parameter]:
 
 def test_the_promised_entry_points_exist():
     assert set(ENTRY_POINTS) == {*VERBS, "experiment"}
-    assert set(VERBS) == {"tune", "build-bank", "evaluate", "score", "adapt", "make-shift", "export"}
+    assert set(VERBS) == {"tune", "build-bank", "evaluate", "score", "adapt", "fine-tune", "make-shift", "export"}
     assert set(ENTRY_POINTS) <= set(cli.commands)
 
 

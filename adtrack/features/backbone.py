@@ -45,7 +45,7 @@ class Backbone:
         self.layers = tuple(layers)
         self.device = device
         self._deep = tuple(layer for layer in self.layers if layer != VIEW)
-        self._network = _filled(trunk, self._deep, device) if self._deep else None
+        self._network = filled(trunk, self._deep, device) if self._deep else None
         grids = {VIEW: VIEW_GRID} | (layer_grids(trunk.network, self._deep) if self._deep else {})
         self.grids = {layer: grids[layer] for layer in self.layers}
 
@@ -67,7 +67,7 @@ class Backbone:
         if self._network is None:
             return {}
         size = GPU_BATCH if self.device.type == "cuda" else CPU_BATCH
-        with _same_bits(self.device):
+        with same_bits(self.device):
             parts = [self._pass(self._network, views[at : at + size], size) for at in range(0, len(views), size)]
         if len(parts) == 1:
             return parts[0]
@@ -89,7 +89,7 @@ class Backbone:
         return {layer: outputs[layer][:count] for layer in self._deep}
 
 
-def _filled(trunk: Trunk, layers: Sequence[str], device: torch.device) -> nn.Module:
+def filled(trunk: Trunk, layers: Sequence[str], device: torch.device) -> nn.Module:
     """The network of the trunk up to the deepest of ``layers``, with the trunk's tensors. UserError: one is missing."""
     wanted = Network(trunk.network).shapes(layers)
     trunk.require(wanted)
@@ -98,7 +98,7 @@ def _filled(trunk: Trunk, layers: Sequence[str], device: torch.device) -> nn.Mod
 
 
 @contextmanager
-def _same_bits(device: torch.device) -> Iterator[None]:
+def same_bits(device: torch.device) -> Iterator[None]:
     """While a thread is inside, the bits of outputs depend on nothing but image and device."""
     if device.type != "cuda":
         with fixed_threads():

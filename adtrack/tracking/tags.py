@@ -8,7 +8,7 @@ _OURS = "adtrack."
 
 # Every run: what it is about, what part it plays, who works on it.
 CLASS, METHOD, STUDY, DIGEST = "adtrack.class", "adtrack.method", "adtrack.study", "adtrack.split_digest"
-ROLE = "adtrack.role"  # bank, evaluation, adaptation, study, trial, experiment, cell, pointer
+ROLE = "adtrack.role"  # bank, evaluation, adaptation, fine-tuning, study, trial, experiment, cell, pointer
 WORKER = "adtrack.worker"
 NO_STUDY = "none"  # the value of STUDY on a run of no study
 
@@ -22,6 +22,9 @@ WEIGHTS_ASKED, WEIGHTS_MEANT = "adtrack.weights_asked", "adtrack.weights_meant"
 # Runs with a model.
 MODEL = "adtrack.model"  # its URI
 REGISTERED = "adtrack.registered"  # adtrack-zipper/3, once it is a version
+
+# A run of fine-tune.
+TRUNK = "adtrack.trunk"  # the URI of its network
 
 # A trial, and the run of a study.
 TRIAL = "adtrack.trial"  # its number

@@ -28,16 +28,8 @@ def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say, s
 
 def warn_of(bench: Workbench, warn: Say) -> None:
     """Tell what a reader of the bench's numbers should know."""
-    opened, trunk = bench.opened, bench.backbone.trunk
-    for remark in opened.remarks:
-        warn(remark)
-    if trunk.fell_back:
-        warn(
-            f"ImageNet weights of {trunk.network} could not be downloaded: the demo goes on with random ones. "
-            "Its numbers show how adtrack works, not how well its methods do."
-        )
-    for words in licence_remarks(trunk):
-        warn(words)
+    opened = bench.opened
+    warn_of_source(bench, warn)
     if not opened.splits.has_anomalies:
         warn(
             f"Class {opened.data.class_name} has no labelled anomalies ({opened.places.defects}): there will be no "
@@ -48,6 +40,20 @@ def warn_of(bench: Workbench, warn: Say) -> None:
     else:
         for words in hidden_defects(bench):
             warn(words)
+
+
+def warn_of_source(bench: Workbench, warn: Say) -> None:
+    """Tell what is odd about the images and the weights themselves, whatever is made of them."""
+    trunk = bench.backbone.trunk
+    for remark in bench.opened.remarks:
+        warn(remark)
+    if trunk.fell_back:
+        warn(
+            f"ImageNet weights of {trunk.network} could not be downloaded: the demo goes on with random ones. "
+            "Its numbers show how adtrack works, not how well its methods do."
+        )
+    for words in licence_remarks(trunk):
+        warn(words)
 
 
 def licence_remarks(trunk: Trunk) -> list[str]:

@@ -11,6 +11,7 @@ ROOMS = {
     "orders": "coreset orders",
     "distances": "distances of images to banks",
     "trunks": "backbone weights",
+    "training": "networks that fine-tune has begun to train",
     "checked": "what image files have shown",
     "demo": "demo data",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from adtrack.config import DEMO
 from adtrack.data.files import SUFFIXES
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.detectors import detector_class
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # a verb must not wait for what the other verbs import
     from adtrack.verbs.build import ModelReport
     from adtrack.verbs.experiment import ExperimentReport
     from adtrack.verbs.export import ExportReport
+    from adtrack.verbs.fine_tune import FineTuneReport
     from adtrack.verbs.make_shift import ShiftReport
     from adtrack.verbs.score import ScoreReport
 
@@ -89,6 +91,31 @@ def print_study(result: StudyResult, say: Say) -> None:
         say("  mlflow ui                                         compare the trials")
     say(f"  adtrack score --model {argument(f'models:/{registered.name}@{alias}')} photos/ --out scored/")
     say(f"  adtrack export --class {argument(best.class_name)} --out tables/")
+
+
+def print_fine_tuned(report: FineTuneReport, say: Say, warn: Say) -> None:
+    """A network that was fine-tuned."""
+    tuned, registered = report.tuned, report.registered
+    say("")
+    say(f"Best of {counted(len(tuned.trained.epochs), 'epoch')}: {tuned.trained.best}")
+    (say if tuned.verdict.taught else warn)(tuned.verdict.words)
+    say("")
+    say(f"Run:     {report.page or f'{report.run_id}   (mlflow ui shows it)'}")
+    say(f"Network: {report.uri}   SHA-256 {tuned.trunk.sha256[:12]}…")
+    weights = report.uri
+    if registered:
+        weights = f"models:/{registered.name}@{'champion' if registered.champion else 'candidate'}"
+        say(
+            f"Registered as {registered.name} version {registered.version}"
+            + (", champion." if registered.champion else ": candidate (another version is champion).")
+        )
+    else:
+        say("It is not registered.")
+    say("")
+    say("Next, see whether a detector gains by it:")
+    data = "" if report.data.root == DEMO else f" --data {argument(report.data.root)}"
+    named = f"--class {argument(report.data.class_name)}{data} --backbone {argument(tuned.trunk.network)}"
+    say(f"  adtrack build-bank {named} --weights {argument(weights)}")
 
 
 def print_scores(report: ScoreReport, say: Say) -> None:

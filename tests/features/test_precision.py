@@ -21,14 +21,14 @@ WAYS = {
 }
 STATES = """
 import torch
-from adtrack.features.backbone import _same_bits
+from adtrack.features.backbone import same_bits
 from adtrack.features.precision import OPERATIONS
 {way}
 def states():
     return [operation.fp32_precision for operation in OPERATIONS]
 before = states()
 for device in ("cpu", "cuda"):
-    with _same_bits(torch.device(device)):
+    with same_bits(torch.device(device)):
         assert states() == ["ieee"] * len(before), (device, states())
         assert device == "cpu" or (torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark)
     assert states() == before and not torch.backends.cudnn.deterministic, (device, states())

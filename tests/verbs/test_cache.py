@@ -20,6 +20,7 @@ def test_rooms_and_their_sizes(own_cache, adtrack):
         "orders": "0.0",
         "distances": "0.0",
         "trunks": "0.0",
+        "training": "0.0",
         "checked": "0.0",
         "demo": "0.0",
     }

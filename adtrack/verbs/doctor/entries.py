@@ -17,6 +17,7 @@ from adtrack.features import tensor_file
 from adtrack.features.entry import FILE, is_as_written
 from adtrack.features.networks.torchvision import Torchvision
 from adtrack.features.weights import NO_NETWORK, Trunk
+from adtrack.training import checkpoint
 
 _USUAL = ("resnet50", "resnet18", "resnet34", "wide_resnet50_2", "squeezenet1_1")
 _MOMENT = 600.0  # seconds: writing a trunk or a memory takes about one
@@ -82,7 +83,7 @@ def _whole_order(entry: Path) -> bool:
         return set(file.keys()) == {"order", "counts", "seconds"}
 
 
-def _whole_distances(entry: Path) -> bool:
+def _whole_tensors(entry: Path) -> bool:
     return tensor_file.is_as_written(entry) is True
 
 
@@ -143,7 +144,8 @@ def _unfinished_demo(folder: Path) -> list[Path]:
 ROOMS = (
     Room("features", _feature_folders, _whole_features, _unfinished_features),
     Room("orders", _files, _whole_order, _unfinished_tensors),
-    Room(distance_cache.ROOM, _files, _whole_distances, _unfinished_tensors),
+    Room(distance_cache.ROOM, _files, _whole_tensors, _unfinished_tensors),
+    Room(checkpoint.ROOM, _files, _whole_tensors, _unfinished_tensors),
     Room("trunks", _files, _whole_trunk, _unfinished_trunks),
     Room(memory_file.ROOM, _memories, _whole_memory, _unfinished_memories),
     Room("demo", _demo_folder, _whole_demo, _unfinished_demo),

@@ -1,0 +1,90 @@
+"""What a training keeps in the cache after every epoch, so that a kill costs one epoch at most."""
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..cache import cache_folder
+from ..config import from_json
+from ..features.tensor_file import read_tensors, write_tensors
+
+ROOM = "training"
+_NOW, _BEST, _OPTIMISER, _HISTORY = "now/", "best/", "optimiser/", "history"
+
+Figures = Mapping[str, float]
+
+
+def learnt(module: nn.Module) -> dict[str, Tensor]:
+    """Copies of all that learning changes in a module: its state without the parameters that are frozen."""
+    frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+    state = module.state_dict()
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items() if name not in frozen}
+
+
+class Checkpoint:
+    """The file that holds the state of the training with this key, a digest of all that the training depends on.
+
+    ``best`` holds the weights of the best epoch once they have been restored.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.file = cache_folder(ROOM, f"{key}.safetensors")
+        self.best: dict[str, Tensor] = {}
+
+    def keep(
+        self,
+        module: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        best: Mapping[str, Tensor],
+        history: Sequence[tuple[int, Figures, Figures]],
+    ) -> None:
+        """Write the state after an epoch. ``history`` are the figures of all epochs so far."""
+        text = json.dumps([[number, dict(train), dict(held_out)] for number, train, held_out in history])
+        moments = {
+            f"{_OPTIMISER}{index}/{name}": value.detach().cpu()
+            for index, values in optimiser.state_dict()["state"].items()
+            for name, value in values.items()
+        }
+        held = {
+            **{_NOW + name: tensor for name, tensor in learnt(module).items()},
+            **{_BEST + name: tensor for name, tensor in best.items()},
+            **moments,
+            _HISTORY: torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8),
+        }
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        write_tensors(
+            self.file,
+            {name: tensor.contiguous() for name, tensor in held.items()},
+            "The cache is full: if this training is stopped, it will begin anew.",
+        )
+
+    def restore(
+        self, module: nn.Module, optimiser: torch.optim.Optimizer
+    ) -> list[tuple[int, dict[str, float], dict[str, float]]]:
+        """Give module and optimiser the state that was kept, and return the figures of the epochs so far; none if no
+        state was kept, or if its file is damaged."""
+        held = read_tensors(self.file, f"{self.file.name} in the cache is damaged: this training begins anew.")
+        if held is None:
+            return []
+        history = from_json(bytes(held[_HISTORY].numpy()).decode())
+        self.best = _part(held, _BEST)
+        module.load_state_dict(_part(held, _NOW), strict=False)
+        state: dict[int, dict[str, Any]] = {}
+        for name, tensor in _part(held, _OPTIMISER).items():
+            index, _, key = name.partition("/")
+            state.setdefault(int(index), {})[key] = tensor
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        return [(number, train, held_out) for number, train, held_out in history]
+
+    def forget(self) -> None:
+        """Remove the file: the training is finished, and its result is kept elsewhere."""
+        with contextlib.suppress(OSError):
+            self.file.unlink(missing_ok=True)
+
+
+def _part(held: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in held.items() if name.startswith(prefix)}
