@@ -39,6 +39,7 @@ def log_trunk(run: Run, trunk: Trunk, facts: Mapping[str, str]) -> str:
         folder = Path(scratch) / FOLDER
         folder.mkdir(parents=True)
         named = {"network": trunk.network, "sha256": trunk.sha256, "origin": trunk.origin}
+        named |= {"licence": trunk.licence} if trunk.licence else {}
         text = {"format": _FORMAT, "trunk": named, "facts": dict(facts)}
         (folder / DESCRIPTION).write_text(canonical(text), encoding="utf-8")
         trunk.save(folder / TENSORS)
@@ -56,19 +57,19 @@ def log_trunk(run: Run, trunk: Trunk, facts: Mapping[str, str]) -> str:
 def read_trunk(folder: Path) -> Trunk:
     """The network in the folder ``FOLDER`` of a model. UserError: its files are damaged."""
     named = described(folder / DESCRIPTION)
-    return Trunk.load(folder / TENSORS, named["network"], named["sha256"], named["origin"])
+    return Trunk.load(folder / TENSORS, named["network"], named["sha256"], named["origin"], named["licence"])
 
 
 def described(file: Path) -> dict[str, str]:
-    """What a model's description says of its network: ``network``, ``sha256`` and ``origin``; the descriptions of
-    detectors say it alike. UserError: it cannot be read."""
+    """What a model's description says of its network: ``network``, ``sha256``, ``origin`` and ``licence``, which may be
+    ""; the descriptions of detectors say it alike. UserError: it cannot be read."""
     try:
         trunk = from_json(file.read_text(encoding="utf-8"))["trunk"]
-        named = {name: trunk[name] for name in ("network", "sha256", "origin")}
+        named = {name: trunk[name] for name in ("network", "sha256", "origin")} | {"licence": trunk.get("licence", "")}
         if not all(isinstance(word, str) for word in named.values()):
             raise ValueError("what it says of its network must be words")
         return named
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"a model must have a readable {file.name}, but {file.parent} has none ({error}).") from error
 
 

@@ -29,11 +29,12 @@ _PLACES = {trunks.FOLDER: trunks.DESCRIPTION, f"artifacts/{models.ARTIFACT}": sc
 
 @dataclass(frozen=True)
 class _Found:
-    """A file with weights, what to call it, and whose weights they are; "" where nothing says so."""
+    """A file with weights and what to call it; its network and the weights' licence, "" where nothing names them."""
 
     file: Path
     origin: str
     network: str = ""
+    licence: str = ""
 
 
 def find_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
@@ -62,7 +63,8 @@ def find_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
                 f"weights must be of the backbone, {spec.name}, but {found.origin} is a {found.network}.",
                 f"pass backbone={found.network}, or other weights.",
             )
-        return replace(trunk_in_file(found.file, spec.name, layers, found.origin), asked=spec.weights)
+        trunk = trunk_in_file(found.file, spec.name, layers, found.origin)
+        return replace(trunk, asked=spec.weights, licence=found.licence)
 
 
 def _fetched(uri: str, scratch: str) -> _Found:
@@ -84,7 +86,8 @@ def _in_model(address: str, scratch: str) -> _Found:
             folder = _folder(repository, place, [description, trunks.TENSORS, *{seal.FILE} & there], scratch)
             check_told(address, folder)
             seal.check_seal(folder)
-            return _Found(folder / trunks.TENSORS, address, trunks.described(folder / description)["network"])
+            told = trunks.described(folder / description)
+            return _Found(folder / trunks.TENSORS, address, told["network"], told["licence"])
     raise UserError(
         f"weights must be in a model that holds a network of adtrack, but {address} holds none.",
         "registered versions of adtrack hold theirs; runs:/RUN/PATH names any file of a run.",

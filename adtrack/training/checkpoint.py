@@ -20,9 +20,9 @@ Figures = Mapping[str, float]
 
 def learnt(module: nn.Module) -> dict[str, Tensor]:
     """Copies of all that learning changes in a module: its state without the parameters that are frozen."""
-    frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
-    state = module.state_dict()
-    return {name: tensor.detach().cpu().clone() for name, tensor in state.items() if name not in frozen}
+    state = module.state_dict(keep_vars=True)
+    changing = {name: one for name, one in state.items() if one.requires_grad or not isinstance(one, nn.Parameter)}
+    return {name: tensor.detach().cpu().clone() for name, tensor in changing.items()}
 
 
 class Checkpoint:

@@ -42,9 +42,9 @@ def pooled_network(trunk: Trunk, spec: FineTuneSpec, size: int, outputs: int, hi
     own = replace(trunk, tensors={name: tensor.clone() for name, tensor in trunk.tensors.items()})
     network = filled(own, (layer,), torch.device("cpu"))
     freed = 0
-    for name, parameter in network.named_parameters():
+    for name, tensor in _weights(network).items():
         if _is_free(name, layer, spec.free):
-            parameter.requires_grad_(True)
+            tensor.requires_grad_(True)
             freed += 1
     if not freed:
         raise UserError(
@@ -84,5 +84,11 @@ def _is_free(name: str, deepest_layer: str, free: Sequence[str]) -> bool:
 
 def _parts(network: nn.Module) -> list[str]:
     """The names of the parts that hold weights: those of the outermost modules, and of the steps of a stack."""
-    names = [name.rsplit(".", 1)[0] for name, _ in network.named_parameters()]
-    return list(dict.fromkeys(".".join(name.split(".")[: 2 if name.startswith("features.") else 1]) for name in names))
+    paths = [name.split(".")[:-1] for name in _weights(network)]
+    return list(dict.fromkeys(".".join(path[: 2 if path[1:] and path[1].isdigit() else 1]) for path in paths if path))
+
+
+def _weights(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters by the names that trunks have for them."""
+    state = network.state_dict(keep_vars=True)
+    return {name: tensor for name, tensor in state.items() if isinstance(tensor, nn.Parameter)}

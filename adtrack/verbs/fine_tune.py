@@ -12,7 +12,7 @@ from adtrack.features.views import view_pixels
 from adtrack.reporting.charts import Chart, Lines, write_chart
 from adtrack.settings import setting_texts
 from adtrack.tracking.log_evaluation import log_data
-from adtrack.tracking.made_with import depth_params, log_surroundings, view_params
+from adtrack.tracking.made_with import depth_params, licence_params, log_surroundings, view_params
 from adtrack.tracking.registry import RegisteredVersion
 from adtrack.tracking.run import Run
 from adtrack.tracking.runs import tracked_run
@@ -111,6 +111,7 @@ def _params(bench: Workbench, spec: FineTuneSpec) -> dict[str, str]:
         "backbone": trunk.network,
         "weights": trunk.origin,
         "weights_sha256": trunk.sha256,
+        **licence_params(bench.backbone),
         **setting_texts(spec),
         **view_params(bench),
         **depth_params(bench),
