@@ -19,7 +19,7 @@ from adtrack.detectors.exact.codes import fast_bytes
 from adtrack.detectors.exact.plan import SearchPlan
 from adtrack.detectors.knn import KnnSpec
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.building import BuiltModel
 from adtrack.evaluation.building import build as build_detector

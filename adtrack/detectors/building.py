@@ -22,7 +22,7 @@ from .patch_space import PatchSpace, Whitening
 from .training import TrainingSet
 
 if TYPE_CHECKING:  # patchcore.py imports this module, and only when torch is needed
-    from .patchcore import PatchCoreSpec
+    from .patchcore_spec import PatchCoreSpec
 
 
 @dataclass(frozen=True)

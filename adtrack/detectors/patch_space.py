@@ -16,11 +16,11 @@ from ..errors import UserError
 from ..features.grids import Grid
 from ..features.patches import finest, merge_layers, patch_grid
 from ..features.threads import fixed_threads
-from .patchcore import COSINE
+from .patchcore_spec import COSINE
 from .standardising import standardised
 
 if TYPE_CHECKING:
-    from .patchcore import PatchCoreSpec
+    from .patchcore_spec import PatchCoreSpec
     from .training import TrainingSet
 
 FILE = "whitening.safetensors"

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.detectors.exact.codes import fast_bytes
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.feature_set import FeatureSet

@@ -40,7 +40,8 @@ from adtrack.data.layouts import read_class
 from adtrack.data.loading import view
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order
-from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.evaluation.building import build
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.grids import Grid

@@ -25,7 +25,8 @@ from torch import Tensor
 from adtrack.detectors import hausdorff
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order
-from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.scoring import image_scores, score_features
 from adtrack.features.feature_set import FeatureSet
 from adtrack.settings import parse_layers

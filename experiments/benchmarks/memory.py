@@ -25,7 +25,8 @@ from torch import Tensor
 import adtrack.verbs.build  # noqa: F401 - all that the command loads is loaded here
 from adtrack.detectors import building
 from adtrack.detectors.order_cache import Compute, Order, OrderStore, Watch
-from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
 from adtrack.features.feature_set import FeatureSet
 from adtrack.lab.memory import peak_megabytes

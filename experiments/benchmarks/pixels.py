@@ -24,7 +24,8 @@ from PIL import Image
 
 from adtrack.config import ImageSpec
 from adtrack.detectors.maps import anomaly_map
-from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.metrics import pixel_metrics
 from adtrack.features.grids import Grid

@@ -20,7 +20,7 @@ import optuna
 from optuna.trial import TrialState
 
 from adtrack.data.imageset import VAL_SETS
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.evaluation.building import climb
 from adtrack.evaluation.measuring import score_set
 from adtrack.evaluation.workbench import Workbench

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from adtrack.data.loading import view
 from adtrack.detectors.calibration import Calibration, ColourRange
-from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.training import TrainingSet
 from adtrack.evaluation.workbench import Workbench

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from adtrack.config import BackboneSpec, BuildSpec, DataSpec
 from adtrack.data.imageset import ImageSet
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features import store
 from adtrack.settings import parse_pairs
 from adtrack.tuning.space import Space

@@ -16,7 +16,7 @@ from adtrack.config import DetectorSpec, LayersSpec, layers_setting
 from adtrack.detectors import DETECTORS
 from adtrack.detectors.contract import Detector
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.settings import NUMBER, setting, settings
 

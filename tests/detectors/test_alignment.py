@@ -10,7 +10,8 @@ import torch
 from adtrack.config import BackboneSpec, ImageSpec
 from adtrack.data.loading import view
 from adtrack.detectors.maps import anomaly_map
-from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features.backbone import Backbone
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.weights import Trunk, load_trunk

@@ -8,7 +8,7 @@ import torch
 from anomalib.models.image.anomaly_dino import torch_model
 from torch import Tensor, nn
 
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
 from tests.detectors.fitting import fitted

@@ -8,7 +8,7 @@ from adtrack.detectors import DETECTORS
 from adtrack.detectors.dfm import DfmSpec
 from adtrack.detectors.knn import KnnSpec
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features.feature_set import FeatureSet
 from tests.detectors.contract import LAYERS, ContractTests, Synthetic
 

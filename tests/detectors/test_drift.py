@@ -4,7 +4,7 @@ import pytest
 
 from adtrack.config import DetectorSpec, ImageSpec, digest
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 
 

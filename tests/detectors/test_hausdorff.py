@@ -14,7 +14,8 @@ from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.distance_cache import ROOM
 from adtrack.detectors.exact.bounds import Bounds
 from adtrack.detectors.patch_space import PatchSpace
-from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.scoring import image_scores, score_features
 from adtrack.features import tensor_file
 from adtrack.features.feature_set import FeatureSet

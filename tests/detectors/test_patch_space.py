@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from adtrack.detectors.patch_space import FILE, PatchSpace, Whitening, unit_vectors
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
 from adtrack.errors import UserError
 from adtrack.features.feature_set import FeatureSet

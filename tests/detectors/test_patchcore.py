@@ -14,7 +14,8 @@ from torch import Tensor
 from adtrack.detectors import building, patch_space
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
-from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
 from adtrack.errors import UserError
 from adtrack.features.feature_set import FeatureSet

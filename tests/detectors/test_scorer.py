@@ -17,7 +17,7 @@ from adtrack.data.reading import STORED, Reading
 from adtrack.data.splits import Splits
 from adtrack.detectors.calibration import Calibration, ColourRange, GoodScores
 from adtrack.detectors.maps import anomaly_map
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.scorer import Scorer, read_scorer
 from adtrack.detectors.seal import seal
 from adtrack.errors import UserError

@@ -13,7 +13,8 @@ import torch
 from adtrack.config import BackboneSpec, ImageSpec
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.calibration import Calibration, ColourRange
-from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.seal import FILE, check_seal, require_all, require_seal, seal, sha256_of
 from adtrack.errors import UserError

@@ -7,7 +7,7 @@ import torch
 
 from adtrack.config import BackboneSpec
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features.backbone import Backbone
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.weights import load_trunk

@@ -11,7 +11,7 @@ from PIL import Image
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
 from adtrack.data import imageset
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.scorer import Scorer
 from adtrack.evaluation.building import BuiltModel, build
 from adtrack.evaluation.evaluate import GOOD_METRICS, PIXEL_METRICS

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.evaluation.building import build
 from adtrack.evaluation.measuring import measure, measure_sets, score_set
 from adtrack.evaluation.workbench import Workbench

@@ -7,7 +7,7 @@ import pytest
 
 from adtrack.config import BackboneSpec, ImageSpec
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.lab.cells import Cells
 from adtrack.lab.setup import Setup
 

@@ -8,7 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.evaluation.building import build
 from adtrack.lab import cells as cells_module
 from adtrack.lab.cell import CellOutcome

@@ -7,7 +7,7 @@ import pytest
 
 from adtrack.config import DetectorSpec
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.thresholds import f1_threshold
 from adtrack.lab.cells import Cells

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCore, PatchCoreSpec
+from adtrack.detectors.patchcore import PatchCore
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features.feature_set import FeatureSet
 from adtrack.tuning.estimate import Pace
 

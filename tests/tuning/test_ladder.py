@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.evaluation.calibrating import find_threshold
 from adtrack.evaluation.evaluate import ScoredSet, evaluate
 from adtrack.threshold_spec import ThresholdSpec

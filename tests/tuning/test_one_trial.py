@@ -9,7 +9,7 @@ import torch
 from mlflow import MlflowClient
 
 from adtrack.config import BackboneSpec, BuildSpec, DataSpec, ImageSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features.weights import keep_trunk, load_trunk
 from adtrack.tracking.experiment import chosen_experiment
 from adtrack.tracking.models import load_model

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from adtrack.config import BuildSpec, DataSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.tracking.store import search_runs
 from adtrack.tuning import one_trial, runner
 from adtrack.tuning.sampling import WithoutRepeats

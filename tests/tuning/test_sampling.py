@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.trial import Trial, TrialState
 
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.tuning.sampling import WithoutRepeats, cell_of, free_cells
 from adtrack.tuning.space import Space

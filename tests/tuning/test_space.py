@@ -8,7 +8,7 @@ import pytest
 from adtrack.config import VIEW, LayersSpec, canonical
 from adtrack.detectors import DETECTORS
 from adtrack.detectors.padim import PadimSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.settings import NUMBER, SWITCH, WHOLE_OR_NONE, setting, within
 from adtrack.tuning.space import Space

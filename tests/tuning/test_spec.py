@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import Objective, StudySpec

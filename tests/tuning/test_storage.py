@@ -14,7 +14,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.pruners import NopPruner
 from optuna.trial import TrialState, create_trial
 
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.tracking.tags import STUDY, TRIAL
 from adtrack.tracking.workers import Worker

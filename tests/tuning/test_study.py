@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from adtrack.config import BackboneSpec, BuildSpec, DataSpec, ImageSpec, digest, plain
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation import measuring
 from adtrack.evaluation.workbench import Workbench

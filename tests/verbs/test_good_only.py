@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 from adtrack.config import BackboneSpec, ImageSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.lab.setup import Setup
 from adtrack.tracking.champions import moves

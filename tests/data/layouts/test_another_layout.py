@@ -15,7 +15,7 @@ from adtrack.data.classes import GOOD, ImageClass, ImageRecord, Places
 from adtrack.data.layouts import LAYOUTS, class_names, read_class
 from adtrack.data.layouts.interface import Layout, by_path
 from adtrack.data.shifted_copy import write_shifted
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.building import build
 from adtrack.evaluation.workbench import Workbench

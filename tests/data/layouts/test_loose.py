@@ -12,7 +12,7 @@ from adtrack.data.imageset import image_set
 from adtrack.data.layouts import read_class
 from adtrack.data.layouts.loose import loose_images
 from adtrack.data.splits import make_splits
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.building import build
 from adtrack.evaluation.opened_class import ListedClass

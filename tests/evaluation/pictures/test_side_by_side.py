@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
 from adtrack.evaluation.building import build
 from adtrack.evaluation.pictures.sheets import VERDICTS

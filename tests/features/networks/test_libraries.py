@@ -14,7 +14,7 @@ from adtrack.data.imageset import ImageSet, image_set
 from adtrack.data.loading import view
 from adtrack.data.splits import Splits
 from adtrack.detectors.calibration import Calibration, ColourRange
-from adtrack.detectors.patchcore import PatchCoreSpec
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
