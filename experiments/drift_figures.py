@@ -47,11 +47,11 @@ def regimes_table(folder: Path) -> str:
         return (
             *(row["class"], row["method"], row["regime"]),
             _text(row, "image_auroc"),
-            difference_text(_estimate(row, "image_auroc_diff")),
+            difference_text(estimate(row, "image_auroc_diff")),
             *(_text(row, metric) for metric in ("f1", "false_alarm_rate", "recall")),
         )
 
-    return _table(folder, "shift_regimes", columns, 3, cells)
+    return kept_table(folder, "shift_regimes", columns, 3, cells)
 
 
 def severity_table(folder: Path) -> str:
@@ -62,7 +62,7 @@ def severity_table(folder: Path) -> str:
         names = (row["class"], row["method"], row["model"], f"{row['severity']:g}")
         return *names, *(_text(row, metric) for metric in ("image_auroc", "f1", "false_alarm_rate", "recall"))
 
-    return _table(folder, "severity", columns, 3, cells)
+    return kept_table(folder, "severity", columns, 3, cells)
 
 
 def unseen_table(folder: Path) -> str:
@@ -75,8 +75,8 @@ def unseen_table(folder: Path) -> str:
     def cells(row: pd.Series) -> Sequence[str]:
         return (
             *(row["class"], row["method"], f"{row['group']}: {row['shift']}"),
-            *(difference_text(_estimate(row, name)) for name in ("drop", "gain")),
-            *(estimate_text(_estimate(row, name), 2) for name in ("won_back", "kept")),
+            *(difference_text(estimate(row, name)) for name in ("drop", "gain")),
+            *(estimate_text(estimate(row, name), 2) for name in ("won_back", "kept")),
             *(
                 number_text(row[f"{side}_{metric}"])
                 for metric in ("false_alarm_rate", "recall")
@@ -84,7 +84,7 @@ def unseen_table(folder: Path) -> str:
             ),
         )
 
-    return _table(folder, "unseen_shifts", columns, 3, cells)
+    return kept_table(folder, "unseen_shifts", columns, 3, cells)
 
 
 def adaptation_table(folder: Path) -> str:
@@ -100,7 +100,7 @@ def adaptation_table(folder: Path) -> str:
         numbers = (row[name] for name in ("image_auroc", "promised", *before_after, "refused"))
         return *(row["class"], row["method"], row["model"], row["shift"]), *map(number_text, numbers)
 
-    return _table(folder, "adaptation", columns, 4, cells, _handful)
+    return kept_table(folder, "adaptation", columns, 4, cells, _handful)
 
 
 def regimes_lines(folder: Path) -> str:
@@ -152,8 +152,8 @@ def unseen_lines(folder: Path) -> str:
     return (
         f"- **Drift that no draw held is won back in part.** Of {len(kinds)} other kinds of drift, {len(lossy)} cost "
         f"the plain bank something:\n  {_listed(lossy)}. Of that drop the bank built for drift\n  wins back "
-        f"{estimate_text(_estimate(over, 'won_back'), 2)}, and of that on MVTec-Shift "
-        f"{estimate_text(_estimate(drawn, 'won_back'), 2)}.\n"
+        f"{estimate_text(estimate(over, 'won_back'), 2)}, and of that on MVTec-Shift "
+        f"{estimate_text(estimate(drawn, 'won_back'), 2)}.\n"
         f"  A gain is seen under {_listed(won) or 'none'}; it vanishes under {_listed(vanished) or 'none'}.\n"
     )
 
@@ -162,7 +162,7 @@ def _handful(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["photos"] == _PHOTOS) & (rows["defects"] == _DEFECTS)]
 
 
-def _table(
+def kept_table(
     folder: Path,
     name: str,
     headings: Sequence[str],
@@ -187,10 +187,10 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _estimate(row: pd.Series, name: str) -> Estimate:
+def estimate(row: pd.Series, name: str) -> Estimate:
     """A metric of a result with its interval."""
     return Estimate(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
 def _text(row: pd.Series, name: str) -> str:
-    return estimate_text(_estimate(row, name))
+    return estimate_text(estimate(row, name))

@@ -9,43 +9,32 @@ Cost:     none
 Result:   README.md, experiments/README.md
 """
 
-import json
 import re
 from pathlib import Path
 
-import pandas as pd
-
-from adtrack.data.imageset import TEST_SETS
-from adtrack.lab.few_shot import METRIC, FewShotModel, few_shot_lines
-from adtrack.reporting.tables import markdown_table
-from adtrack.verbs.experiments import few_shot
 from experiments.benchmarks.log import RESULTS, benchmarks_table, memory_sentence
 from experiments.benchmarks.overview import comparisons, speed_lines
-from experiments.drift_figures import drift_lines, how, more_on_drift, regimes_table
+from experiments.drift_figures import drift_lines, more_on_drift, regimes_table
+from experiments.network_figures import few_shot_table, networks_lines, networks_table
 
 ROOT = Path(__file__).resolve().parents[1]
 TILES = RESULTS / "magnetic_tile"
 MARKS = r"(<!-- {0} -->\n).*?(<!-- end of {0} -->)"
 
 
-def few_shot_table(folder: Path) -> str:
-    """What models of few images do."""
-    about = json.loads((folder / "few_shot" / "about.json").read_text(encoding="utf-8"))
-    models = [
-        FewShotModel(*row[:6], {name: row[f"{name}_{METRIC}"] for name in TEST_SETS})
-        for _, row in pd.read_csv(folder / "few_shot" / "few_shot.csv").iterrows()
-    ]
-    return f"{markdown_table(few_shot.table(few_shot_lines(models)))}\n\n{how(about)}\n"
-
-
 def blocks() -> dict[str, dict[str, str]]:
     """What stands between the marks: by page, by the name of the mark."""
     return {
-        "README.md": {"drift": drift_lines(TILES), "speed": speed_lines(comparisons())},
+        "README.md": {
+            "drift": drift_lines(TILES),
+            "networks": networks_lines(TILES),
+            "speed": speed_lines(comparisons()),
+        },
         "experiments/README.md": {
             "figures": regimes_table(TILES),
             "more on drift": more_on_drift(TILES),
             "few images": few_shot_table(TILES),
+            "networks": networks_table(TILES),
             "benchmarks": f"{benchmarks_table()}\n{memory_sentence()}",
         },
     }

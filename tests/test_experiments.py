@@ -114,6 +114,25 @@ def test_a_network_that_cannot_be_had_is_a_row_and_exit_code_1(workplace: Path, 
 
 
 @pytest.mark.slow
+def test_a_network_is_compared_with_what_fine_tuning_makes_of_it(
+    workplace: Path, tiny_data: Path, experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--data", tiny_data, *VIEW, "--methods", "patchcore")
+    done = experiment("fine_tuning", *options)
+    assert done.code == 0, done.err
+    numbers = pd.read_csv(workplace / "tables" / "fine_tuning" / "fine_tuning.csv")
+    assert list(dict.fromkeys(numbers["network"])) == ["as it is", "rotation", "cutmix"]
+    assert numbers["image_auroc"].between(0, 1).all() and numbers["image_auroc_diff"].notna().sum() == 4
+    trained, _ = search_runs("tags.`adtrack.role` = 'fine-tuning'")
+    given = experiment("fine_tuning", *options, "--trunks", f"mine={trained.data.tags['adtrack.trunk']},lost=no.pth")
+    assert given.code == 1 and "Not measured: patchcore behind lost: " in given.out
+    again = pd.read_csv(workplace / "tables" / "fine_tuning" / "fine_tuning.csv")
+    assert list(dict.fromkeys(again["network"])) == ["as it is", "mine", "lost"]
+    assert set(again["image_auroc"][2:4]) == set(numbers["image_auroc"][2:4])
+    assert len(search_runs("tags.`adtrack.role` = 'fine-tuning'")) == 2
+
+
+@pytest.mark.slow
 def test_a_feature_map_has_a_row_and_a_point_for_every_image(workplace: Path, tiny_data: Path, experiment) -> None:
     done = experiment("feature_map", "--data", tiny_data, *VIEW, "--methods", "patchcore")
     assert done.code == 0, done.err
@@ -218,6 +237,6 @@ def test_a_page_that_has_lost_its_marks_is_named(tmp_path: Path) -> None:
 
     (tmp_path / "README.md").write_text("<!-- drift -->\n<!-- end of drift -->\n", encoding="utf-8")
     with pytest.raises(
-        ValueError, match=re.escape("README.md must have the marks of speed once, but has them 0 times.")
+        ValueError, match=re.escape("README.md must have the marks of networks once, but has them 0 times.")
     ):
         write(tmp_path)

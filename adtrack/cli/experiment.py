@@ -17,7 +17,7 @@ from adtrack.command import loading, say, warn
 from adtrack.config import DEMO, DEMO_CLASSES, BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.layouts import class_names
 from adtrack.errors import UserError
-from adtrack.lab.networks import parse_networks
+from adtrack.lab.networks import parse_networks, parse_trunks
 from adtrack.verbs.checks import check_writable, need_anomalies
 
 NAMES = (
@@ -31,10 +31,11 @@ NAMES = (
     "few_shot",
     "feature_map",
     "backbones",
+    "fine_tuning",
 )
 # Options that some experiments have. The others take "auto" alone, since MLflow gives every parameter some value.
-OWN = {"backbones": ("backbones",)}
-NETWORKS = "resnet18,squeezenet1_1"
+OWN = {"backbones": ("backbones",), "trunks": ("fine_tuning",)}
+NETWORKS = "timm/tf_efficientnet_lite0:blocks.2+blocks.4,resnet18"
 ALL = "all"
 _EXAMPLE = "patchcore.coreset_fraction=0.01,padim.padim_dimensions=50"
 _OPTIONS = together(
@@ -101,6 +102,13 @@ def experiment_command(name: str) -> click.Command:
         hidden=name not in OWN["backbones"],
         help=f"The networks to compare, each beside the first; auto: {NETWORKS}.",
     )
+    @click.option(
+        "--trunks",
+        default=AUTO,
+        metavar="NAME=WEIGHTS,…",
+        hidden=name not in OWN["trunks"],
+        help="Fine-tuned weights of --backbone to compare; auto: they are trained, by rotation and by CutMix.",
+    )
     def run(out: Path, **given: Any) -> None:
         given = _own(name, given)
         asked = _asked(name, out, **given)
@@ -155,6 +163,7 @@ def _asked(
     seed: int,
     device: str,
     backbones: str = "",
+    trunks: str = AUTO,
     **own: str,
 ) -> tuple[Any, ...]:
     """The fields of a Setup, all that needs no library being checked."""
@@ -163,6 +172,8 @@ def _asked(
     detectors = tuple(detector_spec(method, texts[method], own, seed) for method in chosen)
     view, network = ImageSpec(resize, crop), BackboneSpec(backbone, weights, seed)
     networks = parse_networks(NETWORKS if backbones == AUTO else backbones, weights, seed) if backbones else ()
+    if trunks != AUTO:
+        networks = parse_trunks(trunks, backbone, seed)
     names = _classes(classes, data)
     for class_name in names:
         need_anomalies(DataSpec(class_name, data, seed), f"experiment {name}")

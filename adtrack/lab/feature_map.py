@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from adtrack.config import VIEW
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import Workbench
+from adtrack.features.image_vectors import image_vectors
 
 SETS = ("train_clean", "val_clean", "test_clean")
 LEAST = 4  # images: fewer have no neighbourhoods to keep
@@ -61,11 +63,9 @@ def deepest(bench: Workbench) -> str:
 def _means(bench: Workbench, name: str, layer: str) -> np.ndarray:
     """The means of a layer's outputs for every image of a set, float64 (n, channels)."""
     found = bench.features(name)
-    parts = [
-        found.chunk(start, min(start + _AT_ONCE, len(found)), (layer,))[layer].double().mean(dim=(2, 3)).cpu().numpy()
-        for start in range(0, len(found), _AT_ONCE)
-    ]
-    return np.concatenate(parts)
+    starts = range(0, len(found), _AT_ONCE)
+    parts = [image_vectors(found.chunk(at, min(at + _AT_ONCE, len(found)), (layer,)), (layer,)) for at in starts]
+    return torch.cat(parts).double().cpu().numpy()
 
 
 def on_a_plane(features: np.ndarray, seed: int) -> np.ndarray:

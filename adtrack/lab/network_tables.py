@@ -1,7 +1,8 @@
 """What methods do behind several networks, as a table, a data frame and a chart."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,14 @@ from adtrack.lab.backbones import NetworkCost, NetworkScores
 from adtrack.lab.charts import points_chart
 from adtrack.lab.rows import MACRO, Line, Row, frame, lines
 from adtrack.lab.tables import HEADINGS, INTERVALS
-from adtrack.reporting.charts import Chart
+from adtrack.reporting.charts import Chart, write_chart
 from adtrack.reporting.table import MISSING, Column, Table, difference_text, estimate_text, number_text
+from adtrack.reporting.tables import write_report
 
 METRIC = "image_auroc"
 NOTES = (
     "Differences are to the first network that could be measured. MB is the size of what the model remembers, and ms "
-    "the fastest of several passes of the network over one view on this machine, alone."
+    "the fastest of several passes of the network alone over one view on this machine, with one thread."
 )
 
 
@@ -86,6 +88,17 @@ def networks_frame(found: Sequence[NetworkScores]) -> pd.DataFrame:
     return pd.concat([pd.concat([numbers, pd.DataFrame(costs)], axis=1), pd.DataFrame(failed)], ignore_index=True)
 
 
+def write_networks(name: str, title: str, found: Sequence[NetworkScores], folder: Path) -> list[Table]:
+    """Write the table of an experiment of this name, and a chart for each method; the table is returned."""
+    tables = [networks_table(title, found)]
+    write_report(name, networks_frame(found), tables, folder)
+    for method in dict.fromkeys(one.method for one in found if not one.failure):
+        some = [one for one in found if one.method == method and not one.failure]
+        write_chart(networks_chart(f"{title}, {method}", some), folder, f"{name}_{method}")
+    return tables
+
+
 def networks_chart(title: str, found: Sequence[NetworkScores]) -> Chart:
-    """The image AUROC behind each network, on each set."""
-    return points_chart(network_lines(found), METRIC, "network", "set", title)
+    """The image AUROC behind each network, on each set. A long name has a place where its line may break."""
+    named = [replace(one, network=one.network.replace("/", "/ ")) for one in found]
+    return points_chart(network_lines(named), METRIC, "network", "set", title)

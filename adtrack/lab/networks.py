@@ -7,16 +7,21 @@ from pathlib import PurePath
 
 from adtrack.config import BackboneSpec
 from adtrack.errors import UserError
-from adtrack.settings import parse_layers
+from adtrack.settings import parse_layers, parse_pairs
 
 
 @dataclass(frozen=True)
 class NamedNetwork:
-    """A network with its weights, under the name that tables have for it. Without ``layers`` the methods name them."""
+    """A network with its weights, under the name that tables have for it.
+
+    Without ``layers`` the methods name them. A network that was trained for one class has its ``class_name``: then
+    there is one of the same name for every other class.
+    """
 
     name: str
     backbone: BackboneSpec
     layers: tuple[str, ...] = ()
+    class_name: str = ""
 
 
 def parse_networks(text: str, weights: str, seed: int) -> tuple[NamedNetwork, ...]:
@@ -32,6 +37,12 @@ def parse_networks(text: str, weights: str, seed: int) -> tuple[NamedNetwork, ..
             "resnet18=trunk.pth,squeezenet1_1 names two.",
         )
     return _told_apart(found)
+
+
+def parse_trunks(text: str, backbone: str, seed: int) -> tuple[NamedNetwork, ...]:
+    """``NAME=WEIGHTS`` joined by commas: weights of the network ``backbone``, under names of the user's own."""
+    pairs = parse_pairs(text, "trunks", ",", "rotation=a.safetensors,cutmix=models:/adtrack-trunk-zipper/2")
+    return tuple(NamedNetwork(name, BackboneSpec(backbone, weights, seed)) for name, weights in pairs.items())
 
 
 def _parse(part: str, weights: str, seed: int) -> NamedNetwork:

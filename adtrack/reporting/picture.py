@@ -121,7 +121,7 @@ def _points(axes: Axes, kind: Points) -> None:
             capsize=3.5,
             capthick=1.8,
         )
-    axes.set_xticks(places, ["\n".join(wrapped(name, min(16, 84 // len(places)))) for name in kind.categories])
+    axes.set_xticks(places, ["\n".join(wrapped(name, min(24, 84 // len(places)))) for name in kind.categories])
     axes.set_xlim(-0.5, len(kind.categories) - 0.5)
     axes.tick_params(axis="x", length=0)
     for place in places[1:]:

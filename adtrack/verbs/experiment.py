@@ -36,13 +36,14 @@ class Experiment:
     """A named experiment.
 
     ``measure(cells, setup, folder)`` writes its files into the folder and returns its tables. ``prepare(setup, say,
-    warn)`` is called first, before the experiment's run is open, so it may open runs of its own. If ``names_networks``,
-    the experiment takes its networks from ``setup.networks``, and each of them may fail by itself.
+    warn)`` is called first and gives the setup that is measured. The experiment's run is not open yet, so it may open
+    runs of its own. If ``names_networks``, the networks are those of ``setup.networks``, and each of them may fail by
+    itself.
     """
 
     name: str
     measure: Callable[[Cells, Setup, Path], Sequence[Table]]
-    prepare: Callable[[Setup, Say, Say], None] | None = None
+    prepare: Callable[[Setup, Say, Say], Setup] | None = None
     names_networks: bool = False
 
 
@@ -70,7 +71,7 @@ def run_experiment(
         warn_of(common.bench(class_name), warn)
     if experiment.prepare is not None:
         with _without_joined_run():
-            experiment.prepare(setup, say, warn)
+            setup = experiment.prepare(setup, say, warn)
     with working() as worker:
         tags = RunTags(",".join(setup.classes), ",".join(setup.methods), NO_STUDY, "several")
         extra = {ROLE: "experiment", EXPERIMENT: name}

@@ -13,7 +13,7 @@ from adtrack.verbs.tune import tune
 TRIALS = 12
 
 
-def ensure_studies(setup: Setup, say: Say, warn: Say) -> None:
+def ensure_studies(setup: Setup, say: Say, warn: Say) -> Setup:
     """Tune every class that has no study of the first method, these images, this backbone and this view yet."""
     open_store()
     for class_name in setup.classes:
@@ -26,6 +26,7 @@ def ensure_studies(setup: Setup, say: Say, warn: Say) -> None:
         spec = BuildSpec(DataSpec(class_name, setup.data, setup.seed), base, setup.image, setup.backbone)
         study = StudySpec(Space.of(type(base)), TRIALS, seed=setup.seed)
         tune(spec, study, None, None, setup.device, say, warn)
+    return setup
 
 
 def known_trials(setup: Setup, class_name: str) -> list[TrialRecord]:

@@ -66,3 +66,12 @@ def test_layers_are_the_networks_own_where_it_names_some(setup: Setup) -> None:
     assert behind(setup, NETWORKS[3], spec).detectors[0].layers == ("layer3",)
     assert behind(setup, NETWORKS[0], spec).detectors == (spec,)
     assert pass_milliseconds(setup.bench("part")) > 0
+
+
+def test_a_network_that_was_trained_for_a_class_serves_that_class(cells: Cells, setup: Setup) -> None:
+    own, other = (replace(network, name="tuned") for network in NETWORKS[1:3])
+    networks = [replace(other, class_name="other"), replace(own, class_name="part")]
+    (one,) = measure_networks(cells, replace(setup, detectors=setup.detectors[:1]), networks)
+    assert (one.network, one.failure) == ("tuned", "")
+    (named,) = measure_networks(cells, replace(setup, detectors=setup.detectors[:1]), [own])
+    assert one.samples["test_clean"]["part"].scores.tolist() == named.samples["test_clean"]["part"].scores.tolist()

@@ -4,7 +4,7 @@ import pytest
 
 from adtrack.config import BackboneSpec
 from adtrack.errors import UserError
-from adtrack.lab.networks import NamedNetwork, parse_networks
+from adtrack.lab.networks import NamedNetwork, parse_networks, parse_trunks
 
 
 def test_a_network_may_name_layers_and_weights() -> None:
@@ -25,3 +25,12 @@ def test_a_network_that_is_named_twice_is_told_apart_by_layers_and_weights() -> 
 def test_networks_without_a_name_and_repeated_ones_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="backbones must be different networks joined by commas"):
         parse_networks(text, "imagenet", 0)
+
+
+def test_trunks_are_weights_of_one_network_under_names_of_their_own() -> None:
+    assert parse_trunks("rotation=a.pth,mine=models:/adtrack-trunk-part/2", "resnet18", 3) == (
+        NamedNetwork("rotation", BackboneSpec("resnet18", "a.pth", 3)),
+        NamedNetwork("mine", BackboneSpec("resnet18", "models:/adtrack-trunk-part/2", 3)),
+    )
+    with pytest.raises(UserError, match="trunks must be different name=value pairs joined by commas"):
+        parse_trunks("a.pth", "resnet18", 3)
