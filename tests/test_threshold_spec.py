@@ -11,6 +11,9 @@ def test_what_auto_means_for_thresholds() -> None:
     assert usual.resolved(has_anomalies=True) == ThresholdSpec("both", "f1")
     assert usual.resolved(has_anomalies=False) == ThresholdSpec("val_clean", "good_quantile")
     assert asked.resolved(has_anomalies=True) == asked.resolved(has_anomalies=False) == asked
+    spread = ThresholdSpec(threshold_from="mean_std")
+    assert spread.resolved(has_anomalies=False) == ThresholdSpec("val_clean", "mean_std")
+    assert spread.resolved(has_anomalies=True).facts() == {"calibrated_on": "both", "threshold_from": "mean_std"}
     assert ThresholdSpec("both").sets == ("val_clean", "val_shift") and asked.sets == ("val_shift",)
 
 
@@ -25,7 +28,7 @@ def test_runs_say_how_their_threshold_was_found() -> None:
     ("given", "said"),
     [
         (("val",), "calibrate_on must be both, val_clean, val_shift or auto, but got 'val'"),
-        (("both", "f2"), "threshold_from must be f1, good_quantile or auto, but got 'f2'"),
+        (("both", "f2"), "threshold_from must be f1, good_quantile, mean_std or auto, but got 'f2'"),
         (("both", "f1", 0.0), r"good quantile must be in \(0, 1\], but got 0.0"),
     ],
 )

@@ -374,8 +374,14 @@ def test_the_first_studies_did_not_name_where_thresholds_come_from(tiny_data):
         "trunk": bench.backbone.trunk.sha256,
     }
     assert spec_digest("val_clean", "f1") == spec_digest("val_clean", "f1", 0.9) == digest(first)
-    ways = [("both", "f1"), ("val_shift", "f1"), ("val_clean", "good_quantile"), ("val_clean", "good_quantile", 0.9)]
-    assert len({digest(first), *(spec_digest(*way) for way in ways)}) == 5
+    ways = [
+        ("both", "f1"),
+        ("val_shift", "f1"),
+        ("val_clean", "good_quantile"),
+        ("val_clean", "good_quantile", 0.9),
+        ("val_clean", "mean_std"),
+    ]
+    assert len({digest(first), *(spec_digest(*way) for way in ways)}) == 6
 
 
 def test_a_study_of_fewer_settings_is_gone_on_with_by_its_name(workplace, tiny_data):
