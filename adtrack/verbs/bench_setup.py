@@ -8,7 +8,7 @@ from adtrack.evaluation.visibility import visibility
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.networks import Network
 from adtrack.features.weights import Trunk
-from adtrack.findings import listed
+from adtrack.findings import counted, listed
 from adtrack.tracking.weights import find_trunk
 
 Say = Callable[[str], None]
@@ -24,6 +24,12 @@ def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say, s
     bench = Workbench.open(spec.data, spec.image, spec.backbone, layers, device, sets, find_trunk)
     warn_of(bench, warn)
     return bench
+
+
+def from_few(bench: Workbench) -> str:
+    """What the name of a run says of Train, where that was asked to have fewer images: `` from 5 images``."""
+    count = bench.opened.splits.train_images
+    return "" if count is None else f" from {counted(count, 'image')}"
 
 
 def warn_of(bench: Workbench, warn: Say) -> None:

@@ -14,7 +14,6 @@ from adtrack.evaluation.opened_class import ListedClass, list_class
 from adtrack.evaluation.threshold_words import got_by, threshold_sentences
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
-from adtrack.findings import counted
 from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.log_evaluation import log_built, log_data, log_evaluations
 from adtrack.tracking.made_with import choices, log_surroundings, threshold_params
@@ -24,7 +23,7 @@ from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.store import open_store
 from adtrack.tracking.tags import MODEL, NO_STUDY, REGISTERED, ROLE, RunTags
 from adtrack.tracking.workers import working
-from adtrack.verbs.bench_setup import Say, open_bench, warn_of
+from adtrack.verbs.bench_setup import Say, from_few, open_bench, warn_of
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         warn(f"Class {spec.data.class_name} has no {place}: there is no Test, so only Val is measured.")
     tags = RunTags(spec.data.class_name, spec.detector.method, NO_STUDY, bench.opened.digest)
     method = "" if spec.detector.method == DEFAULT_METHOD else f"{spec.detector.method} "
-    name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}{_few(bench)}"
+    name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}{from_few(bench)}"
     with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run:
         built = build(bench, spec.detector, present, threshold=spec.threshold)
         uri = log_built(run, bench, built, with_trunk=True)
@@ -103,12 +102,6 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
         threshold_sentences(built.scorer.calibration.threshold, threshold, bench.opened),
         no_pixel_metrics(bench.opened, spec.detector.method),
     )
-
-
-def _few(bench: Workbench) -> str:
-    """What the name of a run says of Train, where that was asked to have fewer images."""
-    count = bench.opened.splits.train_images
-    return "" if count is None else f" from {counted(count, 'image')}"
 
 
 def _bench_of(loaded: LoadedModel, spec: BuildSpec, warn: Say) -> Workbench:

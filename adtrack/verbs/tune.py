@@ -27,7 +27,7 @@ from adtrack.tuning.shared_study import SharedStudy
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import check_url, default_storage, reachable
 from adtrack.tuning.study import open_shared
-from adtrack.verbs.bench_setup import Say, open_bench
+from adtrack.verbs.bench_setup import Say, from_few, open_bench
 from adtrack.verbs.checks import need_anomalies
 
 
@@ -84,7 +84,7 @@ def _say_what_is_kept(study: SharedStudy, spec: BuildSpec, asked: StudySpec, say
 def _title(bench: Workbench, method: str, name: str | None) -> str:
     """What MLflow lists a new study as. MLflow shows its beginning; the study is found again by its tags."""
     other = "" if method == DEFAULT_METHOD else f"{method} "
-    network = f"{other}{bench.backbone.trunk.network}"
+    network = f"{other}{bench.backbone.trunk.network}{from_few(bench)}"
     words = f"{bench.opened.data.class_name} {network} {datetime.now().astimezone():%Y-%m-%d}"
     return f"{name} ({words})" if name else words
 
