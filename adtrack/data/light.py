@@ -47,38 +47,43 @@ def _radial(height: int, width: int, shift: Shift) -> Iterator[np.ndarray]:
     """Factors by the distance of a pixel from the centre.
 
     The ramp's formula takes longer than all other steps together. So a table says between which bounds a factor lies.
-    Where they round to different float32 numbers, which happens at one pixel of a hundred, the formula decides.
+    Where they round to different float32 numbers, which happens at one pixel of a hundred, the formula decides: for all
+    such pixels at once, as SciPy needs longer to be called than to compute some hundred of them.
     """
     y, x = 2 * _middles(height) - 1, 2 * _middles(width) - 1
-    bounds = _bounds(y[: (height + 1) // 2], x[: (width + 1) // 2], width, shift)
+    factors = np.empty((height, width), dtype=np.float32)
+    i, j = _bounded(factors, y, x, shift)
+    i, j = np.concatenate([i, i, height - 1 - i, height - 1 - i]), np.concatenate([j, width - 1 - j] * 2)
+    factors[i, j] = _factor(_ramp(np.hypot(y[i], x[j]) / math.sqrt(2), _RADIAL), shift)
     for rows in strips(height, width):
-        down = np.arange(height)[rows]
-        low, high = bounds.take(np.minimum(down, height - 1 - down), axis=1)
-        unsettled = np.flatnonzero(low != high)
-        i, j = np.divmod(unsettled, width)
-        low.reshape(-1)[unsettled] = _factor(_ramp(np.hypot(y[rows][i], x[j]) / math.sqrt(2), _RADIAL), shift)
-        yield low
+        yield factors[rows]
 
 
-def _bounds(y: np.ndarray, x: np.ndarray, width: int, shift: Shift) -> np.ndarray:
-    """Lower and upper bounds of the factors in the image's upper half, float32 (2, h, W).
+def _bounded(factors: np.ndarray, y: np.ndarray, x: np.ndarray, shift: Shift) -> tuple[np.ndarray, np.ndarray]:
+    """Fill ``factors`` with lower bounds, float32 (H, W). Returns rows and columns of the pixels in the upper left
+    quarter that have another upper bound.
 
-    ``y`` and ``x`` are those of its left half. The right half mirrors it but for the last bits of float64, which are
-    far below the distance of the bounds.
+    The other quarters mirror this one but for the last bits of float64, which are far below the distance of the bounds.
     """
+    half, half_width = (y.size + 1) // 2, (x.size + 1) // 2
     nodes = _factor(_table(), shift)
-    slopes, squares = np.diff(nodes), x * x * (_STEPS**2 / 2)
-    bounds = np.empty((2, y.size, width), dtype=np.float32)
-    for rows in strips(y.size, x.size):
-        place = np.sqrt((y[rows] * y[rows] * (_STEPS**2 / 2))[:, None] + squares)
+    slopes, squares = np.diff(nodes), x[:half_width] ** 2 * (_STEPS**2 / 2)
+    found = []
+    for rows in strips(half, half_width):
+        down = y[:half][rows]
+        place = np.sqrt((down * down * (_STEPS**2 / 2))[:, None] + squares)
         at = place.astype(np.intp)
         place -= at
         place *= slopes.take(at, mode="wrap")
         place += nodes.take(at, mode="wrap")
-        bounds[0, rows, : x.size] = place - _WITHIN
-        bounds[1, rows, : x.size] = place + _WITHIN
-    bounds[:, :, width - x.size :] = bounds[:, :, x.size - 1 :: -1]
-    return bounds
+        low, high = (place - _WITHIN).astype(np.float32), (place + _WITHIN).astype(np.float32)
+        factors[rows, :half_width] = low
+        i, j = np.nonzero(low != high)
+        found.append((rows.start + i, j))
+    factors[:half, half_width:] = factors[:half, : x.size - half_width][:, ::-1]
+    factors[half:] = factors[: y.size - half][::-1]
+    i, j = (np.concatenate(part) for part in zip(*found, strict=True))
+    return i, j
 
 
 @lru_cache(1)
