@@ -85,6 +85,18 @@ def test_the_cut_down_class_has_the_images_that_are_promised(write_part, tmp_pat
     assert [record.kind for record in some.test] == ["good"] * 4 + ["scratch"] * 4 + ["spot"] * 4
 
 
+def test_a_share_of_a_class_has_that_share_of_every_kind(write_part, tmp_path: Path) -> None:
+    from adtrack.data.layouts import read_class
+
+    end_to_end.share_of(write_part(tmp_path / "all"), "part", tmp_path / "some", 0.6)
+    every, some = (read_class(tmp_path / name, "part") for name in ("all", "some"))
+    assert len(some.train) == round(0.6 * len(every.train)) and some.has_masks
+    kinds = [[record.kind for record in images.test] for images in (every, some)]
+    assert set(kinds[0]) == set(kinds[1])
+    for kind in set(kinds[0]):
+        assert kinds[1].count(kind) == max(min(4, kinds[0].count(kind)), round(0.6 * kinds[0].count(kind)))
+
+
 def test_enlarged_photos_are_in_colour_and_their_masks_fit(write_part, tmp_path: Path) -> None:
     folder = write_part(tmp_path, size=40)
     grey = folder / "part/train/good/000.png"
@@ -199,6 +211,16 @@ def test_a_verb_is_timed_until_its_first_image(tmp_path: Path, part, tiny_data: 
 def test_processes_side_by_side_find_the_same_order_however_their_threads_wait() -> None:
     alone = processes.found(1, 1, 600, "PASSIVE")
     assert len(alone) == 1 and processes.found(1, 2, 600, None) == alone
+
+
+@pytest.mark.slow
+def test_processes_that_share_a_study_find_the_same_trials(write_part, tmp_path: Path) -> None:
+    data, places = write_part(tmp_path / "data"), [tmp_path / name for name in ("one", "two")]
+    for place in places:
+        place.mkdir()
+    asked = ("--resize=64", "--crop=0", "--space-patch-size=3", "--space-coreset-fraction=0.01", "--trials=2")
+    one, two = (processes.study(data, "part", count, place, asked) for count, place in enumerate(places, start=1))
+    assert one == two and len(one) == 2
 
 
 def test_a_ladder_has_the_scores_of_all_patches_on_every_rung(write_part, tmp_path: Path) -> None:

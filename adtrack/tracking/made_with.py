@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 
 import torch
@@ -93,12 +94,18 @@ def log_surroundings(run: Run, bench: Workbench) -> None:
 def version_tags(backbone: Backbone) -> dict[str, str]:
     """The same tags without what depends on the images."""
     packages = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "anomalib", "mlflow")
-    tags = {package_version(package): version(package) for package in packages}
+    tags = {package_version(package): _installed(package) for package in packages}
     tags |= {VERSION: adtrack.__version__, DEVICE: device_name(backbone.device)}
     trunk = backbone.trunk
     if trunk.asked:
         tags |= {WEIGHTS_ASKED: trunk.asked, WEIGHTS_MEANT: trunk.origin}
     return tags | {WEIGHTS_FELL_BACK: str(trunk.fell_back).lower()}
+
+
+@cache
+def _installed(package: str) -> str:
+    """The version of a package."""
+    return version(package)
 
 
 def device_name(device: torch.device) -> str:

@@ -61,6 +61,18 @@ def cut_down(root: Path, class_name: str, folder: Path, share: float) -> None:
     chosen = _some(images.train, _TRAIN * share)
     for kind, count in wanted.items():
         chosen += _some([record for record in images.test if record.kind == kind], count * share)
+    _copy(chosen, root, folder)
+
+
+def share_of(root: Path, class_name: str, folder: Path, share: float) -> None:
+    """Copy a share of a class's Train images, and of its Test images of every kind, masks included, into ``folder``."""
+    images = read_class(root, class_name)
+    kinds = sorted({record.kind for record in images.test})
+    parts = [images.train, *([record for record in images.test if record.kind == kind] for kind in kinds)]
+    _copy([record for part in parts for record in _some(part, len(part) * share)], root, folder)
+
+
+def _copy(chosen: list[ImageRecord], root: Path, folder: Path) -> None:
     for path in (path for record in chosen for path in (record.path, record.mask) if path):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (root / path).is_dir() else shutil.copyfile  # a folder of masks is one mask

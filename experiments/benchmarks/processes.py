@@ -1,24 +1,35 @@
 """Are several processes that share the cores slower than one?
 
-The same greedy orders, in one process one after the other and in several processes side by side, with threads that wait
-as the command line lets them (asleep) and as torch does by itself (busy). The points are drawn at random; each order is
-compared with the others, as its indices must not depend on who else is at work. Run it with OMP_NUM_THREADS unset.
+First the same greedy orders, in one process one after the other and in several processes side by side, with threads
+that wait as the command line lets them (asleep) and as torch does by itself (busy). The points are drawn at random;
+each order is compared with the others, as its indices must not depend on who else is at work. Then one study of a class
+of the demo data, by one process and by several that share it, with an empty cache each. All cells of its space are
+tried and none is pruned, so that the trials are the same whoever carries them out: their objectives are compared. Run
+it with OMP_NUM_THREADS unset.
 
 \b
 Command:  python -m experiments.benchmarks.processes [--processes 4] [--points 60000] [--busy]
-Cost:     about a minute on 2 idle cores; with --busy several minutes.
+Cost:     four minutes on 2 idle cores; with --busy several more.
 Result:   experiments/results/benchmarks.csv
 """
 
+import math
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import click
+import pandas as pd
 
+from adtrack.data.demo import data_root
 from experiments.benchmarks.common import report, seconds
 
+SPACE = {"layers": "layer2,layer2+layer3", "patch_size": "1,3", "coreset_fraction": "0.01,0.05,0.1"}
+_FIXED = {"smooth": "0", "augment": "0", "standardise": "0", "score_top": "0"}
 _WORK = """
 import hashlib, sys, torch
 from adtrack.detectors.coreset import greedy_order
@@ -40,11 +51,28 @@ def found(orders: int, processes: int, points: int, policy: str | None) -> set[s
     return printed
 
 
-@click.command(help=__doc__)
-@click.option("--processes", default=4, show_default=True)
-@click.option("--points", default=60_000, show_default=True)
-@click.option("--busy", is_flag=True, help="Measure threads that stay busy while they wait as well.")
-def main(processes: int, points: int, busy: bool) -> None:
+def study(data: Path, class_name: str, processes: int, place: Path, asked: tuple[str, ...] = ()) -> dict[str, float]:
+    """The objectives of a study's trials by their cells. ``processes`` processes carry it out, with all that they keep
+    in ``place``; ``asked`` are further options."""
+    trials = math.prod(len(values.split(",")) for values in SPACE.values())
+    space = [f"--space-{key.replace('_', '-')}={values}" for key, values in (SPACE | _FIXED).items()]
+    command = [sys.executable, "-m", "adtrack", "tune", "--class", class_name, "--data", str(data.absolute()), *space]
+    command += ["--backbone", "resnet18", "--weights", "random", "--sampler", "grid", "--pruner", "none"]
+    command += ["--trials", str(trials), *asked]
+    variables = os.environ | {"ADTRACK_CACHE": str(place / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen(command, cwd=place, env=variables, **quiet) for _ in range(processes)]
+    ended = [process.wait() for process in started]
+    assert not any(ended), "a process has failed"
+    (table,) = place.glob("mlruns/*/*/artifacts/tables/best_trials.csv")
+    rows = pd.read_csv(table)
+    cells = rows[[*SPACE]].astype(str).agg(" ".join, axis=1)
+    return dict(zip(cells, rows["objective"], strict=True))
+
+
+def time_orders(processes: int, points: int, busy: bool) -> None:
+    """Time the greedy orders."""
     digests: set[str] = set()
 
     def work(orders: int, side_by_side: int, policy: str | None) -> Callable[[], object]:
@@ -56,6 +84,32 @@ def main(processes: int, points: int, busy: bool) -> None:
         times[f"{processes} processes, threads wait {name}"] = seconds(work(1, processes, policy))
     assert len(digests) == 1, "the orders differ"
     report("processes", f"{processes} greedy orders of {points} points", times, "one process, threads wait asleep")
+
+
+def _note(objectives: list[dict[str, float]], data: Path, processes: int, place: Path) -> None:
+    objectives.append(study(data, "zipper", processes, place))
+
+
+def time_study(processes: int) -> None:
+    """Time the study."""
+    data, objectives = data_root("demo"), []
+    with tempfile.TemporaryDirectory() as scratch:
+        times = {}
+        for name, count in {"one process": 1, f"{processes} processes": processes}.items():
+            place = Path(scratch) / name
+            place.mkdir()
+            times[name] = seconds(partial(_note, objectives, data, count, place))
+    assert objectives[0] == objectives[1], "the trials differ"
+    report("processes", f"a study of {len(objectives[0])} trials of zipper", times, "one process")
+
+
+@click.command(help=__doc__)
+@click.option("--processes", default=4, show_default=True)
+@click.option("--points", default=60_000, show_default=True)
+@click.option("--busy", is_flag=True, help="Measure threads that stay busy while they wait as well.")
+def main(processes: int, points: int, busy: bool) -> None:
+    time_orders(processes, points, busy)
+    time_study(processes)
 
 
 if __name__ == "__main__":
