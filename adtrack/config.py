@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 from .errors import UserError
 from .settings import LAYERS, MEANT, added_later, check_settings, layers_text, setting, settings, whole, within
-from .threshold_spec import ThresholdSpec
+from .threshold_spec import AUTO, ThresholdSpec
 
 DEMO = "demo"
 DEMO_CLASSES = ("zipper", "carpet", "hazelnut")  # listed here because the code that draws them is slow to import
@@ -21,7 +21,6 @@ INTERPOLATIONS = (BILINEAR, "bicubic", "lanczos", "nearest")
 VIEW = "view"  # the name under which a method asks for the network's input; no layer has this name
 DEFAULT_METHOD = "patchcore"
 MAX_SEVERITY = 2.0  # the largest severity of MVTec-Shift
-TRIED_LAYERS = (("layer2",), ("layer2", "layer3"), ("layer3",))  # those of a ResNet that a study tries by default
 LARGEST_VIEW = 4096  # pixels on a side: the features of such a view take some gigabytes
 MOST_SMOOTH = 16.0  # σ in pixels of the view: of an image of the usual size this leaves light and dark alone
 _LARGEST_SEED = 2**63 - 1  # the largest seed that torch's generators take
@@ -252,16 +251,51 @@ def _different_names(label: str, value: object) -> None:
         )
 
 
-def layers_setting(
-    tries: Iterable[tuple[str, ...]] = TRIED_LAYERS, default: tuple[str, ...] = ("layer2", "layer3")
-) -> Any:
-    """The field ``layers``, for which a study tries these combinations by default.
+@dataclass(frozen=True)
+class LayerChoice:
+    """Layers of a network that serve a purpose: the ``usual`` ones, and the combinations that a study tries."""
 
-    layer1 is left out unless it is asked for. It has four times as many cells as layer2, so it takes most of a study's
-    time, and under drift it was the weakest on magnetic tiles.
+    usual: tuple[str, ...]
+    tried: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, first: str, second: str) -> Self:
+        """Both of two layers, or either."""
+        return cls((first, second), ((first,), (first, second), (second,)))
+
+
+@dataclass(frozen=True)
+class NetworkLayers:
+    """A network's layers for methods of patches, and for those that score whole images.
+
+    For patches of a ResNet these are layer2 and layer3. layer1 has four times as many cells as layer2, so it takes most
+    of a study's time, and under drift it was the weakest on magnetic tiles.
     """
-    words = "Layers of the network, joined by +."
-    return setting(default, LAYERS, words, _different_names, tries=tries, brief="{}", option=True)
+
+    patches: LayerChoice
+    images: LayerChoice
+
+
+RESNET_LAYERS = NetworkLayers(
+    LayerChoice.of("layer2", "layer3"), LayerChoice(("layer4",), (("layer4",), ("layer3", "layer4"), ("layer3",)))
+)
+
+
+def layers_setting(tries: Iterable[tuple[str, ...]] = (), default: tuple[str, ...] = (), *, auto: bool = False) -> Any:
+    """The field ``layers``. Without values of their own, ``default`` and ``tries`` are those of a ResNet's patches, and
+    users who name no layers mean those that suit their network, as they do with ``auto``."""
+    patches = RESNET_LAYERS.patches
+    words = "Layers of the network, joined by +; auto: those that suit network and method."
+    return setting(
+        default or patches.usual,
+        LAYERS,
+        words,
+        _different_names,
+        tries=tries or patches.tried,
+        brief="{}",
+        option=True,
+        usual=(AUTO,) if auto or not tries else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -278,6 +312,11 @@ class LayersSpec(DetectorSpec):
     def inputs(self) -> tuple[str, ...]:
         """The layers."""
         return self.layers
+
+    @classmethod
+    def choice(cls, network: NetworkLayers) -> LayerChoice:
+        """What suits the method, of all that a network offers."""
+        return network.patches
 
 
 @dataclass(frozen=True)

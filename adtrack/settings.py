@@ -69,16 +69,18 @@ LAYERS = Kind("layer names joined by +", parse_layers, layers_text, layers_text,
 class Setting:
     """The description of one field of a specification.
 
-    ``name`` is the name of the field, and ``key`` its name for users, runs and studies. ``tries`` are the values that a
-    study tries by default; if there are none, a study varies the setting only on request. ``brief`` is the format of a
-    value in a title (``p{}``), or "" if titles leave it out. ``option`` says whether the command line has an option of
-    its own for the setting; ``--options`` and ``--space`` take every setting.
+    ``name`` is the name of the field, and ``key`` its name for users, runs and studies. ``usual`` is what a user means
+    who gives no value: the default, or a word for what depends on other choices, such as the network. ``tries`` are the
+    values that a study tries by default; if there are none, a study varies the setting only on request. ``brief`` is
+    the format of a value in a title (``p{}``), or "" if titles leave it out. ``option`` says whether the command line
+    has an option of its own for the setting; ``--options`` and ``--space`` take every setting.
     """
 
     name: str
     key: str
     kind: Kind
     default: Any
+    usual: Any
     help: str
     check: ValueCheck
     tries: tuple[Any, ...]
@@ -120,12 +122,15 @@ def setting(
     brief: str = "",
     option: bool = False,
     later: bool = False,
+    usual: Any = None,
 ) -> Any:
     """A dataclass field with a description (see ``Setting``). Without ``key``, the key is the name of the field.
 
     ``later`` says that older specifications do not have the field and mean the default. Their digests stay the same.
+    ``usual`` is the default if it is None.
     """
-    described = Setting("", key, kind, default, help, check, tuple(tries), brief, option)
+    usual = default if usual is None else usual
+    described = Setting("", key, kind, default, usual, help, check, tuple(tries), brief, option)
     meant = added_later(default) if later else {}
     return field(default=default, metadata={_KEY: described, **meant})
 
@@ -167,6 +172,11 @@ def setting_of(spec: Any, key: str, what: str) -> Setting:
             f"did you mean {near[0]}?" if near else "",
         )
     return known[key]
+
+
+def usual_texts(spec: Any) -> dict[str, str]:
+    """{key: text} of the settings of which users mean something else than the default when they give no value."""
+    return {one.key: one.text(one.usual) for one in settings(spec) if one.usual != one.default}
 
 
 def plain_settings(spec: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from adtrack.evaluation.building import build
 from adtrack.evaluation.opened_class import ListedClass
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone, choose_device
+from adtrack.features.usual_layers import settled
 from adtrack.threshold_spec import AUTO, GOOD_QUANTILE, ThresholdSpec
 from adtrack.tracking.models import load_model
 from adtrack.tracking.store import reach_store
@@ -57,6 +58,7 @@ def fit(
     (True, (256, 256))
     """
     spec, threshold = make_spec(method, settings, seed=seed), ThresholdSpec(calibrate_on, threshold_from, good_quantile)
+    spec = settled(spec, backbone)
     found = loose_images(images, name or _product(images))
     data = DataSpec(found.name, str(found.root), seed, bit_depth, train_images)
     trunk = find_trunk(BackboneSpec(backbone, str(weights), seed), spec.inputs, data.root)

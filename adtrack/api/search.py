@@ -12,7 +12,7 @@ from adtrack.api.model import Model
 from adtrack.config import DEFAULT_METHOD, IMAGENET, BackboneSpec, BuildSpec, DataSpec, ImageSpec
 from adtrack.detectors import detector_class, make_spec
 from adtrack.progress import say
-from adtrack.settings import plain_settings, setting_of
+from adtrack.settings import plain_settings, setting_of, usual_texts
 from adtrack.threshold_spec import AUTO, GOOD_QUANTILE, ThresholdSpec
 from adtrack.tracking.trials import TrialRecord, study_trials
 from adtrack.tuning.finish import StudyResult
@@ -106,6 +106,7 @@ def tune(
     detector = make_spec(method, settings, seed=seed)
     fixed = {key: [value] for key, value in plain_settings(detector).items() if key in settings}
     texts = {key: _text(method, key, values) for key, values in {**fixed, **(space or {})}.items()}
+    texts = usual_texts(detector) | texts
     build = BuildSpec(
         DataSpec(class_name, str(data), seed, bit_depth, train_images),
         detector,

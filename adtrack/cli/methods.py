@@ -12,7 +12,7 @@ import click
 from adtrack.config import DEFAULT_METHOD, DetectorSpec
 from adtrack.detectors import DETECTORS, detector_class, make_spec
 from adtrack.errors import UserError
-from adtrack.settings import NUMBER, SWITCH, WHOLE, Kind, Setting, parse_pairs, setting_of, settings
+from adtrack.settings import NUMBER, SWITCH, WHOLE, Kind, Setting, parse_pairs, setting_of, settings, usual_texts
 
 AUTO = "auto"  # an option's value that stands for "not given": MLproject must give every parameter some value
 OPTIONS_EXAMPLE = "epochs=20,lr=0.001"
@@ -113,19 +113,26 @@ def _by_key(methods: _Named, wanted: Callable[[Setting], bool]) -> Iterator[tupl
 
 def _option(key: str, same: Mapping[str, Setting]) -> click.Option:
     first = next(iter(same.values()))
-    default, more = _default({method: one.text(one.default) for method, one in same.items()})
+    default, more = _default({method: one.text(one.usual) for method, one in same.items()})
     metavar = _SHOWN.get(first.kind, "TEXT")
     return click.Option([_flag(key), key], default=default, metavar=metavar, help=_help(first.help, more))
 
 
 def _tries_option(key: str, same: Mapping[str, Setting]) -> click.Option:
     first = next(iter(same.values()))
-    default, more = _default({method: ",".join(map(one.text, one.tries)) or AUTO for method, one in same.items()})
+    default, more = _default({method: _tries(one) for method, one in same.items()})
     words = f"{first.label.capitalize()}: the values to try, joined by commas."
-    if default == AUTO and not more:
+    if default == AUTO and not more and first.tries:
+        more = "auto: those that suit network and method"
+    elif default == AUTO and not more:
         more = f"auto: only that of {_flag(key)}"
     names = [_flag(f"space_{key}"), f"space_{key}"]
     return click.Option(names, default=default, metavar="VALUES", help=_help(words, more))
+
+
+def _tries(one: Setting) -> str:
+    values = one.tries if one.usual == one.default else [one.usual]
+    return ",".join(map(one.text, values)) or AUTO
 
 
 def _flag(key: str) -> str:
@@ -136,7 +143,8 @@ def _default(texts: Mapping[str, str]) -> tuple[str, str]:
     """The default of an option, and what its help says of it: methods that do not agree each have their own."""
     if len(set(texts.values())) == 1:
         return next(iter(texts.values())), ""
-    return AUTO, "auto: " + ", ".join(f"{text} for {method}" for method, text in texts.items())
+    own = [f"{text} for {method}" for method, text in texts.items() if text != AUTO]
+    return AUTO, f"auto: {', '.join(own)}"
 
 
 def _help(words: str, more: str) -> str:
@@ -156,13 +164,14 @@ def detector_spec(method: str, texts: Mapping[str, str], given: Mapping[str, Any
 
 
 def asked_space(method: str, space: str, given: Mapping[str, Any]) -> dict[str, str]:
-    """{key: values joined by commas} that a study shall try: what ``--space`` gives, else ``--space-…``.
+    """{key: values joined by commas} that a study shall try: what ``--space`` gives, else ``--space-…``, else what is
+    usual where that is not the method's own.
 
     UserError: an unknown setting, or a value that is not allowed.
     """
     kind = detector_class(method).spec_type
     own = {key: given.get(f"space_{key}", AUTO) for key in _own_settings(method)}
-    texts = {key: text for key, text in own.items() if text != AUTO}
+    texts = usual_texts(kind) | {key: text for key, text in own.items() if text != AUTO}
     if space != AUTO:
         texts |= parse_pairs(space, "space", ";", SPACE_EXAMPLE)
     for key, text in texts.items():

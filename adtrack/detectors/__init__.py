@@ -5,7 +5,7 @@ from typing import Any
 
 from ..config import DetectorSpec
 from ..errors import UserError
-from ..settings import given_values
+from ..settings import given_values, usual_texts
 from .contract import Detector
 from .dfm import Dfm
 from .knn import Knn
@@ -29,9 +29,9 @@ def detector_class(method: str) -> type[Detector[Any]]:
 
 def make_spec(method: str, given: Mapping[str, object], **fields: object) -> DetectorSpec:
     """The specification of a method from what is ``given`` for its settings by their keys: texts as they are typed
-    ("layer2+layer3"), or values. ``fields`` sets others by their own names.
+    ("layer2+layer3"), or values. Others have their usual values. ``fields`` sets some by their own names.
 
     UserError: the method or a setting is unknown, or a value is not allowed.
     """
     kind = detector_class(method).spec_type
-    return kind(**{**fields, **given_values(kind, given, f"options of {method}")})
+    return kind(**{**fields, **given_values(kind, {**usual_texts(kind), **given}, f"options of {method}")})

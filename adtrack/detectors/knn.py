@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..config import layers_setting
+from ..config import RESNET_LAYERS, LayerChoice, NetworkLayers, layers_setting
 from ..settings import WHOLE, at_least, setting
 from .contract import Detector, FitResult, Scores
 from .drift import AugmentedSpec, SmoothedSpec
@@ -36,7 +36,7 @@ class KnnSpec(AugmentedSpec, SmoothedSpec):
 
     search_order: ClassVar[tuple[str, ...]] = ("smooth", "augment", "layers", "neighbours")
 
-    layers: tuple[str, ...] = layers_setting((("layer4",), ("layer3", "layer4"), ("layer3",)), default=("layer4",))
+    layers: tuple[str, ...] = layers_setting(RESNET_LAYERS.images.tried, RESNET_LAYERS.images.usual, auto=True)
     neighbours: int = setting(
         5,
         WHOLE,
@@ -48,6 +48,11 @@ class KnnSpec(AugmentedSpec, SmoothedSpec):
     )
     _: KW_ONLY
     method: str = "knn"
+
+    @classmethod
+    def choice(cls, network: NetworkLayers) -> LayerChoice:
+        """The deepest layers, which say what an image shows."""
+        return network.images
 
 
 class Knn(Detector[KnnSpec]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 
-from adtrack.config import VIEW, DetectorSpec, plain
+from adtrack.config import VIEW, DetectorSpec, LayersSpec, plain
 from adtrack.data.imageset import TEST_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.building import climb
@@ -79,10 +79,11 @@ def _measured(
 
 
 def behind(setup: Setup, network: NamedNetwork, spec: DetectorSpec) -> Setup:
-    """The setup of one method behind one network, with the network's layers where it names some."""
-    if network.layers and any(field.name == "layers" for field in fields(spec)):
+    """The setup of one method behind one network, with the layers that the network names, the method's, or those that
+    suit both."""
+    if network.layers and isinstance(spec, LayersSpec):
         spec = replace(spec, layers=network.layers)
-    return replace(setup, backbone=network.backbone, detectors=(spec,))
+    return replace(setup, backbone=network.backbone, detectors=(spec,)).settled()
 
 
 def _cell(cells: Cells, bench: Workbench, spec: DetectorSpec, network: str) -> Cell:

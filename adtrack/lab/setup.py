@@ -8,6 +8,7 @@ from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.evaluation.opened_class import open_class
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone, choose_device
+from adtrack.features.usual_layers import settled
 from adtrack.lab.networks import NamedNetwork
 from adtrack.tracking.weights import find_trunk
 
@@ -49,6 +50,10 @@ class Setup:
             bench = self.bench(class_name)
             for spec in self.detectors:
                 yield bench, spec
+
+    def settled(self) -> "Setup":
+        """The same with the layers of its network where the methods name none."""
+        return replace(self, detectors=tuple(settled(spec, self.backbone.name) for spec in self.detectors))
 
     def only(self, method: str) -> "Setup":
         """The same with one method."""

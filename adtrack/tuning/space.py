@@ -8,11 +8,14 @@ from typing import Any, TypeVar
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import Trial
 
-from adtrack.config import DetectorSpec, plain
+from adtrack.config import DetectorSpec, LayersSpec, plain
 from adtrack.detectors import detector_class
 from adtrack.errors import UserError
-from adtrack.settings import Setting, added_settings, setting_of, settings
+from adtrack.features.usual_layers import tried_layers
+from adtrack.settings import LAYERS, Setting, added_settings, setting_of, settings
+from adtrack.threshold_spec import AUTO
 
+_LAYERS = "layers"  # the key of that setting
 Cell = dict[str, Any]  # {a setting's key: its value, as Optuna and JSON can hold it}
 Spec = TypeVar("Spec", bound=DetectorSpec)
 
@@ -71,6 +74,15 @@ class Space:
         have the values here that are tried by default."""
         usual = {one.key: tuple(map(one.kind.plain, one.tries)) for one in added_settings(self.spec_type)}
         return replace(self, values={key: tried for key, tried in self.values.items() if tried != usual.get(key)})
+
+    def on(self, network: str) -> "Space":
+        """The same space behind the network of that name, whose own layers stand where it has "auto"."""
+        asked = self.values.get(_LAYERS, ())
+        if AUTO not in asked or not issubclass(self.spec_type, LayersSpec):
+            return self
+        own = [LAYERS.plain(layers) for layers in tried_layers(self.spec_type, network)]
+        found = dict.fromkeys(value for one in asked for value in (own if one == AUTO else [one]))
+        return replace(self, values={**self.values, _LAYERS: tuple(found)})
 
     def cells(self) -> list[Cell]:
         """All combinations, in the order of a grid search."""

@@ -14,6 +14,7 @@ from adtrack.evaluation.opened_class import ListedClass, list_class
 from adtrack.evaluation.threshold_words import got_by, threshold_sentences
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
+from adtrack.features.usual_layers import settled
 from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.log_evaluation import log_built, log_data, log_evaluations
 from adtrack.tracking.made_with import choices, log_surroundings, threshold_params
@@ -68,6 +69,7 @@ def evaluate_model(spec: BuildSpec, device: str, model: str | None, warn: Say) -
 
 
 def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str], role: str, warn: Say) -> ModelReport:
+    spec = replace(spec, detector=settled(spec.detector, spec.backbone.name))
     if do_register:
         registry_name(spec.data.class_name)
     open_store()

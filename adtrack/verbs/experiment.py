@@ -66,7 +66,10 @@ def run_experiment(
         need_anomalies(DataSpec(class_name, setup.data, setup.seed), f"experiment {name}")
     check_writable(target)
     open_store()
-    common = replace(setup, detectors=()) if experiment.names_networks else setup  # which needs no network
+    if experiment.names_networks:
+        common = replace(setup, detectors=())  # which needs no network
+    else:
+        common = setup = setup.settled()
     for class_name in setup.classes:
         warn_of(common.bench(class_name), warn)
     if experiment.prepare is not None:

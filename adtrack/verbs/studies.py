@@ -3,6 +3,7 @@
 from adtrack.config import BuildSpec, DataSpec
 from adtrack.evaluation.workbench import Workbench
 from adtrack.lab.setup import Setup
+from adtrack.settings import usual_texts
 from adtrack.tracking.store import open_store
 from adtrack.tracking.trials import TrialRecord, latest_studies, study_trials
 from adtrack.tuning.space import Space
@@ -23,8 +24,9 @@ def ensure_studies(setup: Setup, say: Say, warn: Say) -> Setup:
             continue
         say(f"{class_name}: no study yet, so {TRIALS} trials are run")
         base = setup.detectors[0]
+        space = Space.of(type(base), usual_texts(type(base)))
         spec = BuildSpec(DataSpec(class_name, setup.data, setup.seed), base, setup.image, setup.backbone)
-        study = StudySpec(Space.of(type(base)), TRIALS, seed=setup.seed)
+        study = StudySpec(space, TRIALS, seed=setup.seed)
         tune(spec, study, None, None, setup.device, say, warn)
     return setup
 

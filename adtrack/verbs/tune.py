@@ -1,6 +1,7 @@
 """tune: a study from its first trial to the registered model."""
 
 import contextlib
+from dataclasses import replace
 from datetime import datetime
 
 from adtrack.config import DEFAULT_METHOD, BuildSpec
@@ -8,6 +9,7 @@ from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.workbench import Workbench
+from adtrack.features.usual_layers import settled
 from adtrack.threshold_spec import AUTO, BOTH
 from adtrack.tracking.experiment import chosen_experiment, experiment_name
 from adtrack.tracking.made_with import depth_params, licence_params, log_surroundings, threshold_params, view_params
@@ -40,6 +42,8 @@ def tune(
     trials, and the first that finds all of them finished does the rest.
     """
     need_anomalies(spec.data, "tune")
+    spec = replace(spec, detector=settled(spec.detector, spec.backbone.name))
+    study = replace(study, space=study.space.on(spec.backbone.name))
     inputs = study.space.all_inputs(spec.detector)
     registry_name(spec.data.class_name)
     if name:

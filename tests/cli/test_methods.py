@@ -71,22 +71,24 @@ def given(**changed: str) -> dict[str, str]:
 
 
 def test_options_go_before_the_options_of_their_names() -> None:
-    assert detector_spec("patchcore", {}, given(), 42) == PatchCoreSpec()
-    assert detector_spec("padim", {}, given(), 1) == PadimSpec(seed=1)
+    assert detector_spec("patchcore", {}, given(), 42) == PatchCoreSpec((AUTO,))
+    assert detector_spec("padim", {}, given(), 1) == PadimSpec((AUTO,), seed=1)
     texts = option_pairs(" coreset_fraction = 0.05, projection=none,layers=layer1+layer2")
     made = detector_spec("patchcore", texts, given(coreset_fraction="0.2", patch_size="5"), 42)
     assert made == PatchCoreSpec(("layer1", "layer2"), 5, 0.05, projection=None)
-    assert detector_spec("padim", {"padim_dimensions": "7"}, given(patch_size="even"), 42) == PadimSpec(dimensions=7)
+    padim = detector_spec("padim", {"padim_dimensions": "7"}, given(patch_size="even"), 42)
+    assert padim == PadimSpec((AUTO,), dimensions=7)
     assert option_pairs(AUTO) == {}
 
 
 def test_what_a_study_tries_is_what_was_asked_for() -> None:
     drift = {"smooth": "0.0,1.0", "standardise": "0.0,1.0", "augment": "0,3"}
     space = {"patch_size": "1,3,5,7", "coreset_fraction": "0.01,0.025,0.05,0.1", "score_top": "0.0,0.01,0.04", **drift}
-    assert asked_space("patchcore", AUTO, given()) == space
+    assert asked_space("patchcore", AUTO, given()) == {**space, "layers": AUTO}
     found = asked_space("patchcore", "patch_size=1,3;projection=64,none", given(space_layers="layer1,layer1+layer2"))
     assert found == {**space, "patch_size": "1,3", "projection": "64,none", "layers": "layer1,layer1+layer2"}
-    assert asked_space("padim", AUTO, given(space_patch_size="1")) == {"padim_dimensions": "25,50,100", **drift}
+    padim = {"padim_dimensions": "25,50,100", "layers": AUTO, **drift}
+    assert asked_space("padim", AUTO, given(space_patch_size="1")) == padim
 
 
 @pytest.mark.parametrize(
@@ -164,4 +166,4 @@ def test_methods_of_an_experiment_are_known(adtrack: Callable) -> None:
 def test_a_specification_is_made_for_every_method_there_is() -> None:
     for method, kind in DETECTORS.items():
         made: DetectorSpec = detector_spec(method, {}, given(), 42)
-        assert made == kind.spec_type()
+        assert made == kind.spec_type(layers=(AUTO,))

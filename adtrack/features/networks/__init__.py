@@ -1,12 +1,13 @@
 """Networks by their names, whichever library they come from."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ...config import Normalisation
+from ...config import NetworkLayers, Normalisation
 from ..grids import Grid
 from .interface import NetworkLibrary
 from .lean import Undrawn
@@ -41,15 +42,23 @@ class Network:
         library, name = self._found
         return library.build(name)
 
-    def blank(self, layers: Sequence[str]) -> nn.Module:
-        """The network cut after ``layers``, without values: they cost neither memory nor the time to draw them."""
+    def _whole(self) -> nn.Module:
+        """The whole network without values: they cost neither memory nor the time to draw them."""
         try:
             with torch.device("meta"), Undrawn():
-                network = self.build()
+                return self.build()
         # A few networks compute their widths with tensors, and a meta tensor has no value.
         except (NotImplementedError, RuntimeError):
-            network = self.build().to("meta")
-        return self.library.cut(network, layers)
+            return self.build().to("meta")
+
+    def blank(self, layers: Sequence[str]) -> nn.Module:
+        """The network cut after ``layers``, without values."""
+        return self.library.cut(self._whole(), layers)
+
+    @property
+    def layers(self) -> NetworkLayers:
+        """Its layers for users who name none."""
+        return _layers(self)
 
     def filled(self, layers: Sequence[str], values: Mapping[str, Tensor]) -> nn.Module:
         """The network cut after ``layers`` with the values of its tensors, by their names."""
@@ -98,3 +107,8 @@ class Network:
         """The weights that its library offers, and what to call them; errors as of ``NetworkLibrary.pretrained``."""
         library, name = self._found
         return library.pretrained(name)
+
+
+@functools.cache
+def _layers(network: Network) -> NetworkLayers:
+    return network.library.layers(network._whole())

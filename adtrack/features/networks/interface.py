@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from ...config import BILINEAR, Normalisation
+from ...config import BILINEAR, NetworkLayers, Normalisation
 from ..grids import Grid, measure_grids
 
 
@@ -36,6 +36,11 @@ class NetworkLibrary(ABC):
         without a place in the view, such as a transformer's class token, gives (n, C, 1, 1). UserError: a layer is
         unknown.
         """
+
+    @abstractmethod
+    def layers(self, network: nn.Module) -> NetworkLayers:
+        """The layers of a built network that serve users who name none. Its tensors may be without values. UserError:
+        none can be told."""
 
     def grids(self, network: nn.Module, layers: Sequence[str]) -> dict[str, Grid]:
         """Where the cells of ``layers`` lie in the view. The values of the cut ``network`` may be overwritten."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from ...config import Normalisation
+from ...config import NetworkLayers, Normalisation
 from ...errors import UserError
 from ...findings import listed
 from ..grids import Grid
 from .interface import NetworkLibrary
 from .packaged import LITE0, PACKAGE, packaged_file, packaged_weights
-from .timm_part import Part
+from .timm_part import Part, usual_layers
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
@@ -36,6 +36,10 @@ class Timm(NetworkLibrary):
     def cut(self, network: nn.Module, layers: Sequence[str]) -> nn.Module:
         """The network up to the deepest layer."""
         return Part(network, layers)
+
+    def layers(self, network: nn.Module) -> NetworkLayers:
+        """Three blocks of a transformer, after its final norm; of others the ends of the stages at strides 8 and 16."""
+        return usual_layers(network)
 
     def grids(self, network: nn.Module, layers: Sequence[str]) -> dict[str, Grid]:
         """Measured, but for transformers, whose patches tile the view."""

@@ -7,8 +7,10 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor, nn
 
+from ...config import NetworkLayers
 from ...errors import UserError
 from ..grids import Grid, measure_grids
+from .stages import convolutional_layers, transformer_layers
 
 CLASS_TOKEN = "cls"  # the layer of a transformer's class token: the last block's, after the final norm
 NORMED = ".norm"  # after a block's name: its tokens after the transformer's final norm
@@ -137,8 +139,30 @@ class Part(nn.Module):
         return _ONE_CELL if output.token else Grid((side - 1) / 2, float(side))
 
 
+def usual_layers(network: nn.Module) -> NetworkLayers:
+    """The layers for users who name none."""
+    features = list(cast(_Timms, network).feature_info)
+    names = [one["module"] for one in features]
+    known = _known(network, names)
+    if not _has_tokens(network):
+        return convolutional_layers({one["module"]: one["reduction"] for one in features})
+    blocks = [next(name for name in (one + NORMED, one) if name in known) for one in names]
+    return transformer_layers(blocks, CLASS_TOKEN if CLASS_TOKEN in known else blocks[-1])
+
+
 def _outputs(network: nn.Module, layers: Sequence[str], known: Sequence[str]) -> dict[str, _Output]:
     """What each of the layers is. UserError: one is unknown, or timm cannot give this network's layers."""
+    places = _known(network, known)
+    for layer in layers:
+        if layer not in places:
+            normed = [f"these with {NORMED}"] if len(places) > len(known) else []
+            token = [CLASS_TOKEN] if CLASS_TOKEN in places else []
+            raise UserError(f"layer must be one of {', '.join([*known, *normed, *token])}, but got {layer!r}.")
+    return {layer: places[layer] for layer in layers}
+
+
+def _known(network: nn.Module, known: Sequence[str]) -> dict[str, _Output]:
+    """All layers that can be asked for. UserError: timm cannot give this network's layers."""
     methods = ("forward_intermediates", "prune_intermediate_layers")
     if not all(hasattr(network, method) for method in methods) or len(set(known)) < len(known):
         raise UserError(
@@ -146,17 +170,11 @@ def _outputs(network: nn.Module, layers: Sequence[str], known: Sequence[str]) ->
             "most of timm's networks are: resnet50, convnext_tiny and vit_small_patch16_224 among them.",
         )
     places = {name: _Output(index) for index, name in enumerate(known)}
-    more: dict[str, _Output] = {}
     if _has_tokens(network) and hasattr(network, "norm"):
-        more = {f"{name}{NORMED}": _Output(index, normed=True) for index, name in enumerate(known)}
+        places |= {f"{name}{NORMED}": _Output(index, normed=True) for index, name in enumerate(known)}
         if getattr(network, "cls_token", None) is not None:
-            more[CLASS_TOKEN] = _Output(len(known) - 1, normed=True, token=True)
-    for layer in layers:
-        if layer not in places and layer not in more:
-            normed = [f"these with {NORMED}"] if more else []
-            token = [CLASS_TOKEN] if CLASS_TOKEN in more else []
-            raise UserError(f"layer must be one of {', '.join([*places, *normed, *token])}, but got {layer!r}.")
-    return {layer: (places | more)[layer] for layer in layers}
+            places[CLASS_TOKEN] = _Output(len(known) - 1, normed=True, token=True)
+    return places
 
 
 def _has_tokens(network: nn.Module) -> bool:

@@ -3,20 +3,24 @@
 import contextlib
 import functools
 import io
+import math
 import sys
 from collections.abc import Collection, Sequence
 
+import torch
 from torch import Tensor, nn
 
-from ...config import Normalisation
+from ...config import RESNET_LAYERS, NetworkLayers, Normalisation
 from ...errors import UserError
 from .interface import NetworkLibrary
 from .lean import without_compiler
+from .stages import convolutional_layers
 
 with without_compiler():
     import torchvision
-    from torchvision.models.feature_extraction import create_feature_extractor
+    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
+_SIDE = 512  # pixels of a view in which the strides of layers show
 _TRANSFORMERS = ("vit_", "swin_", "maxvit_")  # they have no grids of patches (n, C, h, w), and one size of view
 
 
@@ -49,6 +53,18 @@ class Torchvision(NetworkLibrary):
                 raise UserError(f"layer must be one of {', '.join(layer_names(network))}, but got {layer!r}.")
         part: nn.Module = create_feature_extractor(network, return_nodes=list(layers), suppress_diff_warning=True)
         return part.eval()
+
+    def layers(self, network: nn.Module) -> NetworkLayers:
+        """layer2 and layer3 of a ResNet; of others the ends of the stages at strides 8 and 16."""
+        names = layer_names(network)
+        if {"layer2", "layer3", "layer4"} <= set(names):
+            return RESNET_LAYERS
+        inside = [name for name in names if name.startswith("features.")] or names
+        nodes = get_graph_node_names(network, suppress_diff_warning=True)[1]
+        used = [name for name in inside if any(node == name or node.startswith(f"{name}.") for node in nodes)]
+        outputs = self.cut(network, used)(torch.empty(1, 3, _SIDE, _SIDE, device="meta"))
+        sides = {name: output.shape[-1] for name, output in outputs.items() if output.ndim == 4}
+        return convolutional_layers({name: 2 ** round(math.log2(_SIDE / side)) for name, side in sides.items()})
 
     def normalisation(self, name: str) -> Normalisation:
         """ImageNet's: all of them were trained on it."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adtrack.config import BackboneSpec, ImageSpec, Normalisation
+from adtrack.config import BackboneSpec, ImageSpec, LayerChoice, NetworkLayers, Normalisation
 from adtrack.data.imageset import ImageSet, image_set
 from adtrack.data.loading import view
 from adtrack.data.splits import Splits
@@ -69,6 +69,9 @@ class Toy(NetworkLibrary):
 
     def cut(self, network: nn.Module, layers: Sequence[str]) -> nn.Module:
         return First(network) if list(layers) == ["embed"] else network
+
+    def layers(self, network: nn.Module) -> NetworkLayers:
+        return NetworkLayers(LayerChoice.of("embed", "mix"), LayerChoice(("mix",), (("mix",),)))
 
     def normalisation(self, name: str) -> Normalisation:
         return HALVES
