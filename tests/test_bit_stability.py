@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
-from adtrack.detectors import scoring
+from adtrack.detectors import DETECTORS, scoring
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.building import TrainingPatches
 from adtrack.detectors.coreset import greedy_order
@@ -117,7 +117,7 @@ def test_threads_do_not_show(method: str, build: Build) -> None:
     for count in (1, 2, 3):
         with threads(count):
             found.append(values(build(SPECS[method], f"{count} threads")[1]))
-    assert len(found[0]) > 30
+    assert len(found[0]) > (30 if DETECTORS[method].has_maps else 2)
     assert not differing(found[0], found[1]) and not differing(found[0], found[2])
 
 
@@ -162,6 +162,9 @@ def test_an_image_by_itself_is_judged_as_in_its_set(method: str, build: Build) -
         with threads(count):
             judgement = built.scorer.judge(image)
         assert judgement.score == scored.scores[at]
+        if scored.maps is None:
+            assert judgement.patches is None
+            continue
         assert np.array_equal(judgement.patches, scored.maps.patches(at))
         assert np.array_equal(built.scorer.map(judgement, *image.shape[:2]), scored.maps[at], equal_nan=True)
 
