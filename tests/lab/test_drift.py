@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from adtrack.config import DetectorSpec
+from adtrack.detectors.knn import KnnSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.errors import UserError
@@ -36,6 +37,7 @@ def test_a_model_for_drift_is_built_as_asked_or_by_the_recipe() -> None:
     assert built_model(SPEC).threshold_from == ("val_clean", "val_shift")
     padim = built_model(PadimSpec(("layer2",), dimensions=12)).spec
     assert padim == PadimSpec(("layer2",), dimensions=12, smooth=1.0)
+    assert built_model(KnnSpec(("layer2",))).spec == KnnSpec(("layer2",), smooth=1.0, augment=3)
 
 
 def test_a_part_is_held_out_of_draws_and_threshold() -> None:
