@@ -102,6 +102,12 @@ class Rotation(SelfSupervised):
                 f"{found} The first epoch recognised all of them: what the network knew before, the direction of the "
                 "light or the border of the photo gives the turn away, so there was little to learn.",
             )
+        if right == 1:
+            return TaskVerdict(
+                True,
+                f"{found} If the product lies at any angle in its photos, the direction of the light or the border of "
+                "the photo gives the turn away, and the network has learnt that and not the product.",
+            )
         if by_luck(right, count, 1 / 2) >= LUCK:
             return TaskVerdict(
                 True,

@@ -1,6 +1,7 @@
 """Weights by addresses in the tracking store: of networks, of detectors, of a run's files; wrong and hostile ones."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,11 @@ def test_a_detector_is_built_on_them_and_gives_them_on(keep, adtrack, part) -> N
     assert run.tags["adtrack.weights_meant"] == "models:/adtrack-trunk-part/1"
     given_on = by("models:/adtrack-part@champion", ("layer2",))
     assert given_on.sha256 == only.sha256 and given_on.origin == "models:/adtrack-part/1"
+
+
+def test_the_licence_of_weights_goes_with_them(keep) -> None:
+    keep(replace(of_seed(1), licence="cc-by-nc-4.0"))
+    assert by(CHAMPION).licence == "cc-by-nc-4.0"
 
 
 def test_a_file_of_a_run(keep, tmp_path) -> None:

@@ -7,14 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from adtrack.cache import cache_folder
-from adtrack.config import ImageSpec
+from adtrack.config import BackboneSpec, ImageSpec
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
-from adtrack.features.weights import Trunk
+from adtrack.features.weights import Trunk, load_trunk
 from adtrack.training import gradients, loop
-from adtrack.training.fine_tuning import FineTuned, split_off
+from adtrack.training.fine_tuning import FineTuned, fine_tune, split_off
 from adtrack.training.loop import Epoch
 from adtrack.training.spec import FineTuneSpec
 from adtrack.training.tasks import Rotation
@@ -45,6 +46,21 @@ def test_only_the_freed_layers_change_and_a_detector_can_use_the_trunk(tuned: Tu
 def test_layers_are_freed_by_name(tuned: Tuned, trunk: Trunk, free: tuple[str, ...], expected: set[str]) -> None:
     found = changed(trunk, tuned("cutmix", epochs=1, free=free))
     assert {name.partition(".")[0] for name in found} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"), [("timm/test_resnet", ("layer1", "layer2")), ("timm/test_vit", ("blocks.0", "blocks.1"))]
+)
+def test_networks_of_another_library_learn_by_their_own_names(
+    views: np.ndarray, name: str, layers: tuple[str, ...]
+) -> None:
+    trunk = load_trunk(BackboneSpec(name, "random", 1), layers, "/data")
+    spec = FineTuneSpec("cutmix", layers=layers, epochs=1, batch=4)
+    done = fine_tune(trunk, views, ImageSpec(32, 0), spec, CPU, key="views")
+    found = changed(trunk, done)
+    assert found and all(tensor.startswith(f"{layers[1]}.") for tensor in found)
+    (file,) = cache_folder("training").glob("*.safetensors")
+    assert not [tensor for tensor in load_file(file) if f"{layers[0]}." in tensor and tensor.endswith("weight")]
 
 
 def test_a_layer_without_weights_cannot_be_freed(tuned: Tuned) -> None:

@@ -33,6 +33,7 @@ def test_images_all_of_whose_turns_hang_together_are_not_taken_for_four() -> Non
         (0.3, 0.3, 40, False, "photographed at any angle"),
         (0.6, 0.8, 3, False, "too few to tell"),
         (1.0, 1.0, 20, True, "gives the turn away"),
+        (0.75, 1.0, 5, True, "has learnt that and not the product"),
         (0.4, 0.5, 40, True, "the same after half a turn"),
         (0.5, 0.9, 40, True, "90% of the turns of 40 held-out images"),
     ],
