@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
 from ..cache import cache_folder
@@ -56,11 +57,12 @@ class Checkpoint:
             _HISTORY: torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8),
         }
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        write_tensors(
-            self.file,
-            {name: tensor.contiguous() for name, tensor in held.items()},
-            "The cache is full: if this training is stopped, it will begin anew.",
-        )
+        with FileLock(f"{self.file}.lock"):  # another process may run the same training
+            write_tensors(
+                self.file,
+                {name: tensor.contiguous() for name, tensor in held.items()},
+                "The cache is full: if this training is stopped, it will begin anew.",
+            )
 
     def restore(
         self, module: nn.Module, optimiser: torch.optim.Optimizer

@@ -18,6 +18,7 @@ from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_experiment
 from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.tags import FEASIBLE, MODEL, NOTE, PRUNED, ROLE, SEARCHED, TRIAL, RunTags
+from adtrack.tracking.weights import find_trunk
 from adtrack.tracking.workers import Worker
 from adtrack.troubles import trouble
 from adtrack.tuning.ladder import LADDER, image_values, ladder_setting, paired, place_on_ladder
@@ -95,7 +96,9 @@ def run_trial(
     for this trial. GivenUpError: it does not.
     """
     if bench is None:
-        bench = Workbench.open(job.spec.data, job.spec.image, job.spec.backbone, job.inputs, job.device)
+        bench = Workbench.open(
+            job.spec.data, job.spec.image, job.spec.backbone, job.inputs, job.device, load=find_trunk
+        )
     parent = Run(job.parent, run_experiment(job.parent), worker)
     extra = {ROLE: "trial", TRIAL: str(job.number), SEARCHED: ",".join(job.searched)}
     run_id = ""

@@ -58,7 +58,8 @@ def fine_tune(
 
     Neither Val nor Test is looked at. What was trained before a stop is kept, and the same call goes on from there.
     """
-    trunk_name(data.class_name)
+    if register != NEVER:
+        trunk_name(data.class_name)
     open_store()
     bench = Workbench.open(data, image, backbone, spec.layers, device, (_TRAIN,), find_trunk)
     warn_of_source(bench, warn)
