@@ -62,7 +62,7 @@ def fine_tune(
         trained_trunk(trunk, trainee.module, origin),
         trained,
         len(held_out),
-        trainee.verdict(first, right, len(held_out)),
+        trainee.verdict(first, right, len(held_out) * trainee.looks),
         checkpoint,
     )
 

@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -59,8 +60,11 @@ class Trained:
 class Trainee(ABC):
     """What is trained: a module whose parameters learn where they require a gradient.
 
-    Its rows must not depend on each other: batch norm must be in eval mode.
+    Its rows must not depend on each other: batch norm must be in eval mode. ``looks`` is how often an epoch looks at
+    every held-out item: several times tell more where what is shown of an item is drawn at random.
     """
+
+    looks: ClassVar[int] = 1
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
         self.module, self.device = module.to(device), device
@@ -96,7 +100,7 @@ def train(
     for epoch in history:
         told(epoch)
     best = checkpoint.best if checkpoint and history else {}
-    steps = -(-len(items) // schedule.batch) - (-len(held_out) // schedule.batch)
+    steps = -(-len(items) // schedule.batch) - trainee.looks * (-len(held_out) // schedule.batch)
     left = range(len(history) + 1, schedule.epochs + 1)
     with bar(steps * len(left), "Training", unit="step") as progress, _enough_memory(schedule.batch):
         for number in left:
@@ -138,9 +142,9 @@ def _epoch(
     def look(batch: Sequence[int], draws: np.random.Generator) -> dict[str, float]:
         return figures_of(trainee.module, trainee.inputs(batch, draws, learning=False), trainee.figures)
 
-    learning = _mean(order, schedule, number, step, progress)
-    # What the held-out images are shown as is drawn alike in all epochs, so that their losses can be compared.
-    found = Epoch(number, learning, _mean(list(held_out), schedule, 0, look, progress))
+    learning = _mean([order], schedule, number, step, progress)
+    # What is shown of the held-out images is drawn alike in all epochs, so that their losses can be compared.
+    found = Epoch(number, learning, _mean([held_out] * trainee.looks, schedule, 0, look, progress))
     for name, figures in (("training", found.train), ("held-out", found.held_out)):
         if not math.isfinite(figures[LOSS]):
             raise UserError(
@@ -152,20 +156,21 @@ def _epoch(
 
 
 def _mean(
-    items: Sequence[int],
+    rounds: Sequence[Sequence[int]],
     schedule: Schedule,
     epoch: int,
     work: Callable[[Sequence[int], np.random.Generator], dict[str, float]],
     progress: Progress,
 ) -> dict[str, float]:
-    """The mean figures of all batches of the items; a larger batch counts more."""
+    """The mean figures of all batches of the items in all rounds; a larger batch counts more."""
     sums: dict[str, float] = {}
-    for at in range(0, len(items), schedule.batch):
-        batch = items[at : at + schedule.batch]
-        for name, value in work(batch, np.random.default_rng([schedule.seed, epoch, at])).items():
-            sums[name] = sums.get(name, 0.0) + value * len(batch)
-        progress.update()
-    return {name: total / len(items) for name, total in sums.items()}
+    for turn, items in enumerate(rounds):
+        for at in range(0, len(items), schedule.batch):
+            batch = items[at : at + schedule.batch]
+            for name, value in work(batch, np.random.default_rng([schedule.seed, epoch, turn, at])).items():
+                sums[name] = sums.get(name, 0.0) + value * len(batch)
+            progress.update()
+    return {name: total / sum(map(len, rounds)) for name, total in sums.items()}
 
 
 @contextlib.contextmanager

@@ -48,7 +48,7 @@ class SelfSupervised(Trainee):
     @classmethod
     @abstractmethod
     def verdict(cls, first: float, right: float, count: int) -> TaskVerdict:
-        """What the shares mean that the first and the best epoch got right of so many held-out images."""
+        """What the shares mean that the first and the best epoch got right in so many looks at held-out images."""
 
     def inputs(self, items: Sequence[int], draws: np.random.Generator, *, learning: bool) -> Tensor:
         """The pictures of the images as the network gets them."""
@@ -120,6 +120,7 @@ class CutMix(SelfSupervised):
     """Contrastive learning: two variations of an image attract each other, anomalies made by CutMix repel them."""
 
     judged = "told_apart"
+    looks = 3
 
     def network(self, trunk: Trunk, spec: FineTuneSpec, size: int) -> PooledNetwork:
         """A head with a hidden layer, which gives what stands for a view."""
@@ -139,10 +140,13 @@ class CutMix(SelfSupervised):
 
     @classmethod
     def verdict(cls, first: float, right: float, count: int) -> TaskVerdict:
-        """Guessing finds half of the views nearer to their other view than to their anomaly."""
+        """Guessing finds half of the views nearer to their other view than to their anomaly.
+
+        Two looks at one image count as two: if pieces pasted into it changed nothing, each would be a new draw.
+        """
         found = (
-            f"{right:.0%} of the views of {count} held-out images are nearer to another view of the image than to an "
-            "anomaly made of it; guessing gives 50 %."
+            f"{right:.0%} of the views in {count} looks at held-out images are nearer to another view of the image "
+            "than to an anomaly made of it; guessing gives 50 %."
         )
         if by_luck(right, count, 1 / 2) >= LUCK:
             return TaskVerdict(
