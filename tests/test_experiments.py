@@ -104,7 +104,7 @@ def test_a_network_that_cannot_be_had_is_a_row_and_exit_code_1(workplace: Path, 
     options = ("--data", tiny_data, *VIEW, "--methods", "patchcore", "--backbones")
     done = experiment("backbones", *options, "resnet18,resnet34=nowhere.pth")
     assert done.code == 1 and "Traceback" not in done.err
-    assert "Not measured: patchcore behind resnet34: " in done.out and "nowhere.pth" in done.out
+    assert "Not measured: patchcore, network resnet34: " in done.out and "nowhere.pth" in done.out
     folder = workplace / "tables" / "backbones"
     numbers = pd.read_csv(folder / "backbones.csv")
     assert list(numbers["network"]) == ["resnet18", "resnet18", "resnet34"] and numbers["failure"].notna().sum() == 1
@@ -125,7 +125,7 @@ def test_a_network_is_compared_with_what_fine_tuning_makes_of_it(
     assert numbers["image_auroc"].between(0, 1).all() and numbers["image_auroc_diff"].notna().sum() == 4
     trained, _ = search_runs("tags.`adtrack.role` = 'fine-tuning'")
     given = experiment("fine_tuning", *options, "--trunks", f"mine={trained.data.tags['adtrack.trunk']},lost=no.pth")
-    assert given.code == 1 and "Not measured: patchcore behind lost: " in given.out
+    assert given.code == 1 and "Not measured: patchcore, network lost: " in given.out
     again = pd.read_csv(workplace / "tables" / "fine_tuning" / "fine_tuning.csv")
     assert list(dict.fromkeys(again["network"])) == ["as it is", "mine", "lost"]
     assert set(again["image_auroc"][2:4]) == set(numbers["image_auroc"][2:4])

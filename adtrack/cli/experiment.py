@@ -35,7 +35,7 @@ NAMES = (
 )
 # Options that some experiments have. The others take "auto" alone, since MLflow gives every parameter some value.
 OWN = {"backbones": ("backbones",), "trunks": ("fine_tuning",)}
-NETWORKS = "timm/tf_efficientnet_lite0:blocks.2+blocks.4,resnet18"
+NETWORKS = "timm/tf_efficientnet_lite0,resnet18"
 ALL = "all"
 _EXAMPLE = "patchcore.coreset_fraction=0.01,padim.padim_dimensions=50"
 _OPTIONS = together(

@@ -73,7 +73,7 @@ def _measured(
             for name in TEST_SETS:
                 samples[name][class_name] = cell.judged(class_name, (_VAL,), name)
     except UserError as error:
-        cells.failed.append(f"{spec.method} behind {network}: {error}")
+        cells.failed.append(f"{spec.method}, network {network}: {error}")
         return NetworkScores(spec.method, network, {}, {}, str(error))
     return NetworkScores(spec.method, network, samples, costs)
 
@@ -110,7 +110,7 @@ def _cell(cells: Cells, bench: Workbench, spec: DetectorSpec, network: str) -> C
         "sets": [_VAL, *TEST_SETS],
         "machine": f"{platform.node()}, {device_name(bench.backbone.device)}",
     }
-    return cells.cell(f"{class_name} {spec.method} behind {network}", [bench], what, compute)
+    return cells.cell(f"{class_name} {spec.method}, network {network}", [bench], what, compute)
 
 
 def _channels(bench: Workbench, spec: DetectorSpec) -> int:

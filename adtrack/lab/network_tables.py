@@ -55,7 +55,7 @@ def networks_table(title: str, found: Sequence[NetworkScores]) -> Table:
     rows = [_row(key, some, _cost(found, *key)) for key, some in groups.items()]
     failed = [one for one in found if one.failure]
     rows += [(MISSING, one.method, one.network, *[MISSING] * (len(columns) - 3)) for one in failed]
-    whys = [f"{one.method} behind {one.network} could not be measured: {one.failure}" for one in failed]
+    whys = [f"{one.method}, network {one.network}, could not be measured: {one.failure}" for one in failed]
     return Table(title, columns, tuple(rows), " ".join([*whys, NOTES, INTERVALS]))
 
 

@@ -158,7 +158,7 @@ def _matrix(figure: Figure, kind: Matrix) -> None:
 def _cloud(figure: Figure, kind: Cloud) -> None:
     for swarm in kind.swarms:
         index, group = kind.kinds.index(swarm.kind), kind.groups.index(swarm.group)
-        faint = {"size": 6, "opacity": 0.35} if group == 0 else {"size": 9}
+        faint = {"size": 6, "opacity": 0.5} if group == 0 else {"size": 9}
         symbol = f"{_symbol(index + index // len(SYMBOLS))}{'-open' if group == 1 else ''}"
         figure.add_trace(
             Trace(

@@ -7,10 +7,11 @@ dimensions of a patch. A network that cannot be had is a row that says why; the 
 
 Command:  adtrack experiment backbones                                 (mlflow run . -e experiment -P name=backbones)
           adtrack experiment backbones --data DIR --classes magnetic_tile --methods patchcore
-          --backbones resnet18:layer2+layer3=trunk.pth,timm/tf_efficientnet_lite0:blocks.2+blocks.4
+          --backbones resnet18=trunk.pth,timm/tf_efficientnet_lite0,resnet18:layer2=trunk.pth
 Writes:   tables/backbones/: backbones.csv, .md, .tex, .html and charts; the same on an MLflow run.
 Cost:     for each network a pass over Train, Val-clean, Test-clean and Test-shift, and a model for each method.
-Result:   see experiments/README.md.
+Result:   on magnetic_tile EfficientNet-Lite0 ranks images as well as ResNet-18, with a smaller bank and a quicker pass.
+          See experiments/README.md.
 """
 
 from pathlib import Path

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from adtrack.config import BackboneSpec, DataSpec
+from adtrack.config import BackboneSpec, DataSpec, LayersSpec
 from adtrack.errors import UserError
 from adtrack.lab.backbones import measure_networks
 from adtrack.lab.cells import Cells
@@ -42,9 +42,10 @@ def prepare(setup: Setup, say: Say, warn: Say) -> Setup:
 
 
 def _trained(setup: Setup, say: Say, warn: Say) -> Iterator[NamedNetwork]:
-    """The network, trained on each class by each task. UserError: it has no layers to train."""
-    layers = next((layers for spec in setup.detectors if (layers := getattr(spec, "layers", ()))), None)
-    if layers is None:
+    """The network, trained on each class by each task, with all layers of all methods. UserError: there are none."""
+    specs = [spec for spec in setup.settled().detectors if isinstance(spec, LayersSpec)]
+    layers = tuple(dict.fromkeys(layer for spec in specs for layer in spec.layers))
+    if not layers:
         raise UserError("fine-tuning must have a method that uses layers of a network, but no method does.")
     for task in TASK_NAMES:
         for class_name in setup.classes:
