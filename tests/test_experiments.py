@@ -160,7 +160,7 @@ def test_hyperparameters_come_from_a_study_that_is_there(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--methods", "patchcore,magic"), "method must be one of patchcore, padim, knn, but got 'magic'."),
+        (("--methods", "patchcore,magic"), "method must be one of patchcore, padim, knn, dfm, but got 'magic'."),
         (("--classes", "screw"), "screw"),
         (("--coreset-fraction", "2"), "coreset fraction must be in (0, 1], but got 2.0."),
     ],

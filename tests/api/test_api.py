@@ -82,7 +82,7 @@ def test_a_list_of_files_and_other_methods(part: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"method": "magic"}, "method must be one of patchcore, padim, knn, but got 'magic'"),
+        ({"method": "magic"}, "method must be one of patchcore, padim, knn, dfm, but got 'magic'"),
         ({"patch_sise": 3}, "options of patchcore must be among .* Hint: did you mean patch_size?"),
         ({"patch_size": 2}, "patch size must be odd, but got 2"),
         ({"layers": 5}, "layers must be different layer names joined by [+], but got 5"),
