@@ -209,7 +209,7 @@ def test_the_demo_goes_on_with_random_weights_and_says_so(workplace, adtrack, pa
     monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", no_network)
     (workplace / "demo").mkdir()
     (workplace / "demo/zipper").symlink_to(tiny_data / "part")  # another picture set, so that it takes a second
-    monkeypatch.setattr(demo, "demo_root", lambda: workplace / "demo")
+    monkeypatch.setattr(demo, "demo_root", lambda classes: workplace / "demo")
     options = changed(part, class_name="zipper", weights="imagenet", data="demo")
     done = adtrack("build-bank", *options, "--layers", "layer2")
     assert done.code == 0, done.err

@@ -166,7 +166,7 @@ class ListedClass:
 
 def list_class(data: DataSpec, reading: Reading | None = None) -> ListedClass:
     """The class that ``data`` names. UserError: there is none."""
-    return ListedClass(data, read_class(data_root(data.root), data.class_name), reading)
+    return ListedClass(data, read_class(data_root(data.root, data.class_name), data.class_name), reading)
 
 
 def open_class(data: DataSpec, reading: Reading | None = None) -> OpenedClass:

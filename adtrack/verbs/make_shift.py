@@ -44,7 +44,7 @@ def make_shift(data: DataSpec, out: Path, severity: float, warn: Say) -> ShiftRe
 
     ``warn`` is told what a reader of the class should know.
     """
-    root = data_root(data.root)
+    root = data_root(data.root, data.class_name)
     reading = None if data.bit_depth is None else Reading(data.bit_depth)
     copy = write_shifted(read_class(root, data.class_name), out, data.seed, severity, reading)
     for remark in copy.remarks:

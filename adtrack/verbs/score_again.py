@@ -52,7 +52,7 @@ def check_threshold(scorer: Scorer, logged: float, name: str) -> None:
 
 def place_of(run: ScoredRun, name: str, data: str | None) -> Path:
     """The folder at which the paths of an image set start: ``data`` or, if it is None, where the run found it."""
-    return data_root(data or data_place(run.places[name]))
+    return data_root(data or data_place(run.places[name]), run.class_name)
 
 
 def deviation(score: float, logged: float) -> float:

@@ -202,7 +202,7 @@ class Anomalib:
 @data_options
 def main(data: str, class_name: str, weights: str, share: float, crop: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        cut_down(data_root(data), class_name, Path(scratch), share)
+        cut_down(data_root(data, class_name), class_name, Path(scratch), share)
         compare(scratch, class_name, weights, ImageSpec(256, crop))
 
 

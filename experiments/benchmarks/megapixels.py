@@ -119,7 +119,7 @@ def main(data: str, class_name: str, weights: str, share: float, side: int) -> N
     known = str(Path(weights).absolute()) if Path(weights).is_file() else weights
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        cut_down(data_root(data), class_name, place / "data", share)
+        cut_down(data_root(data, class_name), class_name, place / "data", share)
         enlarge(place / "data", side)
         found = costs(place / "data", class_name, known, place)
     score, least = found["score with pictures"], found["decoding and pass alone"]

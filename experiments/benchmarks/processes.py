@@ -92,7 +92,7 @@ def _note(objectives: list[dict[str, float]], data: Path, processes: int, place:
 
 def time_study(processes: int) -> None:
     """Time the study."""
-    data, objectives = data_root("demo"), []
+    data, objectives = data_root("demo", "zipper"), []
     with tempfile.TemporaryDirectory() as scratch:
         times = {}
         for name, count in {"one process": 1, f"{processes} processes": processes}.items():

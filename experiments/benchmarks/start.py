@@ -74,7 +74,7 @@ def main() -> None:
         for name, arguments in COMMANDS.items()
     }
     report("start", "median of 15", in_turns(works, 15), "adtrack --help")
-    images = data_root("demo").absolute()
+    images = data_root("demo", "zipper").absolute()
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         register = [sys.executable, "-m", "adtrack", "build-bank", *_CLASS, "--layers", "layer2", "--register"]

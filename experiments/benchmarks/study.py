@@ -124,7 +124,7 @@ def costs(data: Path, class_name: str, weights: str, asked: StudySpec) -> tuple[
 def main(data: str, class_name: str, weights: str, trials: int, space: str, share: float) -> None:
     tried = Space.of(PatchCoreSpec, parse_pairs(space, "space", ";", "patch_size=1,3;layers=layer2"))
     with tempfile.TemporaryDirectory() as scratch:
-        share_of(data_root(data), class_name, Path(scratch), share)
+        share_of(data_root(data, class_name), class_name, Path(scratch), share)
         one, study = costs(Path(scratch), class_name, weights, StudySpec(tried, trials))
     where = f"space {space}" if space else "the default space"
     names = {f"build-bank + evaluate; {one.words}": one.seconds, f"tune; {study.words}": study.seconds}

@@ -123,6 +123,18 @@ def test_demo_root_is_made_once_in_the_cache(monkeypatch: pytest.MonkeyPatch) ->
     assert before == {path: path.stat().st_mtime_ns for path in root.rglob("*.png")}
 
 
+def test_only_the_class_that_is_asked_for_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "COUNTS", Counts(1, 0, 0))
+    root = demo.data_root("demo", "carpet")
+    assert [folder.name for folder in root.iterdir()] == ["carpet"]
+    (before,) = (path.stat().st_mtime_ns for path in root.rglob("*.png"))
+    assert demo.data_root("demo", "screw") == root  # there is none: the user is told of all classes
+    assert {folder.name for folder in root.iterdir()} == {*CLASSES}
+    (carpet,) = (root / "carpet").rglob("*.png")
+    assert carpet.stat().st_mtime_ns == before
+    assert {path.name for path in root.parent.iterdir()} <= {demo.VERSION, f"{demo.VERSION}.lock"}
+
+
 def test_distance_to_path_is_distance_and_progress() -> None:
     v, u = np.mgrid[:40, :40].astype(float)
     distance, progress = distance_to_path(u, v, np.array([[10.0, 10.0], [20.0, 10.0], [20.0, 20.0]]))

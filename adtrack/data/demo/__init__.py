@@ -39,14 +39,20 @@ class Counts:
 COUNTS = Counts()
 
 
-def demo_root() -> Path:
-    """The folder of the demo data set in the cache; the first call generates it, which takes some seconds."""
-    return _generated_once(cache_folder("demo", VERSION), CLASSES, COUNTS)
+def demo_root(classes: Sequence[str] = CLASSES) -> Path:
+    """The folder of the demo data set in the cache. Those of ``classes`` that it does not hold yet are generated, which
+    takes some seconds for each."""
+    return _generated_once(cache_folder("demo", VERSION), classes, COUNTS)
 
 
-def data_root(root: str) -> Path:
-    """The folder with classes that ``DataSpec.root`` names: the user's, or the generated demo data set's."""
-    return demo_root() if root == DEMO else Path(root).expanduser()
+def data_root(root: str, class_name: str = "") -> Path:
+    """The folder with classes that ``DataSpec.root`` names: the user's, or the generated demo data set's.
+
+    Of the latter the class of this name is there; without a name, or if there is no such class, all are.
+    """
+    if root != DEMO:
+        return Path(root).expanduser()
+    return demo_root([class_name] if class_name in PRODUCTS else CLASSES)
 
 
 def make_demo(root: Path, classes: Sequence[str] = CLASSES, counts: Counts = COUNTS) -> Path:
@@ -104,14 +110,21 @@ def _to_bytes(picture: Array) -> NDArray[np.uint8]:
 
 
 def _generated_once(folder: Path, classes: Sequence[str], counts: Counts) -> Path:
-    """``folder`` with the data set in it. However many processes ask or die meanwhile, it is complete or absent."""
-    if folder.is_dir():
+    """``folder`` with these classes in it. However many processes ask or die meanwhile, each is complete or absent."""
+    if not _missing(folder, classes):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{folder.name}.lock")):
-        if not folder.is_dir():
+        if missing := _missing(folder, classes):
             for left_over in folder.parent.glob(f"{folder.name}.partial-*"):  # the lock is ours: its writer is dead
                 shutil.rmtree(left_over)
             partial_folder = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
-            make_demo(partial_folder, classes, counts).rename(folder)
+            make_demo(partial_folder, missing, counts)
+            for name in missing:
+                (partial_folder / name).rename(folder / name)
+            partial_folder.rmdir()
     return folder
+
+
+def _missing(folder: Path, classes: Sequence[str]) -> list[str]:
+    return [name for name in classes if not (folder / name).is_dir()]

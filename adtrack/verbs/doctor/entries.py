@@ -122,8 +122,8 @@ def _demo_folder(folder: Path) -> list[Path]:
 
 
 def _whole_demo(entry: Path) -> bool:
-    """Whether every picture is there and can be read."""
-    for name in demo.CLASSES:
+    """Whether every picture of the classes that have been drawn is there and can be read."""
+    for name in filter(lambda name: (entry / name).is_dir(), demo.CLASSES):
         defects = len(demo.PRODUCTS[name].DEFECTS) * demo.COUNTS.test_defect
         images = [*(entry / name / "train").rglob("*.png"), *(entry / name / "test").rglob("*.png")]
         masks = [*(entry / name / "ground_truth").rglob("*.png")]
