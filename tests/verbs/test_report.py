@@ -1,10 +1,13 @@
 """What the user reads at the end of a verb: numbers that do not exist are no numbers, and it is said why."""
 
 import math
+from pathlib import Path
 
 import pytest
 
 from adtrack.verbs.metric_rows import print_metrics
+from adtrack.verbs.report import print_scores
+from adtrack.verbs.score import ScoreReport
 
 ALARMS = {"false_alarm_rate": 0.25, "false_alarm_rate_low": 0.125, "false_alarm_rate_high": 0.5, "recall": 0.875}
 
@@ -43,3 +46,11 @@ def test_f1_recall_and_false_alarms_stand_beside_the_auroc() -> None:
     assert [row.split()[0] for row in rows] == ["test_clean", "test_shift"]
     assert all("1.000  0.875" in " ".join(row.split()).replace(" ", "  ") for row in rows)
     assert all(row.endswith("0.250 [0.125, 0.500]") for row in rows) and max(map(len, lines)) <= 120
+
+
+def test_heatmaps_are_named_where_there_are_some() -> None:
+    table, page, folder = Path("out/scores.csv"), Path("out/gallery.html"), Path("out/overlays")
+    for overlays in (folder, None):
+        lines: list[str] = []
+        print_scores(ScoreReport("models:/adtrack-part/1", table, page, 2, 1, (), overlays=overlays), lines.append)
+        assert lines[-1] == f"Scores: {table}" + (f"   Heatmaps: {folder}" if overlays else "")
