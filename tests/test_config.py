@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from adtrack.config import ImageSpec, Normalisation, canonical, digest, plain
+from adtrack.config import BackboneSpec, ImageSpec, Normalisation, canonical, digest, plain
 from adtrack.errors import UserError
 from adtrack.settings import added_later
 
@@ -61,3 +61,19 @@ def test_the_network_chooses_the_normalisation_unless_one_is_given() -> None:
 def test_a_normalisation_must_be_of_numbers(std: tuple) -> None:
     with pytest.raises(UserError, match=r"std must be three numbers from 1e-06 to 1e\+06, but got .*ImageNet's are"):
         Normalisation(std=std)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "data", "network"),
+    [
+        ("auto", "imagenet", "demo", "timm/tf_efficientnet_lite0"),
+        ("auto", "imagenet", "/data", "resnet50"),
+        ("auto", "random", "demo", "resnet50"),
+        ("auto", "weights.pth", "demo", "resnet50"),
+        ("resnet18", "imagenet", "demo", "resnet18"),
+    ],
+)
+def test_the_data_choose_the_network_that_nobody_names(name: str, weights: str, data: str, network: str) -> None:
+    assert BackboneSpec.asked(name, weights, 7, data) == BackboneSpec(network, weights, 7)
+    usual = "resnet18" if network == "resnet50" else network
+    assert BackboneSpec.asked(name, weights, 7, data, "resnet18").name == usual

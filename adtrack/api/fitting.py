@@ -25,7 +25,7 @@ def fit(
     images: str | Path | Sequence[str | Path],
     *,
     method: str = DEFAULT_METHOD,
-    backbone: str = "resnet50",
+    backbone: str = AUTO,
     weights: str | Path = IMAGENET,
     resize: int = 256,
     crop: int = 224,
@@ -58,10 +58,11 @@ def fit(
     (True, (256, 256))
     """
     spec, threshold = make_spec(method, settings, seed=seed), ThresholdSpec(calibrate_on, threshold_from, good_quantile)
-    spec = settled(spec, backbone)
     found = loose_images(images, name or _product(images))
     data = DataSpec(found.name, str(found.root), seed, bit_depth, train_images)
-    trunk = find_trunk(BackboneSpec(backbone, str(weights), seed), spec.inputs, data.root)
+    asked = BackboneSpec.asked(backbone, str(weights), seed, data.root)
+    spec = settled(spec, asked.name)
+    trunk = find_trunk(asked, spec.inputs, data.root)
     network = Backbone(trunk, spec.inputs, choose_device(device))
     sets = ("train_clean", *threshold.resolved(found.has_anomalies).sets)
     bench = Workbench.of(ListedClass(data, found), network, ImageSpec(resize, crop), sets)

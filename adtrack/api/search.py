@@ -63,7 +63,7 @@ def tune(
     *,
     trials: int = 20,
     method: str = DEFAULT_METHOD,
-    backbone: str = "resnet50",
+    backbone: str = AUTO,
     weights: str | Path = IMAGENET,
     resize: int = 256,
     crop: int = 224,
@@ -111,7 +111,7 @@ def tune(
         DataSpec(class_name, str(data), seed, bit_depth, train_images),
         detector,
         ImageSpec(resize, crop),
-        BackboneSpec(backbone, str(weights), seed),
+        BackboneSpec.asked(backbone, str(weights), seed, str(data)),
         ThresholdSpec(calibrate_on, threshold_from, good_quantile),
     )
     asked = StudySpec(

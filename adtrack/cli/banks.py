@@ -39,7 +39,7 @@ def build_bank(register: bool, device: str, **given: Any) -> None:
     Where there are only good images (train/good and nothing else), a quantile of their scores is the threshold.
 
     \b
-    adtrack build-bank --class zipper --layers layer2 --coreset-fraction 0.01
+    adtrack build-bank --class zipper --patch-size 1 --coreset-fraction 0.01
     adtrack build-bank --class photos --data data/ --register       from your own good images
     """
     spec = build_spec(**given)  # before the libraries: what is wrong with it is said at once

@@ -12,7 +12,7 @@ import click
 
 import adtrack
 from adtrack.cli.methods import AUTO, MethodCommand, detector_spec, option_pairs, setting_options
-from adtrack.cli.options import backbone_option, data_option, device_option, network_options, seed_option, together
+from adtrack.cli.options import auto_backbone_option, data_option, device_option, network_options, seed_option, together
 from adtrack.command import loading, say, warn
 from adtrack.config import DEMO, DEMO_CLASSES, BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.layouts import class_names
@@ -35,6 +35,7 @@ NAMES = (
 )
 # Options that some experiments have. The others take "auto" alone, since MLflow gives every parameter some value.
 OWN = {"backbones": ("backbones",), "trunks": ("fine_tuning",)}
+_USUAL_NETWORK = "resnet18"
 NETWORKS = "timm/tf_efficientnet_lite0,resnet18"
 ALL = "all"
 _EXAMPLE = "patchcore.coreset_fraction=0.01,padim.padim_dimensions=50"
@@ -42,7 +43,7 @@ _OPTIONS = together(
     click.option("--classes", default=ALL, help="Class names joined by commas; all: every class of the data."),
     data_option,
     click.option("--methods", default="patchcore,padim", help="Methods joined by commas."),
-    backbone_option("resnet18"),
+    auto_backbone_option(_USUAL_NETWORK),
     network_options,
     click.option(
         "--options",
@@ -170,10 +171,10 @@ def _asked(
     chosen = tuple(part.strip() for part in methods.split(","))
     texts = _by_method(options, chosen)
     detectors = tuple(detector_spec(method, texts[method], own, seed) for method in chosen)
-    view, network = ImageSpec(resize, crop), BackboneSpec(backbone, weights, seed)
+    view, network = ImageSpec(resize, crop), BackboneSpec.asked(backbone, weights, seed, data, _USUAL_NETWORK)
     networks = parse_networks(NETWORKS if backbones == AUTO else backbones, weights, seed) if backbones else ()
     if trunks != AUTO:
-        networks = parse_trunks(trunks, backbone, seed)
+        networks = parse_trunks(trunks, network.name, seed)
     names = _classes(classes, data)
     for class_name in names:
         need_anomalies(DataSpec(class_name, data, seed), f"experiment {name}")

@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 from adtrack.cli.options import (
-    backbone_options,
+    backbone_option,
     data_options,
+    network_options,
     parse_bit_depth,
     parse_train_images,
     together,
@@ -34,7 +35,8 @@ _SETTINGS = together(
     help="rotation: tell by how many quarter turns an image was turned, for products that are always photographed the "
     "same way up. cutmix: tell two views of an image from pieces pasted into it.",
 )
-@backbone_options
+@backbone_option("resnet50")
+@network_options
 @_SETTINGS
 @click.option(
     "--register",

@@ -7,7 +7,7 @@ import click
 
 from adtrack.cli.completion import complete_class, complete_data
 from adtrack.cli.methods import AUTO, detector_spec, option_pairs
-from adtrack.config import DEMO, BackboneSpec, BuildSpec, DataSpec, ImageSpec
+from adtrack.config import DEMO, DEMO_NETWORK, BackboneSpec, BuildSpec, DataSpec, ImageSpec
 from adtrack.errors import UserError
 from adtrack.threshold_spec import GOOD_QUANTILE, ThresholdSpec
 
@@ -64,12 +64,18 @@ network_options = together(
 )
 
 
-def backbone_option(default: str) -> Decorator:
-    """The name of the network."""
-    return click.option("--backbone", default=default, help="A torchvision classification network.")
+def backbone_option(default: str, more: str = "") -> Decorator:
+    """The name of the network; ``more`` is said of its default."""
+    words = "A convolutional network of torchvision, or timm/NAME or timm/NAME.TAG: any network of timm"
+    return click.option("--backbone", default=default, help=f"{words}{more}.")
 
 
-backbone_options = together(backbone_option("resnet50"), network_options)
+def auto_backbone_option(usual: str) -> Decorator:
+    """The name of the network, by default one that the data decide."""
+    return backbone_option(AUTO, f"; auto: {usual}, and {DEMO_NETWORK}, which needs no download, for the demo")
+
+
+backbone_options = together(auto_backbone_option("resnet50"), network_options)
 
 
 def threshold_options(more: str) -> Decorator:
@@ -143,7 +149,7 @@ def build_spec(
         DataSpec(class_name, data, seed, parse_bit_depth(bit_depth), parse_train_images(train_images)),
         detector_spec(method, option_pairs(options), own, seed),
         ImageSpec(resize, crop),
-        BackboneSpec(backbone, weights, seed),
+        BackboneSpec.asked(backbone, weights, seed, data),
         ThresholdSpec(calibrate_on, threshold_from, good_quantile),
     )
 

@@ -87,8 +87,8 @@ def spec_text(bench: Workbench, scorer: Scorer) -> str:
 def log_surroundings(run: Run, bench: Workbench) -> None:
     """Log versions, device and platform, and whether other weights than the asked ones were used, as tags of a run."""
     # The parameters of these names may say "auto": ``mlflow run`` logs parameters as they were asked for.
-    of_images = depth_params(bench) | bench.opened.fewer_images
-    run.set_tags(version_tags(bench.backbone) | {named(name): value for name, value in of_images.items()})
+    chosen = {"backbone": bench.backbone.trunk.network} | depth_params(bench) | bench.opened.fewer_images
+    run.set_tags(version_tags(bench.backbone) | {named(name): value for name, value in chosen.items()})
 
 
 def version_tags(backbone: Backbone) -> dict[str, str]:

@@ -56,7 +56,8 @@ def warn_of_source(bench: Workbench, warn: Say) -> None:
     if trunk.fell_back:
         warn(
             f"ImageNet weights of {trunk.network} could not be downloaded: the demo goes on with random ones. "
-            "Its numbers show how adtrack works, not how well its methods do."
+            "Its numbers show how adtrack works, not how well its methods do. --backbone auto takes a network that is "
+            "trained."
         )
     for words in licence_remarks(trunk):
         warn(words)

@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 import torch
 import torchvision
 
-from adtrack.config import BackboneSpec
+from adtrack.config import DEMO_NETWORK, BackboneSpec
 from adtrack.findings import BROKEN, NOTE, Check, Finding, counted
 from adtrack.verbs.doctor.caches import existing
 
@@ -106,10 +106,10 @@ def weights_check(network: str, url: str, megabytes: float) -> Check:
     if not file.is_file():
         finding = Finding(
             NOTE,
-            f"ImageNet weights of {network}, the default backbone, are not on this machine",
-            f"The first verb that needs them fetches {megabytes:.0f} MB. Without network only the demo works, with "
-            "random weights.",
-            f"Nothing, if there is a network. Else copy {file.name} to {file.parent}, or pass --weights FILE.",
+            f"ImageNet weights of {network}, the default backbone for your images, are not on this machine",
+            f"The first verb that needs them fetches {megabytes:.0f} MB. Without network only the demo works as it is.",
+            f"Nothing, if there is a network. Else copy {file.name} to {file.parent}, or pass --weights FILE, or "
+            f"--backbone {DEMO_NETWORK}, which needs no download.",
         )
         return Check(GROUP, name, f"{network}: not here yet", (finding,))
     promised = file.stem.rpartition("-")[2]
