@@ -7,8 +7,9 @@ are left out the second time, and so are those of Val's good images that are ala
 changes nothing on average.
 
 A threshold that was chosen for several domains together may serve them already, if in none of them twice as many good
-images are alarms as a margin promises. Then it goes no higher than it lies there, except by what the photos' median
-lies above the highest of theirs: a margin above a median would raise it where nothing has changed, and cost defects.
+images are alarms as a margin promises. Then it goes no higher than it lies, unless the photos show that the median of
+their domain lies above the highest of theirs, that is with the whole interval below: a margin above a median would
+raise it where nothing has changed, and cost defects.
 
 Scores of another domain may spread more widely, too, and the threshold has to rise with them: the height grows with the
 median absolute deviation of the photos, as far as so few of them are to be believed. It never shrinks, since false
@@ -177,13 +178,16 @@ def _without_alarms(good: GoodScores, photos: np.ndarray) -> tuple[np.ndarray, C
     scale = spread_beyond(photos, val)
     kept = photos[photos < np.median(photos) + scale * good.margin]
     height = scale * (good.margin - float(np.median(val[val < good.margin])))
-    shared = shared_threshold(good)
+    shared, wider = shared_threshold(good), spread_beyond(photos, *map(np.array, good.scores.values()))
+    surely = median_interval(kept)[0]
 
     def begin(median: float) -> float:
         above = median + height
         if shared is None:
             return above
         threshold, highest = shared
-        return min(above, threshold + max(0.0, median - highest) + (scale - 1) * (threshold - highest))
+        if surely <= highest:
+            return min(above, threshold)
+        return min(above, threshold + median - highest + (wider - 1) * (threshold - highest))
 
     return kept, begin

@@ -16,9 +16,11 @@ def centred(good: GoodScores) -> np.ndarray:
     return np.concatenate([np.array(some) - np.median(some) for some in good.scores.values()])
 
 
-def spread_beyond(photos: np.ndarray, val: np.ndarray) -> float:
-    """How many times as widely as Val's good scores those of the photos spread, as far as it is to be believed."""
-    usual, found = (float(np.median(np.abs(some - np.median(some)))) for some in (val, photos))
+def spread_beyond(photos: np.ndarray, *known: np.ndarray) -> float:
+    """How many times as widely as the widest of some known sets of good scores those of the photos spread, as far as it
+    is to be believed."""
+    found, *spreads = (float(np.median(np.abs(some - np.median(some)))) for some in (photos, *known))
+    usual = max(spreads)
     return max(1.0, found / usual) ** (len(photos) / (len(photos) + _CAUTION)) if usual else 1.0
 
 

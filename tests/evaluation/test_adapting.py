@@ -54,7 +54,7 @@ BOTH = GoodScores.of(9.0, {"val_clean": range(21), "val_shift": range(1, 22)}, 1
 
 def test_a_threshold_that_serves_several_domains_goes_no_higher_within_them() -> None:
     """At 19.5, one image of Val-clean and two of Val-shift are alarms. Without them the medians are 9.5 and 10."""
-    for shift, after in ((0.0, 19.0), (0.5, 19.5), (1.0, 19.5), (3.0, 21.5), (100.0, 118.5)):
+    for shift, after in ((0.0, 19.0), (0.5, 19.5), (1.0, 19.5), (3.0, 19.5), (100.0, 118.5)):
         moved = moved_threshold(BOTH, 19.5, [one + shift for one in range(21)])
         assert moved.after == after and moved.low <= moved.after <= moved.high, shift
         assert moved.promised.value == 2 / 21  # as at the threshold in Val-shift, of which more are alarms
