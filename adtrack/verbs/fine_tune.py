@@ -105,7 +105,7 @@ def _keep(
 
 def _params(bench: Workbench, spec: FineTuneSpec) -> dict[str, str]:
     """All that the trained network depends on and somebody chose, named as on the command line."""
-    trunk = bench.backbone.trunk
+    trunk, chosen = bench.backbone.trunk, bench.opened.splits.train_images
     return {
         "class": bench.opened.data.class_name,
         "task": spec.task,
@@ -116,6 +116,7 @@ def _params(bench: Workbench, spec: FineTuneSpec) -> dict[str, str]:
         **setting_texts(spec),
         **view_params(bench),
         **depth_params(bench),
+        **({} if chosen is None else {"train_images": str(chosen)}),
         "seed": str(spec.seed),
     }
 
