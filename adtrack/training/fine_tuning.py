@@ -1,14 +1,16 @@
 """Fine-tuning a network's trunk on the views of good images."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from ..config import ImageSpec, digest
 from ..errors import UserError
+from ..features.networks import Network
 from ..features.weights import Trunk
+from ..threshold_spec import AUTO
 from .checkpoint import Checkpoint
 from .judgement import TaskVerdict
 from .loop import Epoch, Schedule, Trained, train
@@ -65,6 +67,11 @@ def fine_tune(
         trainee.verdict(first, right, len(held_out) * trainee.looks),
         checkpoint,
     )
+
+
+def with_usual_layers(spec: FineTuneSpec, network: str) -> FineTuneSpec:
+    """The same with the layers that suit the patches of a network, if the user named none."""
+    return replace(spec, layers=Network(network).layers.patches.usual) if spec.layers == (AUTO,) else spec
 
 
 def split_off(count: int, spec: FineTuneSpec) -> tuple[list[int], list[int]]:

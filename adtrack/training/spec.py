@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ..errors import UserError
 from ..settings import LAYERS, NUMBER, WHOLE, at_least, check_settings, setting, whole, within
+from ..threshold_spec import AUTO
 
 ROTATION, CUTMIX = "rotation", "cutmix"
 TASK_NAMES = (ROTATION, CUTMIX)
@@ -20,7 +21,9 @@ class FineTuneSpec:
 
     task: str
     layers: tuple[str, ...] = setting(
-        ("layer2", "layer3"), LAYERS, "Layers that the network shall keep, joined by +; the deepest solves the task."
+        (AUTO,),
+        LAYERS,
+        f"Layers that the network shall keep, joined by +; the deepest solves the task. {AUTO}: those that suit it.",
     )
     free: tuple[str, ...] = setting(
         (DEEPEST,), LAYERS, f"Layers that learn, joined by +; {DEEPEST}: the deepest of --layers, {ALL}: all of them."

@@ -21,7 +21,7 @@ from adtrack.tracking.tags import NO_STUDY, REGISTERED, ROLE, TRUNK, RunTags
 from adtrack.tracking.trunks import log_trunk, register_trunk, trunk_name
 from adtrack.tracking.weights import find_trunk
 from adtrack.tracking.workers import working
-from adtrack.training.fine_tuning import FineTuned
+from adtrack.training.fine_tuning import FineTuned, with_usual_layers
 from adtrack.training.fine_tuning import fine_tune as train_trunk
 from adtrack.training.loop import LOSS, Epoch
 from adtrack.training.spec import FineTuneSpec
@@ -60,6 +60,7 @@ def fine_tune(
     """
     if register != NEVER:
         trunk_name(data.class_name)
+    spec = with_usual_layers(spec, backbone.name)
     open_store()
     bench = Workbench.open(data, image, backbone, spec.layers, device, (_TRAIN,), find_trunk)
     warn_of_source(bench, warn)

@@ -15,7 +15,7 @@ from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
 from adtrack.features.weights import Trunk, load_trunk
 from adtrack.training import gradients, loop
-from adtrack.training.fine_tuning import FineTuned, fine_tune, split_off
+from adtrack.training.fine_tuning import FineTuned, fine_tune, split_off, with_usual_layers
 from adtrack.training.loop import Epoch
 from adtrack.training.spec import FineTuneSpec
 from adtrack.training.tasks import Rotation
@@ -61,6 +61,11 @@ def test_networks_of_another_library_learn_by_their_own_names(
     assert found and all(tensor.startswith(f"{layers[1]}.") for tensor in found)
     (file,) = cache_folder("training").glob("*.safetensors")
     assert not [tensor for tensor in load_file(file) if f"{layers[0]}." in tensor and tensor.endswith("weight")]
+
+
+def test_a_user_who_names_no_layers_means_those_that_suit_the_network() -> None:
+    assert with_usual_layers(FineTuneSpec("cutmix"), "resnet18").layers == ("layer2", "layer3")
+    assert with_usual_layers(FineTuneSpec("cutmix", layers=("layer1",)), "resnet18").layers == ("layer1",)
 
 
 def test_a_layer_without_weights_cannot_be_freed(tuned: Tuned) -> None:
