@@ -12,8 +12,12 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import UserError
 
-# Each position of a map is normalised on its own by these, or all of them by the same numbers: no cell moves.
-_NORMALISE = (functional.layer_norm, functional.group_norm, functional.rms_norm)
+# What gives its first argument while grids are measured. Normalisations would undo a ramp, or the equal weights of a
+# convolution that normalises them, and attention would mix all places. None of them moves a cell.
+_LEFT_OUT = (
+    *(functional.layer_norm, functional.group_norm, functional.rms_norm, functional.batch_norm),
+    functional.scaled_dot_product_attention,
+)
 _PROBE = (64, 1024)  # height and width of a strip that is wide enough for its middle cells not to see its ends
 
 
@@ -70,14 +74,14 @@ def measure_grids(network: nn.Module, layers: Sequence[str]) -> dict[str, Grid]:
     ``network`` gives {layer: (n, C, h, w)}; its weights are overwritten. With equal positive weights, a cell's output
     for a ramp divided by its output for a constant is the centre of what the cell sees. A maximum pooling reads a ramp
     too far to the right and the mirrored ramp as far to the left; their mean cancels this. Tiny inputs keep smooth
-    activations in their linear part, and normalisations, which would undo the ramp, are left out. Where a network does
-    not pass coordinates on all the same, as with attention, the cells are assumed to tile the view evenly.
+    activations in their linear part; normalisations and attention are left out. Where a network does not pass
+    coordinates on all the same, the cells are assumed to tile the view evenly.
     """
     height, width = _PROBE
     _only_average(network)
     ramp = torch.arange(width, dtype=torch.float32).expand(height, width)
     strips = torch.stack([torch.full_like(ramp, width), ramp, width - 1 - ramp])
-    with _Unnormalised():
+    with _Plain():
         answers = network(strips[:, None].expand(-1, 3, -1, -1) * 1e-9)
     return {layer: _fit(answers[layer], width) for layer in layers}
 
@@ -104,8 +108,8 @@ def _even(width: int, cells: int) -> Grid:
     return Grid(offset=(stride - 1) / 2, stride=stride)
 
 
-class _Unnormalised(TorchFunctionMode):
-    """While it is on, normalisations give what they get."""
+class _Plain(TorchFunctionMode):
+    """While it is on, what is left out gives what it gets."""
 
     def __torch_function__(
         self,
@@ -114,8 +118,8 @@ class _Unnormalised(TorchFunctionMode):
         arguments: Sequence[object] = (),
         named: Mapping[str, object] | None = None,
     ) -> object:
-        """Return the input of a normalisation; call any other function."""
-        return arguments[0] if function in _NORMALISE else function(*arguments, **(named or {}))
+        """Return the first argument of what is left out; call any other function."""
+        return arguments[0] if function in _LEFT_OUT else function(*arguments, **(named or {}))
 
 
 def _only_average(network: nn.Module) -> None:

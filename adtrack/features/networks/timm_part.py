@@ -129,7 +129,7 @@ class Part(nn.Module):
             measured = measure_grids(self, list(self.outputs))
         except UserError:  # it takes views of its own size alone, since it cuts them into windows, which tile them
             return tiles
-        # Attention moves coordinates towards the middle of what it sees. Its networks tile the view, too.
+        # Attention of some networks moves coordinates towards the middle of what it sees. They tile the view, too.
         fit = {layer: grid for layer, grid in measured.items() if grid.stride == tiles[layer].stride}
         return tiles | fit
 
@@ -144,7 +144,7 @@ def usual_layers(network: nn.Module) -> NetworkLayers:
     features = list(cast(_Timms, network).feature_info)
     names = [one["module"] for one in features]
     known = _known(network, names)
-    if not _has_tokens(network):
+    if not _has_tokens(network) and len({one["reduction"] for one in features}) > 1:
         return convolutional_layers({one["module"]: one["reduction"] for one in features})
     blocks = [next(name for name in (one + NORMED, one) if name in known) for one in names]
     return transformer_layers(blocks, CLASS_TOKEN if CLASS_TOKEN in known else blocks[-1])

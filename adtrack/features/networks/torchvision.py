@@ -38,7 +38,7 @@ class Torchvision(NetworkLibrary):
         if name not in _classifiers():
             raise UserError(
                 f"backbone must be a convolutional torchvision classification network, but got {name!r}.",
-                "resnet50, resnet18, resnet34, wide_resnet50_2 and squeezenet1_1 are well tried.",
+                "resnet50, resnet18, wide_resnet50_2 and squeezenet1_1 are well tried; timm/NAME is one of timm's.",
             )
         # These two warn unless they are told to initialise the way they always did.
         options = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}

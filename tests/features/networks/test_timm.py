@@ -93,6 +93,8 @@ def test_a_batch_has_the_bits_of_its_images() -> None:
         "resnet18": {"layer1": (0, 4), "layer2": (0, 8)},
         # Three convolutions, and poolings of kernel and stride 2, which tile.
         "resnet50_clip": {"stages.0": (1, 4), "stages.1": (3, 8)},
+        # Its overlapping patches are padded by half their size, and attention does not move them.
+        "pvt_v2_b0": {"stages.1": (0, 8)},
         "convnext_atto": {"stages.1": (3.5, 8), "stages.2": (7.5, 16)},
         # TensorFlow pads a map with an even side on the right alone.
         "tf_efficientnet_lite0": {"blocks.2": (7, 8), "blocks.4": (15, 16)},
