@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..features.grids import Grid
-    from .principal import PooledMaps, Principal
+    from .principal_components import PooledMaps, PrincipalComponents
     from .training import TrainingSet
 
 
@@ -66,8 +66,8 @@ class Dfm(Detector[DfmSpec]):
     rows_called = "components"
     least_images = 2
 
-    def __init__(self, spec: DfmSpec, principal: Principal, grids: Mapping[str, Grid]) -> None:
-        from .principal import PooledMaps
+    def __init__(self, spec: DfmSpec, principal: PrincipalComponents, grids: Mapping[str, Grid]) -> None:
+        from .principal_components import PooledMaps
 
         self.spec, self.principal = spec, principal
         self.maps: PooledMaps = PooledMaps.of(spec, grids)
@@ -75,10 +75,10 @@ class Dfm(Detector[DfmSpec]):
     @classmethod
     def fit(cls, train: TrainingSet, spec: DfmSpec) -> FitResult[DfmSpec]:
         """Find the components."""
-        from .principal import PooledMaps, Principal
+        from .principal_components import PooledMaps, PrincipalComponents
 
         maps = PooledMaps.of(spec, train.grids)
-        return FitResult(cls(spec, Principal.fit(map(maps, train.images()), spec.variance), train.grids))
+        return FitResult(cls(spec, PrincipalComponents.fit(map(maps, train.images()), spec.variance), train.grids))
 
     @property
     def grid(self) -> Grid:
@@ -111,7 +111,7 @@ class Dfm(Detector[DfmSpec]):
     def load(cls, folder: Path, device: torch.device) -> Dfm:
         """Read a detector that ``save`` wrote. UserError if it is damaged."""
         from .description import load_description
-        from .principal import Principal
+        from .principal_components import PrincipalComponents
 
         described = load_description(folder, DfmSpec)
-        return cls(described.spec, Principal.load(folder, device), described.grids)
+        return cls(described.spec, PrincipalComponents.load(folder, device), described.grids)

@@ -9,7 +9,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from adtrack.detectors.dfm import Dfm, DfmSpec
-from adtrack.detectors.principal import PooledMaps, Principal
+from adtrack.detectors.principal_components import PooledMaps, PrincipalComponents
 from adtrack.errors import UserError
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
@@ -31,7 +31,7 @@ def maps(count: int, *shape: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("variance", [0.3, 0.9, 0.97, 0.9999, 1.0])
 def test_the_components_are_those_of_scikit_learn(variance):
     train, test = maps(12, 5, 3, 2), maps(4, 5, 3, 2, seed=1)
-    found = Principal.fit(train.split(1), variance)
+    found = PrincipalComponents.fit(train.split(1), variance)
     rows = train.flatten(1).double().numpy()
     reference = PCA(n_components=variance if variance < 1 else 11, svd_solver="full").fit(rows)
     assert len(found) == reference.n_components_
@@ -52,10 +52,10 @@ def test_the_errors_are_those_of_anomalibs_model():
     model.memory_bank = [train.flatten(1)]
     model.fit()
     image, patches = model.score(test.flatten(1).clone(), test.shape)  # it subtracts the mean in place
-    found = Principal.fit(train.split(1), 1.0)
+    found = PrincipalComponents.fit(train.split(1), 1.0)
     kept = int(model.pca_model.num_components)
-    assert kept == len(Principal.fit(train.split(1), 0.9)) - 1  # anomalib keeps the last one that explains too little
-    scores = Principal(found.mean, found.axes[:kept]).score(test)
+    assert kept == len(PrincipalComponents.fit(train.split(1), 0.9)) - 1  # anomalib stops one short
+    scores = PrincipalComponents(found.mean, found.axes[:kept]).score(test)
     assert np.allclose(scores.image, image.numpy(), rtol=1e-3)
     assert np.allclose(scores.patches, patches[:, 0].numpy(), rtol=1e-2, atol=1e-3)
 
@@ -70,7 +70,7 @@ def test_cells_are_averaged_and_their_grid_says_where():
 def test_images_without_a_difference_are_refused(synthetic: Synthetic, tmp_path: Path):
     for train in (maps(1, 2, 3, 3), torch.ones(4, 2, 3, 3)):
         with pytest.raises(UserError, match="at least 2 different training images"):
-            Principal.fit(train.split(1), 0.97)
+            PrincipalComponents.fit(train.split(1), 0.97)
     with pytest.raises(UserError, match="dfm pooling must be at most the"):
         fitted(synthetic(), DfmSpec(LAYERS, pooling=50), tmp_path)
     with pytest.raises(UserError, match=r"dfm variance must be in \(0, 1\], but got 0"):
@@ -79,7 +79,7 @@ def test_images_without_a_difference_are_refused(synthetic: Synthetic, tmp_path:
 
 def test_maps_of_another_size_are_refused():
     with pytest.raises(UserError, match=r"the shape \(2, 3, 3\) of those that DFM was fitted to"):
-        Principal.fit(maps(4, 2, 3, 3).split(1), 0.97).score(maps(1, 2, 3, 4))
+        PrincipalComponents.fit(maps(4, 2, 3, 3).split(1), 0.97).score(maps(1, 2, 3, 4))
 
 
 def test_more_components_leave_less(synthetic: Synthetic, tmp_path: Path):

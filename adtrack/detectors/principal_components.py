@@ -61,7 +61,7 @@ class PooledMaps:
 
 
 @dataclass(frozen=True)
-class Principal:
+class PrincipalComponents:
     """The principal components of images' maps (D, H, W).
 
     ``mean`` float32 (D, H, W) is their mean, and ``axes`` float32 (k, D, H, W) are the k orthonormal components.
@@ -81,7 +81,7 @@ class Principal:
         return len(self.axes)
 
     @classmethod
-    def fit(cls, maps: Iterable[Tensor], variance: float) -> Principal:
+    def fit(cls, maps: Iterable[Tensor], variance: float) -> PrincipalComponents:
         """The fewest components that explain the share ``variance`` of the variance of ``maps``, each (1, D, H, W).
 
         There are far fewer images than numbers in a map. So the components come from the products of the images with
@@ -131,7 +131,7 @@ class Principal:
         save_file({name: tensor.cpu() for name, tensor in self.tensors().items()}, folder / FILE)
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device) -> Principal:
+    def load(cls, folder: Path, device: torch.device) -> PrincipalComponents:
         """Read the file that ``save`` wrote. UserError if it is damaged."""
         try:
             # The tensors are copied: at the file's addresses in memory, products could have other bits.
