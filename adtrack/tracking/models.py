@@ -36,6 +36,7 @@ from adtrack.tracking.model_card import example, how_to_call
 from adtrack.tracking.model_figures import figures_of
 from adtrack.tracking.registry import VERSIONS_TAG, resolved
 from adtrack.tracking.run import Run
+from adtrack.tracking.run_contents import fetched
 from adtrack.tracking.scoring_code import FILE, LOADER, require_code, write_scoring_code
 from adtrack.tracking.tags import HOLDS, NOTE, TRUNKS
 from adtrack.troubles import trouble
@@ -176,7 +177,7 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
     A folder may also be one that ``adtrack.Model.save`` has written, which no store knows.
     """
     if (Path(uri) / DESCRIPTION).is_file():
-        return LoadedModel(Scorer.load(Path(uri), device, _fetch), uri, uri)
+        return LoadedModel(Scorer.load(Path(uri), device, fetched), uri, uri)
     with tempfile.TemporaryDirectory() as scratch:
         try:
             address = resolved(uri)
@@ -191,7 +192,7 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
                 f"model must be one that the tracking store knows, but {uri} is not ({first_line(error)}).",
                 "mlflow ui lists the models; MLFLOW_TRACKING_URI chooses the store.",
             ) from error
-        loaded = LoadedModel(Scorer.load(folder, device, _fetch), uri, address)
+        loaded = LoadedModel(Scorer.load(folder, device, fetched), uri, address)
         if whole:
             require_all(folder)
             require_code(folder)
@@ -214,7 +215,8 @@ def _bank_folder(address: str, scratch: str, with_code: bool) -> Path:
     """
     place = f"artifacts/{ARTIFACT}"
     if not address.startswith("models:/"):
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=address)) / place
+        copied = scratch if address.startswith("runs:/") else None  # MLflow would leave a copy of its own behind
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=copied)) / place
     repository: ArtifactRepository = ModelsArtifactRepository(address).repo
     if isinstance(repository, LocalArtifactRepository):
         return Path(repository.download_artifacts(place))
@@ -225,7 +227,3 @@ def _bank_folder(address: str, scratch: str, with_code: bool) -> Path:
         if not (item.is_dir or item.path.endswith(f"/{FILE}")):
             repository.download_artifacts(item.path, scratch)
     return Path(scratch) / place
-
-
-def _fetch(run_id: str, path: str) -> str:
-    return mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)

@@ -1,10 +1,13 @@
 """What the store holds of a run, read by the run's id: parameters, metrics, tags and files."""
 
+import functools
+import tempfile
 from pathlib import Path
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from adtrack.errors import UserError
 from adtrack.troubles import trouble
@@ -46,11 +49,26 @@ def has_file(run_id: str, path: str) -> bool:
 
 
 def run_file(run_id: str, path: str) -> Path:
-    """A file among a run's artifacts, fetched if the store is elsewhere. UserError if it is not there."""
+    """A file among a run's artifacts. UserError if it is not there."""
     try:
-        return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path))
+        return Path(fetched(run_id, path))
     except (MlflowException, OSError) as error:
         raise trouble(error) or UserError(
             f"run {run_id} must have the artifact {path}, but it cannot be read ({str(error).splitlines()[0]}).",
             "adtrack doctor shows what else has gone.",
         ) from error
+
+
+def fetched(run_id: str, path: str) -> str:
+    """A file among a run's artifacts: the file itself if the store is on this machine, else a copy that is removed when
+    the process ends. MlflowException or OSError if it is not there."""
+    repository = get_artifact_repository(MlflowClient().get_run(run_id).info.artifact_uri)
+    is_here = isinstance(repository, LocalArtifactRepository)
+    place: str = repository.download_artifacts(path, None if is_here else tempfile.mkdtemp(dir=_scratch().name))
+    return place
+
+
+@functools.cache
+def _scratch() -> "tempfile.TemporaryDirectory[str]":
+    """Where copies lie. Without a folder of ours, MLflow leaves every copy behind."""
+    return tempfile.TemporaryDirectory(prefix="adtrack-")
