@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from adtrack.cli.options import (
-    backbone_option,
+    auto_backbone_option,
     data_options,
     network_options,
     parse_bit_depth,
@@ -35,7 +35,7 @@ _SETTINGS = together(
     help="rotation: tell by how many quarter turns an image was turned, for products that are always photographed the "
     "same way up. cutmix: tell two views of an image from pieces pasted into it.",
 )
-@backbone_option("resnet50")
+@auto_backbone_option("resnet50")
 @network_options
 @_SETTINGS
 @click.option(
@@ -62,16 +62,16 @@ def fine_tune(
     """Train a network's layers on the good Train images of a class, so that they know the product.
 
     A task is made of the images themselves; a part of them is held out to see when to stop. The same command goes on
-    with a training that was stopped. On the demo it takes about a minute with resnet18; a class of some hundred images
-    takes several minutes, or less with a smaller --resize.
+    with a training that was stopped. On the demo it takes about a minute; a class of some hundred images takes several
+    minutes, or less with a smaller --resize.
 
     \b
-    adtrack fine-tune --class zipper --task cutmix --backbone resnet18
-    adtrack build-bank --class zipper --backbone resnet18 --weights models:/adtrack-trunk-zipper@champion
+    adtrack fine-tune --class zipper --task cutmix
+    adtrack tune --class zipper --backbone timm/tf_efficientnet_lite0 --weights models:/adtrack-trunk-zipper@champion
     """
     spec = FineTuneSpec(task, seed=seed, **given_values(FineTuneSpec, own, "options of fine-tune"))
     source = DataSpec(class_name, data, seed, parse_bit_depth(bit_depth), parse_train_images(train_images))
-    view, network = ImageSpec(resize, crop), BackboneSpec(backbone, weights, seed)
+    view, network = ImageSpec(resize, crop), BackboneSpec.asked(backbone, weights, seed, data)
     check_class(source)
     with loading():
         from adtrack.verbs import report
