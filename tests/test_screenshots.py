@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
     ("page", "expected"),
     [
         ("README.md", {"zipper", "report", "mlflow_study", "mlflow_compare", "mlflow_trial", "shift_regimes", "speed"}),
-        ("experiments/README.md", {"shift_regimes", "growth"}),
+        ("experiments/README.md", {"shift_regimes", "few_shot", "backbones", "feature_map", "growth"}),
     ],
 )
 def test_the_pictures_of_the_pages_are_there_described_and_small(page: str, expected: set[str]) -> None:
