@@ -47,17 +47,18 @@ def handfuls(cell: Cell, class_name: str, threshold_from: Sequence[str], test: s
 
 
 def moved_estimate(found: Sequence[Handfuls], metric: str) -> Estimate:
-    """The mean over the handfuls, and the range that holds 95 % of them; of several sets, of their means.
+    """The mean over the handfuls, and the range that holds 95 % of them if at most half were refused.
 
-    All are NaN if a set has no handful that was not refused.
+    Of several sets it is the mean of their means, which has no range: what is refused differs between the sets. All are
+    NaN if a set has no handful that was not refused.
     """
-    shares = np.stack([getattr(one, metric) for one in found])
-    if np.isnan(shares).all(axis=1).any():
+    known = [shares[~np.isnan(shares)] for shares in (getattr(one, metric) for one in found)]
+    if not all(map(len, known)):
         return Estimate(np.nan, np.nan, np.nan)
-    means = shares.mean(axis=0)
-    known = means[~np.isnan(means)]
-    value = float(np.mean(np.nanmean(shares, axis=1)))
-    low, high = np.quantile(known, (0.025, 0.975)) if len(known) else (np.nan, np.nan)
+    value = float(np.mean([shares.mean() for shares in known]))
+    if len(known) > 1 or len(known[0]) < HANDFULS / 2:
+        return Estimate(value, np.nan, np.nan)
+    low, high = np.quantile(known[0], (0.025, 0.975))
     return Estimate(value, float(low), float(high))
 
 

@@ -66,3 +66,7 @@ def test_several_handfuls_are_told_by_mean_and_range() -> None:
     holed = Handfuls(np.append(NAN, np.full(HANDFULS - 1, 0.5)), np.ones(HANDFULS), 0.1)
     both = moved_estimate([one, holed], "false_alarm_rate")
     assert both.value == pytest.approx(0.5) and refused_share([one, holed]) == 0
+    assert np.isnan([both.low, both.high]).all()
+    single = Handfuls(np.append(0.5, np.full(HANDFULS - 1, NAN)), np.ones(HANDFULS), 0.1)
+    alone = moved_estimate([single], "false_alarm_rate")
+    assert alone.value == 0.5 and np.isnan([alone.low, alone.high]).all()  # one handful tells no range
