@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.mark.parametrize(
     ("page", "expected"),
     [
-        ("README.md", {"zipper", "report", "mlflow_study", "mlflow_compare", "mlflow_trial", "shift_regimes", "speed"}),
-        ("experiments/README.md", {"shift_regimes", "few_shot", "backbones", "feature_map", "growth"}),
+        ("README.md", {"zipper", "report", "mlflow_study", "mlflow_compare", "mlflow_trial", "severity", "speed"}),
+        ("experiments/README.md", {"shift_regimes", "unseen_shifts", "few_shot", "backbones", "feature_map", "growth"}),
     ],
 )
 def test_the_pictures_of_the_pages_are_there_described_and_small(page: str, expected: set[str]) -> None:
