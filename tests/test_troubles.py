@@ -75,7 +75,7 @@ def test_what_cannot_be_fetched_is_not_called_unknown(monkeypatch, error, says):
         raise caused(MlflowException("y"), error)
 
     monkeypatch.setattr("adtrack.tracking.models.ModelsArtifactRepository", fetch)
-    monkeypatch.setattr("mlflow.artifacts.download_artifacts", fetch)
+    monkeypatch.setattr("mlflow.MlflowClient.get_run", fetch)
     monkeypatch.setattr("mlflow.MlflowClient.get_logged_model", ask)
     for read in (
         lambda: load_model("models:/m-0123", torch.device("cpu")),
