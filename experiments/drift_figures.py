@@ -148,6 +148,8 @@ def unseen_lines(folder: Path) -> str:
     )
     drawn, over = rows[rows["shift"] == "as drawn"].iloc[0], mean.iloc[0]
     lossy = kinds[kinds["lossy"] > 0]
+    if lossy.empty:
+        return f"- **Drift that no draw held** costs the plain bank nothing under {len(kinds)} other kinds.\n"
     won, vanished = lossy[lossy["gain_low"] > 0], lossy[lossy["gain_low"] <= 0]
     least = lossy.sort_values("won_back").iloc[:1]
     gained = f"A gain is seen under {_listed(won) or 'none'}; it vanishes under {_listed(vanished)}."
