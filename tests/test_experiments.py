@@ -68,7 +68,7 @@ def test_unseen_shifts_say_what_is_kept_and_go_on_where_they_were(workplace: Pat
 
 
 def test_the_page_tells_what_unseen_drift_costs_and_what_is_won_back() -> None:
-    told = unseen_lines(Path(__file__).parents[1] / "experiments/results/magnetic_tile")
+    told = unseen_lines(ROOT / "experiments/results/magnetic_tile")
     assert told.startswith("- **Drift that no draw held is won back in part.** Of 8 other kinds of drift, 5 cost")
     assert "Each of them gains. Least is won back under shadow: 0.39 [0.23, 0.53]." in told
 
