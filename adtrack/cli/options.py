@@ -156,17 +156,17 @@ def build_spec(
 
 def parse_bit_depth(text: str) -> int | None:
     """A number of bits; None for auto."""
-    if text == AUTO:
-        return None
-    if not text.isdecimal():
-        raise UserError(f"bit depth must be auto or a whole number from 8 to 16, but got {text!r}.")
-    return int(text)
+    return _whole_or_auto(text, "bit depth must be auto or a whole number from 8 to 16")
 
 
 def parse_train_images(text: str) -> int | None:
     """A number of images; None for auto."""
+    return _whole_or_auto(text, "train images must be auto or a whole number of at least 1")
+
+
+def _whole_or_auto(text: str, rule: str) -> int | None:
     if text == AUTO:
         return None
     if not text.isdecimal():
-        raise UserError(f"train images must be auto or a whole number of at least 1, but got {text!r}.")
+        raise UserError(f"{rule}, but got {text!r}.")
     return int(text)

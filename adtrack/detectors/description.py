@@ -5,6 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic
 
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
 from ..config import VIEW, canonical, from_json, plain
 from ..errors import UserError
 from ..features.grids import Grid
@@ -38,3 +42,11 @@ def load_description(folder: Path, kind: type[Spec]) -> Description[Spec]:
         return Description(spec, {name: grids[name] for name in spec.inputs if name in grids or name != VIEW}, fields)
     except (OSError, ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"a detector must have a readable {FILE}, but {folder} has none ({error}).") from error
+
+
+def load_tensors(file: Path, device: torch.device) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Damaged bytes may raise any error.
+
+    The tensors are copied: at the file's addresses in memory, products could have other bits.
+    """
+    return {name: tensor.clone().to(device) for name, tensor in load_file(file).items()}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import UserError
@@ -23,6 +23,7 @@ from ..features.grids import Grid
 from ..features.patches import require_grids
 from ..features.threads import fixed_threads
 from .contract import Scores
+from .description import load_tensors
 from .standardising import standardised
 from .training import TrainingSet
 
@@ -93,8 +94,7 @@ class Gaussians:
     def load(cls, folder: Path, dimensions: int, device: torch.device) -> "Gaussians":
         """Read Gaussians of so many dimensions from the file that ``save`` wrote. UserError if it is damaged."""
         try:
-            # The tensors are copied: at the file's addresses in memory, products could have other bits.
-            tensors = {name: tensor.clone().to(device) for name, tensor in load_file(folder / FILE).items()}
+            tensors = load_tensors(folder / FILE, device)
             found = cls(tensors["idx"].cpu(), tensors["mean"], tensors["inverse"])
             if len(found.idx) != dimensions:
                 raise ValueError(f"they have {len(found.idx)} dimensions and not {dimensions}")

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import UserError
 from ..features.grids import Grid
 from ..features.patches import finest, merge_layers, patch_grid
 from ..features.threads import fixed_threads
+from .description import load_tensors
 from .patchcore_spec import COSINE
 from .standardising import standardised
 
@@ -69,8 +70,7 @@ class Whitening:
     def load(cls, folder: Path, device: torch.device) -> Whitening:
         """Read the file that ``save`` wrote. UserError if it is damaged."""
         try:
-            # The tensors are copied: at the file's addresses in memory, products could have other bits.
-            tensors = {name: tensor.clone().to(device) for name, tensor in load_file(folder / FILE).items()}
+            tensors = load_tensors(folder / FILE, device)
             return cls(tensors["mean"], tensors["matrix"])
         except Exception as error:  # parsing damaged bytes may raise any error
             raise UserError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -18,6 +18,7 @@ from ..features.grids import Grid
 from ..features.patches import finest, merge_layers
 from ..features.threads import fixed_threads
 from .contract import Scores
+from .description import load_tensors
 from .standardising import standardised
 
 if TYPE_CHECKING:
@@ -134,8 +135,7 @@ class PrincipalComponents:
     def load(cls, folder: Path, device: torch.device) -> PrincipalComponents:
         """Read the file that ``save`` wrote. UserError if it is damaged."""
         try:
-            # The tensors are copied: at the file's addresses in memory, products could have other bits.
-            tensors = {name: tensor.clone().to(device) for name, tensor in load_file(folder / FILE).items()}
+            tensors = load_tensors(folder / FILE, device)
             return cls(tensors["mean"], tensors["axes"])
         except Exception as error:  # parsing damaged bytes may raise any error
             raise UserError(f"a DFM model must hold its components, but {folder} does not ({error}).") from error

@@ -1,16 +1,16 @@
 """Where the cells of a layer lie in the view. This keeps patches, layers and heatmaps aligned to the pixel."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
 from ..errors import UserError
+from .passed_over import PassedOver
 
 # What gives its first argument while grids are measured. Normalisations would undo a ramp, or the equal weights of a
 # convolution that normalises them, and attention would mix all places. None of them moves a cell.
@@ -81,7 +81,7 @@ def measure_grids(network: nn.Module, layers: Sequence[str]) -> dict[str, Grid]:
     _only_average(network)
     ramp = torch.arange(width, dtype=torch.float32).expand(height, width)
     strips = torch.stack([torch.full_like(ramp, width), ramp, width - 1 - ramp])
-    with _Plain():
+    with PassedOver(_LEFT_OUT):
         answers = network(strips[:, None].expand(-1, 3, -1, -1) * 1e-9)
     return {layer: _fit(answers[layer], width) for layer in layers}
 
@@ -106,20 +106,6 @@ def _fit(answer: Tensor, width: int) -> Grid:
 def _even(width: int, cells: int) -> Grid:
     stride = width / max(cells, 1)
     return Grid(offset=(stride - 1) / 2, stride=stride)
-
-
-class _Plain(TorchFunctionMode):
-    """While it is on, what is left out gives what it gets."""
-
-    def __torch_function__(
-        self,
-        function: Callable[..., object],
-        types: Sequence[type],
-        arguments: Sequence[object] = (),
-        named: Mapping[str, object] | None = None,
-    ) -> object:
-        """Return the first argument of what is left out; call any other function."""
-        return arguments[0] if function in _LEFT_OUT else function(*arguments, **(named or {}))
 
 
 def _only_average(network: nn.Module) -> None:

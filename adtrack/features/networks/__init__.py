@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ...config import NetworkLayers, Normalisation
 from ..grids import Grid
 from .interface import NetworkLibrary
-from .lean import Undrawn
+from .lean import undrawn
 from .timm import Timm
 from .torchvision import Torchvision
 
@@ -45,10 +45,9 @@ class Network:
     def _whole(self) -> nn.Module:
         """The whole network without values: they cost neither memory nor the time to draw them."""
         try:
-            with torch.device("meta"), Undrawn():
+            with torch.device("meta"), undrawn():
                 return self.build()
-        # A few networks compute their widths with tensors, and a meta tensor has no value.
-        except (NotImplementedError, RuntimeError):
+        except RuntimeError:  # a few networks compute their widths with tensors, and a meta tensor has no value
             return self.build().to("meta")
 
     def blank(self, layers: Sequence[str]) -> nn.Module:
@@ -66,7 +65,7 @@ class Network:
         network.load_state_dict(values, assign=True)
         if any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers())):
             # It also holds tensors that are no part of its state, but are computed when it is built.
-            with Undrawn():
+            with undrawn():
                 network = self.library.cut(self.build(), layers)
             network.load_state_dict(values, assign=True)
         return network

@@ -25,7 +25,7 @@ class NetworkLibrary(ABC):
         """The whole network with the library's own random initialisation, in eval mode. UserError: there is none.
 
         It is also called while ``torch.device("meta")`` holds; a network that cannot be built so raises
-        NotImplementedError.
+        RuntimeError, as torch does where a value is asked for, and is built once more with its values.
         """
 
     @abstractmethod

@@ -7,12 +7,13 @@ would import it too, because the initial values are drawn by Python code there, 
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
+
+from ..passed_over import PassedOver
 
 _COMPILER = "torch._dynamo.utils"
 _DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_)
@@ -49,15 +50,6 @@ def without_compiler() -> Iterator[None]:
             del sys.modules[_COMPILER]
 
 
-class Undrawn(TorchFunctionMode):
+def undrawn() -> PassedOver:
     """While it is on, tensors that should be filled with random numbers are left as they are."""
-
-    def __torch_function__(
-        self,
-        function: Callable[..., object],
-        types: Sequence[type],
-        arguments: Sequence[object] = (),
-        named: Mapping[str, object] | None = None,
-    ) -> object:
-        """Return the tensor that ``function`` would fill; call any other function."""
-        return arguments[0] if function in _DRAWS else function(*arguments, **(named or {}))
+    return PassedOver(_DRAWS)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from adtrack.features.networks import Network
-from adtrack.features.networks.lean import Undrawn
+from adtrack.features.networks.lean import undrawn
 
 BUILT = """
 import sys
@@ -53,7 +53,7 @@ def test_anything_else_of_its_module_is_the_real_one() -> None:
 
 
 def test_only_draws_are_left_out() -> None:
-    with Undrawn():
+    with undrawn():
         layer = nn.Linear(2, 3)
         kept = torch.zeros(4).normal_()
         assert torch.add(torch.ones(2), 1).tolist() == [2, 2]
