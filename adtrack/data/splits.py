@@ -85,12 +85,12 @@ class Splits:
         asked to have fewer: other digests stay what they were.
         """
         fractions = {"train": TRAIN_FRACTION, "val_defects": VAL_DEFECT_FRACTION}
-        fewer = {} if self.train_images is None else {"train_images": self.train_images}
+        asked = {} if self.train_images is None else {"train_images": self.train_images}
         return {
             "class": self.class_name,
             "seed": self.seed,
             **({"given": True} if self.given else {"fractions": fractions}),
-            **fewer,
+            **asked,
             **self.reading.stated,
             "splits": {split.name: [self._row(record) for record in split.records] for split in self.all},
         }

@@ -13,7 +13,6 @@ import mlflow
 import torch
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
-from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
@@ -29,8 +28,8 @@ from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.detectors.seal import require_all
 from adtrack.errors import UserError
 from adtrack.features.networks import Network
-from adtrack.findings import first_line
 from adtrack.naming import argument
+from adtrack.tracking.addresses import looked_up
 from adtrack.tracking.digests import check_told, logged_models, manifest_tags
 from adtrack.tracking.model_card import example, how_to_call
 from adtrack.tracking.model_figures import figures_of
@@ -39,7 +38,6 @@ from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import fetched
 from adtrack.tracking.scoring_code import FILE, LOADER, require_code, write_scoring_code
 from adtrack.tracking.tags import HOLDS, NOTE, TRUNKS
-from adtrack.troubles import trouble
 
 ARTIFACT = "bank"
 _NEEDED = (
@@ -179,19 +177,11 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
     if (Path(uri) / DESCRIPTION).is_file():
         return LoadedModel(Scorer.load(Path(uri), device, fetched), uri, uri)
     with tempfile.TemporaryDirectory() as scratch:
-        try:
+        with looked_up("model must be one", uri, "the models"):
             address = resolved(uri)
             _refuse_network(address)
             folder = _bank_folder(address, scratch, whole)
             check_told(address, folder)
-        except UserError:
-            raise
-        # ValueError: this kind of store has no such address. ImportError: the library for its addresses is missing.
-        except (MlflowException, OSError, ValueError, ImportError) as error:
-            raise trouble(error) or UserError(
-                f"model must be one that the tracking store knows, but {uri} is not ({first_line(error)}).",
-                "mlflow ui lists the models; MLFLOW_TRACKING_URI chooses the store.",
-            ) from error
         loaded = LoadedModel(Scorer.load(folder, device, fetched), uri, address)
         if whole:
             require_all(folder)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import mlflow
-from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
@@ -15,12 +14,11 @@ from adtrack.config import VIEW, BackboneSpec
 from adtrack.detectors import scorer, seal
 from adtrack.errors import UserError
 from adtrack.features.weights import Trunk, load_trunk, trunk_in_file
-from adtrack.findings import first_line
 from adtrack.tracking import models, trunks
+from adtrack.tracking.addresses import looked_up
 from adtrack.tracking.digests import check_told
 from adtrack.tracking.registry import resolved
 from adtrack.tracking.store import reach_store
-from adtrack.troubles import trouble
 
 _MODELS, _RUNS = "models:/", "runs:/"
 # Where a model holds its network: the folder, and the file that names it.
@@ -48,16 +46,8 @@ def find_trunk(spec: BackboneSpec, layers: Sequence[str], data: str) -> Trunk:
         return load_trunk(spec, layers, data)
     reach_store()
     with tempfile.TemporaryDirectory() as scratch:
-        try:
+        with looked_up("weights must be ones", spec.weights, "models and runs"):
             found = _fetched(spec.weights, scratch)
-        except UserError:
-            raise
-        # ValueError: this kind of store has no such address. ImportError: the library for its addresses is missing.
-        except (MlflowException, OSError, ValueError, ImportError) as error:
-            raise trouble(error) or UserError(
-                f"weights must be ones that the tracking store knows, but {spec.weights} is not ({first_line(error)}).",
-                "mlflow ui lists models and runs; MLFLOW_TRACKING_URI chooses the store.",
-            ) from error
         if found.network not in ("", spec.name):
             raise UserError(
                 f"weights must be of the backbone, {spec.name}, but {found.origin} is a {found.network}.",

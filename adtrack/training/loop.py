@@ -100,7 +100,8 @@ def train(
     for epoch in history:
         told(epoch)
     best = checkpoint.best if checkpoint and history else {}
-    steps = -(-len(items) // schedule.batch) - trainee.looks * (-len(held_out) // schedule.batch)
+    steps, looks = (math.ceil(len(some) / schedule.batch) for some in (items, held_out))
+    steps += trainee.looks * looks
     left = range(len(history) + 1, schedule.epochs + 1)
     with bar(steps * len(left), "Training", unit="step") as progress, _enough_memory(schedule.batch):
         for number in left:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import torch
 from torch import Tensor, nn
 
 from ...config import NetworkLayers
@@ -84,7 +85,7 @@ class Part(nn.Module):
                 views, indices=indices, output_fmt="NCHW", stop_early=True, intermediates_only=True, **options
             )
         except (AssertionError, RuntimeError) as error:
-            if views.shape[-1] == self.own_size:
+            if views.shape[-1] == self.own_size or isinstance(error, torch.OutOfMemoryError):
                 raise
             raise UserError(
                 f"view must have a size that {self.name} takes, but it failed at {views.shape[-1]} pixels ({error}).",

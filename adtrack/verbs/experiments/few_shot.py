@@ -2,8 +2,8 @@
 
 Every method learns from 1, 2, 5, 10 and 20 images of Train, each number chosen five times, and from all of them. Image
 AUROC on Test-clean and Test-shift: the mean over the choices, the lowest and the highest. Val and Test are the same for
-all. A model of few images remembers as many rows as that of all images, as far as its
-images suffice: PatchCore's coreset fraction is that much larger, and 1 where the images have no more patches.
+all. A model of few images remembers as many rows as that of all images, as far as its images suffice: PatchCore's
+coreset fraction is that much larger, and 1 where the images have no more patches.
 
 Command:  adtrack experiment few_shot                                   (mlflow run . -e experiment -P name=few_shot)
           adtrack experiment few_shot --data DIR --classes magnetic_tile --weights trunk.pth --methods patchcore
