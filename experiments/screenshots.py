@@ -1,10 +1,11 @@
-"""What does a study look like? The README's pictures of it in MLflow's pages and of its report, from a real browser.
+"""What does a study look like? The README's pictures of it in MLflow's pages and of its report, from a real browser,
+and of its best trial's heatmaps.
 
 \b
 Command:  python -m experiments.screenshots [--study NAME] [--out FOLDER]
           of the newest study in the store (MLFLOW_TRACKING_URI, else mlflow.db here), which mlflow ui then shows
 Cost:     a minute; needs pip install -e '.[test]' and Chromium.
-Result:   experiments/figures/: report.png, mlflow_study.png, mlflow_compare.png, mlflow_trial.png
+Result:   experiments/figures/: zipper.png, report.png, mlflow_study.png, mlflow_compare.png, mlflow_trial.png
 """
 
 import io
@@ -33,6 +34,7 @@ MARGIN = 10
 CHARTS_TOP = 250  # where the list of charts begins
 ROWS = 8  # of the table of trials
 SHEET = 560  # the headings of the sheet of heatmaps, and three of its rows
+MOST_ANOMALOUS = 490  # three rows of a trial's heatmaps
 WAIT = 120_000  # milliseconds: MLflow's pages are large, and the machine may be busy
 # MLflow as someone sees it who has closed its assistant and chosen "Model training".
 _SETTLED = """
@@ -62,6 +64,12 @@ def shown(study: str | None) -> Shown:
     run = finished[-1]
     report = run_file(run.info.run_id, REPORT)
     return Shown(run.info.experiment_id, run.info.run_id, run.data.tags["adtrack.best_run"], report)
+
+
+def heatmaps(study: Shown) -> Image.Image:
+    """The most anomalous images of Test-clean as the best trial sees them."""
+    with Image.open(run_file(study.best, "heatmaps/test_clean.png")) as sheet:
+        return part(sheet.convert("RGB"), 0, MOST_ANOMALOUS)
 
 
 def take(browser: "Browser", address: str, study: Shown) -> dict[str, Image.Image]:
@@ -179,9 +187,10 @@ def command(study: str | None, out: Path, debug: bool) -> None:
     store = open_store()
     found = shown(study)
     with mlflow_ui(store) as address, chromium() as browser:
-        for name, picture in take(browser, address, found).items():
-            file = save(picture, out / f"{name}.png")
-            click.echo(f"{file}  {picture.width} × {picture.height}, {file.stat().st_size / 1000:.0f} KB")
+        pictures = {"zipper": heatmaps(found), **take(browser, address, found)}
+    for name, picture in pictures.items():
+        file = save(picture, out / f"{name}.png")
+        click.echo(f"{file}  {picture.width} × {picture.height}, {file.stat().st_size / 1000:.0f} KB")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from adtrack.errors import UserError
-from experiments.screenshots import part, save, shown, stacked
+from experiments.screenshots import MOST_ANOMALOUS, heatmaps, part, save, shown, stacked
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,6 +38,7 @@ def test_the_newest_finished_study_is_shown_or_the_one_that_is_named(study) -> N
     for found in (shown(None), shown(study.name)):
         assert (found.experiment, found.parent, found.best) == ("1", study.parent, study.best)
         assert "<h1>part: the best of" in found.report.read_text(encoding="utf-8")
+        assert 0 < heatmaps(found).height <= MOST_ANOMALOUS
 
 
 @pytest.mark.parametrize(("name", "message"), [(None, "the store has none"), ("x", "study x is not one")])
