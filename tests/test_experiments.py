@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from adtrack.cli.experiment import NAMES
+from adtrack.detectors import DETECTORS
 from adtrack.tracking.store import search_runs
 from experiments.drift_figures import more_on_drift, unseen_lines
 
@@ -166,7 +167,7 @@ def test_hyperparameters_come_from_a_study_that_is_there(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--methods", "patchcore,magic"), "method must be one of patchcore, padim, knn, dfm, but got 'magic'."),
+        (("--methods", "patchcore,magic"), f"method must be one of {', '.join(DETECTORS)}, but got 'magic'."),
         (("--classes", "screw"), "screw"),
         (("--coreset-fraction", "2"), "coreset fraction must be in (0, 1], but got 2.0."),
     ],

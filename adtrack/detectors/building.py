@@ -41,8 +41,8 @@ def growing_banks(train: TrainingSet, specs: Sequence["PatchCoreSpec"]) -> Itera
 
     A smaller bank is the beginning of a larger one, because one greedy order serves all of them. The patches are
     computed once for the order, projected, and once more for each bank, in full, for the rows that are new. So memory
-    never holds all full patches, only the projected patches and the bank. The order is cached in the folder
-    ``train.kept``.
+    never holds all full patches, only the projected patches and the bank. The order is cached below the
+    folder ``train.kept``.
 
     A fraction is one of the patches of the images as they are: further draws of them are patches to choose from, and do
     not make the bank larger. A bank of all patches holds them as they come, as there is nothing to choose.
@@ -59,7 +59,7 @@ def growing_banks(train: TrainingSet, specs: Sequence["PatchCoreSpec"]) -> Itera
     rows: Tensor | None = None
     waited, started = 0.0, time.perf_counter()
     chosen = [count for count in counts if count < total]
-    orders = OrderStore(train.kept).orders(key, chosen, partial(patches.order, max(chosen, default=0)))
+    orders = OrderStore(train.kept / "orders").orders(key, chosen, partial(patches.order, max(chosen, default=0)))
     everything = (Order(torch.arange(total), 0.0) for count in counts if count == total)
     for order in itertools.chain(orders, everything):
         waited += time.perf_counter() - started

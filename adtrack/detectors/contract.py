@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..features.feature_set import FeatureSet
     from ..features.grids import Grid
     from ..progress import Progress
+    from ..training.loop import Epoch
     from .training import TrainingSet
 
 Spec = TypeVar("Spec", bound=DetectorSpec)
@@ -43,10 +44,12 @@ class Scores:
 
 @dataclass(frozen=True)
 class FitResult(Generic[Spec]):
-    """A fitted detector, and the seconds that were saved by reading parts from the cache instead of computing them."""
+    """A fitted detector, the seconds that were saved by reading parts from the cache instead of computing them, and the
+    epochs of its training if it learns by gradient."""
 
     detector: Detector[Spec]
     saved_seconds: float = 0.0
+    epochs: tuple[Epoch, ...] = ()
 
 
 class Detector(ABC, Generic[Spec]):

@@ -1,8 +1,11 @@
 """The good images to which a method is fitted, as layer outputs, views or both."""
 
-from collections.abc import Iterator, Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -10,21 +13,27 @@ from ..cache import cache_folder
 from ..features.feature_set import FeatureSet
 from ..features.grids import Grid
 
+if TYPE_CHECKING:
+    from ..training.loop import Epoch
+
 
 @dataclass(frozen=True)
 class TrainingSet:
     """The good images that a detector is fitted to.
 
     ``inputs`` names the inputs that the method asked for (see ``DetectorSpec.inputs``); no others are read. A method
-    may use the folder ``kept`` to cache what it can use when it is fitted again: greedy orders, checkpoints.
+    may use rooms of the folder ``kept`` to cache what it can use when it is fitted again: greedy orders, checkpoints.
     ``features`` may hold further draws of the images besides the images themselves, of which there are ``originals``;
-    None means that there are no draws.
+    None means that there are no draws. The draws follow the images, each draw in the order of the images. ``network``
+    is the name of the network whose layers the inputs are. A method that learns by gradient tells ``told`` every epoch.
     """
 
     features: FeatureSet
     inputs: tuple[str, ...]
-    kept: Path = field(default_factory=lambda: cache_folder("orders"))
+    kept: Path = field(default_factory=cache_folder)
     originals: int | None = None
+    network: str = ""
+    told: Callable[[Epoch], None] = field(default=lambda epoch: None, compare=False)
 
     def __len__(self) -> int:
         return len(self.features)

@@ -1,8 +1,8 @@
 """From a specification to a detector that is ready for use: fitted, calibrated, measured and timed."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -18,16 +18,20 @@ from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.stopwatch import TIMES, milliseconds
 from adtrack.evaluation.workbench import Workbench
 from adtrack.threshold_spec import ThresholdSpec
+from adtrack.training.loop import Epoch
 
+Told = Callable[[Epoch], None]
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class TimedFit:
-    """A detector that is fitted but not calibrated, and the seconds that fitting it takes without a cache."""
+    """A detector that is fitted but not calibrated, the seconds that fitting it takes without a cache, and its epochs,
+    if it learns by gradient."""
 
     detector: Detector[Any]
     build_s: float
+    epochs: tuple[Epoch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class BuiltModel:
     evaluations: tuple[Evaluation, ...]
     build_s: float
     score_ms: float
+    epochs: tuple[Epoch, ...] = ()
 
     @property
     def costs(self) -> dict[str, float]:
@@ -59,26 +64,30 @@ def build(
     train: str = "train_clean",
     threshold: ThresholdSpec = ThresholdSpec(),  # noqa: B008 - frozen
     facts: Mapping[str, str] = _NO_FACTS,
+    told: Told = lambda epoch: None,
 ) -> BuiltModel:
     """Fit a detector to ``train``, find its ``threshold`` and measure it on the sets named.
 
-    ``facts`` are what the model shall say of itself besides where it and its threshold come from.
+    ``facts`` are what the model shall say of itself besides where it and its threshold come from. ``told`` is called
+    after every epoch of a training.
     """
     threshold = threshold.resolved(bench.opened.splits.has_anomalies)
-    fitted = next(climb(bench, [spec], train))
+    fitted = next(climb(bench, [spec], train, told))
     scored = {name: score_set(bench, fitted.detector, name) for name in dict.fromkeys((*threshold.sets, *evaluate_on))}
     return complete(bench, fitted, scored, evaluate_on, threshold=threshold, facts={"trained_on": train, **facts})
 
 
-def climb(bench: Workbench, specs: Sequence[DetectorSpec], train: str = "train_clean") -> Iterator[TimedFit]:
+def climb(
+    bench: Workbench, specs: Sequence[DetectorSpec], train: str = "train_clean", told: Told = lambda epoch: None
+) -> Iterator[TimedFit]:
     """Fit a detector for one specification after the other; see ``Detector.climb``."""
-    kind, training = detector_class(specs[0].method), bench.training_set(specs[0], train)
+    kind, training = detector_class(specs[0].method), replace(bench.training_set(specs[0], train), told=told)
     kind.prepare()
     seconds, started = 0.0, time.perf_counter()
     for fitted in kind.climb(training, specs):
         seconds += time.perf_counter() - started
         # What was read from the cache costs nothing now, but it did cost something: this is what building takes.
-        yield TimedFit(fitted.detector, seconds + fitted.saved_seconds)
+        yield TimedFit(fitted.detector, seconds + fitted.saved_seconds, fitted.epochs)
         started = time.perf_counter()
 
 
@@ -103,9 +112,8 @@ def complete(
     said = _origin(bench.opened) | how | dict(facts)
     scorer = Scorer(bench.backbone, fitted.detector, bench.image, calibration, said, bench.opened.checked.reading)
     evaluations = measure_all(bench, (scored[name] for name in evaluate_on), calibration, pixels=pixels)
-    return BuiltModel(
-        scorer, evaluations, fitted.build_s, milliseconds(scorer, bench.opened.images("val_clean"), timings)
-    )
+    score_ms = milliseconds(scorer, bench.opened.images("val_clean"), timings)
+    return BuiltModel(scorer, evaluations, fitted.build_s, score_ms, fitted.epochs)
 
 
 def _origin(opened: OpenedClass) -> dict[str, str]:

@@ -87,7 +87,7 @@ class Workbench:
         originals = bench.features(name)
         parts = [originals, *map(bench.features, spec.draws)]
         features = pooled(parts) if len(parts) > 1 else originals
-        return TrainingSet(features, spec.inputs, originals=len(originals))
+        return TrainingSet(features, spec.inputs, originals=len(originals), network=self.backbone.trunk.network)
 
     def display(self, name: str, index: int) -> Display:
         """An image of the set of this name and its mask, small enough to be shown."""

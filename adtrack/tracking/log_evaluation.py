@@ -26,6 +26,8 @@ from adtrack.tracking.models import log_scorer, write_page
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_tags
 from adtrack.tracking.tags import named
+from adtrack.tracking.training_curves import log_training
+from adtrack.training.loop import best_of
 
 
 def log_built(run: Run, bench: Workbench, built: BuiltModel, *, with_trunk: bool) -> str:
@@ -41,6 +43,9 @@ def log_built(run: Run, bench: Workbench, built: BuiltModel, *, with_trunk: bool
     # The model first: MLflow would copy the metrics that the run has by then to the model, and read each one's history.
     run.log_metrics({f"cost/{key}": value for key, value in built.costs.items()}, _logged_model(uri))
     log_evaluations(run, bench, built.scorer, built.evaluations, uri)
+    if built.epochs:
+        title = f"Training {built.scorer.detector.name} on {bench.opened.data.class_name}"
+        log_training(run, title, built.epochs, best_of(built.epochs))
     return uri
 
 

@@ -2,10 +2,13 @@
 
 On the CPU a batch is cut into pieces of a few rows. Each piece is computed by one thread, several of them side by side,
 and their gradients are added up in their order. A loss may compare the rows of different pieces: it is computed from
-the outputs of all of them.
+the outputs of all of them. Where batch norm compares the rows within the module, a batch is one piece, which a fixed
+number of threads computes.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -13,21 +16,39 @@ from torch import Tensor, nn
 from ..features.backbone import same_bits
 from ..features.threads import side_by_side
 
+Inputs = Mapping[str, Tensor]  # what a module gets, with as many rows each
 Figures = Callable[[Tensor], Mapping[str, Tensor]]
 _ROWS = 8  # in a piece: fewer keep more threads busy, more are computed faster
+_THREADS_TOGETHER = 2  # that compute a batch which must not be cut, on every machine, as their number changes the bits
 
 
-def learn(module: nn.Module, optimiser: torch.optim.Optimizer, inputs: Tensor, figures: Figures) -> dict[str, float]:
+@dataclass(frozen=True)
+class Manner:
+    """How a step is computed.
+
+    ``together`` is for modules with batch norm that learns: it is in train mode, and sees the whole batch. Otherwise
+    batch norm stays in eval mode. ``mixed_precision`` computes with fewer bits where that costs no quality, on GPUs.
+    """
+
+    together: bool = False
+    mixed_precision: bool = False
+
+
+def learn(
+    module: nn.Module, optimiser: torch.optim.Optimizer, inputs: Inputs, figures: Figures, manner: Manner
+) -> dict[str, float]:
     """Move the module's parameters against the gradient of the ``loss`` among ``figures``, and return the figures."""
     learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
     device = learning[0].device
-    outputs = list(side_by_side(lambda piece: _forward(module, piece, device), _pieces(inputs, device)))
+    module.train(manner.together)
+    pieces = [inputs] if manner.together else _pieces(inputs, device)
+    outputs = list(side_by_side(lambda piece: _forward(module, piece, device, manner), pieces))
     joined = torch.cat([part.detach() for part in outputs]).requires_grad_()
     found = dict(figures(joined))
     (pull,) = torch.autograd.grad(found["loss"], joined)
 
     def back(pair: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
-        with same_bits(device):
+        with _same_bits(device, manner):
             return torch.autograd.grad(pair[0], learning, pair[1])
 
     pairs = list(zip(outputs, torch.split(pull, [len(part) for part in outputs]), strict=True))
@@ -38,23 +59,36 @@ def learn(module: nn.Module, optimiser: torch.optim.Optimizer, inputs: Tensor, f
     return {name: float(value.detach()) for name, value in found.items()}
 
 
-def figures_of(module: nn.Module, inputs: Tensor, figures: Figures) -> dict[str, float]:
+def figures_of(module: nn.Module, inputs: Inputs, figures: Figures, manner: Manner) -> dict[str, float]:
     """The figures of a batch from which nothing is learnt."""
     device = next(module.parameters()).device
+    module.eval()
 
-    def look(piece: Tensor) -> Tensor:
+    def look(piece: Inputs) -> Tensor:
         with torch.no_grad():  # which holds in one thread only
-            return _forward(module, piece, device)
+            return _forward(module, piece, device, Manner(mixed_precision=manner.mixed_precision))
 
     outputs = torch.cat(list(side_by_side(look, _pieces(inputs, device))))
     return {name: float(value) for name, value in figures(outputs).items()}
 
 
-def _pieces(inputs: Tensor, device: torch.device) -> tuple[Tensor, ...]:
-    return torch.split(inputs, _ROWS) if device.type == "cpu" else (inputs,)
+def _pieces(inputs: Inputs, device: torch.device) -> list[Inputs]:
+    if device.type != "cpu":
+        return [inputs]
+    split = {name: torch.split(rows, _ROWS) for name, rows in inputs.items()}
+    return [dict(zip(split, parts, strict=True)) for parts in zip(*split.values(), strict=True)]
 
 
-def _forward(module: nn.Module, piece: Tensor, device: torch.device) -> Tensor:
-    with same_bits(device):
-        outputs: Tensor = module(piece.to(device, memory_format=torch.channels_last))
+def _forward(module: nn.Module, piece: Inputs, device: torch.device, manner: Manner) -> Tensor:
+    fewer_bits = manner.mixed_precision and device.type == "cuda"
+    with _same_bits(device, manner), torch.autocast(device.type, torch.bfloat16, enabled=fewer_bits):
+        outputs: Tensor = module({name: rows.to(device) for name, rows in piece.items()})
         return outputs
+
+
+@contextlib.contextmanager
+def _same_bits(device: torch.device, manner: Manner) -> Iterator[None]:
+    with same_bits(device):
+        if manner.together and device.type == "cpu":
+            torch.set_num_threads(_THREADS_TOGETHER)  # ``same_bits`` restores the number
+        yield

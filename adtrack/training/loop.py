@@ -7,9 +7,10 @@ never interrupted.
 
 import contextlib
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,8 +20,8 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..features.backbone import same_bits
 from ..progress import Progress, bar
-from .checkpoint import Checkpoint, learnt
-from .gradients import figures_of, learn
+from .checkpoint import Checkpoint, Kept, learnt
+from .gradients import Inputs, Manner, figures_of, learn
 
 LOSS = "loss"
 
@@ -37,41 +38,53 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Epoch:
-    """The mean figures of an epoch, by their names, on the images that are learnt from and on those held out."""
+    """The mean figures of an epoch, by their names, on the images that are learnt from and on those held out, and the
+    seconds that it took."""
 
     number: int
     train: Mapping[str, float]
     held_out: Mapping[str, float]
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """All epochs, and the number of the best one, whose weights the module has now."""
+    """All epochs, and the number of the best one, whose weights the module has now.
+
+    ``restored`` says how many of the epochs were read from a checkpoint.
+    """
 
     epochs: tuple[Epoch, ...]
     best: int
+    restored: int = field(default=0, compare=False)
+
+    @property
+    def saved_seconds(self) -> float:
+        """The seconds that the checkpoint has saved."""
+        return sum(epoch.seconds for epoch in self.epochs[: self.restored])
 
     @property
     def kept(self) -> Epoch:
         """The best epoch."""
-        return self.epochs[self.best - 1]
+        return best_of(self.epochs)
 
 
 class Trainee(ABC):
     """What is trained: a module whose parameters learn where they require a gradient.
 
-    Its rows must not depend on each other: batch norm must be in eval mode. ``looks`` is how often an epoch looks at
-    every held-out item: several times tell more where what is shown of an item is drawn at random.
+    ``looks`` is how often an epoch looks at every held-out item: several times tell more where what is shown of an item
+    is drawn at random. ``manner`` says how a step is computed.
     """
 
     looks: ClassVar[int] = 1
+    manner = Manner()
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
         self.module, self.device = module.to(device), device
 
     @abstractmethod
-    def inputs(self, items: Sequence[int], draws: np.random.Generator, *, learning: bool) -> Tensor:
-        """What the module gets of these items, on the CPU: the same number of rows for each item, in their order."""
+    def inputs(self, items: Sequence[int], draws: np.random.Generator, *, learning: bool) -> Inputs:
+        """What the module gets of these items: the same number of rows for each item, in their order."""
 
     @abstractmethod
     def figures(self, outputs: Tensor) -> dict[str, Tensor]:
@@ -97,6 +110,7 @@ def train(
     """
     optimiser = trainee.optimiser()
     history = [Epoch(*one) for one in checkpoint.restore(trainee.module, optimiser)] if checkpoint else []
+    restored = len(history)
     for epoch in history:
         told(epoch)
     best = checkpoint.best if checkpoint and history else {}
@@ -107,23 +121,34 @@ def train(
         for number in left:
             if history and number - 1 - _best(history) >= schedule.patience:
                 break
+            started = time.perf_counter()
             with same_bits(trainee.device):
                 epoch = _epoch(trainee, optimiser, number, items, held_out, schedule, progress)
+            epoch = replace(epoch, seconds=time.perf_counter() - started)
             history.append(epoch)
             if _best(history) == number:
                 best = learnt(trainee.module)
             if checkpoint:
-                checkpoint.keep(
-                    trainee.module, optimiser, best, [(one.number, one.train, one.held_out) for one in history]
-                )
+                checkpoint.keep(trainee.module, optimiser, best, _kept(history))
             told(epoch)
     trainee.module.load_state_dict(best, strict=False)
-    return Trained(tuple(history), _best(history))
+    trainee.module.eval()
+    if checkpoint and len(history) > restored:
+        checkpoint.finish(best, _kept(history))
+    return Trained(tuple(history), _best(history), restored)
+
+
+def _kept(history: Sequence[Epoch]) -> list[Kept]:
+    return [(one.number, one.train, one.held_out, one.seconds) for one in history]
+
+
+def best_of(history: Sequence[Epoch]) -> Epoch:
+    """The epoch with the smallest loss on the held-out images, the first one of several."""
+    return min(history, key=lambda epoch: epoch.held_out[LOSS])
 
 
 def _best(history: Sequence[Epoch]) -> int:
-    """The number of the epoch with the smallest loss on the held-out images, the first one of several."""
-    return min(history, key=lambda epoch: epoch.held_out[LOSS]).number
+    return best_of(history).number
 
 
 def _epoch(
@@ -138,10 +163,12 @@ def _epoch(
     order = np.random.default_rng([schedule.seed, number]).permutation(np.asarray(items)).tolist()
 
     def step(batch: Sequence[int], draws: np.random.Generator) -> dict[str, float]:
-        return learn(trainee.module, optimiser, trainee.inputs(batch, draws, learning=True), trainee.figures)
+        shown = trainee.inputs(batch, draws, learning=True)
+        return learn(trainee.module, optimiser, shown, trainee.figures, trainee.manner)
 
     def look(batch: Sequence[int], draws: np.random.Generator) -> dict[str, float]:
-        return figures_of(trainee.module, trainee.inputs(batch, draws, learning=False), trainee.figures)
+        shown = trainee.inputs(batch, draws, learning=False)
+        return figures_of(trainee.module, shown, trainee.figures, trainee.manner)
 
     learning = _mean([order], schedule, number, step, progress)
     # What is shown of the held-out images is drawn alike in all epochs, so that their losses can be compared.
@@ -184,5 +211,5 @@ def _enough_memory(batch: int) -> Iterator[None]:
             raise
         raise UserError(
             f"training must fit into memory, but steps of {batch} images do not.",
-            "a smaller batch, a smaller resize or fewer free layers need less.",
+            "a smaller batch, a smaller resize, and fewer layers that learn need less.",
         ) from error

@@ -1,12 +1,13 @@
 """A network that solves a task with the mean of its deepest layer's cells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from ..config import VIEW
 from ..errors import UserError
 from ..features.backbone import filled
 from ..features.networks import Network
@@ -15,7 +16,7 @@ from .spec import ALL, DEEPEST, FineTuneSpec
 
 
 class PooledNetwork(nn.Module):
-    """Views (n, 3, S, S) → what ``head`` makes of the means of the layer's channels.
+    """Views {VIEW: (n, 3, S, S)} → what ``head`` makes of the means of the layer's channels.
 
     Batch norm stays in eval mode, with the statistics of the pretraining: batches of a few images of one product would
     give other statistics at every step, detectors use the network in eval mode with single images, and rows of a batch
@@ -26,8 +27,9 @@ class PooledNetwork(nn.Module):
         super().__init__()
         self.network, self.layer, self.head = network, layer, head
 
-    def forward(self, views: Tensor) -> Tensor:
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The head's outputs, a row for each view."""
+        views = inputs[VIEW].to(memory_format=torch.channels_last)
         cells: Tensor = self.network(views)[self.layer]
         outputs: Tensor = self.head(cells.mean((2, 3)))
         return outputs

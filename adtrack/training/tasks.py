@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..config import ImageSpec
+from ..config import VIEW, ImageSpec
 from ..data.loading import normalised
 from ..features.weights import Trunk
 from .augment import cut_mixed, varied
+from .gradients import Inputs
 from .judgement import LUCK, TaskVerdict, by_luck
 from .loop import Trainee
 from .losses import TURNS, contrastive_figures, rotation_figures
@@ -50,13 +51,13 @@ class SelfSupervised(Trainee):
     def verdict(cls, first: float, right: float, count: int) -> TaskVerdict:
         """What the shares mean that the first and the best epoch got right in so many looks at held-out images."""
 
-    def inputs(self, items: Sequence[int], draws: np.random.Generator, *, learning: bool) -> Tensor:
+    def inputs(self, items: Sequence[int], draws: np.random.Generator, *, learning: bool) -> Inputs:
         """The pictures of the images as the network gets them."""
         pictures = []
         for item in items:
             others = [other for other in items if other != item]
             pictures += [normalised(picture, self.image) for picture in self.shown(item, others, draws, learning)]
-        return torch.from_numpy(np.stack(pictures))
+        return {VIEW: torch.from_numpy(np.stack(pictures))}
 
     def optimiser(self) -> torch.optim.Optimizer:
         """AdamW; the head, which begins with nothing, learns faster."""

@@ -18,6 +18,7 @@ from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_experiment
 from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.tags import FEASIBLE, MODEL, NOTE, PRUNED, ROLE, SEARCHED, TRIAL, RunTags
+from adtrack.tracking.training_curves import epochs_to
 from adtrack.tracking.weights import find_trunk
 from adtrack.tracking.workers import Worker
 from adtrack.troubles import trouble
@@ -149,7 +150,7 @@ def _work(job: TrialJob, run: Run, bench: Workbench, prunes: GiveUp) -> Outcome:
 def _climb(job: TrialJob, run: Run, bench: Workbench, prunes: GiveUp) -> tuple[TimedFit, dict[str, ScoredSet]]:
     """The detector at which the trial ends, and how it has scored Val: its own, or that of the rung that it gives up
     at."""
-    for place, fitted in enumerate(climb(bench, job.ladder), start=1):
+    for place, fitted in enumerate(climb(bench, job.ladder, told=epochs_to(run)), start=1):
         scored = {name: score_set(bench, fitted.detector, name, patches=job.pixels) for name in VAL_SETS}
         if job.goal.metric in PIXEL_METRICS or not detector_class(job.spec.detector.method).ladder:
             break  # there is one detector, and nothing on the way to it

@@ -23,6 +23,7 @@ from adtrack.tracking.registry import RegisteredVersion, register, registry_name
 from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.store import open_store
 from adtrack.tracking.tags import MODEL, NO_STUDY, REGISTERED, ROLE, RunTags
+from adtrack.tracking.training_curves import epochs_to
 from adtrack.tracking.workers import working
 from adtrack.verbs.bench_setup import Say, from_few, open_bench, warn_of
 
@@ -83,7 +84,7 @@ def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str],
     method = "" if spec.detector.method == DEFAULT_METHOD else f"{spec.detector.method} "
     name = f"{role}: {spec.data.class_name} {method}{spec.detector.title}{from_few(bench)}"
     with working() as worker, tracked_run(worker, tags, name=name, extra={ROLE: role}) as run:
-        built = build(bench, spec.detector, present, threshold=spec.threshold)
+        built = build(bench, spec.detector, present, threshold=spec.threshold, told=epochs_to(run))
         uri = log_built(run, bench, built, with_trunk=True)
         run.set_tags({MODEL: uri})
         registered = None

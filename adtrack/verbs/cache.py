@@ -11,7 +11,7 @@ ROOMS = {
     "orders": "coreset orders",
     "distances": "distances of images to banks",
     "trunks": "backbone weights",
-    "training": "networks that fine-tune has begun to train",
+    "training": "what methods and networks have learned by training",
     "checked": "what image files have shown",
     "demo": "demo data",
 }

@@ -1,15 +1,10 @@
 """fine-tune: a network trained on the good images of a class, logged to a run and registered."""
 
-import tempfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from adtrack.config import BackboneSpec, DataSpec, ImageSpec
-from adtrack.evaluation.intervals import Estimate
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.views import view_pixels
-from adtrack.reporting.charts import Chart, Lines, write_chart
 from adtrack.settings import setting_texts
 from adtrack.tracking.log_evaluation import log_data
 from adtrack.tracking.made_with import depth_params, licence_params, log_surroundings, view_params
@@ -18,6 +13,7 @@ from adtrack.tracking.run import Run
 from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.store import open_store
 from adtrack.tracking.tags import NO_STUDY, REGISTERED, ROLE, TRUNK, RunTags
+from adtrack.tracking.training_curves import epochs_to, log_training
 from adtrack.tracking.trunks import log_trunk, register_trunk, trunk_name
 from adtrack.tracking.weights import find_trunk
 from adtrack.tracking.workers import working
@@ -72,9 +68,10 @@ def fine_tune(
         run.log_params(_params(bench, spec))
         log_surroundings(run, bench)
         log_data(run, bench, (_TRAIN,))
+        log_epoch = epochs_to(run)
 
         def told(epoch: Epoch) -> None:
-            run.log_metrics(_points(epoch), step=epoch.number)
+            log_epoch(epoch)
             say(_line(epoch, spec.epochs))
 
         trunk, view = bench.backbone.trunk, bench.image
@@ -89,9 +86,8 @@ def _keep(
 ) -> tuple[str, RegisteredVersion | None]:
     """Log what came of the training: the trained network's URI and its version, if it shall be registered."""
     class_name = bench.opened.data.class_name
-    run.log_metrics({f"best/{key}": value for key, value in tuned.trained.kept.held_out.items()})
-    run.log_metrics({"best/epoch": tuned.trained.best, "best/held_out_images": tuned.held_out})
-    _log_curves(run, f"{class_name}: {spec.task}", tuned.trained.epochs)
+    title = f"Fine-tuning {class_name}: {spec.task}"
+    log_training(run, title, tuned.trained.epochs, tuned.trained.kept, tuned.held_out)
     facts = {"class": class_name, "task": spec.task, "split_digest": bench.opened.digest}
     uri = log_trunk(run, tuned.trunk, {**facts, "run_id": run.run_id})
     run.set_tags({TRUNK: uri})
@@ -122,34 +118,10 @@ def _params(bench: Workbench, spec: FineTuneSpec) -> dict[str, str]:
     }
 
 
-def _points(epoch: Epoch) -> dict[str, float]:
-    """The points of the run's curves: ``train/loss``, ``held_out/loss`` and so on."""
-    groups: Mapping[str, Mapping[str, float]] = {"train": epoch.train, "held_out": epoch.held_out}
-    return {f"{group}/{name}": value for group, figures in groups.items() for name, value in figures.items()}
-
-
 def _line(epoch: Epoch, epochs: int) -> str:
     """A line on an epoch for the terminal."""
-    shares = ", ".join(f"{_words(name)} {value:.0%}" for name, value in epoch.held_out.items() if name != LOSS)
+    shares = ", ".join(
+        f"{name.replace('_', ' ')} {value:.0%}" for name, value in epoch.held_out.items() if name != LOSS
+    )
     losses = f"loss {epoch.train[LOSS]:.3f}, held-out images {epoch.held_out[LOSS]:.3f}"
     return f"Epoch {epoch.number} of at most {epochs}: {losses}, {shares}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _log_curves(run: Run, title: str, epochs: Sequence[Epoch]) -> None:
-    """Log a chart of the losses and one of the shares that were right, as pages and pictures."""
-    points = [_points(epoch) for epoch in epochs]
-    numbers = [float(epoch.number) for epoch in epochs]
-    losses = [name for name in points[0] if name.endswith(f"/{LOSS}")]
-    charts = {"loss": ("Loss", losses), "shares": ("Share that is right", [n for n in points[0] if n not in losses])}
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "curves"
-        folder.mkdir()
-        for file, (label, names) in charts.items():
-            series = {_words(name.replace("/", ", ")): [Estimate(*[one[name]] * 3) for one in points] for name in names}
-            write_chart(Chart(f"Fine-tuning {title}", "Epoch", label, Lines(numbers, series)), folder, file)
-        run.log_folder(Path(scratch))
-        run.log_image(folder / "loss.png", "curves")

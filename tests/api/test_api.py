@@ -16,6 +16,7 @@ from PIL import Image
 import adtrack
 from adtrack.api import fitting, search
 from adtrack.data.demo import data_root
+from adtrack.detectors import DETECTORS
 from adtrack.errors import UserError
 
 SMALL = {"backbone": "resnet18", "weights": "random", "resize": 64, "crop": 0, "layers": "layer2", "device": "cpu"}
@@ -82,7 +83,7 @@ def test_a_list_of_files_and_other_methods(part: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"method": "magic"}, "method must be one of patchcore, padim, knn, dfm, but got 'magic'"),
+        ({"method": "magic"}, f"method must be one of {', '.join(DETECTORS)}, but got 'magic'"),
         ({"patch_sise": 3}, "options of patchcore must be among .* Hint: did you mean patch_size?"),
         ({"patch_size": 2}, "patch size must be odd, but got 2"),
         ({"layers": 5}, "layers must be different layer names joined by [+], but got 5"),

@@ -160,7 +160,7 @@ def test_options_of_an_experiment_name_the_method(adtrack: Callable, options: st
 
 def test_methods_of_an_experiment_are_known(adtrack: Callable) -> None:
     done = adtrack("experiment", "severity", "--methods", "padim,magic")
-    assert done.code == 2 and "method must be one of patchcore, padim, knn, dfm, but got 'magic'" in done.err
+    assert done.code == 2 and f"method must be one of {', '.join(DETECTORS)}, but got 'magic'" in done.err
 
 
 def test_a_specification_is_made_for_every_method_there_is() -> None:
