@@ -44,7 +44,7 @@ def log_built(run: Run, bench: Workbench, built: BuiltModel, *, with_trunk: bool
     run.log_metrics({f"cost/{key}": value for key, value in built.costs.items()}, _logged_model(uri))
     log_evaluations(run, bench, built.scorer, built.evaluations, uri)
     if built.epochs:
-        title = f"Training {built.scorer.detector.name} on {bench.opened.data.class_name}"
+        title = f"{built.scorer.detector.name} learns {bench.opened.data.class_name}"
         log_training(run, title, built.epochs, best_of(built.epochs))
     return uri
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ...features.feature_set import FeatureSet
     from ...features.grids import Grid
     from ..training import TrainingSet
     from .learner import Learner, Seen
@@ -47,6 +48,11 @@ class LearnedDetector(Detector[LearnedSpecKind]):
 
         learner, trained = fit_learner(cls.learner_of, train, spec)
         return FitResult(cls(spec, learner, what_is_seen(train)), trained.saved_seconds, trained.epochs)
+
+    @classmethod
+    def effort(cls, train: FeatureSet, spec: LearnedSpecKind) -> float:
+        """Images that are learned from: those of all epochs, unless it stops earlier."""
+        return float(len(train) * (1 + len(spec.draws)) * spec.epochs)
 
     @property
     def grid(self) -> Grid:
