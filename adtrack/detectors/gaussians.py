@@ -4,10 +4,7 @@ anomalib's own functions compute them from the outputs of our network. No networ
 """
 
 import functools
-import os
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +21,7 @@ from ..features.patches import require_grids
 from ..features.threads import fixed_threads
 from .contract import Scores
 from .description import load_tensors
+from .quiet_import import without_side_effects
 from .standardising import standardised
 from .training import TrainingSet
 
@@ -160,26 +158,10 @@ def _check(idx: Tensor, mean: Tensor, inverse: Tensor) -> None:
 @functools.cache
 def _anomalib() -> Any:
     """The parts of anomalib that this module uses. They are imported on the first call."""
-    with _without_side_effects():
+    with without_side_effects():
         from anomalib.models.components import MultiVariateGaussian
         from anomalib.models.image.padim.anomaly_map import AnomalyMapGenerator
         from anomalib.models.image.padim.torch_model import PadimModel
     return SimpleNamespace(
         PadimModel=PadimModel, MultiVariateGaussian=MultiVariateGaussian, AnomalyMapGenerator=AnomalyMapGenerator
     )
-
-
-@contextmanager
-def _without_side_effects() -> Iterator[None]:
-    """Silence warnings, and restore the environment variables afterwards.
-
-    Importing anomalib imports all of its models. They print warnings about their own dependencies and set variables
-    such as LD_LIBRARY_PATH, which all processes that are started later would inherit.
-    """
-    before = dict(os.environ)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-    for name in set(os.environ) - set(before):
-        del os.environ[name]
-    os.environ.update(before)
