@@ -50,6 +50,23 @@ def test_an_experiment_writes_its_tables_and_charts(name: str, workplace: Path, 
 
 
 @pytest.mark.slow
+def test_methods_are_compared_and_one_that_fails_is_a_row(workplace: Path, tiny_data: Path, experiment) -> None:
+    options = ("--data", tiny_data, *VIEW, "--methods", "patchcore,knn", "--options", "knn.layers=layer9")
+    done = experiment("methods", *options)
+    assert done.code == 1 and "Traceback" not in done.err
+    assert "Not measured: knn: " in done.out and "layer9" in done.out
+    folder = workplace / "tables" / "methods"
+    wanted = {"methods.md", "methods.tex", "methods_ranking.csv", "methods_part.png", "methods_auroc.png"}
+    assert wanted <= {file.name for file in folder.iterdir()}
+    assert "The same images as every method sees them: part" in (folder / "methods.html").read_text(encoding="utf-8")
+    first = pd.read_csv(folder / "methods.csv")
+    assert list(first["method"]) == ["patchcore", "patchcore", "knn"] and first["failure"].notna().sum() == 1
+    again = experiment("methods", *options)
+    assert again.code == 1 and again.err.count("taken from run") == 1
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "methods.csv"), first)
+
+
+@pytest.mark.slow
 def test_unseen_shifts_say_what_is_kept_and_go_on_where_they_were(workplace: Path, tiny_data: Path, experiment) -> None:
     options = ("--data", tiny_data, *VIEW, "--methods", "patchcore", "--augment", "1")
     done = experiment("unseen_shifts", *options)

@@ -16,11 +16,13 @@ from adtrack.cli.options import auto_backbone_option, data_option, device_option
 from adtrack.command import loading, say, warn
 from adtrack.config import DEMO, DEMO_CLASSES, BackboneSpec, DataSpec, ImageSpec
 from adtrack.data.layouts import class_names
+from adtrack.detectors import DETECTORS
 from adtrack.errors import UserError
 from adtrack.lab.networks import parse_networks, parse_trunks
 from adtrack.verbs.checks import check_writable, need_anomalies
 
 NAMES = (
+    "methods",
     "shift_regimes",
     "unified",
     "efficiency",
@@ -35,14 +37,18 @@ NAMES = (
 )
 # Options that some experiments have. The others take "auto" alone, since MLflow gives every parameter some value.
 OWN = {"backbones": ("backbones",), "trunks": ("fine_tuning",)}
-_USUAL_NETWORK = "resnet18"
+_USUAL_NETWORK, _USUAL_METHODS = "resnet18", ("patchcore", "padim")
 NETWORKS = "timm/tf_efficientnet_lite0,resnet18"
 ALL = "all"
 _EXAMPLE = "patchcore.coreset_fraction=0.01,padim.padim_dimensions=50"
 _OPTIONS = together(
     click.option("--classes", default=ALL, help="Class names joined by commas; all: every class of the data."),
     data_option,
-    click.option("--methods", default="patchcore,padim", help="Methods joined by commas."),
+    click.option(
+        "--methods",
+        default=AUTO,
+        help=f"Methods joined by commas; auto: all of them for experiment methods, else {','.join(_USUAL_METHODS)}.",
+    ),
     auto_backbone_option(_USUAL_NETWORK),
     network_options,
     click.option(
@@ -169,6 +175,8 @@ def _asked(
 ) -> tuple[Any, ...]:
     """The fields of a Setup, all that needs no library being checked."""
     chosen = tuple(part.strip() for part in methods.split(","))
+    if methods == AUTO:
+        chosen = tuple(DETECTORS) if name == "methods" else _USUAL_METHODS
     texts = _by_method(options, chosen)
     detectors = tuple(detector_spec(method, texts[method], own, seed) for method in chosen)
     view, network = ImageSpec(resize, crop), BackboneSpec.asked(backbone, weights, seed, data, _USUAL_NETWORK)

@@ -19,7 +19,7 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.lab.cell import Cell, CellOutcome
 from adtrack.lab.cells import Cells
 from adtrack.lab.networks import NamedNetwork
-from adtrack.lab.setup import Setup
+from adtrack.lab.setup import Setup, need_weights
 from adtrack.tracking.made_with import device_name
 
 _VAL = "val_clean"
@@ -91,8 +91,7 @@ def _cell(cells: Cells, bench: Workbench, spec: DetectorSpec, network: str) -> C
 
     UserError: the network has random weights because those that were asked for could not be had.
     """
-    if bench.backbone.trunk.fell_back:
-        raise UserError(f"weights of {bench.backbone.trunk.network} must be had, but they could not be downloaded.")
+    need_weights(bench)
     class_name = bench.opened.data.class_name
 
     def compute() -> CellOutcome:

@@ -74,11 +74,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellOutcome:
-    """What computing a cell gives: pairs of a class and the evaluation of one of its sets, and further numbers by
-    name."""
+    """What computing a cell gives: pairs of a class and the evaluation of one of its sets, further numbers by name, and
+    pictures uint8 (h, w, 3) by the name of their PNG file."""
 
     evaluations: Sequence[tuple[str, Evaluation]]
     numbers: Mapping[str, float] = field(default_factory=dict)
+    pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, float]:
         """All numbers, under the names that they have in the cell's run."""

@@ -15,6 +15,7 @@ import torch
 
 import adtrack
 from adtrack.config import digest
+from adtrack.evaluation.pictures.png import save_png
 from adtrack.evaluation.workbench import Workbench
 from adtrack.lab.cell import FILE, Cell, CellOutcome, CellScores, read_cell, write_scores
 from adtrack.tracking.made_with import log_surroundings
@@ -23,7 +24,10 @@ from adtrack.tracking.runs import tracked_run
 from adtrack.tracking.store import quoted, search_runs
 from adtrack.tracking.tags import CELL, NO_STUDY, ROLE, RunTags
 
-_MODULES, _ROOMS = ("config.py", "settings.py", "threshold_spec.py"), ("data", "features", "detectors", "evaluation")
+_MODULES, _ROOMS = (
+    ("config.py", "settings.py", "threshold_spec.py"),
+    ("data", "features", "detectors", "training", "evaluation"),
+)
 
 
 class Cells:
@@ -84,6 +88,8 @@ class Cells:
             run.log_metrics(outcome.metrics())
             with tempfile.TemporaryDirectory() as scratch:
                 write_scores([CellScores.of(*evaluation) for evaluation in outcome.evaluations], Path(scratch) / FILE)
+                for name, picture in outcome.pictures.items():
+                    save_png(Path(scratch) / name, picture)
                 run.log_folder(Path(scratch))
         return read_cell(run.run_id, reused=False)
 

@@ -84,12 +84,13 @@ def frame(found: Sequence[Line]) -> pd.DataFrame:
     for line in found:
         record: dict[str, object] = {"class": line.class_name, **line.names}
         for metric, estimate in line.metrics.items():
-            record |= _columns(metric, estimate)
+            record |= estimate_columns(metric, estimate)
         for metric, estimate in line.differences.items():
-            record |= _columns(f"{metric}_diff", estimate)
+            record |= estimate_columns(f"{metric}_diff", estimate)
         records.append(record | dict(line.pixel))
     return pd.DataFrame(records)
 
 
-def _columns(name: str, estimate: Estimate) -> dict[str, float]:
+def estimate_columns(name: str, estimate: Estimate) -> dict[str, float]:
+    """An estimate as columns of a frame: its value and the ends of its interval."""
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

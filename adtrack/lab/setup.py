@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
+from adtrack.errors import UserError
 from adtrack.evaluation.opened_class import open_class
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import Backbone, choose_device
@@ -55,9 +56,19 @@ class Setup:
         """The same with the layers of its network where the methods name none."""
         return replace(self, detectors=tuple(settled(spec, self.backbone.name) for spec in self.detectors))
 
+    def unseen(self) -> "Setup":
+        """The same without methods, whose benches need no network: they only show images."""
+        return replace(self, detectors=())
+
     def only(self, method: str) -> "Setup":
         """The same with one method."""
         return replace(self, detectors=tuple(spec for spec in self.detectors if spec.method == method))
+
+
+def need_weights(bench: Workbench) -> None:
+    """UserError: the network has random weights because those that were asked for could not be had."""
+    if bench.backbone.trunk.fell_back:
+        raise UserError(f"weights of {bench.backbone.trunk.network} must be had, but they could not be downloaded.")
 
 
 @lru_cache(maxsize=2)

@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -37,14 +37,14 @@ class Experiment:
 
     ``measure(cells, setup, folder)`` writes its files into the folder and returns its tables. ``prepare(setup, say,
     warn)`` is called first and gives the setup that is measured. The experiment's run is not open yet, so it may open
-    runs of its own. If ``names_networks``, the networks are those of ``setup.networks``, and each of them may fail by
-    itself.
+    runs of its own. If ``goes_on``, a network or method that cannot be measured is not the end of the experiment, so
+    each is opened when it is measured.
     """
 
     name: str
     measure: Callable[[Cells, Setup, Path], Sequence[Table]]
     prepare: Callable[[Setup, Say, Say], Setup] | None = None
-    names_networks: bool = False
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def run_experiment(
         need_anomalies(DataSpec(class_name, setup.data, setup.seed), f"experiment {name}")
     check_writable(target)
     open_store()
-    if experiment.names_networks:
-        common = replace(setup, detectors=())  # which needs no network
+    if experiment.goes_on:
+        common = setup.unseen()
     else:
         common = setup = setup.settled()
     for class_name in setup.classes:

@@ -32,4 +32,4 @@ def measure(cells: Cells, setup: Setup, folder: Path) -> list[Table]:
     return write_networks(NAME, TITLE, measure_networks(cells, setup, setup.networks), folder)
 
 
-EXPERIMENT = Experiment(NAME, measure, names_networks=True)
+EXPERIMENT = Experiment(NAME, measure, goes_on=True)
