@@ -1,6 +1,7 @@
 """Vectors as whole numbers of eight bits, whose products are exact and on some processors several times as fast."""
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -30,15 +31,15 @@ class Codes:
     def __init__(self, centre: Tensor, step: float, at_once: int) -> None:
         self._centre, self._at_once = centre, at_once
         self._step = float(torch.tensor(max(step, LOST), dtype=torch.float32))  # as it is multiplied with
-        self._rotation = rotation(len(centre)).to(centre.device)
+        self._rotation = Rotation.of(len(centre), centre.device)
         self._top = largest_code(len(centre))
 
     @classmethod
     def of(cls, vectors: Tensor, at_once: int = 1024) -> "Codes":
         """Codes whose range is that of the vectors float32 (n, D), which are encoded ``at_once`` at a time."""
         centre = vectors.mean(dim=0)
-        turn = rotation(len(centre)).to(centre.device)
-        reach = max(float(((part - centre) @ turn).abs().max()) for part in torch.split(vectors, at_once))
+        turn = Rotation.of(len(centre), centre.device)
+        reach = max(float(turn(part - centre).abs().max()) for part in torch.split(vectors, at_once))
         return cls(centre, (reach or 1.0) / largest_code(len(centre)), at_once)
 
     def encode(self, vectors: Tensor) -> EncodedVectors:
@@ -46,12 +47,13 @@ class Codes:
 
     def _encode(self, vectors: Tensor) -> EncodedVectors:
         centred = vectors - self._centre
-        turned = centred @ self._rotation
+        turned = self._rotation(centred)
         codes = (turned / self._step).round_().clamp_(-self._top, self._top)
         halves = (codes.square().sum(dim=1) / 2).floor_()  # exact: see ``largest_code``
         moved = torch.linalg.vector_norm(turned.sub_(codes, alpha=self._step), dim=1)
-        # A coordinate of a rotated vector is a float32 sum of D products, off by at most D units of ‖x‖. Centring, the
-        # rotation's own rounding and the two lengths are off by less than D units more.
+        # A coordinate of a rotated vector comes from float32 sums of a and of b ≤ D / a products, off by at most
+        # a + b ≤ D + 1 units of ‖x‖. Centring, the rotation's own rounding and the two lengths are off by less than D
+        # units more.
         dimensions = len(self._centre)
         lengths = torch.linalg.vector_norm(centred, dim=1)
         rounding = 2 * (dimensions + 8) * UNIT * math.sqrt(dimensions) * lengths
@@ -65,9 +67,31 @@ class Codes:
         return limit.clamp(max=FAR // 2).floor().to(left.halves.dtype)
 
 
-@lru_cache(maxsize=8)
-def rotation(dimensions: int) -> Tensor:
-    """A random orthonormal matrix float32 (D, D), always the same."""
+@dataclass(frozen=True)
+class Rotation:
+    """A random rotation of vectors (n, D), always the same: written as a matrix (a, b), a vector X becomes A X B.
+
+    ``down`` A (a, a) and ``across`` B (b, b) are orthonormal float32, and a is the largest divisor of D that is no
+    larger than b = D / a. That takes a + b multiplications for each number of a vector; a matrix (D, D) takes D.
+    """
+
+    down: Tensor
+    across: Tensor
+
+    @classmethod
+    def of(cls, dimensions: int, device: torch.device) -> "Rotation":
+        """The rotation of vectors of so many numbers."""
+        rows = max(count for count in range(1, math.isqrt(dimensions) + 1) if dimensions % count == 0)
+        return cls(_orthonormal(rows).to(device), _orthonormal(dimensions // rows).to(device))
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        matrices = (vectors.reshape(-1, len(self.across)) @ self.across).view(-1, len(self.down), len(self.across))
+        return (self.down @ matrices).view_as(vectors)
+
+
+@lru_cache(maxsize=16)
+def _orthonormal(dimensions: int) -> Tensor:
+    """A random orthonormal matrix float32, always the same."""
     generator = torch.Generator().manual_seed(dimensions)
     draws = torch.randn(dimensions, dimensions, generator=generator, dtype=torch.float64)
     orthonormal: Tensor = torch.linalg.qr(draws)[0]
