@@ -15,6 +15,7 @@ from pathlib import Path
 from experiments.benchmarks.log import RESULTS, benchmarks_table, memory_sentence
 from experiments.benchmarks.overview import comparisons, speed_lines
 from experiments.drift_figures import drift_lines, more_on_drift, regimes_table
+from experiments.method_figures import methods_lines, methods_section
 from experiments.network_figures import few_shot_table, networks_lines, networks_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,12 +28,14 @@ def blocks() -> dict[str, dict[str, str]]:
     return {
         "README.md": {
             "drift": drift_lines(TILES),
+            "methods": methods_lines(TILES),
             "networks": networks_lines(TILES),
             "speed": speed_lines(comparisons()),
         },
         "experiments/README.md": {
             "figures": regimes_table(TILES),
             "more on drift": more_on_drift(TILES),
+            "methods": methods_section(TILES),
             "few images": few_shot_table(TILES),
             "networks": networks_table(TILES),
             "benchmarks": f"{benchmarks_table()}\n{memory_sentence()}",

@@ -261,6 +261,6 @@ def test_a_page_that_has_lost_its_marks_is_named(tmp_path: Path) -> None:
 
     (tmp_path / "README.md").write_text("<!-- drift -->\n<!-- end of drift -->\n", encoding="utf-8")
     with pytest.raises(
-        ValueError, match=re.escape("README.md must have the marks of networks once, but has them 0 times.")
+        ValueError, match=re.escape("README.md must have the marks of methods once, but has them 0 times.")
     ):
         write(tmp_path)

@@ -31,8 +31,8 @@ _WARM_UP = 5
 _IMAGES = 60
 COLUMNS = {
     "rows": ("rows", 0),
-    "size_mb": ("size\nMB", 1),
-    "build_s": ("build\ns", 1),
+    "size_mb": ("size\nMB", 2),
+    "build_s": ("build\ns", 2),
     "median_ms": ("ms per image\nmedian", 1),
     "p95_ms": ("ms per image\n95th percentile", 1),
     "peak_mb": ("peak memory\nMB", 0),

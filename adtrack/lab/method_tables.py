@@ -22,11 +22,11 @@ METRICS = ("image_auroc", "image_auprc", "f1")
 PIXEL = ("pixel_auroc", "pixel_aupro_030")
 RANKED_BY = METRICS[0]
 RANKING_NOTES = (
-    "Each method stands by its image AUROC; its place is the range of places that these images leave open. Those that "
-    "are surely better stand before it, those that are surely worse behind it: the interval of the paired difference "
-    "of the two does not hold 0. “Not told from” names all others. As every method is compared with every other, the "
-    "intervals in “behind the first” are wider than those of single differences: 95 % of 1000 resamples lie within all "
-    "pairs' intervals at once."
+    "Each method stands by its image AUROC, and its place is the range of places that these images leave open: those "
+    "that are clearly better stand before it, those that are clearly worse behind it, as the interval of the paired "
+    "difference of the two does not hold 0. “Not told from” names all others. Every method is compared with every "
+    "other, so the intervals in “behind the first” are wider than those of single differences: 95 % of 1000 resamples "
+    "lie within the intervals of all pairs at once."
 )
 
 
