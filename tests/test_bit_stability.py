@@ -18,6 +18,7 @@ from adtrack.detectors.dfm import DfmSpec
 from adtrack.detectors.exact.codes import fast_bytes
 from adtrack.detectors.exact.plan import SearchPlan
 from adtrack.detectors.knn import KnnSpec
+from adtrack.detectors.learned.fastflow import FastflowSpec
 from adtrack.detectors.learned.feature_ae import FeatureAeSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
@@ -39,6 +40,7 @@ SPECS: dict[str, DetectorSpec] = {
     "knn": KnnSpec(LAYERS, neighbours=2),
     "dfm": DfmSpec(LAYERS),
     "feature_ae": FeatureAeSpec(LAYERS, latent=8, epochs=2),
+    "fastflow": FastflowSpec(LAYERS, flow_steps=2, epochs=2),
 }
 # Other sizes of all pieces that work is cut into, and the encoding that this processor would not choose.
 PIECES = SearchPlan(

@@ -9,6 +9,7 @@ from ..settings import given_values, usual_texts
 from .contract import Detector
 from .dfm import Dfm
 from .knn import Knn
+from .learned.fastflow import Fastflow
 from .learned.feature_ae import FeatureAe
 from .padim import Padim
 from .patchcore import PatchCore
@@ -19,6 +20,7 @@ DETECTORS: dict[str, type[Detector[Any]]] = {
     "knn": Knn,
     "dfm": Dfm,
     "feature_ae": FeatureAe,
+    "fastflow": Fastflow,
 }
 
 

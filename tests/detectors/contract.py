@@ -41,6 +41,7 @@ class ContractTests:
     """All that a method promises; ``spec`` is fitted to 6 synthetic images of the layers ``a`` and ``b``."""
 
     spec: DetectorSpec
+    strengths: tuple[float, ...] = (10.0, 100.0)  # of a defect, in spreads of the channels, each stranger than the last
 
     @property
     def kind(self) -> type[Detector[Any]]:
@@ -114,7 +115,7 @@ class ContractTests:
         outputs = self.batch(synthetic, 1)
         usual = detector.score(outputs)
         name = self.spec.inputs[0]
-        for strength in (10.0, 100.0):
+        for strength in self.strengths:
             strange = {key: output.clone() for key, output in outputs.items()}
             strange[name][0, :, 4, 1] += strength
             found = detector.score(strange)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from adtrack.detectors import DETECTORS
 from adtrack.detectors.dfm import DfmSpec
 from adtrack.detectors.knn import KnnSpec
+from adtrack.detectors.learned.fastflow import FastflowSpec
 from adtrack.detectors.learned.feature_ae import FeatureAeSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
@@ -51,6 +52,13 @@ class TestDfm(ContractTests):
 
 class TestFeatureAe(ContractTests):
     spec = FeatureAeSpec(LAYERS, latent=4, epochs=20)
+
+
+class TestFastflow(ContractTests):
+    """One cell of few can only exceed the spread of all of them so far: its layer norm flattens stronger defects."""
+
+    strengths = (4.0,)
+    spec = FastflowSpec(LAYERS, flow_steps=2, hidden_ratio=1.0, epochs=3)
 
 
 def test_every_method_has_a_class_of_tests() -> None:
