@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..config import digest
 from ..errors import UserError
-from ..features.threads import fixed_threads
+from ..features.threads import fixed_threads, side_by_side, workers_on
 from .bank import MemoryBank
 from .coreset import coreset_count, growing_greedy_order, projection_matrix
 from .order_cache import Order, OrderStore
@@ -53,7 +53,7 @@ def growing_banks(train: TrainingSet, specs: Sequence["PatchCoreSpec"]) -> Itera
     counts = [coreset_count(spec.coreset_fraction, train.undrawn * each) for spec in specs]
     # The digest of the first image's patches is part of the key, so code that makes other patches gets another order.
     patches = TrainingPatches.of(train, spec)
-    first = hashlib.sha256(next(patches.projected()).cpu().numpy().tobytes()).hexdigest()
+    first = hashlib.sha256(patches.projected_of(0).cpu().numpy().tobytes()).hexdigest()
     found_with = {"layers": spec.layers, "patch": spec.patch_size, "projection": spec.projection, "seed": spec.seed}
     key = digest({"features": train.key, "first": first, **found_with})
     rows: Tensor | None = None
@@ -87,23 +87,29 @@ class TrainingPatches:
         return cls(train, spec, PatchSpace.fit(spec, train))
 
     def full(self) -> Iterator[Tensor]:
-        """The patches (h · w, D) of each image in turn.
-
-        The shape is always that of one image, so that products with it have the same bits in all loops.
-        """
-        return (self.space.patches(outputs).flatten(0, 2) for outputs in self.train.images())
+        """The patches (h · w, D) of each image in turn."""
+        return self._of_all(self._full)
 
     def projected(self) -> Iterator[Tensor]:
         """The projected patches float32 (h · w, r) of each image in turn, as the greedy order compares them."""
-        matrix: Tensor | None = None
-        for at, patches in enumerate(self.full()):
-            if at == 0:
-                matrix = projection_matrix(patches.shape[1], self.spec.projection, self.spec.seed)
-                matrix = None if matrix is None else matrix.to(patches.device)
-            if matrix is not None:
-                with fixed_threads():
-                    patches = patches @ matrix
-            yield patches
+        return self._of_all(self.projected_of)
+
+    def projected_of(self, image: int) -> Tensor:
+        """Those of one image: float32 (h · w, r)."""
+        patches = self._full(image)
+        matrix = projection_matrix(patches.shape[1], self.spec.projection, self.spec.seed)
+        if matrix is None:
+            return patches
+        with fixed_threads():
+            return patches @ matrix.to(patches.device)
+
+    def _full(self, image: int) -> Tensor:
+        """The patches of one image: a shape that is always the same, so that products with it have the same bits."""
+        with fixed_threads():  # the other cores compute other images
+            return self.space.patches(self.train.batch(image, image + 1)).flatten(0, 2)
+
+    def _of_all(self, work: Callable[[int], Tensor]) -> Iterator[Tensor]:
+        return side_by_side(work, range(len(self.train)), workers_on(self.train.features.device))
 
     def points(self) -> Tensor:
         """All projected patches, float32 (patches, r), in one block of memory."""

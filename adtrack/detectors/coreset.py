@@ -1,6 +1,7 @@
 """PatchCore's coreset: how many patches it keeps, the random projection, and the greedy order of the projected ones."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ def coreset_count(fraction: float, patches: int) -> int:
     return count
 
 
+@lru_cache(maxsize=4)
 def projection_matrix(dimensions: int, projection: int | None, seed: int) -> Tensor | None:
     """Gaussian random projection (dimensions, projection) that keeps distances in expectation; None if it would not
     shrink the features (Johnson–Lindenstrauss; PatchCore, section 3.2)."""

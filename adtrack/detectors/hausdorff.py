@@ -9,17 +9,20 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from ..config import digest
+from ..features.threads import fixed_threads, side_by_side, workers_on
 from ..progress import Progress
 from .bank import MemoryBank
 from .distance_cache import keep_bounds, read_bounds
 from .exact.bounds import Bounds
 
+_ON_A_CORE = 32  # images that a core looks at together: more would leave other cores without work
 _SETS = 4  # of which the bounds stay in memory: on about as many a study measures one bank
 Found = TypeVar("Found")
 Look = Callable[["_Piece"], Found]
@@ -103,11 +106,17 @@ def _looked_at(
     known = _known.pop(key, None) or KnownDistances.kept(key, images, merge(0, 1)[0], bank.plan.remembered)
     digests = _digests(bank, [count for count in known.digests if count < len(bank)] + [len(bank)])
     about = known.about(digests)
+
+    def looked_at(part: range) -> Found:
+        with fixed_threads():  # the other cores look at other images
+            return look(_Piece(about, merge, part.start, part.stop))
+
     found = []
-    for start in range(0, images, at_once):
-        stop = min(start + at_once, images)
-        found.append(look(_Piece(about, merge, start, stop)))
-        progress.update(stop - start)
+    device = bank.patches.device
+    parts = _parts(images, at_once if device.type != "cpu" else min(at_once, _ON_A_CORE))
+    for part, one in zip(parts, side_by_side(looked_at, parts, workers_on(device)), strict=True):
+        found.append(one)
+        progress.update(len(part))
     if len(bank) >= known.rows and about.digests.get(len(bank)) is None:
         known = replace(about, digests=about.digests | {len(bank): digests[len(bank)]})
         keep_bounds(key, known.bounds, known.digests)
@@ -115,6 +124,13 @@ def _looked_at(
     while len(_known) > _SETS:
         _known.popitem(last=False)
     return found
+
+
+def _parts(images: int, at_once: int) -> list[range]:
+    """All images in parts of about the same size, of at most ``at_once`` images."""
+    count = -(-images // at_once)
+    ends = [images * part // count for part in range(count + 1)]
+    return [range(start, stop) for start, stop in pairwise(ends)]
 
 
 def forget() -> None:

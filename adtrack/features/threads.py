@@ -33,6 +33,12 @@ def fixed_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def workers_on(device: torch.device) -> int | None:
+    """How many pieces of work ``side_by_side`` takes up at once on a device: as many as it takes by itself on the CPU.
+    A graphics card computes one piece with all that it has."""
+    return None if device.type == "cpu" else 1
+
+
 def side_by_side(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> Generator[Result, None, None]:

@@ -227,7 +227,7 @@ def test_a_kept_order_gives_the_same_bank(synthetic: Synthetic, tmp_path: Path) 
     for fraction in (0.3, 0.3, 0.05, 0.6, 0.3):
         detector = fitted(features, spec(coreset_fraction=fraction), shared)
         assert detector.bank.patches.equal(fresh[fraction].bank.patches)
-    assert len(list((tmp_path / "shared").glob("*.safetensors"))) == 1
+    assert len(list((tmp_path / "shared").glob("orders/*.safetensors"))) == 1
 
 
 def test_whatever_changes_the_order_has_an_order_of_its_own(synthetic: Synthetic, tmp_path: Path) -> None:
@@ -245,9 +245,9 @@ def test_whatever_changes_the_order_has_an_order_of_its_own(synthetic: Synthetic
         fresh = fitted(synthetic(), of, tmp_path / "fresh" / of.title / str(hash(of)))
         assert fitted(synthetic(), of, store).bank.patches.equal(fresh.bank.patches)
     fitted(synthetic(seed=1), spec(), store)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 9
+    assert len(list(tmp_path.glob("orders/*.safetensors"))) == 9
     fitted(synthetic(), spec(reweight_neighbours=1, coreset_fraction=0.1), store)  # these two do not
-    assert len(list(tmp_path.glob("*.safetensors"))) == 9
+    assert len(list(tmp_path.glob("orders/*.safetensors"))) == 9
 
 
 def test_a_fraction_that_selects_no_patch_is_refused(synthetic: Synthetic, tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_an_order_of_patches_that_were_made_otherwise_is_not_taken(
         patch.setattr(patch_space, "merge_layers", lambda *arguments: merge_layers(*arguments).square())
         found = fitted(synthetic(), spec(), store).bank.patches
         assert found.equal(fitted(synthetic(), spec(), tmp_path / "fresh").bank.patches)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert len(list(tmp_path.glob("orders/*.safetensors"))) == 2
 
 
 @pytest.mark.parametrize("place", [-1, 10**6])

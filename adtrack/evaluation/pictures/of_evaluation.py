@@ -13,7 +13,7 @@ from adtrack.evaluation.pictures.sheets import Tile, contact_sheet, fit, panel, 
 from adtrack.evaluation.pictures.shown import SIDE, Display
 from adtrack.evaluation.telling import telling_images
 from adtrack.evaluation.workbench import Workbench
-from adtrack.features.threads import side_by_side
+from adtrack.features.threads import fixed_threads, side_by_side, workers_on
 from adtrack.filenames import UniquePaths, file_name
 
 _SHEET_TILES = 120
@@ -34,16 +34,16 @@ def write_pictures(
         stem = Path(evaluation.scored.images.records[index].path).stem
         written[name] = target / places.free(PurePosixPath(f"{file_name(name)}-{file_name(stem)}.png"))
 
-    def looks() -> Iterator[tuple[int, Path, Display, Heatmap | None]]:
+    def looks() -> Iterator[tuple[int, Path, Display]]:
         for name, index in chosen.items():
-            shown = bench.display(evaluation.name, index)
-            yield index, written[name], shown, _heatmap(evaluation, index, shown.image, colours)
+            yield index, written[name], bench.display(evaluation.name, index)
 
-    def draw(look: tuple[int, Path, Display, Heatmap | None]) -> None:
-        index, file, shown, heatmap = look
+    def draw(look: tuple[int, Path, Display]) -> None:
+        index, file, shown = look
+        heatmap = _heatmap(evaluation, index, shown.image, colours)
         save_png(file, panel(shown.image, shown.mask, heatmap, _caption(evaluation, index), SIDE))
 
-    for _ in side_by_side(draw, looks()):
+    for _ in side_by_side(draw, looks(), workers_on(bench.backbone.device)):
         pass
     save_png(folder / "heatmaps" / f"{evaluation.name}.png", _sheet(bench, evaluation, colours))
     return written
@@ -58,7 +58,10 @@ def _caption(evaluation: Evaluation, index: int) -> str:
 def _heatmap(evaluation: Evaluation, index: int, image: np.ndarray, colours: ColourRange | None) -> Heatmap | None:
     """An image's heatmap in the size of the shown ``image``."""
     maps = evaluation.scored.maps
-    return None if maps is None or colours is None else Heatmap(fit(maps[index], max(image.shape[:2])), colours)
+    if maps is None or colours is None:
+        return None
+    with fixed_threads():  # the other cores compute other images' maps
+        return Heatmap(fit(maps[index], max(image.shape[:2])), colours)
 
 
 def _sheet(bench: Workbench, evaluation: Evaluation, colours: ColourRange | None) -> np.ndarray:
@@ -66,11 +69,13 @@ def _sheet(bench: Workbench, evaluation: Evaluation, colours: ColourRange | None
     ranked = np.argsort(-scores, kind="stable")
     if len(ranked) > _SHEET_TILES:  # an even sample of the ranking: a larger sheet is too large to look at
         ranked = ranked[np.linspace(0, len(ranked) - 1, _SHEET_TILES).round().astype(int)]
-    tiles = []
-    for index in ranked.tolist():
-        image = bench.display(evaluation.name, index).image
+
+    def tile(look: tuple[int, np.ndarray]) -> Tile:
+        index, image = look
         record = images.records[index]
         caption = f"{scores[index]:.2f} {record.kind} {Path(record.path).stem}"
         picture = thumb(image, _heatmap(evaluation, index, image, colours))
-        tiles.append(Tile(picture, caption, bool(record.label), scores[index] >= evaluation.threshold))
-    return contact_sheet(tiles)
+        return Tile(picture, caption, bool(record.label), scores[index] >= evaluation.threshold)
+
+    looks = ((index, bench.display(evaluation.name, index).image) for index in ranked.tolist())
+    return contact_sheet(list(side_by_side(tile, looks, workers_on(bench.backbone.device))))
