@@ -1,5 +1,6 @@
 """The memory bank: patches of good parts, and the exact nearest of them to any patch."""
 
+import hashlib
 from functools import cached_property
 from pathlib import Path
 
@@ -35,6 +36,11 @@ class MemoryBank:
     @cached_property
     def _search(self) -> Search:
         return Search(self.patches, self.plan)
+
+    @cached_property
+    def sha256(self) -> str:
+        """A digest of the patches, in hexadecimal."""
+        return hashlib.sha256(self.patches.cpu().numpy().tobytes()).hexdigest()
 
     @full_precision
     def nearest(self, queries: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:

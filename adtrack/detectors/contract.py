@@ -124,6 +124,15 @@ class Detector(ABC, Generic[Spec]):
         return None
 
     @property
+    def patch_digest(self) -> str | None:
+        """A digest of all that patches' scores depend on besides the images. Scores of detectors that have equal ones
+        are computed once.
+
+        None, which is the default, if it is not worth while: where scores are computed as fast as a digest.
+        """
+        return None
+
+    @property
     def grid(self) -> Grid | None:
         """The grid that says where patches lie in the view. None if the method scores whole images only."""
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..config import digest
 from .contract import Detector, FitResult, Scores
 from .patchcore_spec import PatchCoreSpec
 
@@ -70,6 +71,11 @@ class PatchCore(Detector[PatchCoreSpec]):
         compared = min(dimensions, spec.projection or dimensions)
         rows, drawn = spec.coreset_fraction * patches, (1 + spec.augment) * patches
         return drawn * (1e4 * dimensions + (rows if rows < drawn else 0) * compared)
+
+    @property
+    def patch_digest(self) -> str:
+        """The bank and the space: banks of several trials are equal where these differ in ``score_top`` alone."""
+        return digest({**self.space.about, "bank": self.bank.sha256})
 
     @property
     def grid(self) -> Grid:

@@ -10,6 +10,7 @@ from ..config import VIEW, ImageSpec
 from ..features.feature_set import FeatureSet
 from ..progress import bar
 from .contract import Detector, Scores
+from .known_patches import known_patches
 from .maps import anomaly_map
 
 _PIECE_BYTES = 2**27  # that a method's inputs may take in memory while a set is scored
@@ -32,7 +33,8 @@ class AnomalyMaps:
     """The anomaly maps of an image set, float32 (H, W) each at its image's own size, NaN outside the view's crop.
 
     A map is computed whenever it is read, so that maps of large photos do not fill the memory. Patch scores are kept.
-    Those of images that have not been scored before are computed when they are first needed.
+    Those of images that have not been scored before, by this detector or one with the same ``patch_digest``, are
+    computed when they are first needed.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class AnomalyMaps:
     ) -> None:
         """``sizes`` holds height and width of every image. ``patches`` float32 (n, h, w) are known patch scores."""
         self._detector, self._features, self._view, self._sizes = detector, features, view, sizes
-        self._patches: dict[int, np.ndarray] = {} if patches is None else dict(enumerate(patches))
+        self._patches = known_patches(features.key, detector.patch_digest)
+        if patches is not None:
+            self._patches |= dict(enumerate(patches))
 
     def __len__(self) -> int:
         return len(self._sizes)
@@ -84,8 +88,9 @@ def images_at_once(features: FeatureSet, inputs: Sequence[str]) -> int:
     return max(1, _PIECE_BYTES // (4 * numbers))
 
 
-def image_scores(detector: Detector[Any], features: FeatureSet, what: str) -> np.ndarray:
-    """The images' scores alone, float64 (n,), with the bits that ``score_features`` gives."""
+def image_scores(detector: Detector[Any], features: FeatureSet, what: str) -> Scores:
+    """The images' scores with the bits that ``score_features`` gives; those of patches only if the method knows no
+    shorter way."""
     with bar(len(features), what) as progress:
         scores = detector.score_images(features, progress)
-    return score_features(detector, features, what).image if scores is None else scores
+    return score_features(detector, features, what) if scores is None else Scores(scores, None)

@@ -21,14 +21,10 @@ def score_set(bench: Workbench, detector: Detector[Any], name: str, *, patches: 
     """
     bench = bench.seen_by(detector.spec)
     features, what = bench.features(name), f"Scoring {name}"
-    if patches:
-        found = score_features(detector, features, what)
-        scores, known = found.image, found.patches
-    else:
-        scores, known = image_scores(detector, features, what), None
+    found = score_features(detector, features, what) if patches else image_scores(detector, features, what)
     images, sizes = bench.opened.images(name), bench.opened.sizes(name)
-    maps = AnomalyMaps(detector, features, bench.image, sizes, known) if detector.has_maps else None
-    return ScoredSet(images, scores, maps)
+    maps = AnomalyMaps(detector, features, bench.image, sizes, found.patches) if detector.has_maps else None
+    return ScoredSet(images, found.image, maps)
 
 
 def measure(bench: Workbench, scored: ScoredSet, calibration: Calibration, *, pixels: bool = True) -> Evaluation:
@@ -48,9 +44,12 @@ def measure_all(
     return tuple(side_by_side(lambda one: measure(bench, one, calibration, pixels=pixels), scored, 1))
 
 
-def measure_sets(bench: Workbench, scorer: Scorer, names: Iterable[str]) -> tuple[Evaluation, ...]:
-    """The metrics of a finished scorer on the image sets of these names."""
-    return measure_all(bench, (score_set(bench, scorer.detector, name) for name in names), scorer.calibration)
+def measure_sets(
+    bench: Workbench, scorer: Scorer, names: Iterable[str], *, patches: bool = True
+) -> tuple[Evaluation, ...]:
+    """The metrics of a finished scorer on the image sets of these names. ``patches`` is that of ``score_set``."""
+    sets = (score_set(bench, scorer.detector, name, patches=patches) for name in names)
+    return measure_all(bench, sets, scorer.calibration)
 
 
 def no_pixel_metrics(opened: OpenedClass, method: str) -> str:

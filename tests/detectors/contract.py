@@ -99,7 +99,7 @@ class ContractTests:
         self, detector: Detector[Any], synthetic: Synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path))
-        found = image_scores(detector, self.images(synthetic, 5, 1), "Scoring")
+        found = image_scores(detector, self.images(synthetic, 5, 1), "Scoring").image
         assert found.dtype == np.float64 and np.array_equal(found, detector.score(self.batch(synthetic, 5)).image)
 
     def test_fitting_again_gives_the_same_bits_if_it_says_so(

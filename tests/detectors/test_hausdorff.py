@@ -42,7 +42,7 @@ def detector(features: FeatureSet, bank: torch.Tensor, spec: PatchCoreSpec = SPE
 
 
 def check(one: PatchCore, features: FeatureSet) -> None:
-    assert np.array_equal(image_scores(one, features, "Scoring"), score_features(one, features, "Scoring").image)
+    assert np.array_equal(image_scores(one, features, "Scoring").image, score_features(one, features, "Scoring").image)
 
 
 @pytest.mark.parametrize("room", [1, 2**27])
@@ -95,7 +95,7 @@ def test_a_larger_bank_reads_images_again_only_if_it_must(
     spec = PatchCoreSpec(layers=("a", "b"))
     for count in (20, 60):
         one = PatchCore(spec, MemoryBank(rows()[:count]), features.grids)
-        found = image_scores(one, features, "Scoring")
+        found = image_scores(one, features, "Scoring").image
         read = sum(merged)
         assert read == (7 if count == 20 else 0)  # 64 patches are remembered, more than an image has
         assert np.array_equal(found, score_features(one, features, "Scoring").image)

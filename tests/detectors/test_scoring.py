@@ -8,7 +8,7 @@ import pytest
 from torch import Tensor
 
 from adtrack.config import VIEW, ImageSpec
-from adtrack.detectors import scoring
+from adtrack.detectors import known_patches, scoring
 from adtrack.detectors.contract import SMOOTHING, Scores
 from adtrack.detectors.maps import anomaly_map
 from adtrack.detectors.scoring import AnomalyMaps, map_of, score_features
@@ -27,7 +27,8 @@ def method(*inputs: str, grid: Grid | None = None, seen: list[tuple[int, set[str
         image = sum(part.double().mean(dim=(1, 2, 3)) for part in batch.values()).numpy()
         return Scores(image, batch["a"].mean(dim=1).numpy() if grid else None)
 
-    return SimpleNamespace(spec=SimpleNamespace(inputs=inputs), score=score, grid=grid, smoothing=SMOOTHING, name="M")
+    about = SimpleNamespace(inputs=inputs)
+    return SimpleNamespace(spec=about, score=score, grid=grid, smoothing=SMOOTHING, name="M", patch_digest=None)
 
 
 @pytest.mark.parametrize(("room", "sizes"), [(4 * 12 * 36 * 4, [4, 2]), (1, [1] * 6), (2**27, [6])])
@@ -86,3 +87,25 @@ def test_patches_that_were_not_scored_are_scored_once_when_their_map_is_read(
 def test_patches_need_a_place() -> None:
     with pytest.raises(ValueError, match="must say where they lie"):
         map_of(method("a"), np.zeros((6, 6), np.float32), SPEC, 50, 70)
+
+
+def test_equal_detectors_score_an_images_patches_once(
+    synthetic: Callable[..., FeatureSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_patches.forget()
+    features, seen, sizes = synthetic(3), [], [(50, 70)] * 3
+
+    def maps(digest: str | None, of: FeatureSet = features) -> AnomalyMaps:
+        one = method("a", grid=Grid(0.0, 8.0), seen=seen)
+        one.patch_digest = digest
+        return AnomalyMaps(one, of, SPEC, sizes)
+
+    first = maps("one").patches(1)
+    assert maps("one").patches(1) is first and len(seen) == 1
+    for other in (maps("two"), maps(None), maps("one", synthetic(3, seed=1))):
+        assert other.patches(1) is not first
+    assert len(seen) == 4
+    monkeypatch.setattr(known_patches, "_BYTES", first.nbytes)  # one more set than there is room for
+    maps("three").patches(0)
+    assert np.array_equal(maps("one").patches(1), first) and len(seen) == 6
+    known_patches.forget()
