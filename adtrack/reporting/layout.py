@@ -1,6 +1,7 @@
 """Where things go in a chart, in fractions of its axes: both ways of drawing agree on it."""
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -156,5 +157,19 @@ def _meet(a: Box, b: Box) -> bool:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """``text`` in lines of at most ``width`` characters; its own line breaks do not count."""
-    return textwrap.wrap(text, width) or [""]
+    """``text`` in lines of at most ``width`` characters; its own line breaks do not count.
+
+    A name that is too long for a line breaks after ``_`` and ``/`` where it can.
+    """
+    return textwrap.wrap(" ".join(piece for word in text.split() for piece in _pieces(word, width)), width) or [""]
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    if len(word) <= width:
+        return [word]
+    pieces = [""]
+    for part in re.split(r"(?<=[_/])", word):
+        if pieces[-1] and len(pieces[-1] + part) > width:
+            pieces.append("")
+        pieces[-1] += part
+    return pieces

@@ -29,6 +29,7 @@ from adtrack.reporting.table import number_text
 DPI = 200
 TITLE_HEIGHT, NOTE_HEIGHT = 0.29, 0.2  # inches per line
 CHARACTERS = 7.8, 13  # per inch, of title and note
+ALONG = 10.5  # characters of the categories along an axis, per inch of the figure
 STYLE = {
     "text.parse_math": False,  # a $ in a name is a $
     "font.size": 11,
@@ -96,7 +97,7 @@ def _size(chart: Chart) -> tuple[float, float]:
     """Inches of the plot: wider and, for a matrix, higher with what it holds."""
     kind = chart.kind
     if isinstance(kind, Points):
-        return min(max(8.0, 3.0 + len(kind.categories) * max(0.9, 0.28 * len(kind.series))), 16.0), 4.4
+        return _width(kind), 4.4
     if isinstance(kind, Matrix):
         return min(max(7.0, 3.0 + 0.85 * len(kind.columns)), 16.0), min(max(3.0, 1.6 + 0.6 * len(kind.rows)), 14.0)
     if isinstance(kind, Panels):
@@ -104,6 +105,10 @@ def _size(chart: Chart) -> tuple[float, float]:
     if isinstance(kind, Cloud):
         return 10.0, 6.6
     return (7.2, 5.6) if isinstance(kind, Scatter) and kind.diagonal else (8.0, 4.4)
+
+
+def _width(kind: Points) -> float:
+    return min(max(8.0, 3.0 + len(kind.categories) * max(0.9, 0.28 * len(kind.series))), 16.0)
 
 
 def _points(axes: Axes, kind: Points) -> None:
@@ -121,7 +126,8 @@ def _points(axes: Axes, kind: Points) -> None:
             capsize=3.5,
             capthick=1.8,
         )
-    axes.set_xticks(places, ["\n".join(wrapped(name, min(24, 84 // len(places)))) for name in kind.categories])
+    room = min(24, int(ALONG * _width(kind)) // len(places))
+    axes.set_xticks(places, ["\n".join(wrapped(name, room)) for name in kind.categories])
     axes.set_xlim(-0.5, len(kind.categories) - 0.5)
     axes.tick_params(axis="x", length=0)
     for place in places[1:]:

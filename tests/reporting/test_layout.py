@@ -100,3 +100,9 @@ def test_labels_avoid_the_spots_beside_them():
 
 def test_text_is_wrapped_and_its_own_breaks_do_not_count():
     assert wrapped("one two\nthree", 8) == ["one two", "three"] and wrapped("", 8) == [""]
+
+
+def test_a_long_name_breaks_where_its_parts_begin():
+    assert wrapped("reverse_distillation", 12) == ["reverse_", "distillation"]
+    assert wrapped("timm/tf_lite0 a_b", 10) == ["timm/tf_", "lite0 a_b"]
+    assert wrapped("patchcore_", 9) == ["patchcore", "_"] and wrapped("distillation", 8) == ["distilla", "tion"]
