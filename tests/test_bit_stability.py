@@ -20,6 +20,9 @@ from adtrack.detectors.exact.plan import SearchPlan
 from adtrack.detectors.knn import KnnSpec
 from adtrack.detectors.learned.fastflow import FastflowSpec
 from adtrack.detectors.learned.feature_ae import FeatureAeSpec
+from adtrack.detectors.learned.pixel_ae import PixelAeSpec
+from adtrack.detectors.learned.skip_ae import SkipAeSpec
+from adtrack.detectors.learned.vae import VaeSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
@@ -41,6 +44,9 @@ SPECS: dict[str, DetectorSpec] = {
     "dfm": DfmSpec(LAYERS),
     "feature_ae": FeatureAeSpec(LAYERS, latent=8, epochs=2),
     "fastflow": FastflowSpec(LAYERS, flow_steps=2, epochs=2),
+    "pixel_ae": PixelAeSpec("ssim", width=4, epochs=2),
+    "skip_ae": SkipAeSpec(width=4, epochs=2),
+    "vae": VaeSpec(width=4, epochs=2),
 }
 # Other sizes of all pieces that work is cut into, and the encoding that this processor would not choose.
 PIECES = SearchPlan(
@@ -109,7 +115,7 @@ def build(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> B
         network: BackboneSpec = NETWORK,
     ) -> tuple[Workbench, BuiltModel]:
         monkeypatch.setenv("ADTRACK_CACHE", str(tmp_path / name))
-        bench = Workbench.open(data or DataSpec("part", str(tiny_data)), view, network, spec.layers, "cpu")
+        bench = Workbench.open(data or DataSpec("part", str(tiny_data)), view, network, spec.inputs, "cpu")
         return bench, build_detector(bench, spec, ("val_clean", "test_shift"))
 
     return make

@@ -11,6 +11,9 @@ from .dfm import Dfm
 from .knn import Knn
 from .learned.fastflow import Fastflow
 from .learned.feature_ae import FeatureAe
+from .learned.pixel_ae import PixelAe
+from .learned.skip_ae import SkipAe
+from .learned.vae import Vae
 from .padim import Padim
 from .patchcore import PatchCore
 
@@ -21,6 +24,9 @@ DETECTORS: dict[str, type[Detector[Any]]] = {
     "dfm": Dfm,
     "feature_ae": FeatureAe,
     "fastflow": Fastflow,
+    "pixel_ae": PixelAe,
+    "skip_ae": SkipAe,
+    "vae": Vae,
 }
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
-from ..config import MAX_SEVERITY, ImageSpec, LayersSpec, check_smooth
+from ..config import MAX_SEVERITY, DetectorSpec, ImageSpec, LayersSpec, check_smooth
 from ..errors import UserError
 from ..settings import NUMBER, TEXT, WHOLE, at_least, setting, within
 
@@ -23,7 +23,7 @@ def _family(label: str, value: object) -> None:
 
 
 @dataclass(frozen=True)
-class SmoothedSpec(LayersSpec):
+class SmoothedSpec(DetectorSpec):
     """The specification of a method whose view may be smoothed."""
 
     _: KW_ONLY
@@ -43,7 +43,7 @@ class SmoothedSpec(LayersSpec):
 
 
 @dataclass(frozen=True)
-class StandardisedSpec(LayersSpec):
+class StandardisedSpec(DetectorSpec):
     """The specification of a method that may take an image's own mean and spread out of its patches."""
 
     _: KW_ONLY
@@ -60,7 +60,7 @@ class StandardisedSpec(LayersSpec):
 
 
 @dataclass(frozen=True)
-class AugmentedSpec(LayersSpec):
+class AugmentedSpec(DetectorSpec):
     """The specification of a method that may learn from shifted draws of its images as well."""
 
     _: KW_ONLY
@@ -101,7 +101,7 @@ class AugmentedSpec(LayersSpec):
 
 
 @dataclass(frozen=True)
-class DriftSpec(AugmentedSpec, StandardisedSpec, SmoothedSpec):
+class DriftSpec(AugmentedSpec, StandardisedSpec, SmoothedSpec, LayersSpec):
     """The specification of a method of patches that may be built for drift. By default nothing is done about it.
 
     The last of its ``recipes`` is the one for drift.

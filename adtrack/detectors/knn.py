@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..config import RESNET_LAYERS, LayerChoice, NetworkLayers, layers_setting
+from ..config import RESNET_LAYERS, LayerChoice, LayersSpec, NetworkLayers, layers_setting
 from ..settings import WHOLE, at_least, setting
 from .contract import Detector, FitResult, Scores
 from .drift import AugmentedSpec, SmoothedSpec
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class KnnSpec(AugmentedSpec, SmoothedSpec):
+class KnnSpec(AugmentedSpec, SmoothedSpec, LayersSpec):
     """Which layers' means make the vector of an image, and how many good images it is compared with.
 
     To take an image's own mean out of its channels, as other methods do against drift, would leave nothing.

@@ -4,15 +4,23 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from adtrack.config import VIEW
 from adtrack.detectors import DETECTORS
 from adtrack.detectors.dfm import DfmSpec
 from adtrack.detectors.knn import KnnSpec
 from adtrack.detectors.learned.fastflow import FastflowSpec
 from adtrack.detectors.learned.feature_ae import FeatureAeSpec
+from adtrack.detectors.learned.pixel_ae import PixelAeSpec
+from adtrack.detectors.learned.skip_ae import SkipAeSpec
+from adtrack.detectors.learned.vae import VaeSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features.feature_set import FeatureSet
-from tests.detectors.contract import LAYERS, ContractTests, Synthetic
+from adtrack.features.grids import VIEW_GRID
+from tests.detectors.contract import CPU, LAYERS, ContractTests, Synthetic
 
 
 class TestPatchCore(ContractTests):
@@ -59,6 +67,30 @@ class TestFastflow(ContractTests):
 
     strengths = (4.0,)
     spec = FastflowSpec(LAYERS, flow_steps=2, hidden_ratio=1.0, epochs=3)
+
+
+class OfViews:
+    """The images of methods of the view alone: of a size that no step of stride 2 divides."""
+
+    @pytest.fixture
+    def synthetic(self) -> Synthetic:
+        def make(count: int = 6, seed: int = 0) -> FeatureSet:
+            views = np.random.default_rng(seed).standard_normal((count, 3, 37, 37)).astype(np.float32)
+            return FeatureSet(f"views {count} {seed}", {VIEW: views}, {VIEW: VIEW_GRID}, CPU, 37)
+
+        return make
+
+
+class TestPixelAe(OfViews, ContractTests):
+    spec = PixelAeSpec(width=4, epochs=3)
+
+
+class TestSkipAe(OfViews, ContractTests):
+    spec = SkipAeSpec(width=4, epochs=3)
+
+
+class TestVae(OfViews, ContractTests):
+    spec = VaeSpec(width=4, epochs=3)
 
 
 def test_every_method_has_a_class_of_tests() -> None:

@@ -76,7 +76,11 @@ def test_no_model_holds_a_pickle(study):
 def test_requirements_are_explicit(study):
     lines = (folder_of("models:/adtrack-part@champion") / "requirements.txt").read_text().split()
     assert lines == requirements("patchcore", "resnet18")
-    more = {"anomalib": requirements("padim", "resnet18"), "timm": requirements("patchcore", "timm/resnet18")}
+    more = {
+        "anomalib": requirements("padim", "resnet18"),
+        "kornia": requirements("pixel_ae", "none"),
+        "timm": requirements("patchcore", "timm/resnet18"),
+    }
     for package, needed in more.items():
         assert set(needed) - set(lines) == {f"{package}=={importlib.metadata.version(package)}"}
     assert f"mlflow=={importlib.metadata.version('mlflow')}" in lines

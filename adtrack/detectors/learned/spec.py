@@ -29,6 +29,14 @@ def batch_setting(default: int) -> Any:
     return setting(default, WHOLE, words, at_least(1, f"{default} is the usual number."), option=True)
 
 
+def patience_setting(default: int) -> Any:
+    """The field ``patience``."""
+    words = (
+        "Methods that learn: they stop after so many epochs in a row in which the held-out images have not got better."
+    )
+    return setting(default, WHOLE, words, at_least(1, f"{default} is the usual number."))
+
+
 @dataclass(frozen=True, kw_only=True)
 class LearnedSpec(DetectorSpec):
     """How a method learns by gradient. Methods have fields of their own for what differs from one to the other."""
@@ -36,12 +44,7 @@ class LearnedSpec(DetectorSpec):
     epochs: int = epochs_setting(20)
     batch: int = batch_setting(8)
     lr: float = lr_setting(1e-3)
-    patience: int = setting(
-        5,
-        WHOLE,
-        "Methods that learn: they stop after so many epochs in a row in which the held-out images have not got better.",
-        at_least(1, "5 is the usual number."),
-    )
+    patience: int = patience_setting(5)
     held_out: float = setting(
         0.2,
         NUMBER,
