@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adtrack.data.imageset import TEST_SETS
+from adtrack.data.imageset import TEST_SETS, parse_name
 from adtrack.detectors import DETECTORS
 from adtrack.detectors.knn import KnnSpec
 from adtrack.errors import UserError
@@ -162,7 +162,10 @@ def test_all_methods_may_fail(cells: Cells, setup: Setup) -> None:
     assert standings(failed) == []
 
 
-def test_a_process_that_is_killed_is_told_in_a_sentence() -> None:
+def test_a_process_of_its_own_tells_what_it_refuses_and_that_it_was_killed() -> None:
     assert in_own_process(math.sqrt, 4.0) == 2.0
+    with pytest.raises(UserError, match="an image set must be called") as refused:
+        in_own_process(parse_name, "nothing")
+    assert refused.value.hint.startswith("a severity follows")
     with pytest.raises(UserError, match="more memory than there is"):
         in_own_process(os._exit, 1)
