@@ -12,6 +12,7 @@ from .knn import Knn
 from .learned.fastflow import Fastflow
 from .learned.feature_ae import FeatureAe
 from .learned.pixel_ae import PixelAe
+from .learned.reverse_distillation import ReverseDistillation
 from .learned.skip_ae import SkipAe
 from .learned.vae import Vae
 from .padim import Padim
@@ -27,6 +28,7 @@ DETECTORS: dict[str, type[Detector[Any]]] = {
     "pixel_ae": PixelAe,
     "skip_ae": SkipAe,
     "vae": Vae,
+    "reverse_distillation": ReverseDistillation,
 }
 
 

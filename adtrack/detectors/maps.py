@@ -35,16 +35,26 @@ def anomaly_map(
     return result
 
 
+def view_map(cells: Tensor, grid: Grid, view: int, smoothing: float = SMOOTHING) -> Tensor:
+    """The anomaly map of a view of so many pixels on a side: float64 (view, view), on the CPU.
+
+    It is what ``anomaly_map`` interpolates to the source image. ``cells`` (h, w) are the scores of cells on ``grid``.
+    """
+    down, across = (_smoothed(grid, view, count, smoothing) for count in cells.shape)
+    with fixed_threads():
+        return down @ cells.double().cpu() @ across.T
+
+
 @functools.lru_cache(maxsize=64)
 def _axis(grid: Grid, spec: ImageSpec, cells: int, length: int, smoothing: float) -> Tensor:
     """The weight of each cell in each source pixel along one axis: float64 (footprint, cells)."""
-    return read_at(_smoothed(grid, spec, cells, smoothing), 0, Taps.at(view_coordinates(length, spec), spec.size))
+    return read_at(_smoothed(grid, spec.size, cells, smoothing), 0, Taps.at(view_coordinates(length, spec), spec.size))
 
 
 @functools.lru_cache(maxsize=16)
-def _smoothed(grid: Grid, spec: ImageSpec, cells: int, smoothing: float) -> Tensor:
+def _smoothed(grid: Grid, view: int, cells: int, smoothing: float) -> Tensor:
     """The weight of each cell in each pixel of the view along one axis: float64 (view, cells), equal for all images."""
-    to_view = read_at(torch.eye(cells, dtype=torch.float64), 0, Taps.at(grid.cells(np.arange(spec.size)), cells))
+    to_view = read_at(torch.eye(cells, dtype=torch.float64), 0, Taps.at(grid.cells(np.arange(view)), cells))
     if not smoothing:
         return to_view
     return torch.from_numpy(gaussian_filter1d(to_view.numpy(), smoothing, axis=0, mode="reflect"))

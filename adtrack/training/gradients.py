@@ -3,7 +3,7 @@
 On the CPU a batch is cut into pieces of a few rows. Each piece is computed by one thread, several of them side by side,
 and their gradients are added up in their order. A loss may compare the rows of different pieces: it is computed from
 the outputs of all of them. Where batch norm compares the rows within the module, a batch is one piece, which a fixed
-number of threads computes.
+number of threads computes, one thread if the batch is small.
 """
 
 import contextlib
@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from ..features.backbone import same_bits
-from ..features.threads import side_by_side
+from ..features.threads import THREADS, side_by_side
 
 Inputs = Mapping[str, Tensor]  # what a module gets, with as many rows each
 Figures = Callable[[Tensor], Mapping[str, Tensor]]
 _ROWS = 8  # in a piece: fewer keep more threads busy, more are computed faster
 _THREADS_TOGETHER = 2  # that compute a batch which must not be cut, on every machine, as their number changes the bits
+_SMALL = 2**18  # numbers in such a batch: with fewer, two threads wait for each other longer than they compute
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,14 @@ def learn(
     device = learning[0].device
     module.train(manner.together)
     pieces = [inputs] if manner.together else _pieces(inputs, device)
-    outputs = list(side_by_side(lambda piece: _forward(module, piece, device, manner), pieces))
+    threads = _threads(inputs) if manner.together else THREADS
+    outputs = list(side_by_side(lambda piece: _forward(module, piece, device, manner, threads), pieces))
     joined = torch.cat([part.detach() for part in outputs]).requires_grad_()
     found = dict(figures(joined))
     (pull,) = torch.autograd.grad(found["loss"], joined)
 
     def back(pair: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
-        with _same_bits(device, manner):
+        with _same_bits(device, threads):
             return torch.autograd.grad(pair[0], learning, pair[1])
 
     pairs = list(zip(outputs, torch.split(pull, [len(part) for part in outputs]), strict=True))
@@ -66,7 +68,7 @@ def figures_of(module: nn.Module, inputs: Inputs, figures: Figures, manner: Mann
 
     def look(piece: Inputs) -> Tensor:
         with torch.no_grad():  # which holds in one thread only
-            return _forward(module, piece, device, Manner(mixed_precision=manner.mixed_precision))
+            return _forward(module, piece, device, manner, THREADS)
 
     outputs = torch.cat(list(side_by_side(look, _pieces(inputs, device))))
     return {name: float(value) for name, value in figures(outputs).items()}
@@ -79,16 +81,21 @@ def _pieces(inputs: Inputs, device: torch.device) -> list[Inputs]:
     return [dict(zip(split, parts, strict=True)) for parts in zip(*split.values(), strict=True)]
 
 
-def _forward(module: nn.Module, piece: Inputs, device: torch.device, manner: Manner) -> Tensor:
+def _threads(inputs: Inputs) -> int:
+    """How many threads compute a batch that must not be cut: its size alone decides."""
+    return THREADS if sum(rows.numel() for rows in inputs.values()) < _SMALL else _THREADS_TOGETHER
+
+
+def _forward(module: nn.Module, piece: Inputs, device: torch.device, manner: Manner, threads: int) -> Tensor:
     fewer_bits = manner.mixed_precision and device.type == "cuda"
-    with _same_bits(device, manner), torch.autocast(device.type, torch.bfloat16, enabled=fewer_bits):
+    with _same_bits(device, threads), torch.autocast(device.type, torch.bfloat16, enabled=fewer_bits):
         outputs: Tensor = module({name: rows.to(device) for name, rows in piece.items()})
         return outputs
 
 
 @contextlib.contextmanager
-def _same_bits(device: torch.device, manner: Manner) -> Iterator[None]:
+def _same_bits(device: torch.device, threads: int) -> Iterator[None]:
     with same_bits(device):
-        if manner.together and device.type == "cpu":
-            torch.set_num_threads(_THREADS_TOGETHER)  # ``same_bits`` restores the number
+        if device.type == "cpu":
+            torch.set_num_threads(threads)  # ``same_bits`` restores the number
         yield

@@ -14,6 +14,7 @@ from adtrack.detectors.knn import KnnSpec
 from adtrack.detectors.learned.fastflow import FastflowSpec
 from adtrack.detectors.learned.feature_ae import FeatureAeSpec
 from adtrack.detectors.learned.pixel_ae import PixelAeSpec
+from adtrack.detectors.learned.reverse_distillation import ReverseDistillationSpec
 from adtrack.detectors.learned.skip_ae import SkipAeSpec
 from adtrack.detectors.learned.vae import VaeSpec
 from adtrack.detectors.padim import PadimSpec
@@ -21,6 +22,12 @@ from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import VIEW_GRID
 from tests.detectors.contract import CPU, LAYERS, ContractTests, Synthetic
+
+
+def one_way(features: FeatureSet) -> FeatureSet:
+    """The same with cells that all point about the same way."""
+    layers = {name: features.layers[name][:] - 2 for name in features.layers}
+    return replace(features, key=f"{features.key} one way", layers=layers)
 
 
 class TestPatchCore(ContractTests):
@@ -37,9 +44,7 @@ class TestPatchCoreByDirections(ContractTests):
     spec = PatchCoreSpec(LAYERS, coreset_fraction=1.0, distance="cosine", stride=2)
 
     def images(self, synthetic: Synthetic, count: int = 6, seed: int = 0) -> FeatureSet:
-        features = super().images(synthetic, count, seed)
-        layers = {name: features.layers[name][:] - 2 for name in features.layers}
-        return replace(features, key=f"{features.key} one way", layers=layers)
+        return one_way(super().images(synthetic, count, seed))
 
 
 class TestPadimForDrift(ContractTests):
@@ -91,6 +96,15 @@ class TestSkipAe(OfViews, ContractTests):
 
 class TestVae(OfViews, ContractTests):
     spec = VaeSpec(width=4, epochs=3)
+
+
+class TestReverseDistillation(ContractTests):
+    """It compares directions too."""
+
+    spec = ReverseDistillationSpec(LAYERS, epochs=15, batch=2, lr=2e-2)
+
+    def images(self, synthetic: Synthetic, count: int = 6, seed: int = 0) -> FeatureSet:
+        return one_way(super().images(synthetic, count, seed))
 
 
 def test_every_method_has_a_class_of_tests() -> None:

@@ -19,8 +19,9 @@ def score_each(learner: Learner, spec: DetectorSpec, batch: Mapping[str, Tensor]
     images, cells = [], []
     with torch.no_grad(), same_bits(device):
         for at in range(len(next(iter(batch.values())))):
-            # The inputs are copied: at another image's addresses in memory, sums could have other bits.
-            one = {name: rows[at : at + 1].clone() for name, rows in batch.items()}
+            # The inputs are copied: at another image's addresses in memory, or in another order there, sums could have
+            # other bits.
+            one = {name: rows[at : at + 1].clone(memory_format=torch.contiguous_format) for name, rows in batch.items()}
             found = learner.found(prepared(spec, one))
             images.append(found.score)
             cells.append(found.cells.float().cpu().numpy())
