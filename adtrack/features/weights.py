@@ -15,14 +15,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..cache import cache_folder
-from ..config import DEMO, IMAGENET, RANDOM, VIEW, BackboneSpec
+from ..config import DEMO, IMAGENET, NO_NETWORK, RANDOM, VIEW, BackboneSpec
 from ..errors import UserError
 from ..findings import first_line, listed
 from .networks import Network
 from .networks.packaged import LITE0
 from .weight_files import read_tensors
 
-NO_NETWORK = "none"
 _COUNTER = "num_batches_tracked"
 
 

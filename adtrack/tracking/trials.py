@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from adtrack.config import DEFAULT_METHOD
+from adtrack.config import DEFAULT_METHOD, NO_NETWORK
 from adtrack.errors import UserError
 from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.experiment import deleted_experiment
@@ -56,6 +56,12 @@ class TrialRecord:
     def method(self) -> str:
         """The method of the trial's model."""
         return self.params.get("method", DEFAULT_METHOD)
+
+    @property
+    def network(self) -> str:
+        """The name of the network, "" if the trial has none or does not tell."""
+        name = self.params.get("backbone", NO_NETWORK)
+        return "" if name == NO_NETWORK else name
 
     @property
     def threshold(self) -> ThresholdSpec:

@@ -48,7 +48,7 @@ class Story:
     @property
     def title(self) -> str:
         """The page's heading."""
-        network = f" with {self.best.params['backbone']}" if "backbone" in self.best.params else ""
+        network = f" with {self.best.network}" if self.best.network else ""
         return f"{self.best.class_name}: the best of {counted(len(self.trials), 'trial')}{network}"
 
     @property

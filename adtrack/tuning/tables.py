@@ -115,8 +115,8 @@ def _origin(study: Sequence[TrialRecord]) -> str:
     """Where the numbers of a study come from: its name, method, network, number of trials and split."""
     first = study[0]
     method = f", {method_name(first)}" if "method" in first.params else ""
-    network = f", {first.params['backbone']}" if "backbone" in first.params else ""
-    weights = f" with {PurePath(first.params['weights']).name} weights" if "weights" in first.params else ""
+    network = f", {first.network}" if first.network else ""
+    weights = f" with {PurePath(first.params['weights']).name} weights" if network and "weights" in first.params else ""
     count = f"{len(study)} trial{'s' if len(study) > 1 else ''}"
     return f"study {first.study}{method}{network}{weights}, {count}, split {first.split_digest[:12]}."
 

@@ -44,6 +44,7 @@ def test_a_method_that_is_added_is_tuned(
     pixels = [name for run in trials for name in run.data.metrics if "pixel" in name]
     assert bool(pixels) == ADDED[method].has_maps and "power 2" in study.data.tags[NOTE]
     page = mlflow.artifacts.load_text(f"runs:/{study.info.run_id}/report.html")
+    assert "with none" not in page and ("with resnet18" in page) == (method != "far-view")
     assert "Power" in page and "Coreset" not in page and ("Far layer" in page) == bool(layer)
     again = adtrack(*asked)
     assert again.code == 0 and "goes on: 2 of 2 trials are finished" in again.out

@@ -11,12 +11,13 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from adtrack.config import NO_NETWORK
 from adtrack.data import demo, memory_file
 from adtrack.detectors import distance_cache
 from adtrack.features import tensor_file
 from adtrack.features.entry import FILE, is_as_written
 from adtrack.features.networks.torchvision import Torchvision
-from adtrack.features.weights import NO_NETWORK, Trunk
+from adtrack.features.weights import Trunk
 from adtrack.training import checkpoint
 
 _USUAL = ("resnet50", "resnet18", "resnet34", "wide_resnet50_2", "squeezenet1_1")
