@@ -48,8 +48,8 @@ class PixelSpec(AugmentedSpec, SmoothedSpec, LearnedSpec):
     loss: str = setting(
         MSE,
         TEXT,
-        "Pixel autoencoders: what a view and its drawing are compared by: mse, the squared error of each pixel, or "
-        "ssim, the structural similarity around it.",
+        "Pixel autoencoders, which are weak on textures: what a view and its drawing are compared by: mse, the squared "
+        "error of each pixel, or ssim, the structural similarity around it.",
         _loss,
         tries=(MSE, SSIM),
         brief="{}",

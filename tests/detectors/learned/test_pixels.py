@@ -22,7 +22,6 @@ from adtrack.detectors.learned.variational_autoencoder import VariationalAutoenc
 from adtrack.errors import UserError
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import VIEW_GRID
-from adtrack.training import gradients
 from tests.detectors.fitting import fitted
 
 CPU, SIDE = torch.device("cpu"), 44
@@ -58,13 +57,9 @@ def scored(detector: Any, views: np.ndarray) -> Scores:
 @pytest.fixture(scope="module")
 def detectors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """One of each method, fitted to smooth views."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            gradients, "_THREADS_TOGETHER", 1
-        )  # for so little work, waiting for each other would take longest
-        kept, views = tmp_path_factory.mktemp("kept"), as_features(smooth_views(20, 0))
-        more = {"width": 8, "epochs": 30, "batch": 20, "lr": 5e-3, "patience": 30}
-        return {method: fitted(views, make(**more), kept) for method, make in SPECS.items()}
+    kept, views = tmp_path_factory.mktemp("kept"), as_features(smooth_views(20, 0))
+    more = {"width": 8, "epochs": 30, "batch": 20, "lr": 5e-3, "patience": 30}
+    return {method: fitted(views, make(**more), kept) for method, make in SPECS.items()}
 
 
 GOOD = smooth_views(6, 1)
