@@ -23,6 +23,7 @@ from adtrack.detectors.learned.feature_ae import FeatureAeSpec
 from adtrack.detectors.learned.pixel_ae import PixelAeSpec
 from adtrack.detectors.learned.reverse_distillation import ReverseDistillationSpec
 from adtrack.detectors.learned.skip_ae import SkipAeSpec
+from adtrack.detectors.learned.stfpm import StfpmSpec
 from adtrack.detectors.learned.vae import VaeSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
@@ -49,6 +50,7 @@ SPECS: dict[str, DetectorSpec] = {
     "skip_ae": SkipAeSpec(width=4, epochs=2),
     "vae": VaeSpec(width=4, epochs=2),
     "reverse_distillation": ReverseDistillationSpec(("layer1", "layer2"), epochs=2),
+    "stfpm": StfpmSpec(LAYERS, epochs=1),
 }
 # Other sizes of all pieces that work is cut into, and the encoding that this processor would not choose.
 PIECES = SearchPlan(

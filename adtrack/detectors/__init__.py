@@ -14,6 +14,7 @@ from .learned.feature_ae import FeatureAe
 from .learned.pixel_ae import PixelAe
 from .learned.reverse_distillation import ReverseDistillation
 from .learned.skip_ae import SkipAe
+from .learned.stfpm import Stfpm
 from .learned.vae import Vae
 from .padim import Padim
 from .patchcore import PatchCore
@@ -29,6 +30,7 @@ DETECTORS: dict[str, type[Detector[Any]]] = {
     "skip_ae": SkipAe,
     "vae": Vae,
     "reverse_distillation": ReverseDistillation,
+    "stfpm": Stfpm,
 }
 
 

@@ -86,7 +86,8 @@ def pooled_cell(cells: Cells, benches: Sequence[Workbench], spec: DetectorSpec) 
     def compute() -> CellOutcome:
         train = [bench.training_set(spec) for bench in benches]
         together = pooled([one.features for one in train])
-        training = TrainingSet(together, spec.inputs, originals=sum(one.undrawn for one in train))
+        originals, network = sum(one.undrawn for one in train), train[0].network
+        training = TrainingSet(together, spec.inputs, originals=originals, network=network)
         detector = detector_class(spec.method).fit(training, spec).detector
         evaluations = [found for bench in benches for found in _evaluate(bench, detector)]
         numbers = {"cost/bank_rows": float(detector.rows), "cost/bank_mb": detector.megabytes}

@@ -51,7 +51,8 @@ def learn(
 
     def back(pair: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
         with _same_bits(device, threads):
-            return torch.autograd.grad(pair[0], learning, pair[1])
+            # Some networks have parameters that no output depends on: their gradients are zeros.
+            return torch.autograd.grad(pair[0], learning, pair[1], materialize_grads=True)
 
     pairs = list(zip(outputs, torch.split(pull, [len(part) for part in outputs]), strict=True))
     for index, gradients in enumerate(side_by_side(back, pairs)):

@@ -41,6 +41,7 @@ class ContractTests:
     """All that a method promises; ``spec`` is fitted to 6 synthetic images of the layers ``a`` and ``b``."""
 
     spec: DetectorSpec
+    network: str = ""  # whose layers the images are
     strengths: tuple[float, ...] = (10.0, 100.0)  # of a defect, in spreads of the channels, each stranger than the last
 
     @property
@@ -52,7 +53,8 @@ class ContractTests:
         return synthetic(count, seed=seed)
 
     def fitted(self, synthetic: Synthetic, kept: Path) -> Detector[Any]:
-        return self.kind.fit(TrainingSet(self.images(synthetic), self.spec.inputs, kept), self.spec).detector
+        train = TrainingSet(self.images(synthetic), self.spec.inputs, kept, network=self.network)
+        return self.kind.fit(train, self.spec).detector
 
     @pytest.fixture
     def detector(self, synthetic: Synthetic, tmp_path: Path) -> Detector[Any]:
@@ -123,7 +125,7 @@ class ContractTests:
             if found.patches is not None and detector.grid is not None:
                 row, column = np.unravel_index(found.patches[0].argmax(), found.patches[0].shape)
                 there = np.array([row, column]) * detector.grid.stride + detector.grid.offset
-                at = synthetic(1).grids[name].centres(5)
+                at = self.images(synthetic, 1).grids[name].centres(5)
                 assert np.abs(there - at[[4, 1]]).max() <= 16  # view pixels: patches hold their neighbours
             usual = found
 

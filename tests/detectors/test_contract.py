@@ -16,12 +16,14 @@ from adtrack.detectors.learned.feature_ae import FeatureAeSpec
 from adtrack.detectors.learned.pixel_ae import PixelAeSpec
 from adtrack.detectors.learned.reverse_distillation import ReverseDistillationSpec
 from adtrack.detectors.learned.skip_ae import SkipAeSpec
+from adtrack.detectors.learned.stfpm import StfpmSpec
 from adtrack.detectors.learned.vae import VaeSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import VIEW_GRID
 from tests.detectors.contract import CPU, LAYERS, ContractTests, Synthetic
+from tests.detectors.learned.teacher import TAUGHT, TEACHER, taught
 
 
 def one_way(features: FeatureSet) -> FeatureSet:
@@ -105,6 +107,17 @@ class TestReverseDistillation(ContractTests):
 
     def images(self, synthetic: Synthetic, count: int = 6, seed: int = 0) -> FeatureSet:
         return one_way(super().images(synthetic, count, seed))
+
+
+class TestStfpm(ContractTests):
+    """Its networks end with a ReLU, so that negative outputs are the strange ones."""
+
+    strengths = (-10.0, -100.0)
+    spec = StfpmSpec(TAUGHT, epochs=1)
+    network = TEACHER
+
+    def images(self, synthetic: Synthetic, count: int = 6, seed: int = 0) -> FeatureSet:
+        return taught(count, seed)
 
 
 def test_every_method_has_a_class_of_tests() -> None:

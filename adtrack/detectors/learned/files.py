@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ...errors import UserError
+from ...features.networks.lean import undrawn
 from ...settings import whole
 from ..contract import Spec
 from ..description import load_description, load_tensors, save_description
@@ -72,4 +73,9 @@ def _filled(make: Callable[[Spec, Seen], Learner], spec: Spec, seen: Seen, tenso
         if found.is_floating_point() and not bool(found.isfinite().all()):
             raise ValueError(f"{name} holds numbers that are NaN or infinite")
     learner.load_state_dict(dict(tensors), assign=True)
+    if any(tensor.is_meta for tensor in (*learner.parameters(), *learner.buffers())):
+        # It also holds tensors that are no part of its state, but are computed when it is made.
+        with undrawn():
+            learner = make(spec, seen).to(next(iter(tensors.values())).device)
+        learner.load_state_dict(dict(tensors), assign=True)
     return learner.eval()

@@ -43,7 +43,7 @@ class Learner(nn.Module, ABC):
     """A module whose parameters are learned from good images, with all that scoring needs.
 
     It is made with random weights, on the CPU or, where weights are read from a file, on the meta device; so all that
-    it holds must be parameters or persistent buffers of its state. ``together`` says whether it has batch norm that
+    it learns must be parameters or persistent buffers of its state. ``together`` says whether it has batch norm that
     learns: then it is in train mode while it learns, and an image's loss depends on the others of its batch.
     """
 

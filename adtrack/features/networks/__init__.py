@@ -48,11 +48,19 @@ class Network:
             with torch.device("meta"), undrawn():
                 return self.build()
         except RuntimeError:  # a few networks compute their widths with tensors, and a meta tensor has no value
-            return self.build().to("meta")
+            with torch.device("cpu"):
+                return self.build().to("meta")
 
     def blank(self, layers: Sequence[str]) -> nn.Module:
         """The network cut after ``layers``, without values."""
         return self.library.cut(self._whole(), layers)
+
+    def fresh(self, layers: Sequence[str]) -> nn.Module:
+        """The network cut after ``layers`` with its library's random initialisation; without values on the meta
+        device."""
+        if torch.get_default_device().type == "meta":
+            return self.blank(layers)
+        return self.library.cut(self.build(), layers)
 
     @property
     def layers(self) -> NetworkLayers:
