@@ -85,7 +85,7 @@ def test_another_process_finds_the_same(job, own_cache):
 
 @pytest.mark.parametrize("error", [MemoryError("too large"), one_trial.UndefinedObjectiveError("NaN")])
 def test_a_trial_that_fails_by_itself_has_an_outcome(job, monkeypatch, error):
-    def climb(*_: object) -> None:
+    def climb(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(one_trial, "climb", climb)

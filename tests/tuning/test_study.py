@@ -145,7 +145,7 @@ def test_a_stop_while_the_best_is_tested_loses_nothing(workplace, adtrack, part,
 def test_trials_that_run_out_of_memory_fail_and_the_study_goes_on(workplace, adtrack, part, space, monkeypatch):
     real = one_trial.climb
 
-    def climb(bench, ladder):
+    def climb(bench, ladder, told):
         if ladder[-1].coreset_fraction == 0.1:
             raise MemoryError("too large")
         return real(bench, ladder)
