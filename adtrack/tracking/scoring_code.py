@@ -18,7 +18,7 @@ LOADER = "served_model.py"  # the file that MLflow runs; the zip file holds a co
 OLD_FOLDER = "code"  # models of earlier versions hold the code in this folder, and its digest in the file DIGEST
 _METHODS = "detectors"
 _ADDED = "added_method"  # the module's name in the copy for a method that does not lie in adtrack
-_ROOMS = ("data", "features", _METHODS)
+_ROOMS = ("data", "features", "training", _METHODS)  # methods import from training where they learn
 _FILES = (
     "__init__.py",
     "config.py",
