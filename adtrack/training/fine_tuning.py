@@ -18,7 +18,7 @@ from .pooled import trained_trunk
 from .spec import FineTuneSpec
 from .tasks import TASK_CLASSES
 
-_FORMAT = 1  # rises when the same settings give other weights
+_FORMAT = 2  # rises when the same settings give other weights
 _FEWEST = 8  # images: fewer leave nothing to hold out
 
 

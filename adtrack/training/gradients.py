@@ -18,7 +18,7 @@ from ..features.threads import THREADS, side_by_side
 
 Inputs = Mapping[str, Tensor]  # what a module gets, with as many rows each
 Figures = Callable[[Tensor], Mapping[str, Tensor]]
-_ROWS = 8  # in a piece: fewer keep more threads busy, more are computed faster
+_ROWS = 4  # in a piece: fewer keep more threads busy, more are computed faster
 _THREADS_TOGETHER = 2  # that compute a batch which must not be cut, on every machine, as their number changes the bits
 _SMALL = 2**18  # numbers in such a batch: with fewer, two threads wait for each other longer than they compute
 
