@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..config import VIEW
 from ..errors import UserError
 from ..features.backbone import filled
+from ..features.memory_format import fastest_format
 from ..features.networks import Network
 from ..features.weights import Trunk
 from .spec import ALL, DEEPEST, FineTuneSpec
@@ -26,10 +27,11 @@ class PooledNetwork(nn.Module):
     def __init__(self, network: nn.Module, layer: str, head: nn.Module) -> None:
         super().__init__()
         self.network, self.layer, self.head = network, layer, head
+        self._format = fastest_format(network)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The head's outputs, a row for each view."""
-        views = inputs[VIEW].to(memory_format=torch.channels_last)
+        views = inputs[VIEW].contiguous(memory_format=self._format)
         cells: Tensor = self.network(views)[self.layer]
         outputs: Tensor = self.head(cells.mean((2, 3)))
         return outputs

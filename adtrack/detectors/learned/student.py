@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...config import VIEW
 from ...errors import UserError
 from ...features.grids import Grid
+from ...features.memory_format import fastest_format
 from ...features.networks import Network
 from ...features.patches import finest, read_at, require_grids, taps_between
 from .learner import Found, Learner, Seen
@@ -36,7 +37,7 @@ class Student(Learner):
         super().__init__()
         self.spec, self.grids = spec, {layer: seen.grids[layer] for layer in spec.layers}
         self.network = Network(seen.network).fresh(spec.layers)
-        self._format = _fastest_format(self.network)
+        self._format = fastest_format(self.network)
 
     def train(self, mode: bool = True) -> Self:
         """Let batch norm learn. All else stays in eval mode, so that nothing is dropped at random."""
@@ -115,14 +116,3 @@ def _distances(one: Tensor, other: Tensor) -> Tensor:
         for output in (one, other)
     )
     return (first - second).square().sum(dim=3) / 2
-
-
-def _fastest_format(network: nn.Module) -> torch.memory_format:
-    """How views shall lie in memory. With the channels last a network learns faster.
-
-    But with so few channels the gradient of a strided one-by-one convolution, with which RepVGG begins, then writes
-    where it must not: in torch 2.15 on CPUs the process dies.
-    """
-    strided = (one for one in network.modules() if isinstance(one, nn.Conv2d) and max(one.stride) > 1)
-    dies = any(one.kernel_size == (1, 1) and one.in_channels <= 8 for one in strided)
-    return torch.contiguous_format if dies else torch.channels_last

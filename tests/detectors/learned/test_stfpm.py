@@ -14,7 +14,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from adtrack.config import VIEW
 from adtrack.detectors.contract import FitResult
-from adtrack.detectors.learned import student as module
 from adtrack.detectors.learned.learner import Seen
 from adtrack.detectors.learned.stfpm import Stfpm, StfpmSpec
 from adtrack.detectors.learned.student import Student
@@ -164,14 +163,6 @@ def test_parameters_that_no_layer_needs_do_no_harm() -> None:
     before = made.network.state_dict()["stage2.0.branches.0.0.conv1.weight"].clone()
     learn(made, made.optimiser(), inputs, lambda losses: {"loss": losses.mean()}, Manner(together=True))
     assert not made.network.state_dict()["stage2.0.branches.0.0.conv1.weight"].equal(before)
-
-
-def test_views_keep_their_channels_first_where_torch_would_die() -> None:
-    for network, layer, kept in (
-        ("timm/repvgg_a0", "stages.0", torch.contiguous_format),
-        ("resnet18", "layer1", torch.channels_last),
-    ):
-        assert module._fastest_format(Network(network).blank((layer,))) == kept
 
 
 def test_a_layer_without_places_is_refused(tmp_path: Path) -> None:
