@@ -58,7 +58,7 @@ class Ladder:
         """The images' scores with each bank, by their farthest patches; nothing is known before."""
         hausdorff.forget()
         with TemporaryDirectory() as cache, patch.dict(os.environ, ADTRACK_CACHE=cache):
-            return [image_scores(self.detector(count), self.features, "Scoring") for count in self.counts]
+            return [image_scores(self.detector(count), self.features, "Scoring").image for count in self.counts]
 
     def by_maps(self, counts: Sequence[int]) -> list[np.ndarray]:
         """The images' scores with the banks of these numbers of rows, by the scores of all patches."""

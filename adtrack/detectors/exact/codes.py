@@ -31,14 +31,14 @@ class Codes:
     def __init__(self, centre: Tensor, step: float, at_once: int) -> None:
         self._centre, self._at_once = centre, at_once
         self._step = float(torch.tensor(max(step, LOST), dtype=torch.float32))  # as it is multiplied with
-        self._rotation = Rotation.of(len(centre), centre.device)
+        self._rotation = RandomRotation.of(len(centre), centre.device)
         self._top = largest_code(len(centre))
 
     @classmethod
     def of(cls, vectors: Tensor, at_once: int = 1024) -> "Codes":
         """Codes whose range is that of the vectors float32 (n, D), which are encoded ``at_once`` at a time."""
         centre = vectors.mean(dim=0)
-        turn = Rotation.of(len(centre), centre.device)
+        turn = RandomRotation.of(len(centre), centre.device)
         reach = max(float(turn(part - centre).abs().max()) for part in torch.split(vectors, at_once))
         return cls(centre, (reach or 1.0) / largest_code(len(centre)), at_once)
 
@@ -68,7 +68,7 @@ class Codes:
 
 
 @dataclass(frozen=True)
-class Rotation:
+class RandomRotation:
     """A random rotation of vectors (n, D), always the same: written as a matrix (a, b), a vector X becomes A X B.
 
     ``down`` A (a, a) and ``across`` B (b, b) are orthonormal float32, and a is the largest divisor of D that is no
@@ -79,7 +79,7 @@ class Rotation:
     across: Tensor
 
     @classmethod
-    def of(cls, dimensions: int, device: torch.device) -> "Rotation":
+    def of(cls, dimensions: int, device: torch.device) -> "RandomRotation":
         """The rotation of vectors of so many numbers."""
         rows = max(count for count in range(1, math.isqrt(dimensions) + 1) if dimensions % count == 0)
         return cls(_orthonormal(rows).to(device), _orthonormal(dimensions // rows).to(device))

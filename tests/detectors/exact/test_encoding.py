@@ -7,7 +7,7 @@ from torch import Tensor
 
 from adtrack.detectors.exact import codes as codes_module
 from adtrack.detectors.exact.choice import encoded_at_least_cost
-from adtrack.detectors.exact.codes import Codes, Rotation
+from adtrack.detectors.exact.codes import Codes, RandomRotation
 from adtrack.detectors.exact.encoding import Encoding
 from adtrack.detectors.exact.floats import Floats
 from adtrack.detectors.exact.plan import SearchPlan
@@ -103,7 +103,7 @@ def test_what_codes_move_a_vector_by_is_no_more_than_they_say() -> None:
     right, left = SETS["far queries"]  # their codes are cut off: the largest stands for all that is beyond
     codes = Codes.of(right)
     encoded = codes.encode(left)
-    in_doubles = Rotation(codes._rotation.down.double(), codes._rotation.across.double())
+    in_doubles = RandomRotation(codes._rotation.down.double(), codes._rotation.across.double())
     turned = in_doubles(left.double() - codes._centre.double())
     moved = (turned - encoded.matrix.double() * codes._step).norm(dim=1)
     assert bool((moved <= encoded.uncertain.double()).all()) and bool((encoded.uncertain < moved * 1.01).all())
@@ -111,12 +111,12 @@ def test_what_codes_move_a_vector_by_is_no_more_than_they_say() -> None:
 
 @pytest.mark.parametrize(("dimensions", "rows"), [(48, 6), (7, 1), (1, 1), (4, 2)])
 def test_the_rotation_keeps_lengths_and_is_always_the_same(dimensions: int, rows: int) -> None:
-    rotation, every = Rotation.of(dimensions, torch.device("cpu")), torch.eye(dimensions)
+    rotation, every = RandomRotation.of(dimensions, torch.device("cpu")), torch.eye(dimensions)
     matrix = rotation(every)
     assert len(rotation.down) == rows and len(rotation.across) == dimensions // rows
     assert (matrix.double().T @ matrix.double() - every).abs().max() < 1e-6
     codes_module._orthonormal.cache_clear()
-    assert Rotation.of(dimensions, torch.device("cpu"))(every).equal(matrix)
+    assert RandomRotation.of(dimensions, torch.device("cpu"))(every).equal(matrix)
 
 
 @pytest.mark.parametrize("kind", KINDS)
