@@ -137,19 +137,21 @@ def _marks(rows: pd.DataFrame) -> list[str]:
 def _spans(rows: pd.DataFrame) -> list[str]:
     """From which to which method costs go."""
 
-    def span(key: str, unit: str, decimals: int) -> str:
+    def span(key: str, unit: str) -> str:
         some = _shown(rows, TEST_SETS[0]).set_index("method")[key]
         least, most = some.idxmin(), some.idxmax()
-        return (
-            f"{number_text(some[least], decimals)} {unit} (`{least}`) to {number_text(some[most], decimals)} {unit} "
-            f"(`{most}`)"
-        )
+        return f"{_brief(some[least])} {unit} (`{least}`) to {_brief(some[most])} {unit} (`{most}`)"
 
     return [
-        f"- **Cost.** An image takes {span('median_ms', 'ms', 0)}, a fit to features that are in the cache "
-        f"{span('build_s', 's', 2)}; models have {span('size_mb', 'MB', 2)}, and processes need "
-        f"{span('peak_mb', 'MB', 0)}."
+        f"- **Cost.** An image takes {span('median_ms', 'ms')}, a fit to features that are in the cache "
+        f"{span('build_s', 's')}; models have {span('size_mb', 'MB')}, and processes need "
+        f"{span('peak_mb', 'MB')}."
     ]
+
+
+def _brief(value: float) -> str:
+    """A cost with two digits that count, or without decimals."""
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
 def _failures(rows: pd.DataFrame) -> list[str]:
