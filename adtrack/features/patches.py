@@ -97,6 +97,13 @@ def taps_between(source: Grid, target: Grid, count: int, wanted: int, device: to
     return Taps.at(source.cells(target.centres(wanted)), count, device)
 
 
+def on_grid(cells: Tensor, source: Grid, target: Grid, shape: Sequence[int]) -> Tensor:
+    """Values (h, w) of the cells of one grid, read where the cells of another lie, of which there are ``shape``."""
+    for axis, wanted in enumerate(shape):
+        cells = read_at(cells, axis, taps_between(source, target, cells.shape[axis], wanted, cells.device))
+    return cells
+
+
 def read_at(cells: Tensor, axis: int, taps: Taps, out: Tensor | None = None) -> Tensor:
     """Linear interpolation of ``cells`` along one axis.
 

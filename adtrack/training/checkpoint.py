@@ -100,7 +100,8 @@ class Checkpoint:
         total = sum(sizes.values())
         for file, size in sizes.items():
             if total > _MOST_BYTES and file != self.file:
-                file.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # what was learned counts more than room in the cache
+                    file.unlink(missing_ok=True)
                 total -= size
 
     def forget(self) -> None:

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate, softplus
 
 from ...errors import UserError
 from ...features.grids import Grid
-from ...features.patches import finest, read_at, require_grids, taps_between
+from ...features.patches import finest, on_grid, require_grids
 from .learner import Found, Learner, Seen
 
 if TYPE_CHECKING:
@@ -125,15 +125,10 @@ class LayerFlows(Learner):
         likely = {layer: torch.exp(-z.square().mean(dim=1) / 2) for layer, z in latent.items()}  # (1, h, w)
         size = (self.view, self.view)
         in_view = torch.stack([interpolate(one[None], size, mode="bilinear") for one in likely.values()]).mean(dim=0)
-        in_cells = torch.stack([self._in_cells(layer, one[0]) for layer, one in likely.items()]).mean(dim=0)
+        in_cells = torch.stack(
+            [on_grid(one[0], self.grids[layer], self.grid, self._cells) for layer, one in likely.items()]
+        ).mean(dim=0)
         return Found(float(_unlikeliness(in_view.min())), _unlikeliness(in_cells).float())
-
-    def _in_cells(self, layer: str, likely: Tensor) -> Tensor:
-        """A layer's likelihoods (h, w) where the cells of the finest layer lie."""
-        for axis, wanted in enumerate(self._cells):
-            taps = taps_between(self.grids[layer], self.grid, likely.shape[axis], wanted, likely.device)
-            likely = read_at(likely, axis, taps)
-        return likely
 
 
 def _unlikeliness(likely: Tensor) -> Tensor:

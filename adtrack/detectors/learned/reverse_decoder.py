@@ -12,7 +12,7 @@ from torch.nn.functional import cosine_similarity
 
 from ...errors import UserError
 from ...features.grids import Grid
-from ...features.patches import read_at, taps_between
+from ...features.patches import on_grid
 from ..contract import SMOOTHING
 from ..maps import view_map
 from .learner import Found, Learner, Seen
@@ -103,9 +103,7 @@ class ReverseDecoder(Learner):
         apart = [1 - cosine_similarity(one, back)[0] for one, back in zip(maps, self.given_back(maps), strict=True)]
         cells = torch.zeros_like(apart[0])
         for one, grid in zip(apart, self.grids, strict=True):
-            for axis, wanted in enumerate(cells.shape):
-                one = read_at(one, axis, taps_between(grid, self.grid, one.shape[axis], wanted, one.device))
-            cells = cells + one.clamp(min=0)
+            cells = cells + on_grid(one, grid, self.grid, cells.shape).clamp(min=0)
         return Found(float(view_map(cells, self.grid, self.view, SMOOTHING).max()), cells)
 
 

@@ -15,7 +15,7 @@ from ...errors import UserError
 from ...features.grids import Grid
 from ...features.memory_format import fastest_format
 from ...features.networks import Network
-from ...features.patches import finest, read_at, require_grids, taps_between
+from ...features.patches import finest, on_grid, require_grids
 from .learner import Found, Learner, Seen
 
 if TYPE_CHECKING:
@@ -91,21 +91,10 @@ class Student(Learner):
         multiplied where the cells of the finest layer lie, and the product is brought to the size of the image.
         """
         distances = self.distances(inputs)
-        height, width = distances[finest(self.spec.layers, self.grids)].shape[1:]
-        parts = [self._read(layer, cells, height, width) for layer, (cells,) in distances.items()]
+        shape = distances[finest(self.spec.layers, self.grids)].shape[1:]
+        parts = [on_grid(cells, self.grids[layer], self.grid, shape) for layer, (cells,) in distances.items()]
         product = torch.stack(parts).prod(dim=0)
         return Found(float(product.max()), product)
-
-    def _read(self, layer: str, cells: Tensor, height: int, width: int) -> Tensor:
-        """A layer's cells (h, w), read where the ``height`` × ``width`` cells of the finest layer lie."""
-        grid = self.grids[layer]
-        if grid == self.grid:
-            return cells
-        down, across = (
-            taps_between(grid, self.grid, count, wanted, cells.device)
-            for count, wanted in zip(cells.shape, (height, width), strict=True)
-        )
-        return read_at(read_at(cells, 0, down), 1, across)
 
 
 def _distances(one: Tensor, other: Tensor) -> Tensor:
