@@ -21,7 +21,9 @@ def imported(file: Path) -> Iterator[str]:
             yield node.module.split(".")[0]
 
 
-@pytest.mark.parametrize(("library", "room"), [("mlflow", "tracking"), ("optuna", "tuning"), ("anomalib", "detectors")])
+@pytest.mark.parametrize(
+    ("library", "room"), [("mlflow", "tracking"), ("optuna", "tuning"), ("anomalib", "detectors"), ("ray", "scale")]
+)
 def test_one_room_opens_the_library(library: str, room: str) -> None:
     rooms = {file.relative_to(PACKAGE).parts[0] for file in PACKAGE.rglob("*.py") if library in set(imported(file))}
     assert rooms == {room}

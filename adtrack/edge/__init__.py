@@ -1,0 +1,1 @@
+"""Models as graphs of standard operators, which ONNX Runtime and OpenVINO run without torch."""
