@@ -22,7 +22,15 @@ def imported(file: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("library", "room"), [("mlflow", "tracking"), ("optuna", "tuning"), ("anomalib", "detectors"), ("ray", "scale")]
+    ("library", "room"),
+    [
+        ("mlflow", "tracking"),
+        ("optuna", "tuning"),
+        ("anomalib", "detectors"),
+        ("ray", "scale"),
+        ("onnxruntime", "edge"),
+        ("openvino", "edge"),
+    ],
 )
 def test_one_room_opens_the_library(library: str, room: str) -> None:
     rooms = {file.relative_to(PACKAGE).parts[0] for file in PACKAGE.rglob("*.py") if library in set(imported(file))}
