@@ -9,6 +9,7 @@ from adtrack.cli.completion import complete_class, complete_data
 from adtrack.cli.methods import AUTO, detector_spec, option_pairs
 from adtrack.config import DEMO, DEMO_NETWORK, BackboneSpec, BuildSpec, DataSpec, ImageSpec
 from adtrack.errors import UserError
+from adtrack.scale.workers import RAY, Workers
 from adtrack.threshold_spec import GOOD_QUANTILE, ThresholdSpec
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -49,6 +50,14 @@ train_images_option = click.option(
     default=AUTO,
     help="How many images of Train to learn from, a choice that the seed makes; auto: all, and as many as the model "
     "has learned from where a finished one is measured.",
+)
+workers_option = click.option(
+    "--workers",
+    default="1",
+    metavar=f"N|{RAY}",
+    callback=lambda context, parameter, text: Workers.parse(text),
+    help="How many processes of this machine share the work, and its cores; 1: this one alone; "
+    f"{RAY}: those of a Ray cluster that runs, or of one that is started here.",
 )
 data_options = together(class_option, data_option, bit_depth_option, train_images_option, seed_option, device_option)
 network_options = together(
