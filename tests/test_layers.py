@@ -28,6 +28,7 @@ def imported(file: Path) -> Iterator[str]:
         ("optuna", "tuning"),
         ("anomalib", "detectors"),
         ("ray", "scale"),
+        ("onnx", "edge"),
         ("onnxruntime", "edge"),
         ("openvino", "edge"),
     ],

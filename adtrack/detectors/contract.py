@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 from ..config import DetectorSpec
+from ..errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..features.grids import Grid
     from ..progress import Progress
     from ..training.loop import Epoch
+    from .graphs import ScoreGraph
     from .training import TrainingSet
 
 Spec = TypeVar("Spec", bound=DetectorSpec)
@@ -167,3 +169,13 @@ class Detector(ABC, Generic[Spec]):
         from which images it has learned.
         """
         return None
+
+    def graph(self) -> ScoreGraph:
+        """The detector as a module of standard operators, which other runtimes can compute.
+
+        UserError, which is the default, if the method or these settings of it have no such form.
+        """
+        raise UserError(
+            f"a method must have a form of standard operators to become a graph, but {self.name} has none yet.",
+            "PatchCore has one, for example.",
+        )

@@ -35,6 +35,10 @@ class ScoreRule:
         """The distance of patches that are so far ``apart`` in space: the larger the one, the larger the other."""
         return apart.square() / 2 if self.cosine else apart
 
+    def counted(self, patches: int) -> int:
+        """How many of an image's patches are the share ``top`` of all: at least one."""
+        return max(1, math.floor(self.top * patches + 0.5))
+
 
 def score_patches(patches: Tensor, bank: MemoryBank, rule: ScoreRule) -> Scores:
     """Scores of images by their patches float32 (n, h, w, D)."""
@@ -43,7 +47,7 @@ def score_patches(patches: Tensor, bank: MemoryBank, rule: ScoreRule) -> Scores:
     patches, distances, rows = patches.flatten(1, 2), distances.reshape(images, -1), rows.reshape(images, -1)
     maps = rule.distance(distances).reshape(images, height, width).cpu().numpy()
     if rule.top:
-        return Scores(_means(rule.distance(distances.topk(_counted(rule.top, height * width), dim=1).values)), maps)
+        return Scores(_means(rule.distance(distances.topk(rule.counted(height * width), dim=1).values)), maps)
     worst = distances.argmax(dim=1)  # the first of equals
     every = torch.arange(images, device=worst.device)
     image = reweighted(bank, patches[every, worst], rows[every, worst], distances[every, worst], rule)
@@ -60,16 +64,11 @@ def score_farthest(
 
     key, at_once = digest({"features": features.key, **space.about}), images_at_once(features, space.layers)
     if rule.top:
-        count = _counted(rule.top, merge(0, 1).shape[1])
+        count = rule.counted(merge(0, 1).shape[1])
         return _means(rule.distance(largest_distances(key, len(features), merge, bank, at_once, progress, count)))
     found = farthest_patches(key, len(features), merge, bank, at_once, progress)
     scores: np.ndarray = reweighted(bank, found.patches, found.rows, found.distances, rule).cpu().numpy()
     return scores
-
-
-def _counted(top: float, patches: int) -> int:
-    """How many patches are the share ``top`` of all: at least one."""
-    return max(1, math.floor(top * patches + 0.5))
 
 
 def _means(distances: Tensor) -> np.ndarray:

@@ -40,7 +40,7 @@ def view_map(cells: Tensor, grid: Grid, view: int, smoothing: float = SMOOTHING)
 
     It is what ``anomaly_map`` interpolates to the source image. ``cells`` (h, w) are the scores of cells on ``grid``.
     """
-    down, across = (_smoothed(grid, view, count, smoothing) for count in cells.shape)
+    down, across = (view_weights(grid, view, count, smoothing) for count in cells.shape)
     with fixed_threads():
         return down @ cells.double().cpu() @ across.T
 
@@ -48,11 +48,13 @@ def view_map(cells: Tensor, grid: Grid, view: int, smoothing: float = SMOOTHING)
 @functools.lru_cache(maxsize=64)
 def _axis(grid: Grid, spec: ImageSpec, cells: int, length: int, smoothing: float) -> Tensor:
     """The weight of each cell in each source pixel along one axis: float64 (footprint, cells)."""
-    return read_at(_smoothed(grid, spec.size, cells, smoothing), 0, Taps.at(view_coordinates(length, spec), spec.size))
+    return read_at(
+        view_weights(grid, spec.size, cells, smoothing), 0, Taps.at(view_coordinates(length, spec), spec.size)
+    )
 
 
 @functools.lru_cache(maxsize=16)
-def _smoothed(grid: Grid, view: int, cells: int, smoothing: float) -> Tensor:
+def view_weights(grid: Grid, view: int, cells: int, smoothing: float) -> Tensor:
     """The weight of each cell in each pixel of the view along one axis: float64 (view, cells), equal for all images."""
     to_view = read_at(torch.eye(cells, dtype=torch.float64), 0, Taps.at(grid.cells(np.arange(view)), cells))
     if not smoothing:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..features.grids import Grid
     from ..progress import Progress
     from .bank import MemoryBank
+    from .graphs import ScoreGraph
     from .image_score import ScoreRule
     from .patch_space import Whitening
     from .training import TrainingSet
@@ -116,6 +117,12 @@ class PatchCore(Detector[PatchCoreSpec]):
         rows = self.bank.nearest(patches.flatten(0, 2))[1].reshape(patches.shape[:3])
         nearest: np.ndarray = self.origins[rows.cpu().numpy()]
         return nearest
+
+    def graph(self) -> ScoreGraph:
+        """Patches, the nearest rows of the bank, and the scores, with the neighbours of all rows as a table."""
+        from .patchcore_graph import PatchCoreGraph
+
+        return PatchCoreGraph(self.space, self.bank, self._rule)
 
     def state(self) -> Mapping[str, Tensor]:
         whitening = self.space.whitening

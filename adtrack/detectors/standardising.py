@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..features.threads import fixed_threads
 
-_LEAST_SPREAD = 0.1  # of the layer's typical spread: a channel that hardly varies is not blown up beyond it
+LEAST_SPREAD = 0.1  # of the layer's typical spread: a channel that hardly varies is not blown up beyond it
 
 
 def standardised(outputs: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
@@ -39,5 +39,5 @@ def _standardised(cells: Tensor, strength: float) -> Tensor:
     mean = cells.mean(dim=1, keepdim=True)
     variance = (cells - mean).square().mean(dim=1, keepdim=True)
     typical = float(variance.mean())
-    spread = variance.clamp(min=_LEAST_SPREAD**2 * typical).sqrt() if typical > 0 else torch.ones_like(variance)
+    spread = variance.clamp(min=LEAST_SPREAD**2 * typical).sqrt() if typical > 0 else torch.ones_like(variance)
     return (cells - strength * mean) * spread**-strength

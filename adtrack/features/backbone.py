@@ -49,6 +49,12 @@ class Backbone:
         grids = {VIEW: VIEW_GRID} | (layer_grids(trunk.network, self._deep) if self._deep else {})
         self.grids = {layer: grids[layer] for layer in self.layers}
 
+    @property
+    def network(self) -> nn.Module | None:
+        """The network: views (n, 3, S, S) → {layer: (n, C, h, w)}. None if the views themselves are all that is
+        wanted."""
+        return self._network
+
     def view(self, image: ImageSpec) -> ImageSpec:
         """What the network gets where ``image`` is asked for: with its own normalisation and interpolation, unless the
         view names others. UserError: it takes no views of this size."""

@@ -1,0 +1,78 @@
+"""What methods' graphs have in common: modules of standard operators that score one image as the methods do.
+
+Other runtimes compute such a module without torch, so it holds all that a method has learned as constants, works in
+float32, and asks no number for its value. Its scores are the method's up to rounding.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
+
+from ..features.grids import Grid, linear_taps
+from ..features.patches import finest, patch_grid, require_grids
+from .standardising import LEAST_SPREAD
+
+
+class ScoreGraph(nn.Module, ABC):
+    """A fitted method as a module, on the CPU and with tensors of its own."""
+
+    @abstractmethod
+    def forward(self, outputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """One image's inputs {name: float32 (1, C, h, w)} → its score float32 (1,), and the scores of its cells float32
+        (1, h, w), or None if the method scores whole images only."""
+
+
+def constant(tensor: Tensor) -> Tensor:
+    """A copy of a learned tensor on the CPU, in one order in memory."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+
+def standardised_layers(outputs: Mapping[str, Tensor], layers: Sequence[str], strength: float) -> dict[str, Tensor]:
+    """What ``standardising.standardised`` makes of the outputs {layer: (1, C, h, w)} of these layers."""
+    return {layer: _standardised(outputs[layer], strength) if strength else outputs[layer] for layer in layers}
+
+
+def _standardised(output: Tensor, strength: float) -> Tensor:
+    mean = output.mean(dim=(2, 3), keepdim=True)
+    variance = (output - mean).square().mean(dim=(2, 3), keepdim=True)
+    typical = variance.mean()
+    spread = torch.maximum(variance, LEAST_SPREAD**2 * typical).sqrt()
+    return (output - strength * mean) / torch.where(typical > 0, spread, 1.0) ** strength
+
+
+def merged_layers(
+    outputs: Mapping[str, Tensor], layers: Sequence[str], grids: Mapping[str, Grid], patch_size: int, stride: int = 1
+) -> Tensor:
+    """What ``features.patches.merge_layers`` makes of one image, with the channels first: float32 (1, D, H, W)."""
+    require_grids(outputs, layers)
+    target = finest(layers, grids)
+    grid, shape = grids[target].every(stride), patch_grid(outputs[target], stride)
+    parts = []
+    for layer in layers:
+        step = stride if layer == target else 1
+        cells = avg_pool2d(outputs[layer], patch_size, stride=step, padding=patch_size // 2)
+        parts.append(cells if layer == target else read_on(cells, grids[layer], grid, shape))
+    return torch.cat(parts, dim=1)
+
+
+def read_on(cells: Tensor, source: Grid, target: Grid, shape: Sequence[int]) -> Tensor:
+    """Values (…, h, w) of the cells of one grid, read where the cells of another lie, of which there are ``shape``."""
+    down, across = (
+        _reading(source, target, count, wanted) for count, wanted in zip(cells.shape[-2:], shape, strict=True)
+    )
+    return down @ cells @ across.T
+
+
+def _reading(source: Grid, target: Grid, count: int, wanted: int) -> Tensor:
+    """The weight of each of ``count`` cells of one grid at each of ``wanted`` cells of the other: float32."""
+    lower, upper, weight = linear_taps(source.cells(target.centres(wanted)), count)
+    weights, rows = np.zeros((wanted, count), np.float32), np.arange(wanted)
+    weights[rows, lower] += (1 - weight).astype(np.float32)
+    weights[rows, upper] += weight.astype(np.float32)
+    return torch.from_numpy(weights)

@@ -1,0 +1,95 @@
+"""A model's graph scores as the model does, in torch and in other runtimes, whole and in halves."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino
+import pytest
+import torch
+
+from adtrack.data.loading import squeezed
+from adtrack.detectors.maps import view_map
+from adtrack.detectors.patchcore_spec import PatchCoreSpec
+from adtrack.detectors.scorer import Scorer
+from adtrack.edge.graph import WholeGraph, least_alarm
+from adtrack.edge.onnx_file import joined, write_head_onnx, write_onnx, write_trunk_onnx
+from tests.edge.tiny import LAYERS, model, pictures
+
+Found = list[np.ndarray]
+Run = Callable[[np.ndarray], Found]
+PATCHCORE = PatchCoreSpec(LAYERS, coreset_fraction=0.5)
+
+
+def onnx_runtime(file: Path) -> Run:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(file, options)
+    return lambda view: session.run(None, {"view": view})
+
+
+def open_vino(file: Path) -> Run:
+    compiled = openvino.compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
+    return lambda view: [compiled(view)[at] for at in range(len(compiled.outputs))]
+
+
+def check(scorer: Scorer, run: Run, tolerance: float = 2e-5, *, threshold: float | None = None) -> None:
+    """Scores, labels and maps of noise and of one colour are the model's."""
+    scored = []
+    for picture in [*pictures(4, seed=1), np.full((50, 70, 3), 90, np.uint8)]:
+        judged = scorer.judge(picture)
+        score, label, *maps = run(squeezed(picture, scorer.image)[None])
+        scored.append(judged.score)
+        assert score.shape == label.shape == (1,) and score.dtype == np.float32 and label.dtype == np.int64
+        np.testing.assert_allclose(score[0], judged.score, rtol=tolerance)
+        assert label[0] == judged.anomalous
+        assert bool(maps) == (judged.patches is not None)
+        for found in maps:
+            expected = view_map(torch.from_numpy(judged.patches), scorer.detector.grid, 64, scorer.detector.smoothing)
+            np.testing.assert_allclose(found[0], expected, atol=tolerance * float(expected.max()))
+    assert len(set(scored)) == 5
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        PATCHCORE,
+        PatchCoreSpec(LAYERS, coreset_fraction=0.5, standardise=0.5, whiten=0.1, score_top=0.1, smooth=1.0),
+        PatchCoreSpec(LAYERS[1:], coreset_fraction=1.0, distance="cosine", stride=2, patch_size=1),
+    ],
+    ids=["usual", "drift", "directions"],
+)
+def test_a_model_scores_the_same_in_other_runtimes(spec: PatchCoreSpec, tmp_path: Path) -> None:
+    scorer = model(spec, tmp_path / "kept")
+    graph = WholeGraph(scorer).eval()
+    check(scorer, lambda view: [found.numpy() for found in graph(torch.from_numpy(view))])
+    write_onnx(scorer, tmp_path / "model.onnx")
+    check(scorer, onnx_runtime(tmp_path / "model.onnx"))
+    check(scorer, open_vino(tmp_path / "model.onnx"))
+
+
+def test_two_halves_are_a_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    scorer = model(PATCHCORE, tmp_path / "kept")
+    write_trunk_onnx(scorer, tmp_path / "trunk.onnx")
+    write_head_onnx(scorer, tmp_path / "head.onnx", {"more": "words"})
+    joined(tmp_path / "trunk.onnx", tmp_path / "head.onnx", tmp_path / "joined.onnx")
+    written = onnx.load(tmp_path / "joined.onnx")
+    assert [one.name for one in written.graph.input] == ["view"]
+    assert [one.name for one in written.graph.output] == ["score", "label", "anomaly_map"]
+    facts = {entry.key: entry.value for entry in written.metadata_props}
+    assert facts["adtrack.class"] == "part" and facts["more"] == "words"
+    assert float(facts["adtrack.threshold"]) == scorer.calibration.threshold
+    assert [one.name for one in onnx.load(tmp_path / "trunk.onnx").graph.output] == list(LAYERS)
+    check(scorer, onnx_runtime(tmp_path / "joined.onnx"))
+    write_trunk_onnx(scorer, tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "trunk.onnx").read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in (tmp_path / "joined.onnx").read_bytes()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 1 / 3, 7.0000001, 1e-30])
+def test_labels_are_those_of_the_exact_threshold(threshold: float) -> None:
+    least = np.float32(least_alarm(threshold))
+    assert least >= threshold and np.nextafter(least, np.float32(-np.inf)) < threshold
