@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractContextManager
 from typing import Protocol, Self, TypeVar
 
@@ -12,6 +12,7 @@ from .naming import visible
 
 Item = TypeVar("Item")
 _FIRST, _PAUSE = 10.0, 30.0  # seconds before the first line in a log, and between two lines
+_elsewhere: list[Callable[[str], None]] = []  # who shows the lines of this process, if another one does
 
 
 class Progress(AbstractContextManager["Progress"], Protocol):
@@ -21,6 +22,21 @@ class Progress(AbstractContextManager["Progress"], Protocol):
 
     def update(self, n: int = 1) -> object:
         """Count another ``n`` steps as done."""
+
+
+class _Silent:
+    """Progress that is only counted."""
+
+    n = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def update(self, n: int = 1) -> None:
+        self.n += n
 
 
 class _Lines:
@@ -58,8 +74,10 @@ def bar(total: int | None, what: str, unit: str = "image") -> Progress:
     """A display of progress, whose ``update`` must be called after each step.
 
     On a terminal it is a bar, which appears after two seconds. In a log it is a line after ten seconds, and then two
-    lines a minute.
+    lines a minute. A process whose lines another one shows has none.
     """
+    if _elsewhere:
+        return _Silent()
     if not sys.stderr.isatty():
         return _Lines(total, what)
     shown: Progress = tqdm(
@@ -93,4 +111,22 @@ def duration(seconds: float) -> str:
 
 def say(text: str) -> None:
     """Print a line on what happened, above a progress bar if one is shown."""
-    tqdm.write(visible(text), file=sys.stderr)
+    if _elsewhere:
+        _elsewhere[-1](text)
+    else:
+        tqdm.write(visible(text), file=sys.stderr)
+
+
+def above(say: Callable[[str], None]) -> Callable[[str], None]:
+    """``say``, which prints above a progress bar if one is shown."""
+
+    def said(text: str) -> None:
+        with tqdm.external_write_mode(file=sys.stderr):
+            say(text)
+
+    return said
+
+
+def hand_over(say: Callable[[str], None]) -> None:
+    """Have another process show the lines of this one from now on, and its progress no longer."""
+    _elsewhere.append(say)

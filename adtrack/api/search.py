@@ -19,7 +19,7 @@ from adtrack.tuning.finish import StudyResult
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.tables import best_trials
-from adtrack.verbs.tune import tune as run_study
+from adtrack.verbs.tune.verb import tune as run_study
 
 
 @dataclass(frozen=True)

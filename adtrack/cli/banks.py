@@ -21,8 +21,10 @@ from adtrack.cli.options import (
     data_options,
     study_options,
     tune_threshold_options,
+    workers_option,
 )
 from adtrack.command import loading, say, warn
+from adtrack.scale.workers import Workers
 from adtrack.verbs.checks import check_build, check_class, need_anomalies
 
 
@@ -79,9 +81,11 @@ def evaluate(model: str, device: str, **given: Any) -> None:
 @data_options
 @backbone_options
 @study_options
+@workers_option
 @tune_threshold_options
 def tune(
     device: str,
+    workers: Workers,
     study: str,
     storage: str,
     trials: int,
@@ -110,12 +114,12 @@ def tune(
         from adtrack.tuning.space import Space
         from adtrack.tuning.spec import StudySpec
         from adtrack.verbs import report
-        from adtrack.verbs.tune import tune as run_tune
+        from adtrack.verbs.tune.verb import tune as run_tune
 
     searched = Space.of(type(spec.detector), tried)
     asked = StudySpec(searched, trials, sampler, metric, objective, max_bank_mb, given["seed"], pruner, pixels)
     name, url = (None if value == AUTO else value for value in (study, storage))
-    result = run_tune(spec, asked, name, url, device, say, warn)
+    result = run_tune(spec, asked, name, url, device, say, warn, workers)
     report.print_study(result, say)
     if result.failed:
         sys.exit(1)

@@ -34,7 +34,7 @@ from adtrack.tuning.storage import put_in_order
 
 Say = Callable[[str], None]
 _LOOKED_AT = 250  # cells of a large space that tell how long a trial may take
-_PAUSE = 2  # seconds between two looks at what other processes are doing
+PAUSE = 2  # seconds between two looks at what other processes are doing
 
 
 class Turn(enum.Enum):
@@ -49,6 +49,8 @@ def take_over(study: SharedStudy, parent: Run) -> None:
     end_left_behind(study.name)
     adopt_trials(study.name, parent.run_id)
     parent.keep_file(keep_trunk(study.bench.backbone.trunk), "trunk")
+    if study.done < study.asked.trials:
+        show_standing(parent, study.asked.trials, study.asked.goal.words, study_trials(study.name))
 
 
 def run_trials(study: SharedStudy, parent: Run, say: Say) -> None:
@@ -57,18 +59,19 @@ def run_trials(study: SharedStudy, parent: Run, say: Say) -> None:
     Processes that share the study take turns to choose a cell, so none is tried twice and there is no trial too many.
     One that finds nothing left waits for the others: if they die, it repeats their trials.
     """
-    _begin(study, parent, say)
-    _pass_once(study)
-    pace = Pace(study.bench)
-    waiting = False
-    while (turn := choose(study)) is not Turn.OVER:
-        if turn is Turn.WAIT:
-            if not waiting:
-                say("No trial is left to begin; other processes are still at work on theirs.")
-            waiting = True
-            time.sleep(_PAUSE)
-            continue
-        waiting = False
+    pace, waiting = Pace(study.bench), False
+    while begin_trials(study, parent, pace, say) is Turn.WAIT:
+        if not waiting:
+            say("No trial is left to begin; other processes are still at work on theirs.")
+        waiting = True
+        time.sleep(PAUSE)
+    if study.done < study.asked.trials:
+        say(f"Every one of the space's {len(study.asked.space.cells())} cells has been tried.")
+
+
+def begin_trials(study: SharedStudy, parent: Run, pace: Pace, say: Say) -> Turn:
+    """Run trials until none is left to begin, and give the reason: other processes may be at work on the last ones."""
+    while isinstance(turn := choose(study), Trial):
         started = time.perf_counter()
         outcome = carry_out(study, parent, turn)
         if outcome is None:
@@ -79,21 +82,20 @@ def run_trials(study: SharedStudy, parent: Run, say: Say) -> None:
             seconds = time.perf_counter() - started
             pace.add(outcome.reached, seconds, outcome.pruned)
             _report(study, parent, turn, outcome, seconds, pace, say)
-    if study.done < study.asked.trials:
-        say(f"Every one of the space's {len(study.asked.space.cells())} cells has been tried.")
+    return turn
 
 
-def _begin(study: SharedStudy, parent: Run, say: Say) -> None:
+def go_on(study: SharedStudy, say: Say) -> int:
+    """Settle what dead processes have left, say how far the study is, and give the number of finished trials."""
     with study.alone("trial"):
         put_in_order(study.optuna, study.recover)
     done = study.done
     if done:
         say(f"Study {study.name} goes on: {done} of {study.asked.trials} trials are finished.")
-    if done < study.asked.trials:
-        show_standing(parent, study.asked.trials, study.asked.goal.words, study_trials(study.name))
+    return done
 
 
-def _pass_once(study: SharedStudy) -> None:
+def pass_once(study: SharedStudy) -> None:
     """Compute the features that all trials share before the first trial: its time is then like that of others.
 
     What fails here fails again in the trial, which says so.

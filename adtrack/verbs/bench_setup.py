@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from adtrack.config import BuildSpec
 from adtrack.data.domains import CLEAN, SHIFT
 from adtrack.evaluation.visibility import visibility
-from adtrack.evaluation.workbench import Workbench
+from adtrack.evaluation.workbench import TrunkLoader, Workbench
 from adtrack.features.networks import Network
 from adtrack.features.weights import Trunk
 from adtrack.findings import counted, listed
@@ -18,10 +18,17 @@ _FREE = ("apache", "bsd", "mit", "cc-by-4")
 _UNKNOWN = ("unknown", "other")
 
 
-def open_bench(spec: BuildSpec, layers: Sequence[str], device: str, warn: Say, sets: Sequence[str] = ()) -> Workbench:
+def open_bench(
+    spec: BuildSpec,
+    layers: Sequence[str],
+    device: str,
+    warn: Say,
+    sets: Sequence[str] = (),
+    load: TrunkLoader = find_trunk,
+) -> Workbench:
     """The bench of the class of ``spec``, of which these ``sets`` will be passed over. The user is told what to know
-    about it."""
-    bench = Workbench.open(spec.data, spec.image, spec.backbone, layers, device, sets, find_trunk)
+    about it. ``load`` finds the weights."""
+    bench = Workbench.open(spec.data, spec.image, spec.backbone, layers, device, sets, load)
     warn_of(bench, warn)
     return bench
 

@@ -9,7 +9,7 @@ from adtrack.tracking.trials import TrialRecord, latest_studies, study_trials
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
 from adtrack.verbs.bench_setup import Say
-from adtrack.verbs.tune import tune
+from adtrack.verbs.tune.verb import tune
 
 TRIALS = 12
 

@@ -82,7 +82,7 @@ def build_and_evaluate(spec: BuildSpec) -> None:
 
 def tune_study(spec: BuildSpec, study: StudySpec) -> None:
     """The command tune."""
-    from adtrack.verbs.tune import tune
+    from adtrack.verbs.tune.verb import tune
 
     tune(spec, study, None, None, "cpu", click.echo, click.echo)
 
@@ -95,7 +95,7 @@ def from_nothing(command: Callable[..., None], *arguments: object) -> Cost:
 
 def _from_nothing(command: Callable[..., None], arguments: tuple) -> Cost:
     import adtrack.verbs.build
-    import adtrack.verbs.tune  # noqa: F401 - loaded before the clock starts
+    import adtrack.verbs.tune.verb  # noqa: F401 - loaded before the clock starts
 
     counted = store.network_pass = CountedPasses(store.network_pass)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,75 +1,76 @@
-"""tune: a study from its first trial to the registered model."""
+"""How a process takes part in a study: it opens the class, the study in Optuna's storage, and the run that holds it."""
 
 import contextlib
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from adtrack.config import DEFAULT_METHOD, BuildSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
 from adtrack.errors import UserError
 from adtrack.evaluation.alarms import set_name
-from adtrack.evaluation.workbench import Workbench
-from adtrack.features.usual_layers import settled
+from adtrack.evaluation.workbench import TrunkLoader, Workbench
 from adtrack.threshold_spec import AUTO, BOTH
 from adtrack.tracking.experiment import chosen_experiment, experiment_name
 from adtrack.tracking.made_with import depth_params, licence_params, log_surroundings, threshold_params, view_params
-from adtrack.tracking.places import is_server
-from adtrack.tracking.registry import registry_name
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import run_tags
 from adtrack.tracking.runs import tracked_run
-from adtrack.tracking.sqlite import sqlite_file
-from adtrack.tracking.store import open_store, quoted, without_password
+from adtrack.tracking.store import without_password
 from adtrack.tracking.tags import ROLE, STORAGE, STUDY_KEY, WRITTEN_UP
 from adtrack.tracking.trials import adopt_trials, parent_in, study_home, study_parent
-from adtrack.tracking.workers import working
+from adtrack.tracking.weights import find_trunk
+from adtrack.tracking.workers import Worker
 from adtrack.tuning.finish import StudyResult, finish
-from adtrack.tuning.runner import run_trials, take_over
+from adtrack.tuning.runner import take_over
 from adtrack.tuning.shared_study import SharedStudy
 from adtrack.tuning.spec import StudySpec
-from adtrack.tuning.storage import check_url, default_storage, reachable
+from adtrack.tuning.storage import reachable
 from adtrack.tuning.study import open_shared
 from adtrack.verbs.bench_setup import Say, from_few, open_bench
-from adtrack.verbs.checks import need_anomalies
+from adtrack.verbs.tune.question import Question
 
 
-def tune(
-    spec: BuildSpec, study: StudySpec, name: str | None, storage: str | None, device: str, say: Say, warn: Say
-) -> StudyResult:
-    """Run the study, or go on with it, then test, register and write up its best model.
+@contextlib.contextmanager
+def opened(
+    question: Question, worker: Worker, say: Say, warn: Say, load: TrunkLoader = find_trunk
+) -> Iterator[SharedStudy]:
+    """The study with all that its trials need, on which ``worker`` is at work until the end of the ``with`` block."""
+    spec, asked = question.spec, question.study
+    inputs, sets = asked.space.all_inputs(spec.detector), ("train_clean", *VAL_SETS, *TEST_SETS)
+    bench = open_bench(spec, inputs, question.device, warn, sets, load)
+    with reachable(question.storage):
+        study = open_shared(bench, spec, asked, question.name, question.storage, question.device, worker)
+        _say_what_is_kept(study, spec, asked, say)
+        yield study
 
-    Several processes may run it together, on one machine or, with a PostgreSQL storage, on many: they share the
-    trials, and the first that finds all of them finished does the rest.
-    """
-    need_anomalies(spec.data, "tune")
-    spec = replace(spec, detector=settled(spec.detector, spec.backbone.name))
-    study = replace(study, space=study.space.on(spec.backbone.name))
-    inputs = study.space.all_inputs(spec.detector)
-    registry_name(spec.data.class_name)
-    if name:
-        quoted(name)  # what cannot be searched for later
-    if storage:
-        check_url(storage)
-    tracking_uri = open_store()
-    storage = storage or default_storage(tracking_uri)
-    if is_server(tracking_uri) and storage.startswith("sqlite"):
-        say(
-            f"The study's trials are dealt out in {sqlite_file(storage)}, on this machine alone; "
-            "--storage postgresql://… lets other machines take part."
-        )
-    bench = open_bench(spec, inputs, device, warn, ("train_clean", *VAL_SETS, *TEST_SETS))
-    with working() as worker, reachable(storage), contextlib.ExitStack() as at_work:
-        shared = open_shared(bench, spec, study, name, storage, device, worker)
-        _say_what_is_kept(shared, spec, study, say)
-        with shared.alone("parent"):
-            run = at_work.enter_context(_parent_run(shared, _title(bench, spec.detector.method, name), say))
-            _describe(run, shared)
+
+@dataclass(frozen=True)
+class Part:
+    """A study that this process takes part in, the run that holds it, and what that run's tag WRITTEN_UP said then."""
+
+    study: SharedStudy
+    run: Run
+    written_up: str
+
+    def finish(self, say: Say) -> StudyResult:
+        """Test and register the best model, and write the study up."""
+        with self.study.alone("finish"):
+            adopt_trials(self.study.name, self.run.run_id)
+            return finish(self.study, self.run, self.written_up, say)
+
+
+@contextlib.contextmanager
+def joined(study: SharedStudy, name: str | None, say: Say) -> Iterator[Part]:
+    """Take part in an opened study, whose user calls it ``name``, until the end of the ``with`` block."""
+    with contextlib.ExitStack() as at_work:
+        with study.alone("parent"):
+            title = _title(study.bench, study.spec.detector.method, name)
+            run = at_work.enter_context(_parent_run(study, title, say))
+            _describe(run, study)
             written_up = run_tags(run.run_id).get(WRITTEN_UP, "")
-            take_over(shared, run)
-        run_trials(shared, run, say)
-        with shared.alone("finish"):
-            adopt_trials(shared.name, run.run_id)
-            return finish(shared, run, written_up, say)
+            take_over(study, run)
+        yield Part(study, run, written_up)
 
 
 def _say_what_is_kept(study: SharedStudy, spec: BuildSpec, asked: StudySpec, say: Say) -> None:
