@@ -37,7 +37,7 @@ from adtrack.tracking.registry import VERSIONS_TAG, resolved
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import fetched
 from adtrack.tracking.scoring_code import FILE, LOADER, require_code, write_scoring_code
-from adtrack.tracking.tags import HOLDS, NOTE, TRUNKS
+from adtrack.tracking.tags import EXPORTS, HOLDS, NOTE, TRUNKS
 
 ARTIFACT = "bank"
 _NEEDED = (
@@ -99,7 +99,7 @@ def log_scorer(run: Run, scorer: Scorer, *, with_trunk: bool, name: str | None =
             artifact_path=None,  # an older parameter for the name, which MLflow still requires
             flavor=_FlavourWithoutTest,
             run_id=run.run_id,
-            model_id=_new_model(run, name or model_name(scorer), manifest_tags(folder)),
+            model_id=new_model(run, name or model_name(scorer), manifest_tags(folder)),
             validate_serving_input=False,
             python_model=str(Path(__file__).with_name(LOADER)),
             artifacts={ARTIFACT: str(folder)},
@@ -113,7 +113,7 @@ def log_scorer(run: Run, scorer: Scorer, *, with_trunk: bool, name: str | None =
     return uri
 
 
-def _new_model(run: Run, name: str, tags: Mapping[str, str]) -> str:
+def new_model(run: Run, name: str, tags: Mapping[str, str]) -> str:
     """The id of a new logged model of a run, which has no files yet.
 
     ``Model.log`` would make it in MLflow's active experiment, which need not be the experiment of the run.
@@ -179,7 +179,7 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
     with tempfile.TemporaryDirectory() as scratch:
         with looked_up("model must be one", uri, "the models"):
             address = resolved(uri)
-            _refuse_network(address)
+            _require_detector(address)
             folder = _bank_folder(address, scratch, whole)
             check_told(address, folder)
         loaded = LoadedModel(Scorer.load(folder, device, fetched), uri, address)
@@ -189,12 +189,18 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
         return loaded
 
 
-def _refuse_network(address: str) -> None:
-    """Raise UserError if a model is a network alone, which scores nothing."""
-    if any(model.tags.get(HOLDS) == TRUNKS for model in logged_models(address)):
+def _require_detector(address: str) -> None:
+    """Raise UserError if a model is a network alone, or an export, which other libraries than torch compute."""
+    kinds = {model.tags.get(HOLDS) for model in logged_models(address)}
+    if TRUNKS in kinds:
         raise UserError(
             f"model must be a detector, but {address} is a network alone.",
             f"adtrack build-bank --weights {argument(address)} builds a detector on it.",
+        )
+    if EXPORTS in kinds:
+        raise UserError(
+            f"model must be a detector, but {address} is an export of one.",
+            "its page in mlflow ui says of which; mlflow.pyfunc.load_model loads the export itself.",
         )
 
 

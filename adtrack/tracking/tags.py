@@ -8,7 +8,7 @@ _OURS = "adtrack."
 
 # Every run: what it is about, what part it plays, who works on it.
 CLASS, METHOD, STUDY, DIGEST = "adtrack.class", "adtrack.method", "adtrack.study", "adtrack.split_digest"
-ROLE = "adtrack.role"  # bank, evaluation, adaptation, fine-tuning, study, trial, experiment, cell, pointer
+ROLE = "adtrack.role"  # bank, evaluation, adaptation, export, fine-tuning, study, trial, experiment, cell, pointer
 WORKER = "adtrack.worker"
 NO_STUDY = "none"  # the value of STUDY on a run of no study
 
@@ -25,6 +25,9 @@ REGISTERED = "adtrack.registered"  # adtrack-zipper/3, once it is a version
 
 # A run of fine-tune.
 TRUNK = "adtrack.trunk"  # the URI of its network
+
+# A run of export-model.
+EXPORTED_FROM = "adtrack.exported_from"  # the address without alias of the model that it exports
 
 # A trial, and the run of a study.
 TRIAL = "adtrack.trial"  # its number
@@ -45,8 +48,8 @@ LOGGED_IN = "adtrack.logged_in"
 
 # A logged model and the versions that are made of it.
 MANIFEST = "adtrack.manifest"  # SHA-256 of the manifest of the model's files
-HOLDS = "adtrack.holds"  # of logged and registered models that are no detectors: TRUNKS
-DETECTORS, TRUNKS = "detectors", "networks"
+HOLDS = "adtrack.holds"  # of logged and registered models that are no detectors: TRUNKS, EXPORTS
+DETECTORS, TRUNKS, EXPORTS = "detectors", "networks", "exports"
 CHAMPION_MOVE = "adtrack.champion."  # and the move's number: of the version that became champion
 
 NOTE = MLFLOW_RUN_NOTE  # MLflow's own: the description that its pages show, Markdown
@@ -60,6 +63,11 @@ def named(name: str) -> str:
 def package_version(package: str) -> str:
     """The tag for the version of a package."""
     return f"{VERSION}.{package}"
+
+
+def export_in(format_name: str) -> str:
+    """The tag of a version that names its latest export in a format."""
+    return f"{_OURS}export.{format_name}"
 
 
 def is_ours(tag: str) -> bool:

@@ -1,17 +1,13 @@
 """The images that compare draws of each set: the clearest disagreements whose files have not changed."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from adtrack.config import from_json
-from adtrack.data.classes import ImageRecord
-from adtrack.data.imageset import ImageSet, parse_name
-from adtrack.data.reading import STORED, Reading
+from adtrack.data.imageset import ImageSet
 from adtrack.errors import UserError
 from adtrack.evaluation.paired_comparison import Disagreement
-from adtrack.tracking.run_contents import run_file
 from adtrack.tracking.scored_runs import ScoredRun
 from adtrack.verbs.compare.verb import ComparedSet, Comparison
+from adtrack.verbs.logged_images import logged_images
 from adtrack.verbs.score_again import place_of, unchanged
 
 MOST = 12  # images of one set
@@ -62,18 +58,3 @@ def _chosen(run: ScoredRun, one: ComparedSet, data: str | None) -> ChosenImages:
             "--data says where they are now.",
         )
     return ChosenImages(images, tuple(drawn), changed)
-
-
-def logged_images(run_id: str, name: str, root: Path) -> ImageSet:
-    """An image set as the run's manifest lists it; its files lie below ``root``. UserError: it cannot be read."""
-    split, domain, severity = parse_name(name)
-    file = run_file(run_id, "splits.json")
-    try:
-        manifest = from_json(file.read_text(encoding="utf-8"))
-        rows = manifest["splits"][split]
-        records = tuple(ImageRecord(row["path"], int(row["label"]), str(row["kind"]), row["mask"]) for row in rows)
-        contents = {row["path"]: row["sha256"] for row in rows} | {row["mask"]: row["mask_sha256"] for row in rows}
-        reading = Reading(**manifest["reading"]) if "reading" in manifest else STORED
-        return ImageSet(split, domain, root, records, int(manifest["seed"]), contents, severity, reading)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"a run must keep a manifest of its splits, but run {run_id} does not ({error}).") from error

@@ -1,0 +1,45 @@
+"""The formats that models are exported to, what each needs, and what it is called; importing this is quick."""
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from adtrack.errors import UserError
+
+ONNX, OPENVINO = "onnx", "openvino"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format: its name for people, the suffixes of its files, the first of which names the model, the packages that
+    write and check it, and those that score with it elsewhere."""
+
+    title: str
+    suffixes: tuple[str, ...]
+    writes: tuple[str, ...]
+    scores: tuple[str, ...]
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        ONNX: Format("ONNX", (".onnx",), ("onnx", "onnxscript", "onnxruntime"), ("numpy", "pillow", "onnxruntime")),
+        OPENVINO: Format(
+            "OpenVINO", (".xml", ".bin"), ("onnx", "onnxscript", "openvino"), ("numpy", "pillow", "openvino")
+        ),
+    }
+)
+
+
+def check_format(name: str) -> Format:
+    """The format of this name. UserError: there is none, or a package that it needs is not installed."""
+    if name not in FORMATS:
+        raise UserError(f"format must be {' or '.join(FORMATS)}, but got {name!r}.")
+    missing = [package for package in FORMATS[name].writes if importlib.util.find_spec(package) is None]
+    if missing:
+        raise UserError(
+            f"an export to {FORMATS[name].title} needs {' and '.join(FORMATS[name].writes)}, but {missing[0]} is not "
+            "installed.",
+            "pip install 'adtrack[edge]' brings them.",
+        )
+    return FORMATS[name]
