@@ -64,6 +64,11 @@ class ThresholdSpec:
         spec = cls(where, rule, float(params.get("good_quantile", GOOD_QUANTILE)))
         return spec.resolved(has_anomalies)
 
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, str], has_anomalies: bool = True) -> "ThresholdSpec":
+        """What a model says of how its threshold was found, before it was adapted if it was."""
+        return cls.from_params({**facts, "calibrate_on": facts.get("calibrated_on", VAL_CLEAN)}, has_anomalies)
+
     def facts(self) -> dict[str, str]:
         """What a model says of how its threshold was found."""
         quantile = {"good_quantile": str(self.good_quantile)} if self.threshold_from == BY_QUANTILE else {}

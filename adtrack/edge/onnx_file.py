@@ -44,23 +44,23 @@ def write_onnx(scorer: Scorer, file: Path, more: Mapping[str, str] = _NONE) -> N
 
     The file's metadata hold what ``described`` says, and ``more``. UserError: the method has no such form.
     """
-    view = _blank(scorer)
+    view = blank_view(scorer)
     graph = WholeGraph(scorer).eval()
-    _write(_exported(graph, (view,), [INPUT], outputs(scorer)), file, {**described(scorer), **more})
+    write_model(exported(graph, (view,), [INPUT], outputs(scorer)), file, {**described(scorer), **more})
 
 
 def write_trunk_onnx(scorer: Scorer, file: Path, more: Mapping[str, str] = _NONE) -> None:
     """Write the first half: ``view`` → what the method gets, by the names that ``layer_names`` gives."""
-    model = _exported(TrunkGraph(scorer).eval(), (_blank(scorer),), [INPUT], layer_names(scorer))
-    _write(model, file, {**described(scorer), **more})
+    model = exported(TrunkGraph(scorer).eval(), (blank_view(scorer),), [INPUT], layer_names(scorer))
+    write_model(model, file, {**described(scorer), **more})
 
 
 def write_head_onnx(scorer: Scorer, file: Path, more: Mapping[str, str] = _NONE) -> None:
     """Write the second half: what the method gets → ``score``, ``label`` and ``anomaly_map``."""
     with torch.no_grad():
-        layers = TrunkGraph(scorer).eval()(_blank(scorer))
-    model = _exported(HeadGraph(scorer).eval(), layers, layer_names(scorer), outputs(scorer))
-    _write(model, file, {**described(scorer), **more})
+        layers = TrunkGraph(scorer).eval()(blank_view(scorer))
+    model = exported(HeadGraph(scorer).eval(), layers, layer_names(scorer), outputs(scorer))
+    write_model(model, file, {**described(scorer), **more})
 
 
 def joined(trunk: Path, head: Path, file: Path) -> None:
@@ -73,7 +73,7 @@ def joined(trunk: Path, head: Path, file: Path) -> None:
     for model in (first, second):
         del model.metadata_props[:]
     second.ir_version = first.ir_version
-    _write(onnx.compose.merge_models(first, second, io_map=[(name, name) for name in names]), file, facts)
+    write_model(onnx.compose.merge_models(first, second, io_map=[(name, name) for name in names]), file, facts)
 
 
 def outputs(scorer: Scorer) -> tuple[str, ...]:
@@ -98,12 +98,12 @@ def described(scorer: Scorer) -> dict[str, str]:
     }
 
 
-def _blank(scorer: Scorer) -> Tensor:
+def blank_view(scorer: Scorer) -> Tensor:
     side = scorer.image.size
     return torch.zeros(1, side, side, 3, dtype=torch.uint8)
 
 
-def _exported(graph: nn.Module, inputs: Sequence[Tensor], names: Sequence[str], outputs: Sequence[str]) -> Any:
+def exported(graph: nn.Module, inputs: Sequence[Tensor], names: Sequence[str], outputs: Sequence[str]) -> Any:
     """The graph as a message of ONNX."""
     onnx_library()
     size = sum(tensor.nbytes for tensor in (*graph.parameters(), *graph.buffers()))
@@ -112,7 +112,7 @@ def _exported(graph: nn.Module, inputs: Sequence[Tensor], names: Sequence[str], 
             f"a model must have less than 2 GiB to become an ONNX file, but this one has {size / 2**30:.1f}.",
             "a smaller coreset fraction makes a smaller memory bank.",
         )
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         graph(*inputs)  # what is computed once and remembered is made of real numbers
         program = torch.onnx.export(
             graph,
@@ -128,7 +128,7 @@ def _exported(graph: nn.Module, inputs: Sequence[Tensor], names: Sequence[str], 
         return program.model_proto
 
 
-def _write(model: Any, file: Path, facts: Mapping[str, str]) -> None:
+def write_model(model: Any, file: Path, facts: Mapping[str, str]) -> None:
     """Check the model and write it. Equal models give equal bytes: nothing says where and when they were made."""
     onnx = onnx_library()
     for node in model.graph.node:
@@ -142,12 +142,16 @@ def _write(model: Any, file: Path, facts: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back what the exporter says while it works: hints for those who develop it."""
+def quiet() -> Iterator[None]:
+    """Keep back what exporters say while they work: progress, and hints for those who develop them."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -55,6 +55,11 @@ class Backbone:
         wanted."""
         return self._network
 
+    @property
+    def key(self) -> str:
+        """A digest of what decides the outputs besides the views, the device and torch: the trunk's SHA-256."""
+        return self.trunk.sha256
+
     def view(self, image: ImageSpec) -> ImageSpec:
         """What the network gets where ``image`` is asked for: with its own normalisation and interpolation, unless the
         view names others. UserError: it takes no views of this size."""

@@ -53,7 +53,7 @@ class FeatureStore:
         source = {
             "images": images.digest,
             "view": spec,
-            "trunk": backbone.trunk.sha256,
+            "trunk": backbone.key,
             "torch": torch.__version__,
             "device": backbone.device.type,
             "threads": THREADS if backbone.device.type == "cpu" else None,
