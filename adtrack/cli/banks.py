@@ -1,10 +1,13 @@
 """The verbs that make models: build-bank, evaluate, tune."""
 
+import shutil
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from adtrack.cli.classes import asked_classes
 from adtrack.cli.methods import (
     AUTO,
     MethodCommand,
@@ -20,6 +23,7 @@ from adtrack.cli.options import (
     build_threshold_options,
     data_options,
     study_options,
+    tune_data_options,
     tune_threshold_options,
     workers_option,
 )
@@ -78,7 +82,7 @@ def evaluate(model: str, device: str, **given: Any) -> None:
 
 
 @click.command("tune", cls=MethodCommand, brought=tune_options)
-@data_options
+@tune_data_options
 @backbone_options
 @study_options
 @workers_option
@@ -100,26 +104,39 @@ def tune(
 ) -> None:
     """Search the model that works best on Val-clean and Val-shift, test it and register it.
 
-    The same command goes on with a study that was interrupted.
+    The same command goes on with a study that was interrupted. --class takes several classes joined by commas, or all
+    of the data that have labelled anomalies: each has a study of its own, and one page shows the best of all.
 
     \b
     adtrack tune --class zipper --trials 30 --max-bank-mb 20
     adtrack tune --class screw --data mvtec/ --space-layers layer2,layer2+layer3
+    adtrack tune --class all --data mvtec/ --workers 4
     """
-    spec = build_spec(**given)
+    classes, left_out = asked_classes(given.pop("class_name"), given["data"])
+    spec = build_spec(class_name=classes[0], **given)
     tried = asked_space(given["method"], space, given)
     check_fixed(given["method"], option_pairs(given["options"]), tried)
-    need_anomalies(spec.data, "tune")
+    for class_name in classes:
+        need_anomalies(replace(spec.data, class_name=class_name), "tune")
     with loading():
         from adtrack.tuning.space import Space
         from adtrack.tuning.spec import StudySpec
         from adtrack.verbs import report
+        from adtrack.verbs.tune.several import tune_several
         from adtrack.verbs.tune.verb import tune as run_tune
 
     searched = Space.of(type(spec.detector), tried)
     asked = StudySpec(searched, trials, sampler, metric, objective, max_bank_mb, given["seed"], pruner, pixels)
     name, url = (None if value == AUTO else value for value in (study, storage))
-    result = run_tune(spec, asked, name, url, device, say, warn, workers)
-    report.print_study(result, say)
-    if result.failed:
+    if left_out:
+        warn(f"{', '.join(left_out)} {'has' if len(left_out) == 1 else 'have'} no labelled anomalies, and no study.")
+    if len(classes) > 1:
+        several = tune_several(spec, asked, name, url, device, classes, say, warn, workers)
+        report.print_several(several, say, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+        failed = bool(several.failed) or any(one.failed for one in several.studies.values())
+    else:
+        result = run_tune(spec, asked, name, url, device, say, warn, workers)
+        report.print_study(result, say)
+        failed = bool(result.failed)
+    if failed:
         sys.exit(1)

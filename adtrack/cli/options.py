@@ -26,13 +26,18 @@ def together(*options: Decorator) -> Decorator:
     return decorate
 
 
-class_option = click.option(
-    "--class",
-    "class_name",
-    required=True,
-    shell_complete=complete_class,
-    help="Product class: a folder of the data set.",
-)
+def class_names_option(more: str = "") -> Decorator:
+    """The option --class; ``more`` is said of it."""
+    return click.option(
+        "--class",
+        "class_name",
+        required=True,
+        shell_complete=complete_class,
+        help=f"Product class: a folder of the data set{more}.",
+    )
+
+
+class_option = class_names_option()
 data_option = click.option(
     "--data", default=DEMO, shell_complete=complete_data, help="'demo', or a folder with classes in MVTec layout."
 )
@@ -59,7 +64,12 @@ workers_option = click.option(
     help="How many processes of this machine share the work, and its cores; 1: this one alone; "
     f"{RAY}: those of a Ray cluster that runs, or of one that is started here.",
 )
-data_options = together(class_option, data_option, bit_depth_option, train_images_option, seed_option, device_option)
+_other_data_options = together(data_option, bit_depth_option, train_images_option, seed_option, device_option)
+data_options = together(class_option, _other_data_options)
+tune_data_options = together(
+    class_names_option("; several are joined by commas, and all are those that have labelled anomalies"),
+    _other_data_options,
+)
 network_options = together(
     click.option(
         "--weights",

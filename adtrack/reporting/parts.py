@@ -35,6 +35,15 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Links:
+    """Links to other pages, each with its words before its address."""
+
+    template: ClassVar[str] = "parts/links.html"
+    script: ClassVar[str] = ""
+    linked: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class SortableTable:
     """A table that a click on a heading sorts, and its notes."""
 
@@ -129,4 +138,4 @@ def _smaller(figure: Figure) -> dict[str, Any]:
     return drawn
 
 
-Part = Paragraph | Command | SortableTable | Picture | PictureRow | Pairs | Figures
+Part = Paragraph | Command | Links | SortableTable | Picture | PictureRow | Pairs | Figures

@@ -5,6 +5,8 @@ import importlib.metadata
 import logging
 import os
 import platform
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
@@ -62,7 +64,16 @@ def connected() -> Iterator[Cluster]:
 
 
 def _connect(ray: ModuleType) -> bool:
-    """Connect; whether the cluster was started for it."""
+    """Connect; whether the cluster was started for it. What SIGTERM does to this process stays as it was."""
+    heeded = signal.getsignal(signal.SIGTERM)
+    try:
+        return _connect_or_start(ray)
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, heeded)
+
+
+def _connect_or_start(ray: ModuleType) -> bool:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         ray.init("auto", **quiet)

@@ -8,10 +8,11 @@ from pathlib import Path
 from adtrack.errors import UserError
 
 _PREFIXES = ("ADTRACK_", "MLFLOW_", "AWS_", "FSSPEC_", "GOOGLE_")
+_OWN = "MLFLOW_RUN_ID"  # the run that "mlflow run" has made for one process alone
 
 
 def _told() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith(_PREFIXES)}
+    return {name: value for name, value in os.environ.items() if name.startswith(_PREFIXES) and name != _OWN}
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Surroundings:
     def take_on(self) -> None:
         """Make them those of this process. UserError: the directory does not exist on this machine."""
         os.environ.update(self.variables)
+        os.environ.pop(_OWN, None)  # a local cluster has been started with it
         with contextlib.suppress(FileNotFoundError):
             os.chdir(self.directory)
             return

@@ -28,6 +28,11 @@ class Workers:
         return cls(int(text))
 
     @property
+    def text(self) -> str:
+        """What ``parse`` makes this of."""
+        return RAY if self.ray else str(self.count)
+
+    @property
     def alone(self) -> bool:
         """Whether this process does all the work."""
         return not self.ray and self.count == 1

@@ -40,7 +40,8 @@ class StudyResult:
 
     ``threshold`` says how the best one's threshold was found. ``remarks`` say what decided between equal trials, and
     where the best one calls good images anomalous. ``unmarked`` says why there are no pixel metrics, if there are none.
-    ``page`` is its page in the tracking server's UI, None if it has no server.
+    ``page`` is its page in the tracking server's UI, None if it has no server. ``seconds`` is what all of its finished
+    trials have taken together, in whichever processes.
     """
 
     name: str
@@ -55,6 +56,7 @@ class StudyResult:
     remarks: tuple[str, ...]
     unmarked: str
     page: str | None
+    seconds: float
 
 
 def finish(study: SharedStudy, parent: Run, written_up: str, say: Say) -> StudyResult:
@@ -89,7 +91,13 @@ def finish(study: SharedStudy, parent: Run, written_up: str, say: Say) -> StudyR
         unmarked=no_pixel_metrics(study.bench.opened, study.spec.detector.method),
         remarks=tuple(filter(None, (tie_in_words(records), alarms_in_words(best)))),
         page=parent.page,
+        seconds=_seconds(study),
     )
+
+
+def _seconds(study: SharedStudy) -> float:
+    done = study.optuna.get_trials(deepcopy=False, states=FINISHED)
+    return sum(trial.duration.total_seconds() for trial in done if trial.duration)
 
 
 def _end_reopened(study: SharedStudy) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a verb must not wait for what the other verbs import
     from adtrack.verbs.fine_tune import FineTuneReport
     from adtrack.verbs.make_shift import ShiftReport
     from adtrack.verbs.score import ScoreReport
+    from adtrack.verbs.tune.several import SeveralResult
 
 Say = Callable[[str], None]
 
@@ -91,6 +92,28 @@ def print_study(result: StudyResult, say: Say) -> None:
         say("  mlflow ui                                         compare the trials")
     say(f"  adtrack score --model {argument(f'models:/{registered.name}@{alias}')} photos/ --out scored/")
     say(f"  adtrack export --class {argument(best.class_name)} --out tables/")
+
+
+def print_several(result: SeveralResult, say: Say, width: int | None) -> None:
+    """The studies of several classes, in a terminal of ``width`` characters."""
+    say("")
+    for line in plain_table(result.table, width).split("\n"):
+        say(line)
+    say("")
+    say(result.table.notes)
+    say("")
+    for words in result.failed:
+        say(f"Not finished: {words}")
+    failed = [class_name for class_name, one in result.studies.items() if one.failed]
+    if failed:
+        say(f"Failed trials in the studies of {', '.join(failed)}; each one's run holds error.txt.")
+    say(f"Overview: {result.page}")
+    say(f"Tables:   {result.tables}")
+    say("")
+    say("Next:")
+    say("  mlflow ui                                         compare studies and trials")
+    model = argument(f"models:/{next(iter(result.studies.values())).registered.name}@champion")
+    say(f"  adtrack score --model {model} photos/ --out scored/")
 
 
 def print_fine_tuned(report: FineTuneReport, say: Say, warn: Say) -> None:

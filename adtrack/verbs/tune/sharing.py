@@ -7,8 +7,9 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
+from adtrack.errors import UserError
 from adtrack.evaluation.workbench import TrunkLoader
-from adtrack.findings import counted, first_line
+from adtrack.findings import counted
 from adtrack.progress import Progress, above, bar
 from adtrack.scale.team import Team
 from adtrack.tracking.store import open_store
@@ -17,6 +18,7 @@ from adtrack.tracking.workers import Worker, working
 from adtrack.troubles import TroubleError, trouble
 from adtrack.tuning.estimate import Pace
 from adtrack.tuning.finish import StudyResult
+from adtrack.tuning.one_trial import error_text
 from adtrack.tuning.runner import PAUSE, Turn, begin_trials
 from adtrack.tuning.shared_study import SharedStudy
 from adtrack.verbs.bench_setup import Say
@@ -33,10 +35,28 @@ class Share:
     finished: dict[str, StudyResult] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def note(self, class_name: str, error: Exception) -> None:
+        """Note that a class has failed with this error. An error of the surroundings, which all classes have in common,
+        is raised again."""
+        if isinstance(error, TroubleError) or trouble(error):
+            raise error
+        self.failed[class_name] = str(error) if isinstance(error, UserError) else error_text(error)
 
-def share_out(team: Team, questions: Sequence[Question], studies: Sequence[SharedStudy], say: Say) -> list[Share]:
+    def add(self, other: "Share") -> None:
+        """Add what another worker brings back."""
+        self.finished.update(other.finished)
+        self.failed.update(other.failed)
+
+    def knows(self, class_name: str) -> bool:
+        """Whether the class needs no more work."""
+        return class_name in self.finished or class_name in self.failed
+
+
+def share_out(
+    team: Team, questions: Sequence[Question], studies: Sequence[SharedStudy], say: Say, several: bool = False
+) -> list[Share]:
     """Have the team run all trials that are left of these studies, which are those of ``questions``, and show how many
-    are done.
+    are done; see ``TakePart``.
 
     There are not more workers than trials, and none if there is no trial.
     """
@@ -46,7 +66,7 @@ def share_out(team: Team, questions: Sequence[Question], studies: Sequence[Share
         return []
     say(f"{counted(left, 'trial')} are shared out among {counted(count, 'worker')}: {team.words}.")
     with bar(left, "Tuning", "trial") as shown:
-        return team.run(TakePart(tuple(questions), count), count, above(say), _counting(studies, shown))
+        return team.run(TakePart(tuple(questions), count, several), count, above(say), _counting(studies, shown))
 
 
 def _counting(studies: Sequence[SharedStudy], shown: Progress) -> Callable[[], None]:
@@ -74,11 +94,7 @@ class TakePart:
 
     questions: tuple[Question, ...]
     count: int = 1
-
-    @property
-    def several(self) -> bool:
-        """Whether there are several studies."""
-        return len(self.questions) > 1
+    several: bool = False
 
     def __call__(self, number: int, say: Say) -> Share:
         open_store()
@@ -116,9 +132,9 @@ class TakePart:
                 share.finished[class_name] = end.value
             return False
         except Exception as error:
-            if not self.several or isinstance(error, TroubleError) or trouble(error):
+            if not self.several:
                 raise
-            share.failed[class_name] = first_line(error)
+            share.note(class_name, error)
             return False
         return True
 

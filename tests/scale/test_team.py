@@ -1,0 +1,74 @@
+"""Teams of real processes: what they say and bring back, killed, failing, and told to stop."""
+
+import os
+import platform
+import signal
+import threading
+
+import pytest
+
+from adtrack.errors import UserError
+from adtrack.scale.team import team
+from adtrack.scale.workers import Workers, cores
+from adtrack.troubles import TroubleError
+from tests.scale.works import Tens, Waits
+
+
+def run(work, count=2, meanwhile=lambda: None) -> tuple[list, list[str]]:
+    said: list[str] = []
+    with team(Workers(count)) as found:
+        assert (found.size, found.machines) == (count, (platform.node(),))
+        return found.run(work, count, said.append, meanwhile), said
+
+
+def test_each_brings_back_its_own_and_one_that_is_killed_is_started_again(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    found, said = run(Tens(tmp_path, kills=1))
+    assert found == [0, 10]
+    threads = max(1, cores() // 2)
+    assert said.count(f"0 has {threads} threads") == 1 and said.count(f"1 has {threads} threads") == 2
+    assert "Worker 2 was ended by signal 9, and is started again." in said
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_one_that_is_killed_again_and_again_is_given_up(tmp_path):
+    with pytest.raises(TroubleError, match="worker 2 was ended 4 times, the last time by signal 9"):
+        run(Tens(tmp_path, kills=9))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        ("user", UserError, "^no cheese.$"),
+        ("trouble", TroubleError, "^no cheese.$"),
+        ("other", RuntimeError, "Traceback(.|\n)*ZeroDivisionError: no cheese."),
+    ],
+)
+def test_an_error_of_one_comes_back_and_ends_the_others_in_their_orderly_way(tmp_path, error, kind, words):
+    with pytest.raises(kind, match=words):
+        run(Waits(tmp_path, error))
+    assert (tmp_path / "stopped").exists()
+
+
+def test_ctrl_c_ends_all_in_their_orderly_way(tmp_path):
+    def stop() -> None:
+        if (tmp_path / "began").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Waits(tmp_path), meanwhile=stop)
+    assert (tmp_path / "stopped").exists()
+
+
+def test_processes_stop_when_the_first_one_is_killed(tmp_path, in_a_process):
+    first = in_a_process(lambda: run(Waits(tmp_path)) and 0)
+    while not (tmp_path / "began").exists():
+        assert os.waitpid(first, os.WNOHANG) == (0, 0)
+        threading.Event().wait(0.01)
+    os.kill(first, signal.SIGKILL)
+    os.waitpid(first, 0)
+    for _ in range(1000):
+        if (tmp_path / "stopped").exists():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("a process works on although nobody waits for it")
