@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..features.grids import Grid
+    from .graphs import ScoreGraph
     from .principal_components import PooledMaps, PrincipalComponents
     from .training import TrainingSet
 
@@ -96,6 +97,12 @@ class Dfm(Detector[DfmSpec]):
     def score(self, batch: Mapping[str, Tensor]) -> Scores:
         """The squared errors of the reconstruction, summed over the channels of a cell and over a whole image."""
         return self.principal.score(self.maps(batch))
+
+    def graph(self) -> ScoreGraph:
+        """The pooled maps, and what of them lies outside the components' space."""
+        from .dfm_graph import DfmGraph
+
+        return DfmGraph(self.maps, self.principal)
 
     def state(self) -> Mapping[str, Tensor]:
         return self.principal.tensors()

@@ -63,16 +63,16 @@ class Gaussians:
         A patch's score is its Mahalanobis distance (equation 2). An image's score is the maximum of anomalib's anomaly
         map, in which the distances are interpolated to the view and smoothed (σ = 4 view pixels).
         """
-        maps = _anomalib().AnomalyMapGenerator().to(self.mean.device)
-        scores, patches = [], []
+        maps = anomaly_maps().to(self.mean.device)
+        scores, cells = [], []
         for at in range(len(outputs[layers[0]])):  # image by image, since the bits of a product can depend on its size
-            embedding = self._embedding({layer: outputs[layer][at : at + 1] for layer in layers}, layers, standardise)
+            patches = self._embedding({layer: outputs[layer][at : at + 1] for layer in layers}, layers, standardise)
             with fixed_threads():
-                distances = maps.compute_distance(embedding, [self.mean, self.inverse])
+                distances = maps.compute_distance(patches, [self.mean, self.inverse])
                 smooth = maps.smooth_anomaly_map(maps.up_sample(distances, (view, view)))
             scores.append(float(smooth.max()))
-            patches.append(distances[0, 0].cpu().numpy())
-        return Scores(np.array(scores, dtype=np.float64), np.stack(patches))
+            cells.append(distances[0, 0].cpu().numpy())
+        return Scores(np.array(scores, dtype=np.float64), np.stack(cells))
 
     def _embedding(self, outputs: Mapping[str, Tensor], layers: Sequence[str], standardise: float) -> Tensor:
         channels = sum(output.shape[1] for output in outputs.values())
@@ -82,7 +82,7 @@ class Gaussians:
                 f"layer outputs must have {len(self)} positions and more than {int(self.idx.max())} channels, like "
                 f"those that PaDiM was fitted to, but they have {positions} and {channels}."
             )
-        return _embedding(outputs, layers, self.idx, standardise)
+        return embedding(standardised(outputs, standardise), layers, self.idx)
 
     def save(self, folder: Path) -> None:
         """Write ``padim.safetensors``."""
@@ -112,7 +112,7 @@ def fit_gaussians(train: TrainingSet, spec: "PadimSpec") -> Gaussians:
         )
     # With the same seed, anomalib draws the same channels from torch's global generator.
     idx = torch.randperm(channels, generator=torch.Generator().manual_seed(spec.seed))[: spec.dimensions]
-    embeddings = [_embedding(outputs, layers, idx, spec.standardise) for outputs in train.images()]
+    embeddings = [embedding(standardised(outputs, spec.standardise), layers, idx) for outputs in train.images()]
     with fixed_threads():
         mean, inverse = _anomalib().MultiVariateGaussian().fit(torch.cat(embeddings))
     return Gaussians(idx, mean, inverse)
@@ -131,15 +131,20 @@ def finest_first(layers: Sequence[str], grids: Mapping[str, Grid]) -> list[str]:
     return sorted(layers, key=lambda layer: grids[layer].stride)
 
 
-def _embedding(outputs: Mapping[str, Tensor], layers: Sequence[str], idx: Tensor, standardise: float) -> Tensor:
-    """The embedding float32 (n, d, h, w) of standardised outputs.
+def embedding(outputs: Mapping[str, Tensor], layers: Sequence[str], idx: Tensor) -> Tensor:
+    """The embedding float32 (n, d, h, w) of outputs {layer: (n, C, h, w)}.
 
     anomalib's method only reads ``layers`` and ``idx`` of its model.
     """
     require_grids(outputs, layers)
     model = SimpleNamespace(layers=list(layers), idx=idx)
-    embedding: Tensor = _anomalib().PadimModel.generate_embedding(model, standardised(outputs, standardise))
-    return embedding
+    embedded: Tensor = _anomalib().PadimModel.generate_embedding(model, outputs)
+    return embedded
+
+
+def anomaly_maps() -> Any:
+    """anomalib's module that makes distances and anomaly maps."""
+    return _anomalib().AnomalyMapGenerator()
 
 
 def _check(idx: Tensor, mean: Tensor, inverse: Tensor) -> None:

@@ -16,6 +16,7 @@ from torch.nn.functional import avg_pool2d
 
 from ..features.grids import Grid, linear_taps
 from ..features.patches import finest, patch_grid, require_grids
+from .maps import view_weights
 from .standardising import LEAST_SPREAD
 
 
@@ -66,6 +67,12 @@ def read_on(cells: Tensor, source: Grid, target: Grid, shape: Sequence[int]) -> 
     down, across = (
         _reading(source, target, count, wanted) for count, wanted in zip(cells.shape[-2:], shape, strict=True)
     )
+    return down @ cells @ across.T
+
+
+def drawn_in_view(cells: Tensor, grid: Grid, view: int, smoothing: float) -> Tensor:
+    """What ``maps.view_map`` makes of cells float32 (…, h, w): float32 (…, view, view)."""
+    down, across = (view_weights(grid, view, count, smoothing).float() for count in cells.shape[-2:])
     return down @ cells @ across.T
 
 

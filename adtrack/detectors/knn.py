@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..features.grids import Grid
     from .bank import MemoryBank
+    from .graphs import ScoreGraph
     from .training import TrainingSet
 
 
@@ -93,6 +94,12 @@ class Knn(Detector[KnnSpec]):
         neighbours = min(self.spec.neighbours, self.rows)
         distances = self.bank.nearest(image_vectors(batch, self.spec.layers), neighbours)[0]
         return Scores(distances.double().mean(dim=1).cpu().numpy(), None)
+
+    def graph(self) -> ScoreGraph:
+        """The images' vectors, and the mean of the smallest distances to them."""
+        from .knn_graph import KnnGraph
+
+        return KnnGraph(self.spec.layers, self.bank, min(self.spec.neighbours, self.rows))
 
     def state(self) -> Mapping[str, Tensor]:
         return {"images": self.bank.patches}

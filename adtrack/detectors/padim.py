@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..features.grids import Grid
     from .gaussians import Gaussians
+    from .graphs import ScoreGraph
     from .training import TrainingSet
 
 
@@ -98,6 +99,12 @@ class Padim(Detector[PadimSpec]):
     def score(self, batch: Mapping[str, Tensor]) -> Scores:
         """The patches' Mahalanobis distances; an image's score is the maximum of anomalib's anomaly map."""
         return self.gaussians.score(batch, self._ordered, self.view, self.spec.standardise)
+
+    def graph(self) -> ScoreGraph:
+        """The Mahalanobis distances, and the maximum of anomalib's anomaly map."""
+        from .padim_graph import PadimGraph
+
+        return PadimGraph(self.gaussians, self._ordered, self.view, self.spec.standardise)
 
     def state(self) -> Mapping[str, Tensor]:
         return self.gaussians.tensors()

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
 from adtrack.config import VIEW, ImageSpec, Normalisation
-from adtrack.detectors.maps import view_weights
+from adtrack.detectors.graphs import drawn_in_view
 from adtrack.detectors.scorer import Scorer
 
 PIXELS = "pixels"  # the name in graphs of the normalised view, where a method asks for it
@@ -82,13 +82,9 @@ class HeadGraph(nn.Module):
         image is anomalous, and the anomaly map of the view float32 (1, S, S)."""
         score, cells = self.method(dict(zip(self.inputs, layers, strict=True)))
         judged = score, (score >= self.threshold).long()
-        return judged if cells is None or self.grid is None else (*judged, self._map(cells))
-
-    def _map(self, cells: Tensor) -> Tensor:
-        """``detectors.maps.view_map`` of cells float32 (1, h, w)."""
-        assert self.grid is not None
-        down, across = (view_weights(self.grid, self.side, count, self.smoothing).float() for count in cells.shape[1:])
-        return down @ cells @ across.T
+        if cells is None or self.grid is None:
+            return judged
+        return *judged, drawn_in_view(cells, self.grid, self.side, self.smoothing)
 
 
 class WholeGraph(nn.Module):

@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import torch
@@ -14,28 +14,24 @@ from torch import Tensor, nn
 
 from adtrack.config import BILINEAR
 from adtrack.detectors.scorer import Scorer
+from adtrack.edge.engines import INPUT, LABEL, MAP, SCORE
+from adtrack.edge.graph import HeadGraph, TrunkGraph, WholeGraph, layer_names
+from adtrack.edge.libraries import edge_libraries
 from adtrack.errors import UserError
-
-from .graph import HeadGraph, TrunkGraph, WholeGraph, layer_names
+from adtrack.findings import first_line
 
 OPSET = 18
-INPUT, OUTPUTS = "view", ("score", "label", "anomaly_map")
 _LARGEST = 2**31 - 2**20  # bytes: a message of Protocol Buffers holds no more
 _HEAD = "head/"
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def onnx_library() -> Any:
-    """onnx, with what torch needs to write its files. UserError: they are not installed."""
-    try:
+def onnx_library() -> ModuleType:
+    """onnx, and onnxscript with it, which torch needs to write its files. UserError: they are not installed."""
+    with edge_libraries():
         import onnx
         import onnx.compose
-        import onnxscript  # noqa: F401 - torch imports it
-    except ImportError as error:
-        raise UserError(
-            f"a model can become an ONNX file only where onnx and onnxscript are installed, but {error.name} is not.",
-            "pip install 'adtrack[edge]' brings both.",
-        ) from error
+        import onnxscript  # noqa: F401
     return onnx
 
 
@@ -78,7 +74,7 @@ def joined(trunk: Path, head: Path, file: Path) -> None:
 
 def outputs(scorer: Scorer) -> tuple[str, ...]:
     """The names of what a whole model gives."""
-    return OUTPUTS if scorer.detector.has_maps else OUTPUTS[:2]
+    return (SCORE, LABEL, MAP) if scorer.detector.has_maps else (SCORE, LABEL)
 
 
 def described(scorer: Scorer) -> dict[str, str]:
@@ -114,18 +110,32 @@ def exported(graph: nn.Module, inputs: Sequence[Tensor], names: Sequence[str], o
         )
     with torch.no_grad(), quiet():
         graph(*inputs)  # what is computed once and remembered is made of real numbers
-        program = torch.onnx.export(
-            graph,
-            tuple(inputs),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=list(names),
-            output_names=list(outputs),
-            verbose=False,
-            external_data=False,
-        )
+        try:
+            program = torch.onnx.export(
+                graph,
+                tuple(inputs),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(names),
+                output_names=list(outputs),
+                verbose=False,
+                external_data=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise UserError(
+                "a model can become an ONNX file only if all of its parts have an ONNX form, but one has none "
+                f"({_reason(error)}).",
+                "the networks resnet18, resnet50 and timm/tf_efficientnet_lite0 have one.",
+            ) from error
         assert program is not None
         return program.model_proto
+
+
+def _reason(error: BaseException) -> str:
+    """What was wrong at first: the exporter wraps it into words for those who develop it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return first_line(error)
 
 
 def write_model(model: Any, file: Path, facts: Mapping[str, str]) -> None:

@@ -129,6 +129,30 @@ class ContractTests:
                 assert np.abs(there - at[[4, 1]]).max() <= 16  # view pixels: patches hold their neighbours
             usual = found
 
+    def test_its_graph_scores_as_it_does_or_it_refuses_with_a_sentence(
+        self, detector: Detector[Any], synthetic: Synthetic
+    ) -> None:
+        outputs = self.batch(synthetic, 3)
+        outputs[self.spec.inputs[0]][2] = 0.25  # a flat image
+        scores, before = detector.score(outputs), dict(detector.state())
+        try:
+            graph = detector.graph().eval()
+        except UserError as error:
+            assert "standard operators" in str(error)
+            return
+        for at in range(3):
+            one = {name: output[at : at + 1] for name, output in outputs.items()}
+            with torch.no_grad():
+                score, cells = graph(one)
+            assert score.shape == (1,) and score.dtype == torch.float32
+            np.testing.assert_allclose(score[0], scores.image[at], rtol=2e-5)
+            assert (cells is None) == (scores.patches is None)
+            if cells is not None and scores.patches is not None:
+                assert cells.dtype == torch.float32
+                np.testing.assert_allclose(cells[0], scores.patches[at], rtol=2e-5, atol=1e-6 * scores.patches.max())
+        assert same_scores(detector.score(outputs), scores)
+        assert all(torch.equal(detector.state()[name], tensor) for name, tensor in before.items())
+
     def test_a_saved_detector_is_the_same(self, detector: Detector[Any], synthetic: Synthetic, tmp_path: Path) -> None:
         outputs = self.batch(synthetic, 4)
         detector.save(tmp_path / "new" / "model")

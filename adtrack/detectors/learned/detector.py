@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...features.feature_set import FeatureSet
     from ...features.grids import Grid
+    from ..graphs import ScoreGraph
     from ..training import TrainingSet
     from .learner import Learner, Seen
 
@@ -72,6 +73,12 @@ class LearnedDetector(Detector[LearnedSpecKind]):
         from .scoring import score_each
 
         return score_each(self.learner, self.spec, batch)
+
+    def graph(self) -> ScoreGraph:
+        """The module that has learned, as it scores one image."""
+        from .graph import LearnedGraph
+
+        return LearnedGraph(self.learner, self.spec)
 
     def state(self) -> Mapping[str, Tensor]:
         return self.learner.state_dict()

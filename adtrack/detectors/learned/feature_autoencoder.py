@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...features.grids import Grid
 from ...features.patches import finest, merge_layers
+from ..graphs import merged_layers
 from .learner import Found, Learner, Seen
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class FeatureAutoencoder(Learner):
 
     def errors(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The mean squared error of each cell's channels: (n, h, w)."""
-        merged = merge_layers(inputs, self.spec.layers, self.grids, _NEIGHBOURHOOD).permute(0, 3, 1, 2)
+        return self._errors(merge_layers(inputs, self.spec.layers, self.grids, _NEIGHBOURHOOD).permute(0, 3, 1, 2))
+
+    def _errors(self, merged: Tensor) -> Tensor:
         errors: Tensor = (self.autoencoder(merged) - merged).square().mean(dim=1)
         return errors
 
@@ -54,5 +57,13 @@ class FeatureAutoencoder(Learner):
     def found(self, inputs: Mapping[str, Tensor]) -> Found:
         """The errors of an image's cells, and the mean of the largest ones."""
         cells = self.errors(inputs)[0]
-        top = cells.flatten().topk(min(_TOP, cells.numel())).values
-        return Found(float(top.double().mean()), cells)
+        return Found(float(_largest(cells).double().mean()), cells)
+
+    def graphed(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The same by standard operators."""
+        cells = self._errors(merged_layers(inputs, self.spec.layers, self.grids, _NEIGHBOURHOOD))[0]
+        return _largest(cells).mean(), cells
+
+
+def _largest(cells: Tensor) -> Tensor:
+    return cells.flatten().topk(min(_TOP, cells.numel())).values

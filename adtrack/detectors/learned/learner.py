@@ -66,6 +66,11 @@ class Learner(nn.Module, ABC):
     def found(self, inputs: Mapping[str, Tensor]) -> Found:
         """How anomalous one image is, by its inputs (1, C, h, w)."""
 
+    @abstractmethod
+    def graphed(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What ``found`` tells of one image, by standard operators alone: the score float32 (), and the scores of the
+        cells float32 (h, w), both up to rounding."""
+
     def drawn(self, count: int, draws: np.random.Generator) -> dict[str, Tensor]:
         """What ``forward`` gets of so many images besides their inputs: numbers that are drawn at random."""
         return {}

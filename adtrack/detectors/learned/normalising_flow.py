@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, softplus
 
 from ...errors import UserError
-from ...features.grids import Grid
+from ...features.grids import VIEW_GRID, Grid
 from ...features.patches import finest, on_grid, require_grids
 from .learner import Found, Learner, Seen
+from .unlikeliness import mean_unlikeliness, read_unlikeliness
 
 if TYPE_CHECKING:
     from .fastflow import FastflowSpec
@@ -61,7 +62,7 @@ class FlowStep(nn.Module):
         cells = cells * scale + self.shift
         volume = factors.sum(dim=(1, 2, 3)) + cells[0, 0].numel() * scale.log().sum()
         # Channel c goes to places[c]. Whatever numbers a damaged file holds, sorting them gives an order.
-        return cells.index_select(1, self.places.argsort(stable=True)), volume
+        return cells.index_select(1, self.places.argsort()), volume
 
 
 class Flow(nn.Module):
@@ -129,6 +130,18 @@ class LayerFlows(Learner):
             [on_grid(one[0], self.grids[layer], self.grid, self._cells) for layer, one in likely.items()]
         ).mean(dim=0)
         return Found(float(_unlikeliness(in_view.min())), _unlikeliness(in_cells).float())
+
+    def graphed(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The same by standard operators, all of it on the scale of the logarithm, which float32 has room for."""
+        in_view, in_cells = [], []
+        for layer, (z, _) in self.latent(inputs).items():
+            unlikely, own = z.square().mean(dim=1)[0] / 2, self.grids[layer]
+            side = unlikely.shape[0]
+            tiles = Grid((self.view / side - 1) / 2, self.view / side)
+            in_view.append(read_unlikeliness(unlikely, tiles, VIEW_GRID, (self.view, self.view)))
+            in_cells.append(read_unlikeliness(unlikely, own, self.grid, self._cells))
+        most = -math.log(_LEAST)
+        return mean_unlikeliness(in_view).max().clamp(0.0, most), mean_unlikeliness(in_cells).clamp(0.0, most)
 
 
 def _unlikeliness(likely: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from ...errors import UserError
 from ...features.grids import Grid
 from ...features.patches import on_grid
 from ..contract import SMOOTHING
+from ..graphs import drawn_in_view, read_on
 from ..maps import view_map
 from .learner import Found, Learner, Seen
 from .residual import Convolution, Residual, doubling, halving, keeping, normed
@@ -105,6 +106,15 @@ class ReverseDecoder(Learner):
         for one, grid in zip(apart, self.grids, strict=True):
             cells = cells + on_grid(one, grid, self.grid, cells.shape).clamp(min=0)
         return Found(float(view_map(cells, self.grid, self.view, SMOOTHING).max()), cells)
+
+    def graphed(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The same by standard operators."""
+        maps = [inputs[layer] for layer in self.layers]
+        cells = torch.zeros(())
+        for one, back, grid in zip(maps, self.given_back(maps), self.grids, strict=True):
+            apart = 1 - cosine_similarity(one, back)[0]
+            cells = cells + read_on(apart, grid, self.grid, maps[0].shape[2:]).clamp(min=0)
+        return drawn_in_view(cells, self.grid, self.view, SMOOTHING).max(), cells
 
 
 def _way(channels: Sequence[int]) -> nn.Sequential:

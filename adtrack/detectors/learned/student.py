@@ -16,6 +16,7 @@ from ...features.grids import Grid
 from ...features.memory_format import fastest_format
 from ...features.networks import Network
 from ...features.patches import finest, on_grid, require_grids
+from ..graphs import read_on
 from .learner import Found, Learner, Seen
 
 if TYPE_CHECKING:
@@ -95,6 +96,15 @@ class Student(Learner):
         parts = [on_grid(cells, self.grids[layer], self.grid, shape) for layer, (cells,) in distances.items()]
         product = torch.stack(parts).prod(dim=0)
         return Found(float(product.max()), product)
+
+    def graphed(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The same by standard operators."""
+        distances = self.distances(inputs)
+        shape = distances[finest(self.spec.layers, self.grids)].shape[1:]
+        product = torch.ones(())
+        for layer, cells in distances.items():
+            product = product * read_on(cells[0], self.grids[layer], self.grid, shape)
+        return product.max(), product
 
 
 def _distances(one: Tensor, other: Tensor) -> Tensor:

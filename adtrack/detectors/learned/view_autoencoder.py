@@ -19,6 +19,7 @@ from torch.nn import functional
 from ...config import VIEW
 from ...features.grids import VIEW_GRID, Grid
 from ..contract import SMOOTHING
+from ..graphs import drawn_in_view
 from .learner import Found, Learner
 from .pixel_errors import pixel_errors
 
@@ -124,6 +125,11 @@ class ViewLearner(Learner):
         cells = pixel_errors(self.spec.loss, self.drawing(inputs[VIEW]), inputs[VIEW], whole=True)[0]
         smooth = gaussian_filter(cells.double().cpu().numpy(), SMOOTHING, mode="reflect")
         return Found(float(smooth.max()), cells)
+
+    def graphed(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The same by standard operators."""
+        cells = pixel_errors(self.spec.loss, self.drawing(inputs[VIEW]), inputs[VIEW], whole=True)[0]
+        return drawn_in_view(cells, VIEW_GRID, cells.shape[0], SMOOTHING).max(), cells
 
 
 class ViewAutoencoder(ViewLearner):
