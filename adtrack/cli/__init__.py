@@ -5,7 +5,7 @@ import sys
 import click
 
 from adtrack import __version__
-from adtrack.cli import banks, completion, maintenance, models, study
+from adtrack.cli import banks, completion, edge, maintenance, models, study
 from adtrack.cli.experiment import experiment
 from adtrack.cli.fine_tune import fine_tune
 from adtrack.command import run_command
@@ -14,6 +14,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "sho
 VERBS = (
     *(banks.tune, banks.build_bank, banks.evaluate, fine_tune),
     *(models.score, models.adapt, models.compare, models.promote, models.rollback),
+    edge.export_model,
     *(study.export, study.make_shift, experiment, study.demo_data),
     *(maintenance.doctor, maintenance.cache, completion.completion),
 )

@@ -1,0 +1,37 @@
+"""What export-model prints."""
+
+from collections.abc import Callable
+
+from adtrack.evaluation.alarms import set_name
+from adtrack.findings import counted, listed
+from adtrack.naming import argument
+from adtrack.reporting.tables import plain_table
+from adtrack.verbs.export_model.table import table_of, tolerated
+from adtrack.verbs.export_model.verb import Export
+
+Say = Callable[[str], None]
+
+
+def print_export(made: Export, say: Say) -> None:
+    """Print how the export agrees with its model and, if it does, what is where and what to do with it."""
+    agreement = made.agreement
+    say(f"Model {made.model} with torch, and its export with {agreement.engine}:")
+    for line in plain_table(table_of(agreement)).splitlines():
+        say(line)
+    say(tolerated(agreement))
+    if agreement.changed:
+        names = [f"{image.path} of {set_name(image.set_name)}" for image in agreement.changed]
+        say(f"{counted(len(names), 'label')} changed: {listed(names)}")
+    if made.lacking:
+        say(f"{counted(made.lacking, 'image')} of Val could not be scored again: their files have changed or gone.")
+    if made.uri is None:
+        for trouble in agreement.troubles:
+            say(f"FAIL  {trouble}")
+        say(f"Not exported: no model was kept. {made.out / 'scores.csv'} holds the scores of every image.")
+        return
+    say(f"Exported: {made.out / made.file} ({made.megabytes:.1f} MB), with a README.md that says how it is used.")
+    say(f"Kept in MLflow: {made.uri}")
+    say(f"Run:   {made.page or f'{made.run_id}   (mlflow ui shows it)'}")
+    say("")
+    say("Next:")
+    say(f"  python {argument(str(made.out / 'camera.py'))} photos/")

@@ -1,0 +1,150 @@
+"""export-model: a registered model as a file that ONNX Runtime or OpenVINO runs, checked on Val before it is kept."""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from adtrack.data.imageset import ImageSet
+from adtrack.data.loading import squeezed
+from adtrack.detectors.scorer import DESCRIPTION, Scorer
+from adtrack.edge.agreement import Agreement, compare_engines
+from adtrack.edge.engines import Torch, open_engine
+from adtrack.edge.formats import FORMATS, ONNX, OPENVINO
+from adtrack.edge.onnx_file import write_onnx
+from adtrack.edge.openvino_file import write_openvino
+from adtrack.errors import UserError
+from adtrack.features.backbone import choose_device
+from adtrack.progress import say, track
+from adtrack.scale.workers import cores
+from adtrack.tracking.exports import FOLDER, log_agreement, log_onnx, mark_export, model_words
+from adtrack.tracking.models import load_model
+from adtrack.tracking.run import Run
+from adtrack.tracking.runs import tracked_run
+from adtrack.tracking.scored_runs import ScoredRun, scored_run, set_scores
+from adtrack.tracking.store import open_store
+from adtrack.tracking.tags import EXPORTED_FROM, NO_STUDY, ROLE, RunTags
+from adtrack.tracking.workers import working
+from adtrack.verbs.export_model.files import write_check, write_companions
+from adtrack.verbs.export_model.folder import README, place
+from adtrack.verbs.logged_images import val_images
+from adtrack.verbs.score_again import check_threshold
+
+
+@dataclass(frozen=True)
+class Export:
+    """A model that was exported to the folder ``out``, how it agrees with the registered one, and where MLflow keeps
+    it. ``uri`` and ``run_id`` are None if it does not agree, so that it was not kept; ``page`` is the run's, if the
+    store has a server.
+
+    ``lacking`` is how many of Val's images could not be scored, because their files have changed or gone.
+    """
+
+    model: str
+    out: Path
+    file: str
+    megabytes: float
+    agreement: Agreement
+    lacking: int
+    uri: str | None = None
+    run_id: str | None = None
+    page: str | None = None
+
+
+def export_model(model: str, format_name: str, out: Path, data: str | None) -> Export:
+    """Write a model in a format, score Val's images with the file and with the model, and keep it if they agree.
+
+    ``data`` says where Val's images lie now, if they have moved. UserError: the model has no such form, or it cannot be
+    checked.
+    """
+    open_store()
+    scorer, resolved, run = _load(model)
+    sets = val_images(run, data)
+    for images, _ in sets:
+        check_threshold(scorer, set_scores(run, images.name).sample.threshold, images.name)
+    with tempfile.TemporaryDirectory(prefix="adtrack-export-") as scratch:
+        folder = Path(scratch) / FOLDER
+        folder.mkdir()
+        file = _write(scorer, format_name, folder / _stem(resolved))
+        agreement = check(scorer, file, sets)
+        write_check(agreement, folder)
+        parts = [file.with_suffix(suffix) for suffix in FORMATS[format_name].suffixes]
+        megabytes = sum(part.stat().st_size for part in parts) / 1e6
+        lacking = sum(len(images) - len(places) for images, places in sets)
+        made = Export(resolved, out, file.name, megabytes, agreement, lacking)
+        if agreement.troubles:
+            for part in parts:
+                part.unlink()
+        else:
+            made = _logged(made, format_name, scorer, run, folder)
+        place(folder, out)
+    return made
+
+
+def check(scorer: Scorer, file: Path, sets: Sequence[tuple[ImageSet, Sequence[int]]]) -> Agreement:
+    """Score images, given by their places in image sets, with a file and with the model that it was made of."""
+    engine, total = open_engine(file, cores()), sum(len(places) for _, places in sets)
+    views = track(_views(scorer, sets), f"Scoring Val with torch and {engine.name}", total)
+    found = compare_engines(Torch(scorer), engine, views)
+    return Agreement(engine.name, scorer.calibration.threshold, scorer.calibration.colours, tuple(found))
+
+
+def _views(scorer: Scorer, sets: Sequence[tuple[ImageSet, Sequence[int]]]) -> Iterator[tuple[str, str, np.ndarray]]:
+    for images, places in sets:
+        read = replace(images, reading=scorer.reading)
+        for at in places:
+            yield images.name, images.records[at].path, squeezed(read.image(at), scorer.image)
+
+
+def _load(model: str) -> tuple[Scorer, str, ScoredRun]:
+    """The model's scorer, its address without aliases, and the run that has logged it."""
+    if (Path(model) / DESCRIPTION).is_file():
+        raise UserError(
+            f"a model that is exported must be one that the tracking store knows, but {model} is a folder.",
+            "its export is checked on the images that its run was measured on: adtrack build-bank --register.",
+        )
+    loaded = load_model(model, choose_device("cpu"))
+    return loaded.scorer, loaded.resolved, scored_run(loaded.resolved)
+
+
+def _stem(resolved: str) -> str:
+    """The name of a model's files: that of its address, in letters that need no quotes anywhere."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", resolved.partition(":")[2]).strip("-") or "model"
+
+
+def _write(scorer: Scorer, format_name: str, stem: Path) -> Path:
+    """Write the model's file, whose name without suffix is ``stem``."""
+    say("Exporting the graph …")
+    file = stem.with_suffix(".onnx")
+    write_onnx(scorer, file)
+    if format_name == OPENVINO:
+        write_openvino(file, stem.with_suffix(".xml"))
+        file.unlink()
+        return stem.with_suffix(".xml")
+    return file
+
+
+def _logged(made: Export, format_name: str, scorer: Scorer, source: ScoredRun, folder: Path) -> Export:
+    """Log an export to a run of its own, and tell by a tag of the model where it is."""
+    tags = RunTags(source.class_name, source.method, NO_STUDY, source.split_digest)
+    name, extra = f"export: {model_words(made.model)} as {format_name}", {ROLE: "export", EXPORTED_FROM: made.model}
+    with working() as worker, tracked_run(worker, tags, name=name, extra=extra) as run:
+        run.log_params({"exported_from": made.model, "source_run": source.run_id, "format": format_name})
+        uri = _kept(run, format_name, scorer, made.model, folder / made.file)
+        log_agreement(run, made.agreement)
+        told = {"model": made.model, "format": format_name, "uri": uri}
+        write_companions(folder, folder / made.file, scorer, made.agreement, told)
+        run.log_folder(folder.parent)
+        run.set_note((folder / README).read_text(encoding="utf-8"))
+        mark_export(made.model, format_name, uri)
+    return replace(made, uri=uri, run_id=run.run_id, page=run.page)
+
+
+def _kept(run: Run, format_name: str, scorer: Scorer, model: str, file: Path) -> str:
+    """The URI at which MLflow keeps an export: a model, if it has such models, or else a folder of the run."""
+    if format_name == ONNX:
+        return log_onnx(run, file, scorer.image.size, maps=scorer.detector.has_maps, model=model)
+    return f"runs:/{run.run_id}/{FOLDER}"
