@@ -97,7 +97,7 @@ class Model:
                 "kept none.",
                 "adtrack adapt takes them from its run; a model that is built anew keeps them.",
             )
-        named = list(find_photos([Path(photos).expanduser()])) if isinstance(photos, str | Path) else photos
+        named = find_photos([Path(photos).expanduser()]) if isinstance(photos, str | Path) else photos
         scores: dict[bytes, float] = {}
         for pixels in map(self._pixels, named):
             content = hashlib.sha256(np.array(pixels.shape).tobytes() + pixels.tobytes()).digest()

@@ -8,29 +8,50 @@ import click
 from adtrack.cli.completion import complete_data
 from adtrack.cli.options import class_option, device_option
 from adtrack.command import loading, say
+from adtrack.scale.workers import Workers
 from adtrack.verbs.checks import check_data, check_sources, check_writable
+from adtrack.verbs.score.asked import ALL, Pictures
 
 
-@click.command("score")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.command("score", short_help="Score images with a model: a table, heatmaps, a page to look through.")
+@click.argument("images", nargs=-1, required=True, type=click.Path())
 @click.option("--model", required=True, help="A model URI, such as models:/adtrack-zipper@champion.")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Folder for gallery.html, scores.csv, overlays/."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for gallery.html, scores.csv, overlays/ and parts/.",
+)
+@click.option(
+    "--pictures",
+    default=ALL,
+    help="Which images get heatmaps and a place on the page: all, anomalous, none, or a number: those with the highest "
+    "scores.",
+)
+@click.option(
+    "--workers",
+    default="1",
+    help="How many processes share the work; ray: those of a Ray cluster, or of one started on this machine.",
 )
 @device_option
-def score(images: tuple[Path, ...], model: str, out: Path, device: str) -> None:
-    """Score images, or all images below folders, with a model.
+def score(images: tuple[str, ...], model: str, out: Path, pictures: str, workers: str, device: str) -> None:
+    """Score images, or all images below folders, with a model. Folders may lie where fsspec opens them, as on S3.
+
+    What --out holds of this model is kept: the same command goes on where it was stopped, and scores only images that
+    are new or have changed.
 
     \b
     adtrack score --model models:/adtrack-zipper@champion photos/ --out scored/
+    adtrack score --model models:/adtrack-zipper@champion s3://plant/photos/ --out scored/ --workers ray --pictures 100
     """
     check_sources(images)
     check_writable(out)
+    asked, team = Pictures.parse(pictures), Workers.parse(workers)
     with loading():
         from adtrack.verbs import report
-        from adtrack.verbs.score import score_images
+        from adtrack.verbs.score.verb import score_images
 
-    result = score_images(model, images, out, device)
+    result = score_images(model, images, out, device, team, asked)
     report.print_scores(result, say)
     if result.left or result.failed:
         sys.exit(130 if result.left else 1)

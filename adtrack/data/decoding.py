@@ -129,10 +129,10 @@ def orientation_of(image: Image.Image) -> int:
     return found if found in _TURNS else UPRIGHT
 
 
-def file_orientation(path: Path) -> int:
+def file_orientation(source: Path | BinaryIO) -> int:
     """The tag of a file; 1 if it cannot be read."""
     try:
-        with hushed, Image.open(path, formats=FORMATS) as image:
+        with hushed, Image.open(source, formats=FORMATS) as image:
             return orientation_of(image)
     except Exception:  # as above; decoding the image will tell what is wrong with it
         return UPRIGHT

@@ -26,7 +26,8 @@ def is_beside(file: Path) -> bool:
     return file.suffix.lower() in _BESIDE
 
 
-def _counts(name: str) -> bool:
+def counts(name: str) -> bool:
+    """Whether a file or folder of this name is neither hidden nor litter of a file system."""
     return not name.startswith(".") and name.casefold() not in _LITTER
 
 
@@ -36,7 +37,7 @@ def entries(folder: Path) -> Iterator[Path]:
         found = sorted(folder.iterdir(), key=lambda entry: entry.name) if folder.is_dir() else []
     except OSError as error:
         _unreadable(error)
-    yield from (entry for entry in found if _counts(entry.name))
+    yield from (entry for entry in found if counts(entry.name))
 
 
 def files_below(folder: Path, skip: Iterable[Path] = ()) -> Iterator[Path]:
@@ -51,12 +52,12 @@ def files_below(folder: Path, skip: Iterable[Path] = ()) -> Iterator[Path]:
         return
     for base, folders, files in os.walk(folder, onerror=_unreadable, followlinks=True):
         folders[:] = [path.name for path in _to_search(Path(base), folders, folder.resolve(), seen)]
-        yield from (Path(base, name) for name in sorted(files) if _counts(name))
+        yield from (Path(base, name) for name in sorted(files) if counts(name))
 
 
 def _to_search(base: Path, names: Sequence[str], top: Path, seen: set[Path]) -> Iterator[Path]:
     """The subfolders that no other path has led to. A link to the top folder, or to one above it, is not followed."""
-    paths = (base / name for name in names if _counts(name))
+    paths = (base / name for name in names if counts(name))
     for path in sorted(paths, key=lambda path: (path.is_symlink(), path.name)):
         real = path.resolve()
         if real not in seen and not top.is_relative_to(real):

@@ -51,9 +51,14 @@ def require_all(folder: Path) -> None:
         raise UserError(f"a model must have all of its files, but {folder} has no {', '.join(missing)}.", _REMEDY)
 
 
+def seal_of(folder: Path) -> str:
+    """SHA-256 of the manifest in ``folder``; "" if there is none."""
+    return sha256_of(folder / FILE) if (folder / FILE).is_file() else ""
+
+
 def require_seal(folder: Path, digest: str) -> None:
     """Raise UserError unless the manifest in ``folder`` has this SHA-256."""
-    actual = sha256_of(folder / FILE) if (folder / FILE).is_file() else "none"
+    actual = seal_of(folder) or "none"
     if actual != digest:
         raise UserError(
             f"a model's {FILE} must have the SHA-256 that the store keeps, {digest[:12]}…, but "

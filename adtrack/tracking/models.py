@@ -25,7 +25,7 @@ from adtrack.config import DEFAULT_METHOD
 from adtrack.detectors import detector_class
 from adtrack.detectors.calibration import ADAPTED
 from adtrack.detectors.scorer import DESCRIPTION, Scorer
-from adtrack.detectors.seal import require_all
+from adtrack.detectors.seal import require_all, seal_of
 from adtrack.errors import UserError
 from adtrack.features.networks import Network
 from adtrack.naming import argument
@@ -55,11 +55,13 @@ SIGNATURE = ModelSignature(
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A scorer and its model: the URI that was asked for, and the address without aliases that it stands for now."""
+    """A scorer and its model: the URI that was asked for, the address without aliases that it stands for now, and the
+    SHA-256 of its manifest, "" for a model of before manifests."""
 
     scorer: Scorer
     uri: str
     resolved: str
+    digest: str
 
 
 class _FlavourWithoutTest:
@@ -175,14 +177,14 @@ def load_model(uri: str, device: torch.device, *, whole: bool = False) -> Loaded
     A folder may also be one that ``adtrack.Model.save`` has written, which no store knows.
     """
     if (Path(uri) / DESCRIPTION).is_file():
-        return LoadedModel(Scorer.load(Path(uri), device, fetched), uri, uri)
+        return LoadedModel(Scorer.load(Path(uri), device, fetched), uri, uri, seal_of(Path(uri)))
     with tempfile.TemporaryDirectory() as scratch:
         with looked_up("model must be one", uri, "the models"):
             address = resolved(uri)
             _require_detector(address)
             folder = _bank_folder(address, scratch, whole)
             check_told(address, folder)
-        loaded = LoadedModel(Scorer.load(folder, device, fetched), uri, address)
+        loaded = LoadedModel(Scorer.load(folder, device, fetched), uri, address, seal_of(folder))
         if whole:
             require_all(folder)
             require_code(folder)

@@ -8,6 +8,7 @@ from adtrack.config import DEMO, DEMO_CLASSES, BuildSpec, DataSpec
 from adtrack.data.classes import ImageClass
 from adtrack.data.layouts import class_names, read_class
 from adtrack.errors import UserError
+from adtrack.scale.remote_files import is_remote
 
 
 def check_class(data: DataSpec) -> None:
@@ -39,10 +40,10 @@ def need_anomalies(data: DataSpec, what: str) -> None:
         )
 
 
-def check_sources(sources: Iterable[Path]) -> None:
-    """Refuse images and folders of images that are not there."""
+def check_sources(sources: Iterable[str | Path]) -> None:
+    """Refuse images and folders of images that are not there. Texts may be addresses, which are not asked here."""
     for source in sources:
-        if not source.exists():
+        if not (isinstance(source, str) and is_remote(source)) and not Path(source).exists():
             raise UserError(f"images must be files or folders that exist, but {source} does not.")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a verb must not wait for what the other verbs import
     from adtrack.verbs.export import ExportReport
     from adtrack.verbs.fine_tune import FineTuneReport
     from adtrack.verbs.make_shift import ShiftReport
-    from adtrack.verbs.score import ScoreReport
+    from adtrack.verbs.score.verb import ScoreReport
     from adtrack.verbs.tune.several import SeveralResult
 
 Say = Callable[[str], None]
@@ -144,6 +144,11 @@ def print_fine_tuned(report: FineTuneReport, say: Say, warn: Say) -> None:
 def print_scores(report: ScoreReport, say: Say) -> None:
     """Scored images."""
     say(f"Model {report.model}: {report.anomalous} of {report.scored} images are anomalous.")
+    if report.before:
+        say(
+            f"{report.before} of these scores are of an earlier call, as their images have not changed since. To score "
+            "all anew, choose another --out."
+        )
     if report.failed:
         say(
             f"{len(report.failed)} could not be scored: {', '.join(report.failed[:3])}{' …' * (len(report.failed) > 3)}"

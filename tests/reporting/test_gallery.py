@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adtrack.reporting.gallery import SIDE, Gallery, ScoredImage
+from adtrack.reporting.gallery import SIDE, Gallery, ScoredImage, SmallPicture
 
 HOSTILE = '</script><script>document.title = "run"</script><img src=x onerror=\'document.title="run"\'>&amp;\u2028"'
 
 
 def scored(name: str, score: float, threshold: float = 2.0, size: tuple[int, int] = (30, 40), **addresses: str):
     image = np.full((*size, 3), 90, np.uint8)
-    return ScoredImage(name, score, score >= threshold, image, image + 100, **addresses)
+    return ScoredImage(name, score, score >= threshold, SmallPicture.of(image, image + 100), **addresses)
 
 
 def items(page: str) -> list[dict]:
@@ -48,7 +48,7 @@ def test_every_image_is_in_the_page_with_both_pictures(tmp_path):
 
 def test_a_model_without_heatmaps_shows_the_image_alone(tmp_path):
     with Gallery(tmp_path / "page.html", "models:/m-1", 2.0, 1) as gallery:
-        gallery.add(replace(scored("alone.png", 1), overlay=None))
+        gallery.add(replace(scored("alone.png", 1), small=SmallPicture.of(np.zeros((30, 40, 3), np.uint8), None)))
     (item,) = items((tmp_path / "page.html").read_text())
     assert np.asarray(Image.open(io.BytesIO(base64.b64decode(item["picture"])))).shape == (96, SIDE, 3)
     assert item["heatmap"] is False

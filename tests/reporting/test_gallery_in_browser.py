@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adtrack.reporting.gallery import Gallery, ScoredImage
+from adtrack.reporting.gallery import Gallery, ScoredImage, SmallPicture
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[test]'")
 
@@ -29,9 +29,11 @@ def tab(browser) -> Iterator["playwright.Page"]:
     assert said == [] and {url.partition(":")[0] for url in asked} <= {"file", "data"}
 
 
+PICTURE = np.full((30, 40, 3), 90, np.uint8)
+
+
 def scored(name: str, score: float, image: str = "", overlay: str = "") -> ScoredImage:
-    picture = np.full((30, 40, 3), 90, np.uint8)
-    return ScoredImage(name, score, score >= 2, picture, picture + 100, image, overlay)
+    return ScoredImage(name, score, score >= 2, SmallPicture.of(PICTURE, PICTURE + 100), image, overlay)
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_a_click_enlarges_from_the_files_or_without_them(tab, gallery):
 def test_a_model_without_heatmaps_has_images_and_scores(tab, tmp_path):
     Image.new("RGB", (20, 15)).save(tmp_path / "full.png")
     with Gallery(tmp_path / "page.html", "models:/m-1", 2.0, 2) as gallery:
-        gallery.add(replace(scored("low.png", 1.25, "full.png"), overlay=None))
+        gallery.add(replace(scored("low.png", 1.25, "full.png"), small=SmallPicture.of(PICTURE, None)))
         gallery.add_failure("broken.png", "corrupt.")
     tab.goto((tmp_path / "page.html").as_uri())
     assert "no heatmap" in tab.inner_text("body") and "Bright regions" not in tab.inner_text("body")

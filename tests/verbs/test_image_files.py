@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adtrack.errors import UserError
-from adtrack.verbs.image_files import find_images
+from adtrack.verbs.image_files import Photo, find_images
 
 
 def touch(*files: Path) -> None:
@@ -15,8 +15,12 @@ def touch(*files: Path) -> None:
         file.touch()
 
 
+def images(*sources: Path, out: Path) -> list[Photo]:
+    return find_images([str(source) for source in sources], out).photos
+
+
 def found(*sources: Path, out: Path) -> list[str]:
-    return [path.relative_to(sources[0]).as_posix() for path, _ in find_images(sources, out)]
+    return [Path(photo.path).relative_to(sources[0]).as_posix() for photo in images(*sources, out=out)]
 
 
 def test_places_of_overlays_never_collide(tmp_path):
@@ -24,17 +28,17 @@ def test_places_of_overlays_never_collide(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     sources = [tmp_path / "x", tmp_path / "y"]
-    found = find_images(sources, tmp_path / "out")
-    assert len(found) == len({place for _, place in found}) == 5
-    assert find_images([*sources, *sources], tmp_path / "out") == found
+    found = images(*sources, out=tmp_path / "out")
+    assert len(found) == len({photo.place for photo in found}) == 5
+    assert images(*sources, *sources, out=tmp_path / "out") == found
     with pytest.raises(UserError):
-        find_images([tmp_path / "z"], tmp_path / "out")
+        images(tmp_path / "z", out=tmp_path / "out")
 
 
 def test_overlays_are_called_as_every_file_system_and_server_can_give_back(tmp_path):
     names = ("cam?1/a#b.png", "cam?1/a%20b.png", "new\nline.png", "x" * 180 + ".png", "A.png", "a.png", "0.bmp")
     touch(*(tmp_path / "photos" / name for name in (*names, "0.png/2.png")))  # a folder called as 0.bmp's overlay
-    places = [place.as_posix() for _, place in find_images([tmp_path / "photos"], tmp_path / "out")]
+    places = [photo.place for photo in images(tmp_path / "photos", out=tmp_path / "out")]
     assert len({place.casefold() for place in places}) == len(places) == 8
     assert {"overlays/A.png", "overlays/a-2.png", "overlays/0.png", "overlays/0-2.png/2.png"} <= set(places)
     for place in places:
@@ -70,4 +74,4 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path):
     touch(tmp_path / "photos/1.png", tmp_path / "photos/locked/2.png")
     (tmp_path / "photos/locked").chmod(0)
     with pytest.raises(UserError, match="locked is not"):
-        find_images([tmp_path / "photos"], tmp_path / "out")
+        images(tmp_path / "photos", out=tmp_path / "out")

@@ -7,7 +7,7 @@ import pytest
 
 from adtrack.verbs.metric_rows import print_metrics
 from adtrack.verbs.report import print_scores
-from adtrack.verbs.score import ScoreReport
+from adtrack.verbs.score.verb import ScoreReport
 
 ALARMS = {"false_alarm_rate": 0.25, "false_alarm_rate_low": 0.125, "false_alarm_rate_high": 0.5, "recall": 0.875}
 

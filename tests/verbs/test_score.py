@@ -17,7 +17,8 @@ from adtrack.data.reading import STORED
 from adtrack.detectors import scorer as scorer_module
 from adtrack.detectors.scorer import Scorer
 from adtrack.reporting.gallery import Gallery, ScoredImage
-from adtrack.verbs.score import COLUMNS, score_images
+from adtrack.verbs.score.results import COLUMNS
+from adtrack.verbs.score.verb import score_images
 
 CHAMPION = "models:/adtrack-part@champion"
 
@@ -264,7 +265,7 @@ def test_memory_does_not_grow_with_the_number_of_images(study, tmp_path, monkeyp
     monkeypatch.setattr(Gallery, "add", add)
     tracemalloc.start()
     try:
-        score_images(CHAMPION, [tmp_path / "many"], tmp_path / "out", "cpu")
+        score_images(CHAMPION, [str(tmp_path / "many")], tmp_path / "out", "cpu")
     finally:
         tracemalloc.stop()
     kept = min(held[-20:]) - min(held[20:40])

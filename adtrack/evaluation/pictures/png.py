@@ -15,7 +15,12 @@ _UP = 2  # the filter: a byte is written as its difference to the one above it
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
-    """Write a picture uint8 (H, W, 3), compressed lightly: the disk is cheaper than the wait."""
+    """Write a picture uint8 (H, W, 3)."""
+    path.write_bytes(png_bytes(picture))
+
+
+def png_bytes(picture: np.ndarray) -> bytes:
+    """A picture uint8 (H, W, 3) as the bytes of a file, compressed lightly: the disk is cheaper than the wait."""
     height, width, channels = picture.shape
     rows = picture.reshape(height, width * channels)
     filtered = np.empty((height, 1 + rows.shape[1]), dtype=np.uint8)
@@ -25,7 +30,7 @@ def save_png(path: Path, picture: np.ndarray) -> None:
     header = struct.pack(">IIBBBBB", width, height, _DEPTH, _RGB, 0, 0, 0)
     data = zlib.compress(filtered.data, level=1)  # other threads work meanwhile
     parts = (_chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b""))
-    path.write_bytes(_SIGNATURE + b"".join(parts))
+    return _SIGNATURE + b"".join(parts)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

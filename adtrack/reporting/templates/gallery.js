@@ -31,10 +31,13 @@ addEventListener("DOMContentLoaded", () => {
   $("grid").classList.toggle("single", !heatmaps);
 
   const missing = facts.total - items.length, scored = items.length - count("failed");
-  $("summary").textContent =
-    `${facts.model} calls ${count("anomalous")} of ${counted(scored)} anomalous (score ≥ ${brief(facts.threshold)})` +
-    (count("failed") ? `. ${count("failed")} could not be scored.` : ".") +
-    (missing > 0 ? ` No score so far: ${missing} of ${facts.total} (scoring was stopped or is still running).` : "");
+  const failures = count("failed") ? `. ${count("failed")} could not be scored.` : ".";
+  $("summary").textContent = facts.only
+    ? `Shown are ${facts.only} of ${counted(facts.total)}, scored by ${facts.model}` +
+      ` (anomalous: score ≥ ${brief(facts.threshold)})` + failures
+    : `${facts.model} calls ${count("anomalous")} of ${counted(scored)} anomalous (score ≥ ${brief(facts.threshold)})` +
+      failures +
+      (missing > 0 ? ` No score so far: ${missing} of ${facts.total} (scoring was stopped or is still running).` : "");
 
   const draw = () => {
     const scores = items.filter(item => !item.error).map(item => item.score);

@@ -51,7 +51,7 @@ def adapt_model(model: str, sources: Sequence[Path], device: str) -> Adaptation:
     Files and the images below folders are scored. One that cannot be read is left out. UserError: the model cannot be
     adapted, or the photos do not tell how.
     """
-    paths = list(find_photos(sources))
+    paths = find_photos(sources)
     open_store()
     scorer, resolved, run = _load(model, device)
     good = known_good_scores(scorer, run)

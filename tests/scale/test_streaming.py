@@ -1,0 +1,139 @@
+"""Work that is streamed through processes: all of it is done, little is in progress, and what kills is found out."""
+
+import itertools
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from adtrack.errors import UserError
+from adtrack.scale.streaming import stream
+from adtrack.scale.workers import Workers
+
+POISON = -1
+
+
+class Squares:
+    """Squares whole numbers, and notes each one in a folder, with the process. A poisonous one ends the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, threads: int) -> Callable[[Iterable[int]], Iterator[int]]:
+        (self.folder / f"made {os.getpid()} {time.time_ns()}").touch()
+        return self.work
+
+    def work(self, items: Iterable[int]) -> Iterator[int]:
+        for item in items:
+            (self.folder / f"did {item} {os.environ.get('RAY_NODE_ID')} {time.time_ns()}").touch()
+            if item == POISON:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield item * item
+
+
+class Unmade:
+    """Work that cannot begin."""
+
+    def __call__(self, threads: int) -> Callable[[Iterable[int]], Iterator[int]]:
+        raise UserError("the model must be there, but is not.")
+
+
+def lost(item: int) -> int:
+    return item
+
+
+def noted(folder: Path, what: str) -> int:
+    return len(list(folder.glob(f"{what} *")))
+
+
+def test_every_item_is_done_once_by_processes_that_are_made_once(tmp_path: Path) -> None:
+    found = list(stream(Squares(tmp_path), range(40), Workers(2), lost))
+    assert sorted(found) == [number**2 for number in range(40)]
+    assert noted(tmp_path, "did") == 40 and noted(tmp_path, "made") <= 2
+
+
+def test_no_more_is_taken_up_than_is_in_progress(tmp_path: Path) -> None:
+    taken = itertools.count()
+    endless = stream(Squares(tmp_path), taken, Workers(2), lost)
+    assert len(list(itertools.islice(endless, 30))) == 30
+    endless.close()
+    assert next(taken) <= 30 + 4 * 4 * Workers(2).threads
+
+
+def test_an_item_that_kills_its_process_is_lost_alone(tmp_path: Path) -> None:
+    items = [*range(20), POISON, *range(20, 40)]
+    found = list(stream(Squares(tmp_path), items, Workers(2), lost))
+    assert sorted(found) == [POISON, *(number**2 for number in range(40))]
+    assert noted(tmp_path, f"did {POISON}") == 2
+
+
+def test_where_every_process_is_killed_the_work_ends(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="worker processes must live long enough"):
+        list(stream(Squares(tmp_path), itertools.repeat(POISON), Workers(2), lost))
+
+
+def test_what_the_processes_cannot_begin_with_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^the model must be there, but is not\.$"):
+        list(stream(Unmade(), range(4), Workers(2), lost))
+
+
+def test_processes_end_with_the_one_that_hands_out_work(tmp_path: Path, in_a_process) -> None:
+    def killed_while_at_work() -> None:
+        for _ in stream(Squares(tmp_path), itertools.count(), Workers(2), lost):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert os.WIFSIGNALED(os.waitpid(in_a_process(killed_while_at_work), 0)[1])
+    pids = {int(file.name.split()[1]) for file in tmp_path.glob("made *")}
+    end = time.monotonic() + 60
+    while any(map(_runs, pids)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert pids and not any(map(_runs, pids))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"  # nobody waits for a child whose parent was killed, in a container
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator:
+    """Two nodes of a Ray cluster with two cores each, to which this process is connected."""
+    ray = pytest.importorskip("ray", reason="the extra scale is not installed")
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        second = cluster.add_node(num_cpus=2)
+        ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+        yield cluster, second
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_on_a_cluster_an_item_that_kills_its_process_is_lost_alone(nodes, tmp_path: Path) -> None:
+    found = list(stream(Squares(tmp_path), [*range(30), POISON, *range(30, 60)], Workers(ray=True), lost))
+    assert sorted(found) == [POISON, *(number**2 for number in range(60))]
+    assert noted(tmp_path, f"did {POISON}") == 2
+
+
+def test_on_a_cluster_what_cannot_begin_is_told(nodes) -> None:
+    with pytest.raises(UserError, match=r"^the model must be there, but is not\.$"):
+        list(stream(Unmade(), range(4), Workers(ray=True), lost))
+
+
+def test_a_machine_that_goes_takes_no_work_with_it(nodes, tmp_path: Path) -> None:
+    cluster, second = nodes
+    results = stream(Squares(tmp_path), range(400), Workers(ray=True), lost)
+    found = list(itertools.islice(results, 100))
+    assert len({file.name.split()[2] for file in tmp_path.glob("did *")}) == 2
+    cluster.remove_node(second, allow_graceful=False)
+    found += results
+    assert sorted(found) == [number**2 for number in range(400)]
