@@ -28,6 +28,8 @@ def imported(file: Path) -> Iterator[str]:
         ("optuna", "tuning"),
         ("anomalib", "detectors"),
         ("ray", "scale"),
+        ("fsspec", "scale"),
+        ("pyarrow", "verbs"),
         ("onnx", "edge"),
         ("onnxruntime", "edge"),
         ("openvino", "edge"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from adtrack.cli.completion import complete_data
-from adtrack.cli.options import class_option, device_option
+from adtrack.cli.options import class_option, device_option, workers_option
 from adtrack.command import loading, say
 from adtrack.scale.workers import Workers
 from adtrack.verbs.checks import check_data, check_sources, check_writable
@@ -28,13 +28,9 @@ from adtrack.verbs.score.asked import ALL, Pictures
     help="Which images get heatmaps and a place on the page: all, anomalous, none, or a number: those with the highest "
     "scores.",
 )
-@click.option(
-    "--workers",
-    default="1",
-    help="How many processes share the work; ray: those of a Ray cluster, or of one started on this machine.",
-)
+@workers_option
 @device_option
-def score(images: tuple[str, ...], model: str, out: Path, pictures: str, workers: str, device: str) -> None:
+def score(images: tuple[str, ...], model: str, out: Path, pictures: str, workers: Workers, device: str) -> None:
     """Score images, or all images below folders, with a model. Folders may lie where fsspec opens them, as on S3.
 
     What --out holds of this model is kept: the same command goes on where it was stopped, and scores only images that
@@ -46,12 +42,12 @@ def score(images: tuple[str, ...], model: str, out: Path, pictures: str, workers
     """
     check_sources(images)
     check_writable(out)
-    asked, team = Pictures.parse(pictures), Workers.parse(workers)
+    asked = Pictures.parse(pictures)
     with loading():
         from adtrack.verbs import report
         from adtrack.verbs.score.verb import score_images
 
-    result = score_images(model, images, out, device, team, asked)
+    result = score_images(model, images, out, device, workers, asked)
     report.print_scores(result, say)
     if result.left or result.failed:
         sys.exit(130 if result.left else 1)

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from adtrack.errors import UserError
-from adtrack.scale.teams import Died, Make, Team, team_of
+from adtrack.scale.pools import Died, Make, Pool, pool_of
 from adtrack.scale.workers import Workers
 
 Item = TypeVar("Item")
@@ -26,15 +26,15 @@ def stream(
     again, each by itself; an item that kills a second process has the result ``lost(item)``. With ``gpu``, each process
     of a cluster gets a graphics card of its own.
     """
-    with team_of(make, workers, gpu) as team:
-        yield from _Stream(team, iter(items), lost).results()
+    with pool_of(make, workers, gpu) as pool:
+        yield from _Stream(pool, iter(items), lost).results()
 
 
 class _Stream(Generic[Item, Result]):
     """The state of one stream: what is in progress, and what was lost with a process and waits for its second turn."""
 
-    def __init__(self, team: Team[Item, Result], items: Iterator[Item], lost: Callable[[Item], Result]) -> None:
-        self.team, self.items, self.lost = team, items, lost
+    def __init__(self, pool: Pool[Item, Result], items: Iterator[Item], lost: Callable[[Item], Result]) -> None:
+        self.pool, self.items, self.lost = pool, items, lost
         self.running: dict[Future[list[Result]], list[Item]] = {}
         self.again: deque[Item] = deque()
         self.suspects: set[Future[list[Result]]] = set()
@@ -46,7 +46,7 @@ class _Stream(Generic[Item, Result]):
             for future in self._finished():
                 items = self.running.pop(future)
                 try:
-                    results = self.team.result(future)
+                    results = self.pool.result(future)
                 except Died:
                     yield from self._died(future, items)
                 else:
@@ -59,10 +59,10 @@ class _Stream(Generic[Item, Result]):
         while len(self.running) < self._room():
             if self.again:
                 items = [self.again.popleft()]
-                future = self.team.submit(items)
+                future = self.pool.submit(items)
                 self.suspects.add(future)
-            elif items := list(islice(self.items, self.team.handful)):
-                future = self.team.submit(items)
+            elif items := list(islice(self.items, self.pool.handful)):
+                future = self.pool.submit(items)
             else:
                 break
             self.running[future] = items
@@ -70,13 +70,13 @@ class _Stream(Generic[Item, Result]):
 
     def _room(self) -> int:
         """Where all processes end with one, those that may have killed it must each be alone to be found out."""
-        return 1 if self.team.die_together and (self.again or self.suspects) else self.team.room
+        return 1 if self.pool.die_together and (self.again or self.suspects) else self.pool.room
 
     def _finished(self) -> list[Future[list[Result]]]:
         done = wait(self.running, return_when=FIRST_COMPLETED).done
-        if self.team.die_together and any(self.team.died(future) for future in done):
+        if self.pool.die_together and any(self.pool.died(future) for future in done):
             done = wait(self.running).done
-            self.team.renew()
+            self.pool.renew()
         return [future for future in self.running if future in done]
 
     def _died(self, future: Future[list[Result]], items: list[Item]) -> Iterator[Result]:

@@ -121,7 +121,7 @@ class MakeJudge:
 
     def __call__(self, threads: int) -> Judge:
         """UserError: the model cannot be loaded there, or is another one."""
-        torch.set_num_threads(threads)
+        torch.set_num_threads(min(threads, torch.get_num_threads()))
         self.surroundings.take_on()
         reach_store()
         loaded, machine = load_model(self.model, torch.device(self.device)), platform.node()

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from typing import Any, Generic, Protocol, TypeVar
@@ -29,7 +30,7 @@ class Died(Exception):
     """A process ended while it worked."""
 
 
-class Team(Protocol[Given, Result]):
+class Pool(Protocol[Given, Result]):
     """Processes that take a ``handful`` of items at once; ``room`` handfuls keep them busy.
 
     ``die_together``: if one process dies, the work of all is lost and ``renew`` starts new ones.
@@ -59,8 +60,8 @@ class Team(Protocol[Given, Result]):
 
 
 @contextlib.contextmanager
-def team_of(make: Make[Item, Result], workers: Workers, gpu: bool) -> Iterator[Team[Item, Result]]:
-    """A team whose processes end with the block."""
+def pool_of(make: Make[Item, Result], workers: Workers, gpu: bool) -> Iterator[Pool[Item, Result]]:
+    """A pool whose processes end with the block."""
     if workers.ray:
         with connected(), contextlib.closing(_Cluster(make, gpu)) as cluster:
             yield cluster
@@ -113,6 +114,7 @@ _held: dict[str, Any] = {}  # what a process keeps from one handful to the next
 
 def _begin(make: Make[Any, Any], threads: int) -> None:
     """What a process of this machine does first. What ``make`` raises must reach the user, so it is called later."""
+    warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the first one ends them
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -190,6 +192,7 @@ class _Cluster(Generic[Item, Result]):
 
 def _work_elsewhere(make: Make[Any, Any], stream: str, items: Sequence[Any]) -> list[Any]:
     if stream not in _held:
+        warnings.simplefilter("ignore")
         _held.clear()
         _held[stream] = make(1)
     return list(_held[stream](items))
