@@ -12,7 +12,7 @@ from adtrack.edge.engines import Engine
 
 # The most that a score may move, as a share of the standard deviation of all scores, and a pixel of a map, as a share
 # of the range of its colours. Rounding in another order moves both far less; a picture's 256 colours do not show it.
-TOLERANCE = 0.001
+TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)

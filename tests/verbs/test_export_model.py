@@ -1,0 +1,289 @@
+"""export-model: what it writes scores as the model does, also where adtrack is not installed; what it refuses."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import distribution
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from PIL import Image
+
+from adtrack.edge import formats
+from adtrack.edge.engines import Engine, Found
+from adtrack.edge.kit.view import view_of
+from adtrack.tracking.model_health import look_at_models
+from adtrack.tracking.models import load_model
+from adtrack.tracking.run_health import look_at_runs, look_at_tags
+from adtrack.tracking.store import open_store, search_runs
+from adtrack.verbs.export_model import verb
+
+MODEL = "models:/adtrack-part/1"
+NAME = "adtrack-part-1"
+SUFFIXES = {"onnx": ("onnx",), "openvino": ("bin", "xml")}
+RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
+BESIDE = {"README.md", "Dockerfile", "camera.py", "view.py", "check.json", "scores.csv"}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A store with a registered version of "part" and its exports, by format: the folder, and what was printed."""
+
+    folder: Path
+    cache: Path
+    folders: dict[str, Path]
+    printed: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory: pytest.TempPathFactory, blank_store: Path, adtrack: Callable, tiny_data: Path) -> Made:
+    folder, cache = tmp_path_factory.mktemp("exports"), tmp_path_factory.mktemp("exports-cache")
+    shutil.copy(blank_store, folder)
+    part = ("--class", "part", "--data", str(tiny_data), "--backbone", "timm/test_resnet", "--weights", "random")
+    bank = ("--resize", 72, "--crop", 64, "--layers", "layer2+layer3", "--coreset-fraction", 0.25, "--register")
+    folders, printed = {}, {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("ADTRACK_CACHE", str(cache))
+        built = adtrack("build-bank", *part, *bank, "--device", "cpu")
+        assert built.code == 0, built.err
+        for name in SUFFIXES:
+            folders[name] = folder / f"line-{name}"
+            done = adtrack("export-model", "--model", MODEL, "--format", name, "--out", folders[name])
+            assert done.code == 0, done.out + done.err
+            printed[name] = done.out
+    return Made(folder, cache, folders, printed)
+
+
+@pytest.fixture
+def made(_made: Made, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
+    """The version and its exports in a store of the test's own; their files are for reading only."""
+    shutil.copy(_made.folder / "mlflow.db", workplace)
+    monkeypatch.setenv("ADTRACK_CACHE", str(_made.cache))
+    open_store()
+    yield _made
+
+
+@pytest.fixture
+def export(adtrack: Callable, tmp_path: Path) -> Callable:
+    """Exports the version to ``tmp_path/out``."""
+    return lambda *options: adtrack("export-model", "--model", MODEL, "--out", tmp_path / "out", *options)
+
+
+def judged(photos: Sequence[Path]) -> dict[Path, tuple[float, bool]]:
+    """Score and label of photos by the registered version."""
+    import torch
+
+    scorer = load_model(MODEL, torch.device("cpu")).scorer
+    found = {photo: scorer.judge(scorer.read(photo)) for photo in photos}
+    return {photo: (one.score, one.anomalous) for photo, one in found.items()}
+
+
+@pytest.mark.parametrize("name", SUFFIXES)
+def test_an_export_is_checked_on_val_and_brings_all_that_it_needs(made: Made, name: str) -> None:
+    out = made.folders[name]
+    assert {file.name for file in out.iterdir()} == BESIDE | {f"{NAME}.{suffix}" for suffix in SUFFIXES[name]}
+    check = json.loads((out / "check.json").read_text())
+    assert check["passed"] and check["troubles"] == [] and set(check["sets"]) == {"val_clean", "val_shift"}
+    for found in check["sets"].values():
+        assert found["images"] == 4 and found["labels_changed"] == 0
+        assert 0 <= found["score_median"] <= found["score_greatest"] < 1e-4 and found["map_greatest"] < 1e-4
+    with (out / "scores.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    (bank,) = search_runs("tags.`adtrack.role` = 'bank'")
+    logged: dict[str, str] = {}
+    for of_set in check["sets"]:
+        text = Path(MlflowClient().download_artifacts(bank.info.run_id, f"scores/{of_set}.csv")).read_text()
+        logged |= {f"{of_set} {row['path']}": row["score"] for row in csv.DictReader(text.splitlines())}
+    assert {f"{row['set']} {row['path']}": row["registered_score"] for row in rows} == logged and len(rows) == 8
+    assert "Val-shift       4" in made.printed[name] and f"{NAME}.{SUFFIXES[name][-1]} (" in made.printed[name]
+    readme = (out / "README.md").read_text()
+    assert MODEL in readme and "all of it squeezed to 72 × 72" in readme and "| Val-clean | 4 |" in readme
+    docker = (out / "Dockerfile").read_text()
+    assert f"COPY camera.py view.py {NAME}." in docker and f" {RUNTIMES[name]}==" in docker
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> list[Path]:
+    """Photos of the part in several shapes, one of them turned by its tag, and a text between them."""
+    folder = tmp_path_factory.mktemp("photos")
+    found = []
+    for number, file in enumerate(sorted((tiny_data / "part" / "test").rglob("*.png"))[::3]):
+        image = Image.open(file).resize((90, 70) if number % 2 else (80, 300))
+        found.append(folder / f"{number}.{'jpg' if number == 1 else 'png'}")
+        image.save(found[-1], exif=turned() if number == 1 else None)
+    (folder / "notes.txt").write_text("no photo")
+    return found
+
+
+def turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+def linked(folder: Path, *packages: str) -> Path:
+    """A folder that holds nothing but these installed packages."""
+    folder.mkdir()
+    for package in packages:
+        for file in distribution(package).files or ():
+            top = file.parts[0]
+            if top != ".." and not (folder / top).exists():
+                (folder / top).symlink_to(Path(str(distribution(package).locate_file(top))).resolve())
+    return folder
+
+
+@pytest.mark.parametrize("name", SUFFIXES)
+def test_the_loop_scores_photos_where_neither_adtrack_nor_torch_is(
+    made: Made, photos: list[Path], name: str, tmp_path: Path
+) -> None:
+    site, line = linked(tmp_path / "site", "numpy", "pillow", RUNTIMES[name]), tmp_path / "line"
+    shutil.copytree(made.folders[name], line)
+    # Without site-packages: what is found is the standard library and what the folder holds.
+    code = f"""
+import sys
+sys.path += [{str(line)!r}, {str(site)!r}]
+for name in ("adtrack", "torch", "mlflow", "onnx"):
+    try:
+        __import__(name)
+        sys.exit(f"{{name}} is there")
+    except ImportError:
+        pass
+sys.argv = ["camera.py", {str(photos[0].parent)!r}]
+import camera
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    expected = judged(photos)
+    assert [Path(path) for path, _, _ in lines] == photos
+    for path, score, label in lines:
+        assert float(score) == pytest.approx(expected[Path(path)][0], rel=1e-5)
+        assert int(label) == expected[Path(path)][1]
+    assert len({score for _, score, _ in lines}) == len(photos)
+
+
+def test_mlflow_serves_the_onnx_file_and_finds_each_export_from_its_version(made: Made, photos: list[Path]) -> None:
+    tags = MlflowClient().get_model_version("adtrack-part", "1").tags
+    onnx, other = (tags[f"adtrack.export.{name}"] for name in SUFFIXES)
+    assert onnx.startswith("models:/m-") and other.startswith("runs:/") and onnx in made.printed["onnx"]
+    served, expected = mlflow.pyfunc.load_model(onnx), judged(photos)
+    for photo in photos:
+        if photo.suffix == ".jpg":  # turned
+            continue
+        view = view_of(np.asarray(Image.open(photo).convert("RGB")), 72, 64, "bilinear")
+        found = served.predict({"view": view})
+        assert found["score"].item() == pytest.approx(expected[photo][0], rel=1e-5)
+        assert found["label"].item() == expected[photo][1] and found["anomaly_map"].shape == (1, 64, 64)
+    folder = Path(mlflow.artifacts.download_artifacts(other))
+    assert (folder / f"{NAME}.xml").read_bytes() == (made.folders["openvino"] / f"{NAME}.xml").read_bytes()
+    runs = search_runs("tags.`adtrack.role` = 'export'")
+    assert {run.data.tags["adtrack.exported_from"] for run in runs} == {MODEL}
+    assert all(
+        run.info.status == "FINISHED" and run.data.metrics["val_clean/export_labels_changed"] == 0 for run in runs
+    )
+    assert [run.data.params["format"] for run in runs] == list(SUFFIXES)
+
+
+def test_doctor_calls_nothing_broken_and_no_verb_takes_an_export_for_a_detector(
+    made: Made, adtrack: Callable, photos: list[Path], tmp_path: Path
+) -> None:
+    checks = [*look_at_models(), look_at_runs(), look_at_tags()]
+    assert [finding for check in checks for finding in check.findings] == []
+    export = MlflowClient().get_model_version("adtrack-part", "1").tags["adtrack.export.onnx"]
+    done = adtrack("score", photos[0], "--model", export, "--out", tmp_path / "scored")
+    assert done.code == 2 and f"model must be a detector, but {export} is an export of one." in done.err
+
+
+class Otherwise(Engine):
+    """An engine that calls every image's score a little more."""
+
+    name = "another engine"
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def run(self, view: np.ndarray) -> Found:
+        found = self._engine.run(view)
+        return replace(found, score=found.score * 1.2)
+
+
+def test_an_export_that_scores_otherwise_is_not_kept(
+    made: Made, export: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = verb.open_engine
+    monkeypatch.setattr(verb, "open_engine", lambda *asked: Otherwise(real(*asked)))
+    before = len(search_runs(""))
+    done = export()
+    assert done.code == 1 and "FAIL  a score may move by 0.01 of the scores' standard deviation" in done.out
+    assert "Not exported: no model was kept." in done.out and "Exported:" not in done.out
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"check.json", "scores.csv"}
+    assert not json.loads((tmp_path / "out" / "check.json").read_text())["passed"]
+    assert len(search_runs("")) == before
+    monkeypatch.undo()
+
+
+def test_an_export_that_is_stopped_leaves_no_run_at_work_and_no_tag(
+    made: Made, export: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    tag = MlflowClient().get_model_version("adtrack-part", "1").tags["adtrack.export.onnx"]
+    monkeypatch.setattr(verb, "write_companions", stop)
+    assert export().code == 130 and not (tmp_path / "out").exists()
+    assert search_runs("attributes.status = 'RUNNING'") == []
+    assert search_runs("tags.`adtrack.role` = 'export'")[-1].info.status == "KILLED"
+    assert MlflowClient().get_model_version("adtrack-part", "1").tags["adtrack.export.onnx"] == tag
+    assert [finding for check in look_at_models() for finding in check.findings] == []
+
+
+def test_val_must_be_there_to_check_an_export(made: Made, export: Callable, tmp_path: Path, tiny_data: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    done = export("--data", tmp_path / "elsewhere")
+    assert done.code == 2 and "none of 4 of val_clean lies so in" in done.err and "--data says where" in done.err
+    moved = shutil.copytree(tiny_data, tmp_path / "moved")
+    for file in (moved / "part" / "test" / "spot").iterdir():
+        file.unlink()
+    done = export("--data", moved)
+    assert done.code == 0 and "images of Val could not be scored again: their files have changed or gone." in done.out
+
+
+def test_what_cannot_be_exported_is_said_before_anything_is_written(
+    made: Made, export: Callable, adtrack: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    done = export("--format", "tflite")
+    assert done.code == 2 and "format must be onnx or openvino, but got 'tflite'." in done.err
+    done = adtrack("export-model", "--model", "models:/adtrack-part/7", "--out", out)
+    assert done.code == 2 and "model must be one that the tracking store knows" in done.err
+    done = adtrack("export-model", "--model", made.folder / "mlruns", "--out", out)
+    assert done.code == 2 and "must" in done.err
+    assert not out.exists()
+    out.write_text("a file")
+    assert "out must be a folder, but" in export().err
+    out.unlink()
+    out.mkdir()
+    (out / "model.onnx").write_text("mine")
+    assert "holds 1 other file: model.onnx" in export().err and (out / "model.onnx").read_text() == "mine"
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda name: None if name == "openvino" else name)
+    done = export("--format", "openvino")
+    assert done.code == 2 and "openvino is not installed. Hint: pip install 'adtrack[edge]'" in done.err
+
+
+def test_the_same_command_replaces_an_earlier_export(made: Made, export: Callable, tmp_path: Path) -> None:
+    shutil.copytree(made.folders["openvino"], tmp_path / "out")
+    (tmp_path / "out" / "README.md").write_text("old")
+    assert export().code == 0
+    assert {file.name for file in (tmp_path / "out").iterdir()} == BESIDE | {f"{NAME}.onnx"}
+    assert "as ONNX" in (tmp_path / "out" / "README.md").read_text()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    done = export()
+    assert done.code == 2 and "out must be empty or hold an earlier export, but" in done.err and "mine.txt" in done.err
