@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,8 +20,8 @@ POISON = -1
 class Squares:
     """Squares whole numbers, and notes each one in a folder, with the process. A poisonous one ends the process."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, seconds: float = 0.0) -> None:
+        self.folder, self.seconds = folder, seconds
 
     def __call__(self, threads: int) -> Callable[[Iterable[int]], Iterator[int]]:
         (self.folder / f"made {os.getpid()} {time.time_ns()}").touch()
@@ -28,10 +29,17 @@ class Squares:
 
     def work(self, items: Iterable[int]) -> Iterator[int]:
         for item in items:
-            (self.folder / f"did {item} {os.environ.get('RAY_NODE_ID')} {time.time_ns()}").touch()
+            (self.folder / f"did {item} {machine()} {time.time_ns()}").touch()
             if item == POISON:
                 os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(self.seconds)
             yield item * item
+
+
+def machine() -> str:
+    """Which machine of a cluster this is."""
+    ray = sys.modules.get("ray")
+    return ray.get_runtime_context().get_node_id() if ray and ray.is_initialized() else "here"
 
 
 class Unmade:
@@ -131,9 +139,10 @@ def test_on_a_cluster_what_cannot_begin_is_told(nodes) -> None:
 
 def test_a_machine_that_goes_takes_no_work_with_it(nodes, tmp_path: Path) -> None:
     cluster, second = nodes
-    results = stream(Squares(tmp_path), range(400), Workers(ray=True), lost)
-    found = list(itertools.islice(results, 100))
-    assert len({file.name.split()[2] for file in tmp_path.glob("did *")}) == 2
+    results = stream(Squares(tmp_path, 0.02), range(600), Workers(ray=True), lost)
+    found = [next(results)]
+    while len({file.name.split()[2] for file in tmp_path.glob("did *")}) < 2:
+        found.append(next(results))  # StopIteration: the second machine has done nothing
     cluster.remove_node(second, allow_graceful=False)
     found += results
-    assert sorted(found) == [number**2 for number in range(400)]
+    assert sorted(found) == [number**2 for number in range(600)]
