@@ -11,7 +11,9 @@ from ..features.precision import full_precision
 from ..features.threads import fixed_threads
 from .exact.distance import check_vectors
 from .exact.greedy import growing_order
+from .exact.holder import PointHolder
 from .exact.plan import USUAL, SearchPlan
+from .exact.rounds import HeldHere, Holders
 
 
 def coreset_count(fraction: float, patches: int) -> int:
@@ -73,23 +75,41 @@ def growing_greedy_order(
     k: a longer one can be continued from ``prefix``, the beginning of the same order. Nothing is computed between two
     rounds, so whoever asks can do other work before the next one.
     """
-    total = len(features)
     if features.ndim != 2 or 0 in features.shape:
         raise UserError(f"features must have shape (patches, dimensions), but got {tuple(features.shape)}.")
-    if not 1 <= count <= total:
-        raise UserError(f"coreset size must be between 1 and the number of patches {total}, but got {count}.")
-    if start is None:
-        start = int(torch.randint(total, (1,), generator=torch.Generator().manual_seed(seed)))
-    if not 0 <= start < total:
-        raise UserError(f"coreset start must be the index of one of {total} patches, but got {start}.")
+    beginning = _beginning(len(features), count, seed, start, prefix)
     matrix = projection_matrix(features.shape[1], projection, seed)
     points = features.float()
     if matrix is not None:
         with fixed_threads():
             points = points @ matrix.to(features.device)
     check_vectors("features", points)
-    beginning = torch.tensor([start]) if prefix is None else prefix[:count].cpu()
-    return _rounds(beginning, growing_order(points.contiguous(), count, beginning, plan))
+    return _rounds(beginning, _order_here(points.contiguous(), count, beginning, plan))
+
+
+def growing_held_order(
+    holders: Holders, total: int, count: int, *, seed: int, prefix: Tensor | None = None, plan: SearchPlan = USUAL
+) -> Iterator[Tensor]:
+    """``growing_greedy_order`` of ``total`` points that are held elsewhere, to the last index the same."""
+    beginning = _beginning(total, count, seed, None, prefix)
+    return _rounds(beginning, growing_order(holders, count, beginning, plan))
+
+
+def _beginning(total: int, count: int, seed: int, start: int | None, prefix: Tensor | None) -> Tensor:
+    """What is known of an order of ``count`` of so many points, at least its start: int64 (any,)."""
+    if not 1 <= count <= total:
+        raise UserError(f"coreset size must be between 1 and the number of patches {total}, but got {count}.")
+    if start is None:
+        start = int(torch.randint(total, (1,), generator=torch.Generator().manual_seed(seed)))
+    if not 0 <= start < total:
+        raise UserError(f"coreset start must be the index of one of {total} patches, but got {start}.")
+    return torch.tensor([start]) if prefix is None else prefix[:count].cpu()
+
+
+def _order_here(points: Tensor, count: int, beginning: Tensor, plan: SearchPlan) -> Iterator[Tensor]:
+    holder = PointHolder(points, count, plan)
+    del points  # where there are twins, the holder has a copy of the different ones
+    yield from growing_order(HeldHere((holder,)), count, beginning, plan)
 
 
 def _rounds(beginning: Tensor, orders: Iterator[Tensor]) -> Iterator[Tensor]:

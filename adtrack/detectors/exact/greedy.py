@@ -8,25 +8,22 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .distinct import Distinct
 from .plan import SearchPlan
-from .rounds import Rounds
+from .rounds import Holders, Rounds
 
 
-def growing_order(points: Tensor, count: int, beginning: Tensor, plan: SearchPlan) -> Iterator[Tensor]:
-    """The order of points float32 (N, D), as far as it has come after every round: at last ``count`` indices int64.
+def growing_order(holders: Holders, count: int, beginning: Tensor, plan: SearchPlan) -> Iterator[Tensor]:
+    """The order of the points that ``holders`` hold, as far as it has come after every round: at last ``count`` indices
+    int64.
 
     ``beginning`` int64 is the beginning of the order, at least its start. Equal points are at no distance from each
     other, so one of each is chosen before any of its twins, and the twins follow at the end by their index.
     """
-    distinct, total = Distinct(points, plan.numbers), len(points)
-    del points  # where there are twins, the different points are a copy
-    known = distinct.which(beginning[: len(distinct)].to(distinct.lowest.device))
-    rounds = Rounds(distinct.vectors, min(count, len(distinct)), known, plan)
-    order = beginning
-    while rounds.found < len(rounds.order):
+    rounds = Rounds(holders, count, beginning, plan)
+    while rounds.found < count and not rounds.over:
         rounds.next()
-        order = torch.cat([beginning, distinct.lowest[rounds.order[len(known) : rounds.found]].cpu()])
-        yield order
-    left = torch.ones(total, dtype=torch.bool).index_fill_(0, order, False)
+        yield rounds.order[: rounds.found]
+    order = rounds.order[: rounds.found]
+    left = torch.ones(count, dtype=torch.bool)  # among so many, that many at least are not chosen by now
+    left[order[order < count]] = False
     yield torch.cat([order, left.nonzero().squeeze(1)[: count - len(order)]])

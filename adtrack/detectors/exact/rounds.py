@@ -10,125 +10,140 @@ So a point with gap(p) < θ, or only with ‖p − c‖ < θ for one centre c, c
 more. A round sets a threshold θ that few points reach by what is known of them, compares these with the centres that
 they have missed, and runs the plain loop among the points that stay at θ or above. Most points fall below θ at one of
 the first centres that they are compared with.
+
+The points may be shared out over several holders, here or on other machines. A round tells each of them θ and the new
+centres, and gets the candidates, of which it needs the farthest alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from .distance import mutual_distances, pair_distances
+from .distance import mutual_distances
+from .holder import Leading, News, PointHolder, Reached
 from .plan import SearchPlan
-from .table import VectorTable
-from .tiles import close_pairs, likely_distances
 
-_Compare = Callable[[Tensor, slice], None]  # lowers the gaps of some rows by what some centres say
+Answer = TypeVar("Answer")
+_NOTHING_KNOWN = torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.float64)
+
+
+class Holders(Protocol):
+    """Those who hold the points, in the order of their points.
+
+    One that is lost and made again has its points, but no centres: its answers say so, and it is told them once more.
+    """
+
+    def each(self, work: Callable[[PointHolder], Answer]) -> Iterable[Answer]:
+        """What ``work`` gives for each holder, in their order. It can be pickled."""
+        ...
+
+
+@dataclass(frozen=True)
+class HeldHere:
+    """Holders in this process."""
+
+    holders: tuple[PointHolder, ...]
+
+    def each(self, work: Callable[[PointHolder], Answer]) -> Iterator[Answer]:
+        return (work(holder) for holder in self.holders)
 
 
 class Rounds:
-    """The order of different points float32 (N, D), as far as it has been ``found``.
+    """The order of the points that ``holders`` hold, as far as it has been ``found``: the first of ``order`` int64
+    (count,). ``over`` says that all other points are equal to one of these."""
 
-    ``gap`` float64 (N,) is an upper bound of each point's gap: the exact distance to one of the first ``seen`` centres,
-    and no more than the distance to the nearest of the first ``settled`` ones. For centres it is −1.
-    """
+    def __init__(self, holders: Holders, count: int, beginning: Tensor, plan: SearchPlan) -> None:
+        self._holders, self._plan = holders, plan
+        self.order = torch.empty(count, dtype=torch.int64)
+        self.order[: len(beginning)] = beginning
+        self.found = len(beginning)
+        self._leading = self._tell_nothing()
 
-    def __init__(self, points: Tensor, count: int, chosen: Tensor, plan: SearchPlan) -> None:
-        total, device = len(points), points.device
-        self.points, self.plan = points, plan
-        self.table = VectorTable(points, plan)
-        self.order = torch.empty(count, dtype=torch.int64, device=device)
-        self.centres = self.table.encoded.blank(count)
-        self.found = 0
-        self.gap = torch.full((total,), torch.inf, dtype=torch.float64, device=device)
-        self.seen = torch.zeros(total, dtype=torch.int64, device=device)
-        self.settled = torch.zeros(total, dtype=torch.int64, device=device)
-        draws = torch.Generator().manual_seed(0)
-        self.sample = torch.randperm(total, generator=draws)[: plan.threshold_sample].to(device)
-        self._add(chosen)
+    @property
+    def over(self) -> bool:
+        return bool(self._largest <= 0)
+
+    @property
+    def _largest(self) -> Tensor:
+        return torch.stack([leading.largest for leading in self._leading]).max()
 
     def next(self) -> None:
         """Add centres until no point has a gap above the round's threshold."""
         threshold = self._threshold()
-        # Points with bounds equal to the threshold may tie with those above it, so they belong to the round.
-        rows = (self.gap >= threshold).nonzero().squeeze(1)
-        rows = self._bring(rows, threshold, self.seen, partial(self._bound, threshold), self.plan.centres)
-        rows = self._bring(rows, threshold, self.settled, self._settle, 16 * self.plan.centres)
-        self.seen[rows] = self.found
-        if len(rows):
-            self._choose_among(rows, threshold)
+        reached = self._ask(partial(PointHolder.reaching, found=self.found, threshold=threshold))
+        if any(some.count for some in reached):
+            self._leading = self._choose_among(reached, threshold)
+        else:  # bounds have been lowered, below this threshold
+            self._leading = self._tell_nothing()
 
     def _threshold(self) -> Tensor:
         """A threshold that ``plan.sample_above`` points of the sample reach, and one point at least."""
-        some = self.gap[self.sample]
-        above = torch.topk(some, min(self.plan.sample_above, len(some))).values
-        return above[-1].clamp(min=0).minimum(self.gap.max())
+        some = torch.cat([leading.gaps for leading in self._leading])
+        above = torch.topk(some, min(self._plan.sample_above, len(some))).values
+        return above[-1].clamp(min=0).minimum(self._largest)
 
-    def _bring(self, rows: Tensor, threshold: Tensor, known: Tensor, compare: _Compare, width: int) -> Tensor:
-        """Compare ``rows`` with the centres that they do not know, as long as their gap is at ``threshold`` or above.
-
-        ``known`` (N,) says how many of the first centres each point knows. Gives the rows that stay at the threshold or
-        above: they know all centres then.
-        """
-        start = int(known[rows].min()) if len(rows) else self.found
-        for first in range(start // width * width, self.found, width):
-            last = min(first + width, self.found)
-            rows = rows[self.gap[rows] >= threshold]
-            behind = rows[(known[rows] < last) & (self.gap[rows] > 0)]
-            if len(behind):
-                for part in torch.split(behind, self.plan.rows):  # each with whatever one of its rows has missed
-                    compare(part, slice(max(first, int(known[part].min())), last))
-                known[behind] = last
-        rows = rows[self.gap[rows] >= threshold]
-        known[rows] = self.found
-        return rows
-
-    def _bound(self, threshold: Tensor, rows: Tensor, centres: slice) -> None:
-        """Lower the gaps of ``rows`` to the distance of the one of ``centres`` that looks nearest, where that is below
-        ``threshold``: the others will be settled."""
-        apart = partial(self._apart, rows, self.order[centres])
-        within = threshold.expand(len(rows))
-        nearest = likely_distances(self.table[rows], self._some(centres), within, apart)
-        self.gap[rows] = torch.where(nearest < threshold, nearest, self.gap[rows])
-
-    def _settle(self, rows: Tensor, centres: slice) -> None:
-        """Lower the gaps of ``rows`` to the distance of the nearest of ``centres``."""
-        apart = partial(self._apart, rows, self.order[centres])
-        row, centre = close_pairs(self.table[rows], self._some(centres), self.gap[rows], apart)
-        self.gap.scatter_reduce_(0, rows[row], apart(row, centre), reduce="amin")
-
-    def _choose_among(self, rows: Tensor, threshold: Tensor) -> None:
-        """The plain greedy loop among ``rows``, whose gaps are exact, while one is at ``threshold`` or above."""
-        last = len(self.points)
-        if len(rows) > self.plan.active:
+    def _choose_among(self, reached: list[Reached], threshold: Tensor) -> list[Leading]:
+        """The plain greedy loop among these points, whose gaps are exact, while one is at ``threshold`` or above."""
+        indices, gap = torch.cat([some.indices for some in reached]), torch.cat([some.gaps for some in reached])
+        last = int(indices[-1])
+        if sum(some.count for some in reached) > self._plan.active:
             # Only the farthest, of equals the first: none of the others comes before the last of these.
-            rows = rows[torch.argsort(self.gap[rows], descending=True, stable=True)[: self.plan.active]]
-            threshold, last = self.gap[rows[-1]], int(rows[-1])
-            rows = rows.sort().values
-        gap, mutual = self.gap[rows], mutual_distances(self.points.index_select(0, rows))
+            farthest = torch.argsort(gap, descending=True, stable=True)[: self._plan.active]
+            threshold, last = gap[farthest[-1]], int(indices[farthest[-1]])
+            farthest = farthest.sort().values
+            indices, gap = indices[farthest], gap[farthest]
+        vectors = self._vectors(indices)
+        mutual = mutual_distances(vectors)
         chosen: list[Tensor] = []
-        for farthest, places in _plain_loop(gap, mutual, self.plan.steps):
-            in_turn = (farthest > threshold) | ((farthest == threshold) & (rows[places] <= last))
+        for farthest, places in _plain_loop(gap, mutual, self._plan.steps):
+            in_turn = (farthest > threshold) | ((farthest == threshold) & (indices[places] <= last))
+            in_turn &= farthest > 0  # a twin of a centre waits until only twins are left
             chosen.append(places[in_turn])  # the first of them: gaps fall, and among equal ones the indices rise
             if len(chosen[-1]) < len(places):
                 break
         places = torch.cat(chosen)[: len(self.order) - self.found]
-        self.gap[rows] = torch.minimum(gap, mutual[:, places].amin(dim=1))
-        self._add(rows[places])
-        self.seen[rows] = self.settled[rows] = self.found
+        new = slice(self.found, self.found + len(places))
+        self.order[new] = indices[places].cpu()
+        gap = torch.minimum(gap, mutual[:, places].amin(dim=1))
+        told = self._tell(News(self.found, indices[places], vectors[places], indices, gap))
+        self.found = new.stop
+        return told
 
-    def _add(self, centres: Tensor) -> None:
-        self.gap[centres] = -1.0  # a centre is never chosen again
-        place = slice(self.found, self.found + len(centres))
-        self.order[place] = centres
-        self.centres.put(place, self.table.encoded[centres])
-        self.found = place.stop
+    def _vectors(self, indices: Tensor) -> Tensor:
+        """The vectors float32 (m, D) of points, wherever they are held."""
+        found = list(self._holders.each(partial(PointHolder.vectors, indices=indices)))
+        vectors = found[0][1].new_empty(len(indices), found[0][1].shape[1])
+        for places, some in found:
+            vectors[places] = some
+        return vectors
 
-    def _some(self, centres: slice) -> VectorTable:
-        return VectorTable(self.points, self.plan, self.table.encoding, self.centres[centres], self.order[centres])
+    def _tell_again(self) -> None:
+        """Tell all holders all centres, some at a time."""
+        size = 8 * self._plan.rows
+        for first in range(0, self.found, size):
+            indices = self.order[first : min(first + size, self.found)].clone()  # a view takes its whole along
+            news = News(first, indices, self._vectors(indices), *_NOTHING_KNOWN)
+            list(self._holders.each(partial(PointHolder.learn, news=news)))
 
-    def _apart(self, rows: Tensor, centres: Tensor, row: Tensor, centre: Tensor) -> Tensor:
-        return pair_distances(self.points, rows[row], self.points, centres[centre], numbers=self.plan.numbers)
+    def _tell_nothing(self) -> list[Leading]:
+        nothing = torch.empty(0)
+        return self._tell(News(self.found, nothing.long(), nothing, *_NOTHING_KNOWN))
+
+    def _tell(self, news: News) -> list[Leading]:
+        return self._ask(partial(PointHolder.learn, news=news))
+
+    def _ask(self, question: Callable[[PointHolder], Answer | None]) -> list[Answer]:
+        """The answers of all holders. Those who have missed centres are told them first."""
+        while True:
+            answers = list(self._holders.each(question))
+            known = [answer for answer in answers if answer is not None]
+            if len(known) == len(answers):
+                return known
+            self._tell_again()
 
 
 def _plain_loop(gap: Tensor, mutual: Tensor, steps: int) -> Iterator[tuple[Tensor, Tensor]]:

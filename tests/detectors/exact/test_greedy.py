@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from adtrack.detectors.coreset import greedy_order, growing_greedy_order
-from adtrack.detectors.exact import rounds
+from adtrack.detectors.exact.holder import PointHolder
 from adtrack.detectors.exact.plan import USUAL, SearchPlan
 from adtrack.detectors.exact.reference import greedy_order as plain_greedy
+from adtrack.detectors.exact.rounds import Rounds
 from tests.detectors.samples import clusters, normal
 
 # Many rounds, tiles and blocks although the features are few.
@@ -38,22 +39,22 @@ def test_order_is_that_of_the_plain_loop(name: str, plan: SearchPlan) -> None:
     assert sorted(order.tolist()) == list(range(len(features)))  # distinct, duplicates or not
 
 
-def count_calls(monkeypatch: pytest.MonkeyPatch, *names: str) -> dict[str, int]:
-    """How often methods of the search run from now on."""
+def count_calls(monkeypatch: pytest.MonkeyPatch, of: type, *names: str) -> dict[str, int]:
+    """How often methods of a class run from now on."""
     calls = dict.fromkeys(names, 0)
     for name in names:
-        method = getattr(rounds.Rounds, name)
+        method = getattr(of, name)
 
         def counted(search, *arguments, name=name, method=method):
             calls[name] += 1
             return method(search, *arguments)
 
-        monkeypatch.setattr(rounds.Rounds, name, counted)
+        monkeypatch.setattr(of, name, counted)
     return calls
 
 
 def test_many_rounds_keep_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = count_calls(monkeypatch, "next")
+    calls = count_calls(monkeypatch, Rounds, "next")
     features = clusters(20_000, 16)
     assert greedy_order(features, 2000, start=7, projection=None).equal(plain_greedy(features, 2000, 7))
     assert calls["next"] > 10
@@ -63,7 +64,7 @@ def test_many_rounds_keep_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rounds_keep_the_order_whether_codes_tell_points_apart_or_not(
     told_apart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = count_calls(monkeypatch, "_bound", "_settle")
+    calls = count_calls(monkeypatch, PointHolder, "_bound", "_settle")
     features = normal(9000, 16) if told_apart else clusters(9000, 8, spread=1e-4)
     assert greedy_order(features, 600, start=7, projection=None).equal(plain_greedy(features, 600, 7))
     assert calls["_settle"] > 3 and calls["_bound"] > 3
@@ -89,7 +90,7 @@ def test_equal_distances_go_to_the_lowest_index_beyond_a_round_as_well() -> None
 def test_twins_follow_one_of_each_by_their_index(places: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A camera that stands still fills a class with them; the rounds do not see them."""
     features = normal(places, 8).repeat(20_000 // places, 1)
-    calls = count_calls(monkeypatch, "next")
+    calls = count_calls(monkeypatch, Rounds, "next")
     order = greedy_order(features, 9000, start=77, projection=None)
     assert order[:1000].equal(plain_greedy(features, 1000, 77)) and calls["next"] <= 2
     once, rest = order[:places].tolist(), order[places:].tolist()
