@@ -7,7 +7,7 @@ import pytest
 from tqdm import tqdm
 
 from adtrack import progress
-from adtrack.progress import bar, duration, track
+from adtrack.progress import above, bar, duration, hand_over, say, track
 
 
 @pytest.fixture
@@ -58,3 +58,24 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_time_is_told_in_units_that_fit() -> None:
     assert [duration(seconds) for seconds in (3.2, 89, 200, 9000)] == ["3 s", "89 s", "3 min", "2.5 h"]
+
+
+def test_a_process_whose_lines_another_one_shows_prints_nothing(
+    clock: list[float], capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_elsewhere", [])
+    shown: list[str] = []
+    hand_over(shown.append)
+    assert len(list(track(ticking(clock, 12, 3), "Scoring", 3))) == 3
+    with bar(3, "Scoring") as counted:
+        counted.update(2)
+    say("a line")
+    assert (counted.n, shown) == (2, ["a line"])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_line_above_a_bar_is_said_as_it_is(capsys: pytest.CaptureFixture) -> None:
+    shown: list[str] = []
+    with tqdm(total=2, file=sys.stderr, delay=0):
+        above(shown.append)("a line")
+    assert shown == ["a line"]

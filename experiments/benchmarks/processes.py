@@ -3,12 +3,12 @@
 First the same greedy orders, in one process one after the other and in several processes side by side, with threads
 that wait as the command line lets them (asleep) and as torch does by itself (busy). The points are drawn at random;
 each order is compared with the others, as its indices must not depend on who else is at work. Then one study of a class
-of the demo data, by one process and by several that share it, with an empty cache each. All cells of its space are
+of the demo data, by one process and by the workers of --workers, with an empty cache each. All cells of its space are
 tried and none is pruned, so that the trials are the same whoever carries them out: their objectives are compared. Run
 it with OMP_NUM_THREADS unset.
 
 \b
-Command:  python -m experiments.benchmarks.processes [--processes 4] [--points 60000] [--busy]
+Command:  python -m experiments.benchmarks.processes [--workers 4] [--points 60000] [--busy] [--study-only]
 Cost:     four minutes on 2 idle cores; with --busy several more.
 Result:   experiments/results/benchmarks.csv
 """
@@ -51,20 +51,18 @@ def found(orders: int, processes: int, points: int, policy: str | None) -> set[s
     return printed
 
 
-def study(data: Path, class_name: str, processes: int, place: Path, asked: tuple[str, ...] = ()) -> dict[str, float]:
-    """The objectives of a study's trials by their cells. ``processes`` processes carry it out, with all that they keep
-    in ``place``; ``asked`` are further options."""
+def study(data: Path, class_name: str, workers: int, place: Path, asked: tuple[str, ...] = ()) -> dict[str, float]:
+    """The objectives of a study's trials by their cells. So many workers carry it out, with all that they keep in
+    ``place``; ``asked`` are further options."""
     trials = math.prod(len(values.split(",")) for values in SPACE.values())
     space = [f"--space-{key.replace('_', '-')}={values}" for key, values in (SPACE | _FIXED).items()]
     command = [sys.executable, "-m", "adtrack", "tune", "--class", class_name, "--data", str(data.absolute()), *space]
     command += ["--backbone", "resnet18", "--weights", "random", "--sampler", "grid", "--pruner", "none"]
-    command += ["--trials", str(trials), *asked]
+    command += ["--trials", str(trials), "--workers", str(workers), *asked]
     variables = os.environ | {"ADTRACK_CACHE": str(place / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
     variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started = [subprocess.Popen(command, cwd=place, env=variables, **quiet) for _ in range(processes)]
-    ended = [process.wait() for process in started]
-    assert not any(ended), "a process has failed"
+    subprocess.run(command, cwd=place, env=variables, check=True, **quiet)
     (table,) = place.glob("mlruns/*/*/artifacts/tables/best_trials.csv")
     rows = pd.read_csv(table)
     cells = rows[[*SPACE]].astype(str).agg(" ".join, axis=1)
@@ -86,16 +84,16 @@ def time_orders(processes: int, points: int, busy: bool) -> None:
     report("processes", f"{processes} greedy orders of {points} points", times, "one process, threads wait asleep")
 
 
-def _note(objectives: list[dict[str, float]], data: Path, processes: int, place: Path) -> None:
-    objectives.append(study(data, "zipper", processes, place))
+def _note(objectives: list[dict[str, float]], data: Path, workers: int, place: Path) -> None:
+    objectives.append(study(data, "zipper", workers, place))
 
 
-def time_study(processes: int) -> None:
+def time_study(workers: int) -> None:
     """Time the study."""
     data, objectives = data_root("demo", "zipper"), []
     with tempfile.TemporaryDirectory() as scratch:
         times = {}
-        for name, count in {"one process": 1, f"{processes} processes": processes}.items():
+        for name, count in {"one process": 1, f"{workers} workers": workers}.items():
             place = Path(scratch) / name
             place.mkdir()
             times[name] = seconds(partial(_note, objectives, data, count, place))
@@ -104,12 +102,14 @@ def time_study(processes: int) -> None:
 
 
 @click.command(help=__doc__)
-@click.option("--processes", default=4, show_default=True)
+@click.option("--workers", default=4, show_default=True)
 @click.option("--points", default=60_000, show_default=True)
 @click.option("--busy", is_flag=True, help="Measure threads that stay busy while they wait as well.")
-def main(processes: int, points: int, busy: bool) -> None:
-    time_orders(processes, points, busy)
-    time_study(processes)
+@click.option("--study-only", is_flag=True, help="Measure the study alone.")
+def main(workers: int, points: int, busy: bool, study_only: bool) -> None:
+    if not study_only:
+        time_orders(workers, points, busy)
+    time_study(workers)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import platform
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -72,3 +73,36 @@ def test_processes_stop_when_the_first_one_is_killed(tmp_path, in_a_process):
             return
         threading.Event().wait(0.01)
     raise AssertionError("a process works on although nobody waits for it")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """A Ray cluster of two cores, to which this process is connected."""
+    ray = pytest.importorskip("ray", reason="the extra scale is not installed")
+    heeded = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        yield
+        ray.shutdown()
+    signal.signal(signal.SIGTERM, heeded)
+
+
+def run_on_ray(work, meanwhile=lambda: None) -> tuple[list, list[str]]:
+    said: list[str] = []
+    with team(Workers(ray=True)) as found:
+        assert (found.size, found.words) == (2, "the Ray cluster on this machine with 2 cores")
+        return found.run(work, 2, said.append, meanwhile), said
+
+
+def test_ray_starts_again_what_is_killed(tmp_path, cluster):
+    found, said = run_on_ray(Tens(tmp_path, kills=1))
+    assert found == [0, 10]
+    assert sorted(said) == ["0 has 1 threads", *["1 has 1 threads"] * (len(said) - 1)]
+    assert sorted(mark.name for mark in tmp_path.iterdir()) == ["0-0", "1-0", "1-1"]
+
+
+def test_an_error_of_a_task_comes_back_and_ends_the_others_in_their_orderly_way(tmp_path, cluster):
+    with pytest.raises(TroubleError, match=r"^no cheese\.$"):
+        run_on_ray(Waits(tmp_path, "trouble"))
+    assert (tmp_path / "stopped").exists()
