@@ -9,27 +9,33 @@ from pathlib import Path
 import numpy as np
 from view import view_of
 
-HERE, KEYS = Path(__file__).parent, ("resize", "crop", "interpolation")
+HERE, KEYS = Path(__file__).parent, ("resize", "crop", "interpolation", "upright")
 
 
 def open_model():
-    """A function from a view to its score and label, and the view's sides and interpolation."""
+    """A function from a view to its score and label, and what the model's file says by the ``KEYS``."""
     if file := next(HERE.glob("*.onnx"), None):
         import onnxruntime
 
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
         told = session.get_modelmeta().custom_metadata_map
         return lambda view: session.run(["score", "label"], {"view": view}), [told[f"adtrack.{key}"] for key in KEYS]
+    sys.modules["openvino_telemetry"] = None  # else OpenVINO tells its makers of every start
     import openvino
 
     model = openvino.Core().read_model(next(HERE.glob("*.xml")))
     told = [model.get_rt_info(["adtrack", key]).value for key in KEYS]
     compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})  # bfloat16 would move scores
-    return lambda view: [compiled(view)[name] for name in ("score", "label")], told
+
+    def score(view):
+        outputs = compiled(view)
+        return outputs["score"], outputs["label"]
+
+    return score, told
 
 
-def frames(source):
-    """Names and pixels uint8 (H, W, 3), red first."""
+def frames(source, upright):
+    """Names and pixels uint8 (H, W, 3), red first. Photos are turned as their tags say if ``upright`` is "true"."""
     if source.isdecimal():
         import cv2
 
@@ -41,10 +47,11 @@ def frames(source):
             from PIL import Image, ImageOps
 
             with Image.open(file) as photo:
-                yield file, np.asarray(ImageOps.exif_transpose(photo).convert("RGB"))
+                turned = ImageOps.exif_transpose(photo) if upright == "true" else photo
+                yield file, np.asarray(turned.convert("RGB"))
 
 
-score, (side, crop, interpolation) = open_model()
-for name, pixels in frames(sys.argv[1]):
+score, (side, crop, interpolation, upright) = open_model()
+for name, pixels in frames(sys.argv[1], upright):
     (found,), (label,) = score(view_of(pixels, int(side), int(crop), interpolation))
     print(name, float(found), int(label), sep="\t", flush=True)

@@ -79,7 +79,6 @@ def write_companions(folder: Path, file: Path, scorer: Scorer, agreement: Agreem
         size=image.size,
         interpolation=image.interpolation or BILINEAR,
         maps=scorer.detector.has_maps,
-        deep=scorer.reading.bits is not None,
         packages=" ".join(_pinned(form)),
         versions=", ".join(f"{name} {version(name)}" for name in dict.fromkeys(("torch", *form.writes))),
         adtrack=adtrack.__version__,
