@@ -14,7 +14,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "sho
 VERBS = (
     *(banks.tune, banks.build_bank, banks.evaluate, fine_tune),
     *(models.score, models.adapt, models.compare, models.promote, models.rollback),
-    edge.export_model,
+    *(edge.export_model, edge.benchmark_model),
     *(study.export, study.make_shift, experiment, study.demo_data),
     *(maintenance.doctor, maintenance.cache, completion.completion),
 )

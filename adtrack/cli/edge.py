@@ -1,5 +1,6 @@
-"""The verbs that take models to machines without torch: export-model."""
+"""The verbs that take models to machines without torch: export-model, benchmark-model."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import click
 from adtrack.cli.completion import complete_data
 from adtrack.command import loading, say
 from adtrack.edge.formats import FORMATS, ONNX, check_format
-from adtrack.verbs.checks import check_data
+from adtrack.errors import UserError
+from adtrack.verbs.benchmark_model.asked import ENGINES, parse_engines
+from adtrack.verbs.checks import check_data, check_sources
 from adtrack.verbs.export_model.folder import check_folder
 
 
@@ -42,3 +45,40 @@ def export_model(model: str, format_name: str, out: Path, data: str | None) -> N
     report.print_export(made, say)
     if made.uri is None:
         sys.exit(1)
+
+
+@click.command("benchmark-model", short_help="Measure how long a model takes for an image, by torch and exported.")
+@click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--model", required=True, help="A model URI, such as models:/adtrack-zipper@champion.")
+@click.option(
+    "--engines",
+    default="torch,onnx,openvino,openvino-int8",
+    help=f"Which to compare, joined by commas: {', '.join(ENGINES)}. The first is what the others are compared with.",
+)
+@click.option("--images", default=60, help="How many images each engine scores with each number of threads.")
+@click.option(
+    "--data",
+    shell_complete=complete_data,
+    help="Where the model's images lie now, if not where they were: 'demo' or a folder.",
+)
+def benchmark_model(photos: tuple[Path, ...], model: str, engines: str, images: int, data: str | None) -> None:
+    """Measure how long a model takes from an image's file to its score, and how much memory, on this machine.
+
+    The engines score the same images in turn, those of Val or PHOTOS, with one thread and then with all cores. The
+    memory is that of a fresh process. Engines with 8 bits are fitted anew to the model's Train images.
+
+    \b
+    adtrack benchmark-model --model models:/adtrack-zipper@champion
+    adtrack benchmark-model --model models:/adtrack-zipper@champion --engines torch,onnx,onnx-int8 photos/
+    """
+    asked = parse_engines(engines)
+    if images < 1:
+        raise UserError(f"images must be a whole number of at least 1, but got {images}.")
+    check_data(data)
+    check_sources(photos)
+    with loading():
+        from adtrack.verbs.benchmark_model import report
+        from adtrack.verbs.benchmark_model.verb import benchmark_model as run_benchmark
+
+    found = run_benchmark(model, asked, images, photos, data)
+    report.print_benchmark(found, say, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)

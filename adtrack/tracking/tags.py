@@ -8,7 +8,8 @@ _OURS = "adtrack."
 
 # Every run: what it is about, what part it plays, who works on it.
 CLASS, METHOD, STUDY, DIGEST = "adtrack.class", "adtrack.method", "adtrack.study", "adtrack.split_digest"
-# The part: bank, evaluation, adaptation, export, fine-tuning, study, studies, trial, experiment, cell, pointer.
+# The part: bank, evaluation, adaptation, export, benchmark, fine-tuning, study, studies, trial, experiment, cell,
+# pointer.
 ROLE = "adtrack.role"
 WORKER = "adtrack.worker"
 NO_STUDY = "none"  # the value of STUDY on a run of no study
