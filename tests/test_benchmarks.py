@@ -13,6 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from adtrack.config import ImageSpec
+from adtrack.scale.workers import Workers
 from experiments.benchmarks import (
     end_to_end,
     ladder,
@@ -21,6 +22,7 @@ from experiments.benchmarks import (
     processes,
     pruning,
     scoring,
+    sharing,
     shifting,
     start,
     study,
@@ -211,6 +213,16 @@ def test_a_verb_is_timed_until_its_first_image(tmp_path: Path, part, tiny_data: 
 def test_processes_side_by_side_find_the_same_order_however_their_threads_wait() -> None:
     alone = processes.found(1, 1, 600, "PASSIVE")
     assert len(alone) == 1 and processes.found(1, 2, 600, None) == alone
+
+
+def test_an_item_that_is_no_work_costs_something() -> None:
+    assert sharing.handing_out(Workers(2), 20) > 0
+
+
+@pytest.mark.slow
+def test_photos_cost_the_same_scores_whoever_takes_them(tmp_path: Path) -> None:
+    each, begin = sharing.costs({"one": Workers(), "two": Workers(2)}, 4, tmp_path)
+    assert list(each) == list(begin) == ["one", "two"] and min(begin.values()) > 0
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from adtrack.reporting.gallery import SIDE, Gallery, ScoredImage, SmallPicture
+from adtrack.reporting.gallery import shown as gallery_images
 
 HOSTILE = '</script><script>document.title = "run"</script><img src=x onerror=\'document.title="run"\'>&amp;\u2028"'
 
@@ -88,3 +89,19 @@ def test_odd_sizes(tmp_path, size):
         gallery.add(scored("odd.png", 1, size=size))
     (item,) = items((tmp_path / "page.html").read_text())
     assert (item["height"], item["width"]) == size
+
+
+def test_a_later_page_keeps_the_images_that_it_is_told_to(tmp_path):
+    """Also of a page that was cut off, whose last image is torn."""
+    page = tmp_path / "page.html"
+    gallery = Gallery(page, "models:/m-1", 2.0, 4)
+    for number in range(4):
+        gallery.add(replace(scored(f"{number}.png", number), key=f"key{number}"))
+    gallery.add(scored("without a key.png", 1))
+    page.write_text(page.read_text().replace('"key3"', '"key3'), encoding="utf-8")
+    assert [image["key"] for image in gallery_images(page)] == ["key0", "key1", "key2", ""]
+    with Gallery(page, "models:/m-1", 2.0, 4, kept={"key0", "key2", "key3"}) as later:
+        later.add(replace(scored("4.png", 4), key="key4"))
+    text = page.read_text(encoding="utf-8")
+    assert [item["name"] for item in items(text)] == ["0.png", "2.png", "4.png"] and text.endswith("</html>\n")
+    assert list(gallery_images(tmp_path / "none.html")) == []

@@ -160,3 +160,13 @@ def luminance(colour: str) -> float:
     channels = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
     linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_a_page_of_some_says_of_which(tab, tmp_path):
+    with Gallery(tmp_path / "page.html", "models:/m-1", 2.0, 700, only="the 2 with the highest scores") as gallery:
+        gallery.add(scored("high.png", 4.5))
+        gallery.add_failure("broken.png", "corrupt.")
+    tab.goto((tmp_path / "page.html").as_uri())
+    said = "Shown are the 2 with the highest scores of 700 images, scored by models:/m-1 (anomalous: score ≥ 2.000)"
+    assert tab.inner_text("#summary") == f"{said}. 1 could not be scored."
+    assert shown(tab) == ["4.500 anomalous", "not scored"]

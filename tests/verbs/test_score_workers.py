@@ -1,8 +1,11 @@
 """score with several processes and machines, and photos that lie elsewhere: the same bits wherever the work is done."""
 
 import csv
+import multiprocessing
+import os
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -11,7 +14,8 @@ import pytest
 
 from adtrack.errors import UserError
 from adtrack.verbs.image_files import find_images
-from adtrack.verbs.score.judging import Judge
+from adtrack.verbs.score.judging import Judge, Scored
+from adtrack.verbs.score.results import Results
 
 CHAMPION = "models:/adtrack-part@champion"
 
@@ -48,43 +52,64 @@ def same(one: Path, other: Path) -> None:
     assert tables[0][columns].equals(tables[1][columns])
 
 
-@pytest.fixture
-def nodes(monkeypatch) -> Iterator:
+@pytest.fixture(scope="module")
+def nodes() -> Iterator:
     """Two nodes of a Ray cluster, to which this process is connected."""
     ray = pytest.importorskip("ray", reason="the extra scale is not installed")
     from ray.cluster_utils import Cluster
 
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    second = cluster.add_node(num_cpus=1)
-    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-    yield cluster, second
-    ray.shutdown()
-    cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        second = cluster.add_node(num_cpus=1)
+        ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+        yield cluster, second
+        ray.shutdown()
+        cluster.shutdown()
 
 
-def test_scores_and_pictures_are_the_same_to_the_bit_with_any_workers(score, nodes, monkeypatch) -> None:
+@pytest.fixture
+def after_the_first(monkeypatch) -> Callable[[Callable[[], object]], list[Scored]]:
+    """Does something once, after the first score that is kept, and gives the list of those that are kept."""
+    add = Results.add
+
+    def arrange(happening: Callable[[], object]) -> list[Scored]:
+        added: list[Scored] = []
+
+        def adding(results: Results, scored: Scored) -> None:
+            add(results, scored)
+            added.append(scored)
+            if len(added) == 1:
+                happening()
+
+        monkeypatch.setattr(Results, "add", adding)
+        return added
+
+    return arrange
+
+
+def kill_one() -> None:
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+
+
+def test_scores_and_pictures_are_the_same_to_the_bit_though_a_process_is_killed(score, after_the_first) -> None:
+    alone = score("alone")
+    added = after_the_first(kill_one)
+    same(alone, score("two", "--workers", "2"))
+    assert len(added) == 13
+
+
+def test_scores_and_pictures_are_the_same_to_the_bit_on_a_cluster(score, nodes, monkeypatch) -> None:
     alone = score("alone")
     monkeypatch.setattr(Judge, "__call__", None)  # from here on, this process scores nothing
-    same(alone, score("two", "--workers", "2"))
     same(alone, score("ray", "--workers", "ray"))
 
 
-def test_a_machine_that_goes_changes_nothing(score, nodes, photos: Path, monkeypatch) -> None:
-    from adtrack.verbs.score.results import Results
-
+def test_a_machine_that_goes_changes_nothing(score, nodes, after_the_first) -> None:
     cluster, second = nodes
-    add, added = Results.add, []
-
-    def removing(results, scored) -> None:
-        add(results, scored)
-        added.append(scored)
-        if len(added) == 1:
-            cluster.remove_node(second, allow_graceful=False)
-
     alone = score("alone")
-    monkeypatch.setattr(Results, "add", removing)
+    added = after_the_first(lambda: cluster.remove_node(second, allow_graceful=False))
     same(alone, score("ray", "--workers", "ray"))
     assert len(added) == 13
 
@@ -158,8 +183,6 @@ def test_names_in_a_bucket_lead_nowhere_else(score, bucket: str, photos: Path, t
 
 def test_a_photo_in_a_bucket_is_scored_again_only_if_it_changes(score, bucket: str, photos: Path, monkeypatch) -> None:
     import s3fs
-
-    from adtrack.verbs.score.results import Results
 
     added, add = [], Results.add
     monkeypatch.setattr(Results, "add", lambda results, scored: (added.append(scored), add(results, scored)))
