@@ -11,6 +11,7 @@ from adtrack.detectors.scoring import AnomalyMaps, image_scores, score_features
 from adtrack.evaluation.evaluate import Evaluation, ScoredSet, evaluate
 from adtrack.evaluation.opened_class import OpenedClass
 from adtrack.evaluation.workbench import Workbench
+from adtrack.features.passes import LARGE
 from adtrack.features.threads import side_by_side
 
 
@@ -37,11 +38,14 @@ def measure(bench: Workbench, scored: ScoredSet, calibration: Calibration, *, pi
 def measure_all(
     bench: Workbench, scored: Iterable[ScoredSet], calibration: Calibration, *, pixels: bool = True
 ) -> tuple[Evaluation, ...]:
-    """The metrics of several sets, one after the other: the pixels of two sets of large photos would fill the memory.
+    """The metrics of several sets. Two are measured beside each other, but not where photos are so large that the maps
+    of two would fill the memory.
 
-    Where ``scored`` scores a set when it is asked for it, that happens while the set before is measured.
+    Where ``scored`` scores a set when it is asked for it, that happens while sets before are measured.
     """
-    return tuple(side_by_side(lambda one: measure(bench, one, calibration, pixels=pixels), scored, 1))
+    largest = max(height * width for height, width in bench.opened.checked.sizes.values())
+    at_once = 1 if largest > LARGE else 2
+    return tuple(side_by_side(lambda one: measure(bench, one, calibration, pixels=pixels), scored, at_once))
 
 
 def measure_sets(

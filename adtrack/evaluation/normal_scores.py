@@ -1,12 +1,13 @@
 """How many normal pixels score higher than each of many thresholds, or as high: exact, and without sorting them."""
 
 import numpy as np
+import torch
 
 _BINS = 2**16  # of a page: all float32 numbers with the same upper 16 bits
 _PAGES = 2**10  # at most: 256 MB
 _FEW = 2**21  # scores, which are sorted within a tenth of a second
 _AT_ONCE = 2**15  # scores or thresholds that are looked at together: their arrays stay in a core's cache
-_ONE = np.int32(1)
+_ONES = torch.ones(_AT_ONCE, dtype=torch.int32)
 
 
 class NormalScores:
@@ -19,7 +20,7 @@ class NormalScores:
     """
 
     def __init__(self, count: int) -> None:
-        self._page_of = np.full(2**15, -1, dtype=np.int32)  # by the upper 16 bits of a number
+        self._page_of = np.full(2**15, -1, dtype=np.int64)  # by the upper 16 bits of a number
         self._pages = 0
         self._bins = np.zeros((min(_PAGES, max(0, count - _FEW) // (2 * _BINS)), _BINS), dtype=np.int32)
         self._rest, self._filled = np.empty(count, dtype=np.float32), 0
@@ -57,7 +58,8 @@ class NormalScores:
             bits, at = bits[at >= 0], at[at >= 0]
         at *= _BINS
         at |= bits & (_BINS - 1)
-        np.add.at(self._bins.reshape(-1), at, _ONE)
+        # torch's sum, not NumPy's, during which no other thread could measure another set.
+        torch.from_numpy(self._bins.reshape(-1)).scatter_add_(0, torch.from_numpy(at), _ONES[: len(at)])
 
     def _open(self, upper: np.ndarray) -> None:
         """Open pages for the most frequent of these upper bits."""

@@ -123,8 +123,13 @@ class _Defects:
         self._regions += regions
 
     def ranked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The distinct scores, highest first; the place of the last pixel of each; and the per-region overlap there."""
-        scores, sizes = _descending(np.concatenate(self._scores), np.concatenate(self._sizes))
+        """The distinct scores, highest first; the place of the last pixel of each; and the per-region overlap there.
+
+        Nothing may be added any more.
+        """
+        scores, sizes = np.concatenate(self._scores), np.concatenate(self._sizes)
+        del self._scores, self._sizes  # their memory is needed for what follows
+        scores, sizes = _descending(scores, sizes)
         last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))[: len(scores)]
         weights = 1.0 / sizes
         pro = np.cumsum(weights, out=weights)[last] / max(self._regions, 1)
@@ -136,12 +141,18 @@ def _descending(scores: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.n
     order of images and ties."""
     # One number holds score and size: to sort by it is several times as fast as to sort by both.
     if scores.dtype == np.float32:
-        bits = (scores + np.float32(0)).view(np.int32)  # there are two zeros, which adding makes one
-        rising = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # whole numbers in the order of the scores
-        key = ~rising.astype(np.int64) << 32 | sizes
+        rising = (scores + np.float32(0)).view(np.int32)  # there are two zeros, which adding makes one
+        rising ^= (rising >> 31) & 0x7FFFFFFF  # whole numbers in the order of the scores
+        key = rising.astype(np.int64)
+        np.invert(key, out=key)
+        key <<= 32
+        key |= sizes
         key.sort()
-        rising = (~(key >> 32)).astype(np.int32)
-        return (rising ^ ((rising >> 31) & 0x7FFFFFFF)).view(np.float32), key & 0xFFFFFFFF
+        sizes = key.astype(np.uint32)  # the lower half
+        key >>= 32
+        rising = np.invert(key, out=key).astype(np.int32)
+        rising ^= (rising >> 31) & 0x7FFFFFFF
+        return rising.view(np.float32), sizes
     order = np.argsort(scores)[::-1]
     scores = scores[order]
     first = np.ones(len(scores), dtype=bool)

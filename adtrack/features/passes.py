@@ -15,7 +15,7 @@ from ..data.loading import normalised
 from .backbone import GPU_BATCH, Backbone
 from .threads import side_by_side
 
-_LARGE = 16_000_000  # pixels: a shift of more takes half a gigabyte while it is computed
+LARGE = 16_000_000  # pixels: a shift of more takes half a gigabyte while it is computed
 _one_large = Lock()  # so several threads do not shift such images at once
 
 Make = Callable[[int, np.ndarray], np.ndarray]
@@ -46,7 +46,7 @@ def made_of(products: Sequence[Product], index: int, decoded: np.ndarray) -> dic
     """The products of an image by their keys, uint8. Its decoded file goes through the domain of each set once, and one
     domain at a time is in memory."""
     made: dict[str, np.ndarray] = {}
-    with _one_large if decoded.shape[0] * decoded.shape[1] > _LARGE else nullcontext():
+    with _one_large if decoded.shape[0] * decoded.shape[1] > LARGE else nullcontext():
         for name in dict.fromkeys(product.images.name for product in products):
             of_set = [product for product in products if product.images.name == name]
             image = of_set[0].images.seen(index, decoded)

@@ -98,7 +98,7 @@ def test_products_of_one_image_in_several_domains_come_from_one_decoding(
 def test_large_images_go_through_their_domains_one_at_a_time(
     train: ImageSet, monkeypatch: pytest.MonkeyPatch, large: int, most: int
 ) -> None:
-    monkeypatch.setattr(passes, "_LARGE", large)
+    monkeypatch.setattr(passes, "LARGE", large)
     under_way, counts = [0], []
     together = threading.Barrier(most)
 
