@@ -16,7 +16,7 @@ from adtrack.edge.engines import INPUT, LABEL, MAP, SCORE
 from adtrack.edge.onnx_file import onnx_library
 from adtrack.tracking.models import new_model
 from adtrack.tracking.run import Run
-from adtrack.tracking.tags import EXPORTED_FROM, EXPORTS, HOLDS, export_in
+from adtrack.tracking.tags import EXPORTED_FROM, EXPORTS, HOLDS, NOTE, export_in
 
 FOLDER = "export"  # of the run's files: all that was written to the user's folder
 
@@ -55,6 +55,13 @@ def log_agreement(run: Run, agreement: Agreement) -> None:
     run.log_metrics(
         {f"{name}/export_{key}": value for name, one in found.items() for key, value in _points(one).items()}
     )
+
+
+def show_page(run: Run, uri: str, text: str) -> None:
+    """Show what is told of an export, Markdown, on the page of its run and, if it is a model, on the model's."""
+    run.set_note(text)
+    if uri.startswith("models:/"):
+        MlflowClient().set_logged_model_tags(uri.removeprefix("models:/"), {NOTE: text})
 
 
 def mark_export(model: str, format_name: str, uri: str) -> None:

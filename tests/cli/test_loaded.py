@@ -9,6 +9,7 @@ from pathlib import Path
 PROBE = """
 import json, sys
 LIBRARIES = ("torch._dynamo", "sympy", "sklearn", "scipy.stats", "optuna", "matplotlib", "anomalib", "lightning")
+LIBRARIES += ("onnx", "onnxruntime", "openvino", "nncf", "ray")
 noted, images = {}, sys.argv.pop(1)
 def loaded():
     return [name for name in LIBRARIES if name in sys.modules]

@@ -182,6 +182,8 @@ def test_mlflow_serves_the_onnx_file_and_finds_each_export_from_its_version(made
         found = served.predict({"view": view})
         assert found["score"].item() == pytest.approx(expected[photo][0], rel=1e-5)
         assert found["label"].item() == expected[photo][1] and found["anomaly_map"].shape == (1, 64, 64)
+    page = MlflowClient().get_logged_model(onnx.removeprefix("models:/")).tags["mlflow.note.content"]
+    assert f"mlflow models serve -m {onnx} " in page and "| Val-clean | 4 |" in page
     folder = Path(mlflow.artifacts.download_artifacts(other))
     assert (folder / f"{NAME}.xml").read_bytes() == (made.folders["openvino"] / f"{NAME}.xml").read_bytes()
     runs = search_runs("tags.`adtrack.role` = 'export'")

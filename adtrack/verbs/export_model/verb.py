@@ -20,7 +20,7 @@ from adtrack.errors import UserError
 from adtrack.features.backbone import choose_device
 from adtrack.progress import say, track
 from adtrack.scale.workers import cores
-from adtrack.tracking.exports import FOLDER, log_agreement, log_onnx, mark_export, model_words
+from adtrack.tracking.exports import FOLDER, log_agreement, log_onnx, mark_export, model_words, show_page
 from adtrack.tracking.models import load_model
 from adtrack.tracking.run import Run
 from adtrack.tracking.runs import tracked_run
@@ -138,7 +138,7 @@ def _logged(made: Export, format_name: str, scorer: Scorer, source: ScoredRun, f
         told = {"model": made.model, "format": format_name, "uri": uri}
         write_companions(folder, folder / made.file, scorer, made.agreement, told)
         run.log_folder(folder.parent)
-        run.set_note((folder / README).read_text(encoding="utf-8"))
+        show_page(run, uri, (folder / README).read_text(encoding="utf-8"))
         mark_export(made.model, format_name, uri)
     return replace(made, uri=uri, run_id=run.run_id, page=run.page)
 
