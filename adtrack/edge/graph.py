@@ -4,8 +4,6 @@ It has two halves, so that one of them can be changed alone: the trunk, which is
 network, and the head, which is the method, the threshold and the map.
 """
 
-import copy
-
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
@@ -14,6 +12,7 @@ from torch import Tensor, nn
 from adtrack.config import VIEW, ImageSpec, Normalisation
 from adtrack.detectors.graphs import drawn_in_view
 from adtrack.detectors.scorer import Scorer
+from adtrack.features.networks import settled
 
 PIXELS = "pixels"  # the name in graphs of the normalised view, where a method asks for it
 
@@ -55,8 +54,8 @@ class TrunkGraph(nn.Module):
         super().__init__()
         self.inputs = tuple(scorer.detector.spec.inputs)
         self.normalised = Normalised(scorer.image)
-        network = copy.deepcopy(scorer.backbone.network)
-        self.network = None if network is None else network.cpu().to(memory_format=torch.contiguous_format)
+        network = scorer.backbone.network
+        self.network = None if network is None else settled(network, scorer.image.size)
 
     def forward(self, view: Tensor) -> tuple[Tensor, ...]:
         """uint8 (1, S, S, 3) → float32 (1, C, h, w) for each input of the method."""

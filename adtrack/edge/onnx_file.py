@@ -95,6 +95,7 @@ def described(scorer: Scorer) -> dict[str, str]:
 
 
 def blank_view(scorer: Scorer) -> Tensor:
+    """A view uint8 (1, S, S, 3) of nothing."""
     side = scorer.image.size
     return torch.zeros(1, side, side, 3, dtype=torch.uint8)
 

@@ -1,6 +1,5 @@
 """Networks with 8-bit weights and activations, and backbones that compute with them."""
 
-import copy
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from adtrack.edge.sessions import Session
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
 from adtrack.features.feature_set import Outputs
+from adtrack.features.networks import settled
 
 CALIBRATION = 300  # images: NNCF's own number
 
@@ -25,9 +25,10 @@ CALIBRATION = 300  # images: NNCF's own number
 class NetworkGraph(nn.Module):
     """A normalised view float32 (1, 3, S, S) → the outputs of a backbone's layers, in their order."""
 
-    def __init__(self, network: nn.Module, layers: Sequence[str]) -> None:
+    def __init__(self, network: nn.Module, layers: Sequence[str], size: int) -> None:
+        """``size`` is the side of the view."""
         super().__init__()
-        self.network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
+        self.network = settled(network, size)
         self.layers = tuple(layers)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
@@ -48,7 +49,7 @@ def write_quantised_network(backbone: Backbone, views: Outputs, file: Path) -> N
         raise UserError("int8 makes a network faster, but this model has none: its method looks at the views alone.")
     with edge_libraries(), quiet():
         import nncf
-    network = NetworkGraph(backbone.network, layers).eval()
+    network = NetworkGraph(backbone.network, layers, views.shape[-1]).eval()
     model = exported(network, (torch.from_numpy(views[:1]),), [PIXELS], layers)
     chosen = np.unique(np.linspace(0, len(views) - 1, min(len(views), CALIBRATION)).round().astype(int)).tolist()
     with quiet():

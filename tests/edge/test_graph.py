@@ -10,7 +10,7 @@ import openvino
 import pytest
 import torch
 
-from adtrack.config import DetectorSpec
+from adtrack.config import DetectorSpec, ImageSpec
 from adtrack.data.loading import squeezed
 from adtrack.detectors import DETECTORS
 from adtrack.detectors.dfm import DfmSpec
@@ -26,8 +26,11 @@ from adtrack.detectors.maps import view_map
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.scorer import Scorer
+from adtrack.edge import onnx_file
 from adtrack.edge.graph import WholeGraph, least_alarm
-from adtrack.edge.onnx_file import joined, write_head_onnx, write_onnx, write_trunk_onnx
+from adtrack.edge.onnx_file import exported, joined, write_head_onnx, write_onnx, write_trunk_onnx
+from adtrack.errors import UserError
+from adtrack.features.networks import Network
 from tests.edge.tiny import LAYERS, model, pictures
 
 Found = list[np.ndarray]
@@ -59,7 +62,8 @@ def check(scorer: Scorer, run: Run, tolerance: float = 2e-5) -> None:
         assert label[0] == judged.anomalous
         assert bool(maps) == (judged.patches is not None)
         for found in maps:
-            expected = view_map(torch.from_numpy(judged.patches), scorer.detector.grid, 64, scorer.detector.smoothing)
+            side, smoothing = scorer.image.size, scorer.detector.smoothing
+            expected = view_map(torch.from_numpy(judged.patches), scorer.detector.grid, side, smoothing)
             np.testing.assert_allclose(found[0], expected, atol=tolerance * float(expected.max()))
     assert len(set(scored)) == 5
 
@@ -122,3 +126,28 @@ def test_two_halves_are_a_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str
 def test_labels_are_those_of_the_exact_threshold(threshold: float) -> None:
     least = np.float32(least_alarm(threshold))
     assert least >= threshold and np.nextafter(least, np.float32(-np.inf)) < threshold
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["resnet18", "timm/tf_efficientnet_lite0"])
+def test_a_whole_network_scores_the_same(network: str, tmp_path: Path) -> None:
+    layers = Network(network).layers.patches.usual
+    scorer = model(PatchCoreSpec(layers, coreset_fraction=0.1), tmp_path / "kept", network, ImageSpec(256, 224))
+    write_onnx(scorer, tmp_path / "model.onnx")
+    check(scorer, onnx_runtime(tmp_path / "model.onnx"))
+
+
+class Unknown(torch.nn.Module):
+    """Has a part that is no standard operator."""
+
+    def forward(self, view: torch.Tensor) -> torch.Tensor:
+        return torch.special.bessel_j0(view.float())
+
+
+def test_what_has_no_onnx_form_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = torch.zeros(1, 4, 4, 3, dtype=torch.uint8)
+    with pytest.raises(UserError, match=r"only if all of its parts have an ONNX form, but one has none \(.*bessel"):
+        exported(Unknown(), (view,), ["view"], ["score"])
+    monkeypatch.setattr(onnx_file, "_LARGEST", 10)
+    with pytest.raises(UserError, match="less than 2 GiB"):
+        exported(torch.nn.Linear(3, 3), (torch.zeros(1, 3),), ["view"], ["score"])

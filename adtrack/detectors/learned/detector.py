@@ -78,7 +78,7 @@ class LearnedDetector(Detector[LearnedSpecKind]):
         """The module that has learned, as it scores one image."""
         from .graph import LearnedGraph
 
-        return LearnedGraph(self.learner, self.spec)
+        return LearnedGraph(self.learner, self.spec, self.seen.view)
 
     def state(self) -> Mapping[str, Tensor]:
         return self.learner.state_dict()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
+from typing import cast
 
 from torch import Tensor
 
 from ...config import DetectorSpec
+from ...features.networks import settled
 from ..drift import StandardisedSpec
 from ..graphs import ScoreGraph, standardised_layers
 from .learner import Learner
@@ -16,9 +17,10 @@ from .learner import Learner
 class LearnedGraph(ScoreGraph):
     """A module that has learned, after what is done to its inputs."""
 
-    def __init__(self, learner: Learner, spec: DetectorSpec) -> None:
+    def __init__(self, learner: Learner, spec: DetectorSpec, view: int) -> None:
+        """``view`` is the side of the view in pixels."""
         super().__init__()
-        self.learner = copy.deepcopy(learner).cpu().eval()
+        self.learner = cast(Learner, settled(learner, view).eval())
         self.strength = spec.standardise if isinstance(spec, StandardisedSpec) else 0.0
         self.layers = spec.inputs
 

@@ -1,5 +1,6 @@
 """Networks by their names, whichever library they come from."""
 
+import copy
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -114,6 +115,19 @@ class Network:
         """The weights that its library offers, and what to call them; errors as of ``NetworkLibrary.pretrained``."""
         library, name = self._found
         return library.pretrained(name)
+
+
+def settled(module: nn.Module, size: int) -> nn.Module:
+    """A copy of a module that holds networks, on the CPU, for views of ``size``² pixels alone.
+
+    Other runtimes shall not compute anew for each view what depends on its size only. Some of them have no antialiasing
+    either, with which a transformer's position embedding is brought to the size of its grid.
+    """
+    copied = copy.deepcopy(module).cpu().to(memory_format=torch.contiguous_format)
+    for part in list(copied.modules()):
+        for library in LIBRARIES.values():
+            library.settle(part, size)
+    return copied
 
 
 @functools.cache

@@ -49,6 +49,10 @@ class NetworkLibrary(ABC):
     def check_size(self, network: nn.Module, size: int) -> None:  # noqa: B027 - most networks take views of any size
         """Raise UserError if the cut ``network`` takes no views of ``size``² pixels."""
 
+    def settle(self, module: nn.Module, size: int) -> None:  # noqa: B027 - most networks compute nothing for a size
+        """If ``module`` is a cut network, let it compute once and for all what it needs for views of ``size``² pixels,
+        which are the only ones that it gets from now on."""
+
     @abstractmethod
     def normalisation(self, name: str) -> Normalisation:
         """How the network's training pictures were normalised."""

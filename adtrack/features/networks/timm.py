@@ -51,6 +51,11 @@ class Timm(NetworkLibrary):
         assert isinstance(network, Part)
         network.check_size(size)
 
+    def settle(self, module: nn.Module, size: int) -> None:
+        """A transformer's position embedding is brought to the size of its grid."""
+        if isinstance(module, Part):
+            module.settle(size)
+
     def normalisation(self, name: str) -> Normalisation:
         """That of the tag."""
         found = _configuration(name)

@@ -48,6 +48,10 @@ class _Timms(Protocol):
         """The features at ``indices``, of transformers with or without the other tokens."""
         ...
 
+    def set_input_size(self, img_size: tuple[int, int]) -> None:
+        """Bring what depends on the size of views to this size. Transformers alone have this method."""
+        ...
+
     def prune_intermediate_layers(self, indices: Sequence[int], prune_norm: bool) -> object:
         """Remove all that the features at ``indices`` do not need."""
         ...
@@ -112,6 +116,11 @@ class Part(nn.Module):
                 f"view must have a multiple of {step} pixels on a side for {self.name}, but got {size}.",
                 f"resize={max(round(size / step), 1) * step} with crop=0, for example.",
             )
+
+    def settle(self, size: int) -> None:
+        """Bring a transformer's position embedding to the grid of views of this side, as ``forward`` does each time."""
+        if self.has_tokens and size != self.own_size and hasattr(self.network, "set_input_size"):
+            cast(_Timms, self.network).set_input_size(img_size=(size, size))
 
     def _step(self) -> int:
         """What the side of a view must be a multiple of: a transformer's patch, or what keeps every map's side even

@@ -14,7 +14,7 @@ from adtrack.config import BackboneSpec, ImageSpec, Normalisation
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone, layer_grids
 from adtrack.features.grids import Grid
-from adtrack.features.networks import Network
+from adtrack.features.networks import Network, settled
 from adtrack.features.weights import Trunk, load_trunk
 
 CPU = torch.device("cpu")
@@ -77,6 +77,22 @@ def test_a_transformer_is_cut_after_its_deepest_block() -> None:
     assert "blocks.5.mlp.fc2.weight" in names and "pos_embed" in names
     assert not [name for name in names if name.startswith(("blocks.6", "norm.", "head"))]
     assert {"norm.weight", "norm.bias"} < set(backbone(VIT, "blocks.3", "blocks.5.norm").trunk.tensors)
+
+
+@pytest.mark.parametrize(("name", "size"), [(VIT, 128), (VIT, 224), (REGISTERS, 112), (ROPE, 96)])
+def test_a_settled_transformer_gives_the_same_and_resizes_nothing(
+    name: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runtimes that cannot antialias would bring its positions to the size of the grid in another way."""
+    network = backbone(name, "blocks.0").network
+    assert network is not None
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    with torch.no_grad():
+        expected = network(views(size))["blocks.0"]
+        copied = settled(network, size)
+        monkeypatch.setattr(nn.functional, "interpolate", None)
+        assert torch.equal(copied(views(size))["blocks.0"], expected)
+    assert all(torch.equal(network.state_dict()[key], tensor) for key, tensor in before.items())
 
 
 def test_a_batch_has_the_bits_of_its_images() -> None:
