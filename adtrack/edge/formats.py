@@ -31,15 +31,16 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 )
 
 
-def check_format(name: str) -> Format:
-    """The format of this name. UserError: there is none, or a package that it needs is not installed."""
+def check_format(name: str, int8: bool = False) -> Format:
+    """The format of this name, maybe for a network with 8 bits. UserError: there is none, or a package that it needs is
+    not installed."""
     if name not in FORMATS:
         raise UserError(f"format must be {' or '.join(FORMATS)}, but got {name!r}.")
-    missing = [package for package in FORMATS[name].writes if importlib.util.find_spec(package) is None]
+    needed = (*FORMATS[name].writes, *(("nncf",) if int8 else ()))
+    missing = [package for package in needed if importlib.util.find_spec(package) is None]
     if missing:
         raise UserError(
-            f"an export to {FORMATS[name].title} needs {' and '.join(FORMATS[name].writes)}, but {missing[0]} is not "
-            "installed.",
+            f"an export to {FORMATS[name].title} needs {' and '.join(needed)}, but {missing[0]} is not installed.",
             "pip install 'adtrack[edge]' brings them.",
         )
     return FORMATS[name]

@@ -7,7 +7,7 @@ from adtrack.evaluation.alarms import set_name
 from adtrack.evaluation.intervals import in_words
 from adtrack.reporting.table import difference_text, number_text
 
-_METRICS = {"image_auroc": "image AUROC", "false_alarm_rate": "share of false alarms"}
+_METRICS = {"image_auroc": "Image AUROC", "false_alarm_rate": "Share of false alarms"}
 
 
 def loss_sentences(losses: Iterable[SetLoss]) -> list[str]:

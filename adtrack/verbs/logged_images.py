@@ -51,6 +51,12 @@ def val_images(run: ScoredRun, data: str | None) -> list[tuple[ImageSet, list[in
     return found
 
 
+def val_files(found: tuple[ImageSet, list[int]]) -> list[Path]:
+    """The files of the images that are there, of one of the sets that ``val_images`` gives."""
+    images, places = found
+    return [images.root / images.records[at].path for at in places]
+
+
 def _there(images: ImageSet) -> Iterator[int]:
     for at, record in enumerate(images.records):
         if unchanged(images.root, record.path, images.contents.get(record.path)) is not None:

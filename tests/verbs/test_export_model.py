@@ -110,6 +110,26 @@ def test_an_export_is_checked_on_val_and_brings_all_that_it_needs(made: Made, na
     assert f"COPY camera.py view.py {NAME}." in docker and f" {RUNTIMES[name]}==" in docker
 
 
+def test_8_bits_are_a_model_of_their_own_that_says_what_it_loses(made: Made, export: Callable, tmp_path: Path) -> None:
+    import torch
+
+    done = export("--int8", "--format", "onnx")
+    assert done.code == 0, done.out + done.err
+    assert "another model than the registered one" in done.out and "Image AUROC of Val-shift" in done.out
+    told = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "## A network with 8 bits" in told and "have another label" in told
+    check = json.loads((tmp_path / "out" / "check.json").read_text(encoding="utf-8"))
+    registered = load_model(MODEL, torch.device("cpu")).scorer.calibration.threshold
+    assert check["passed"] and check["threshold"] != registered
+    sizes = [(folder / f"{NAME}.onnx").stat().st_size for folder in (tmp_path / "out", made.folders["onnx"])]
+    assert sizes[0] < sizes[1]
+    (run,) = search_runs("params.format = 'onnx-int8'")
+    assert run.data.metrics["cost/export_mb"] == pytest.approx(sizes[0] / 1e6)
+    assert run.data.metrics["cost/export_mb_before"] == pytest.approx(sizes[1] / 1e6)
+    assert "val_clean/int8_image_auroc_difference_low" in run.data.metrics
+    assert set(MlflowClient().get_model_version("adtrack-part", "1").tags) >= {"adtrack.export.onnx-int8"}
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> list[Path]:
     """Photos of the part in several shapes, one of them turned by its tag, and a text between them."""

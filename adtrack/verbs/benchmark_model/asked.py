@@ -14,5 +14,5 @@ def parse_engines(text: str) -> tuple[str, ...]:
         if name not in ENGINES:
             raise UserError(f"engines must be {', '.join(ENGINES)}, joined by commas, but got {name!r}.")
         if name != TORCH:
-            check_format(name.removesuffix(INT8))
+            check_format(name.removesuffix(INT8), int8=name.endswith(INT8))
     return names

@@ -8,10 +8,9 @@ import numpy as np
 
 from adtrack.detectors.scorer import Scorer
 from adtrack.edge.engines import Torch, open_engine
-from adtrack.edge.formats import FORMATS, OPENVINO
-from adtrack.edge.int8 import Int8Model, SetLoss, make_int8, write_int8
-from adtrack.edge.onnx_file import write_onnx
-from adtrack.edge.openvino_file import write_openvino
+from adtrack.edge.formats import FORMATS
+from adtrack.edge.int8 import Int8Model, SetLoss, make_int8
+from adtrack.edge.model_file import megabytes, write_model
 from adtrack.edge.timing import Contender
 from adtrack.evaluation.workbench import Workbench
 from adtrack.lab.engine_memory import session_memory, torch_memory
@@ -38,8 +37,9 @@ class Prepared:
     def megabytes(self, name: str) -> float:
         """The size of an engine's files in MB (10⁶ bytes)."""
         file = self.files[name]
-        parts = file.rglob("*") if file.is_dir() else file.parent.glob(f"{file.stem}.*")
-        return sum(part.stat().st_size for part in parts if part.is_file()) / 1e6
+        if not file.is_dir():
+            return megabytes(file)
+        return sum(part.stat().st_size for part in file.rglob("*") if part.is_file()) / 1e6
 
     def memory(self, name: str, views: np.ndarray) -> float:
         """The peak memory, in MB, of a fresh process that scores ``views`` uint8 (n, S, S, 3) with an engine."""
@@ -58,25 +58,12 @@ def prepare(scorer: Scorer, engines: Sequence[str], bench: Workbench | None, fol
             scorer.save(place, with_trunk=True)
             files[name] = place
             continue
-        format_name, small = name.removesuffix(INT8), None
+        format_name = name.removesuffix(INT8)
+        model: Scorer | Int8Model = scorer
         if name.endswith(INT8) and bench is not None:
             scratch = folder / f"network of {name}"
             scratch.mkdir()
-            small = make_int8(bench, scorer, FORMATS[format_name].suffixes[0], scratch)
-            losses[name] = small.losses
-        files[name] = write_model_file(scorer, small, format_name, place / "model.onnx")
+            model = make_int8(bench, scorer, FORMATS[format_name].suffixes[0], scratch)
+            losses[name] = model.losses
+        files[name] = write_model(model, format_name, place / "model")
     return Prepared(scorer, files, losses)
-
-
-def write_model_file(scorer: Scorer, small: Int8Model | None, format_name: str, file: Path) -> Path:
-    """Write the model, or the ``small`` one of 8 bits, in a format. ``file`` is its name as ONNX."""
-    if small is None:
-        write_onnx(scorer, file)
-    else:
-        write_int8(small, file)
-    if format_name != OPENVINO:
-        return file
-    converted = file.with_suffix(".xml")
-    write_openvino(file, converted)
-    file.unlink()
-    return converted

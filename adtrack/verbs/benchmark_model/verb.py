@@ -28,7 +28,7 @@ from adtrack.tracking.workers import working
 from adtrack.verbs.benchmark_model.asked import INT8
 from adtrack.verbs.benchmark_model.contenders import Prepared, prepare
 from adtrack.verbs.image_files import find_photos
-from adtrack.verbs.logged_images import val_images
+from adtrack.verbs.logged_images import val_files, val_images
 from adtrack.verbs.model_bench import bench_of_model
 
 FILE = "benchmark.csv"
@@ -76,7 +76,7 @@ def benchmark_model(
     open_store()
     scorer, resolved, source = _load(model)
     bench = bench_of_model(scorer, source, data) if any(name.endswith(INT8) for name in engines) else None
-    paths = chosen or _val_photos(source, data)
+    paths = chosen or val_files(val_images(source, data)[0])
     with tempfile.TemporaryDirectory(prefix="adtrack-benchmark-") as scratch:
         say("Writing the engines' files …")
         prepared = prepare(scorer, engines, bench, Path(scratch))
@@ -135,12 +135,6 @@ def _frame(costs: Sequence[EngineCost]) -> pd.DataFrame:
 
 def _milliseconds(times: Times) -> dict[str, float]:
     return {"median_ms": times.median, "p95_ms": times.p95, **{f"{part}_ms": times.part(part) for part in PARTS}}
-
-
-def _val_photos(source: ScoredRun, data: str | None) -> list[Path]:
-    """The files of Val that are as they were when the model was measured."""
-    images, places = val_images(source, data)[0]
-    return [images.root / images.records[at].path for at in places]
 
 
 def _load(model: str) -> tuple[Scorer, str, ScoredRun]:

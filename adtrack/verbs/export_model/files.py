@@ -19,6 +19,7 @@ from adtrack.edge.formats import FORMATS, Format
 from adtrack.naming import argument, csv_cell
 from adtrack.reporting.templating import render
 from adtrack.verbs.export_model.folder import CHECK, DOCKERFILE, PROGRAMS, README, SCORES
+from adtrack.verbs.export_model.small import Saving
 from adtrack.verbs.export_model.table import table_of, tolerated
 
 _COLUMNS = ("set", "path", "registered_score", "exported_score", "registered_label", "exported_label", "map_difference")
@@ -55,10 +56,18 @@ def write_check(agreement: Agreement, folder: Path) -> None:
             writer.writerow([one.set_name, csv_cell(one.path), *map(repr, scores), *labels, apart])
 
 
-def write_companions(folder: Path, file: Path, scorer: Scorer, agreement: Agreement, told: Mapping[str, str]) -> None:
+def write_companions(
+    folder: Path,
+    file: Path,
+    scorer: Scorer,
+    agreement: Agreement,
+    told: Mapping[str, str],
+    saving: Saving | None = None,
+) -> None:
     """Write what a person needs beside the model's ``file``: README.md, the programs, and a Dockerfile.
 
-    ``told`` says which ``model`` it is, its ``format``, and the ``uri`` at which MLflow keeps the export.
+    ``told`` says which ``model`` it is, its ``format``, and the ``uri`` at which MLflow keeps the export. ``saving``
+    is what 8 bits save and cost, if the network has 8 bits.
     """
     form, image = FORMATS[told["format"]], scorer.image
     for program in PROGRAMS:
@@ -82,6 +91,7 @@ def write_companions(folder: Path, file: Path, scorer: Scorer, agreement: Agreem
         packages=" ".join(_pinned(form)),
         versions=", ".join(f"{name} {version(name)}" for name in dict.fromkeys(("torch", *form.writes))),
         adtrack=adtrack.__version__,
+        saving=saving.sentences if saving else [],
         table=table_of(agreement),
         tolerated=tolerated(agreement),
     )

@@ -15,7 +15,8 @@ Say = Callable[[str], None]
 def print_export(made: Export, say: Say) -> None:
     """Print how the export agrees with its model and, if it does, what is where and what to do with it."""
     agreement = made.agreement
-    say(f"Model {made.model} with torch, and its export with {agreement.engine}:")
+    fitted = f"What was fitted anew to {made.model}'s images" if made.saving else f"Model {made.model} with torch"
+    say(f"{fitted}, and its export with {agreement.engine}:")
     for line in plain_table(table_of(agreement)).splitlines():
         say(line)
     say(tolerated(agreement))
@@ -29,6 +30,8 @@ def print_export(made: Export, say: Say) -> None:
             say(f"FAIL  {trouble}")
         say(f"Not exported: no model was kept. {made.out / 'scores.csv'} holds the scores of every image.")
         return
+    for words in made.saving.sentences if made.saving else ():
+        say(words)
     say(f"Exported: {made.out / made.file} ({made.megabytes:.1f} MB), with a README.md that says how it is used.")
     say(f"Kept in MLflow: {made.uri}")
     say(f"Run:   {made.page or f'{made.run_id}   (mlflow ui shows it)'}")

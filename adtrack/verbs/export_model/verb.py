@@ -13,9 +13,9 @@ from adtrack.data.loading import squeezed
 from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.edge.agreement import Agreement, compare_engines
 from adtrack.edge.engines import Torch, open_engine
-from adtrack.edge.formats import FORMATS, ONNX, OPENVINO
-from adtrack.edge.onnx_file import write_onnx
-from adtrack.edge.openvino_file import write_openvino
+from adtrack.edge.formats import FORMATS, ONNX
+from adtrack.edge.int8 import Int8Model, make_int8
+from adtrack.edge.model_file import megabytes, write_model
 from adtrack.errors import UserError
 from adtrack.features.backbone import choose_device
 from adtrack.progress import say, track
@@ -30,7 +30,9 @@ from adtrack.tracking.tags import EXPORTED_FROM, NO_STUDY, ROLE, RunTags
 from adtrack.tracking.workers import working
 from adtrack.verbs.export_model.files import write_check, write_companions
 from adtrack.verbs.export_model.folder import README, place
-from adtrack.verbs.logged_images import val_images
+from adtrack.verbs.export_model.small import Saving, saving
+from adtrack.verbs.logged_images import val_files, val_images
+from adtrack.verbs.model_bench import bench_of_model
 from adtrack.verbs.score_again import check_threshold
 
 
@@ -40,7 +42,8 @@ class Export:
     it. ``uri`` and ``run_id`` are None if it does not agree, so that it was not kept; ``page`` is the run's, if the
     store has a server.
 
-    ``lacking`` is how many of Val's images could not be scored, because their files have changed or gone.
+    ``lacking`` is how many of Val's images could not be scored, because their files have changed or gone. ``saving`` is
+    what 8 bits save and cost, if the network has 8 bits. Then the agreement is with the model that was fitted anew.
     """
 
     model: str
@@ -49,16 +52,18 @@ class Export:
     megabytes: float
     agreement: Agreement
     lacking: int
+    saving: Saving | None = None
     uri: str | None = None
     run_id: str | None = None
     page: str | None = None
 
 
-def export_model(model: str, format_name: str, out: Path, data: str | None) -> Export:
+def export_model(model: str, format_name: str, out: Path, data: str | None, int8: bool = False) -> Export:
     """Write a model in a format, score Val's images with the file and with the model, and keep it if they agree.
 
-    ``data`` says where Val's images lie now, if they have moved. UserError: the model has no such form, or it cannot be
-    checked.
+    ``data`` says where Val's images lie now, if they have moved. With ``int8`` the file is checked against the model
+    with 8 bits that is fitted anew, for which Train's images are needed too. UserError: the model has no such form, or
+    it cannot be checked.
     """
     open_store()
     scorer, resolved, run = _load(model)
@@ -68,18 +73,21 @@ def export_model(model: str, format_name: str, out: Path, data: str | None) -> E
     with tempfile.TemporaryDirectory(prefix="adtrack-export-") as scratch:
         folder = Path(scratch) / FOLDER
         folder.mkdir()
-        file = _write(scorer, format_name, folder / _stem(resolved))
-        agreement = check(scorer, file, sets)
+        small = _small(scorer, run, format_name, data, Path(scratch)) if int8 else None
+        say("Exporting the graph …")
+        file = write_model(small or scorer, format_name, folder / _stem(resolved))
+        exported = small.scorer if small else scorer
+        agreement = check(exported, file, sets)
         write_check(agreement, folder)
         parts = [file.with_suffix(suffix) for suffix in FORMATS[format_name].suffixes]
-        megabytes = sum(part.stat().st_size for part in parts) / 1e6
         lacking = sum(len(images) - len(places) for images, places in sets)
-        made = Export(resolved, out, file.name, megabytes, agreement, lacking)
+        saved = saving(scorer, small, file, val_files(sets[0]), Path(scratch)) if small else None
+        made = Export(resolved, out, file.name, megabytes(file), agreement, lacking, saved)
         if agreement.troubles:
             for part in parts:
                 part.unlink()
         else:
-            made = _logged(made, format_name, scorer, run, folder)
+            made = _logged(made, format_name, exported, run, folder)
         place(folder, out)
     return made
 
@@ -115,31 +123,28 @@ def _stem(resolved: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", resolved.partition(":")[2]).strip("-") or "model"
 
 
-def _write(scorer: Scorer, format_name: str, stem: Path) -> Path:
-    """Write the model's file, whose name without suffix is ``stem``."""
-    say("Exporting the graph …")
-    file = stem.with_suffix(".onnx")
-    write_onnx(scorer, file)
-    if format_name == OPENVINO:
-        write_openvino(file, stem.with_suffix(".xml"))
-        file.unlink()
-        return stem.with_suffix(".xml")
-    return file
+def _small(scorer: Scorer, run: ScoredRun, format_name: str, data: str | None, folder: Path) -> Int8Model:
+    """The model with an 8-bit network, fitted anew to the images that the model was built on."""
+    say("Fitting the detector anew behind a network with 8 bits …")
+    return make_int8(bench_of_model(scorer, run, data), scorer, FORMATS[format_name].suffixes[0], folder)
 
 
 def _logged(made: Export, format_name: str, scorer: Scorer, source: ScoredRun, folder: Path) -> Export:
     """Log an export to a run of its own, and tell by a tag of the model where it is."""
     tags = RunTags(source.class_name, source.method, NO_STUDY, source.split_digest)
-    name, extra = f"export: {model_words(made.model)} as {format_name}", {ROLE: "export", EXPORTED_FROM: made.model}
+    kind = format_name if made.saving is None else f"{format_name}-int8"
+    name, extra = f"export: {model_words(made.model)} as {kind}", {ROLE: "export", EXPORTED_FROM: made.model}
     with working() as worker, tracked_run(worker, tags, name=name, extra=extra) as run:
-        run.log_params({"exported_from": made.model, "source_run": source.run_id, "format": format_name})
+        run.log_params({"exported_from": made.model, "source_run": source.run_id, "format": kind})
         uri = _kept(run, format_name, scorer, made.model, folder / made.file)
         log_agreement(run, made.agreement)
+        if made.saving:
+            made.saving.log(run)
         told = {"model": made.model, "format": format_name, "uri": uri}
-        write_companions(folder, folder / made.file, scorer, made.agreement, told)
+        write_companions(folder, folder / made.file, scorer, made.agreement, told, made.saving)
         run.log_folder(folder.parent)
         show_page(run, uri, (folder / README).read_text(encoding="utf-8"))
-        mark_export(made.model, format_name, uri)
+        mark_export(made.model, kind, uri)
     return replace(made, uri=uri, run_id=run.run_id, page=run.page)
 
 
