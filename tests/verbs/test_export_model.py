@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from adtrack.edge import formats
+from adtrack.edge.agreement import Agreement, TwiceScored
 from adtrack.edge.engines import Engine, Found
 from adtrack.edge.kit.view import view_of
 from adtrack.tracking.model_health import look_at_models
@@ -309,3 +310,17 @@ def test_the_same_command_replaces_an_earlier_export(made: Made, export: Callabl
     (tmp_path / "out" / "mine.txt").write_text("mine")
     done = export()
     assert done.code == 2 and "out must be empty or hold an earlier export, but" in done.err and "mine.txt" in done.err
+
+
+def test_labels_that_change_at_the_threshold_are_named() -> None:
+    from adtrack.verbs.export_model.report import print_export
+
+    images = [TwiceScored("val_clean", f"{at}.png", at, at, int(at >= 2), int(at >= 2), None) for at in range(5)]
+    images[2] = replace(images[2], exported=1.9999999, exported_label=0)
+    lines: list[str] = []
+    made = verb.Export(
+        MODEL, Path("out"), "a.onnx", 1.0, Agreement("engine", 2.0, None, tuple(images)), 0, "uri", "run"
+    )
+    print_export(made, lines.append)
+    told = "1 label changed, all of images whose score is the threshold but for rounding: 2.png of Val-clean"
+    assert told in lines and any(line.startswith("Exported: out/a.onnx (1.0 MB)") for line in lines)

@@ -22,7 +22,8 @@ def print_export(made: Export, say: Say) -> None:
     say(tolerated(agreement))
     if agreement.changed:
         names = [f"{image.path} of {set_name(image.set_name)}" for image in agreement.changed]
-        say(f"{counted(len(names), 'label')} changed: {listed(names)}")
+        where = "" if agreement.troubles else ", all of images whose score is the threshold but for rounding"
+        say(f"{counted(len(names), 'label')} changed{where}: {listed(names)}")
     if made.lacking:
         say(f"{counted(made.lacking, 'image')} of Val could not be scored again: their files have changed or gone.")
     if made.uri is None:
