@@ -1,6 +1,7 @@
 """A team of Ray tasks. Ray places them, and starts again what was killed, also when a whole machine has gone."""
 
 import contextlib
+import signal
 import warnings
 from collections.abc import Callable
 from types import ModuleType
@@ -70,6 +71,7 @@ def _ending(ray: ModuleType, one: Any, number: int) -> Ending[Result]:
 
 def _member(work: Work[Result], number: int, surroundings: Surroundings, lines: Any) -> Ending[Result]:
     """The task."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's "&"; ray.cancel comes this way
     warnings.simplefilter("ignore")
 
     def say(text: str) -> None:

@@ -77,15 +77,17 @@ def test_processes_stop_when_the_first_one_is_killed(tmp_path, in_a_process):
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """A Ray cluster of two cores, to which this process is connected."""
+    """A Ray cluster of two cores, to which this process is connected. It ignores Ctrl-C, as below a shell's "&"."""
     ray = pytest.importorskip("ray", reason="the extra scale is not installed")
-    heeded = signal.getsignal(signal.SIGTERM)
+    heeded = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_ADDRESS", raising=False)
         ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
         yield
         ray.shutdown()
-    signal.signal(signal.SIGTERM, heeded)
 
 
 def run_on_ray(work, meanwhile=lambda: None) -> tuple[list, list[str]]:
