@@ -36,10 +36,11 @@ from adtrack.verbs.checks import check_build, check_class, need_anomalies
 @data_options
 @backbone_options
 @build_threshold_options
+@workers_option
 @click.option(
     "--register", is_flag=False, flag_value=True, type=bool, default=False, help="Register it as adtrack-<class>."
 )
-def build_bank(register: bool, device: str, **given: Any) -> None:
+def build_bank(register: bool, device: str, workers: Workers, **given: Any) -> None:
     """Build one model, such as PatchCore's memory bank, measure it on Val and log it as a run.
 
     Where there are only good images (train/good and nothing else), a quantile of their scores is the threshold.
@@ -47,13 +48,14 @@ def build_bank(register: bool, device: str, **given: Any) -> None:
     \b
     adtrack build-bank --class zipper --patch-size 1 --coreset-fraction 0.01
     adtrack build-bank --class photos --data data/ --register       from your own good images
+    adtrack build-bank --class zipper --workers ray                 from more patches than one machine's memory holds
     """
     spec = build_spec(**given)  # before the libraries: what is wrong with it is said at once
     check_build(spec)
     with loading():
         from adtrack.verbs import build, report
 
-    result = build.build_model(spec, device, register, warn)
+    result = build.build_model(spec, device, register, warn, workers)
     report.print_model(result, say)
 
 

@@ -68,7 +68,8 @@ class Detector(ABC, Generic[Spec]):
     ``least_images``  the least number of images that it can be fitted to;
     ``repeatable``    whether fitting it again to the same images gives the same bits;
     ``ladder``        the setting whose smaller values a fit passes by on its way to a larger one: "coreset_fraction".
-                      It is "" if there is none.
+                      It is "" if there is none;
+    ``shares_out``    whether the crew of a training set, if it has one, does the work of fitting.
     """
 
     spec_type: ClassVar[type[DetectorSpec]]
@@ -80,6 +81,7 @@ class Detector(ABC, Generic[Spec]):
     least_images: ClassVar[int] = 1
     repeatable: ClassVar[bool] = True
     ladder: ClassVar[str] = ""
+    shares_out: ClassVar[bool] = False
 
     spec: Spec
 

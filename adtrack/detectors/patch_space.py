@@ -148,6 +148,11 @@ class PatchSpace:
         space = cls.of(spec, train.grids)
         if not spec.whiten:
             return space
+        if train.crew is not None:
+            raise UserError(
+                f"whiten must be 0 where several processes share out the images, but got {spec.whiten}.",
+                "one process sums over all of them: --workers 1.",
+            )
         raw = replace(space, cosine=False)  # patches are whitened before they are brought to length 1
         images = (raw.patches(outputs).flatten(0, 2) for outputs in train.images())
         return replace(space, whitening=Whitening.fit(images, spec.whiten))

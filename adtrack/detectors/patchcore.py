@@ -33,6 +33,7 @@ class PatchCore(Detector[PatchCoreSpec]):
     name = "PatchCore"
     rows_called = "patches"
     ladder = "coreset_fraction"
+    shares_out = True
 
     def __init__(
         self,

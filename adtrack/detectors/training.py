@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -15,6 +15,27 @@ from ..features.grids import Grid
 
 if TYPE_CHECKING:
     from ..training.loop import Epoch
+
+Held = TypeVar("Held")
+HeldThere = TypeVar("HeldThere", covariant=True)
+Answer = TypeVar("Answer")
+
+
+class Team(Protocol[HeldThere]):
+    """Objects in other processes. One whose process is lost is made anew, and then knows nothing of what it was asked
+    before."""
+
+    def each(self, work: Callable[[HeldThere], Answer]) -> Iterable[Answer]:
+        """What ``work``, which can be pickled, gives for each object, in their order. They work side by side."""
+        ...
+
+
+class Crew(Protocol):
+    """Processes that share out the images of a training set, each a part of them, in the images' order."""
+
+    def hold(self, make: Callable[[TrainingSet, int], Held]) -> Team[Held]:
+        """What ``make``, which can be pickled, makes of each part and the index of its first image."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -26,6 +47,7 @@ class TrainingSet:
     ``features`` may hold further draws of the images besides the images themselves, of which there are ``originals``;
     None means that there are no draws. The draws follow the images, each draw in the order of the images. ``network``
     is the name of the network whose layers the inputs are. A method that learns by gradient tells ``told`` every epoch.
+    Where there is a ``crew``, it holds the features, and here they are made whenever they are read.
     """
 
     features: FeatureSet
@@ -34,6 +56,7 @@ class TrainingSet:
     originals: int | None = None
     network: str = ""
     told: Callable[[Epoch], None] = field(default=lambda epoch: None, compare=False)
+    crew: Crew | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.features)

@@ -8,6 +8,7 @@ import numpy as np
 from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.data.imageset import parse_name
 from adtrack.detectors.training import TrainingSet
+from adtrack.evaluation.crew import shared_training_set
 from adtrack.evaluation.opened_class import ListedClass, OpenedClass, list_class
 from adtrack.evaluation.pictures.shown import Display, as_display, shown_pictures
 from adtrack.features.backbone import Backbone, choose_device
@@ -24,7 +25,8 @@ TrunkLoader = Callable[[BackboneSpec, Sequence[str], str], Trunk]  # takes what 
 class Workbench:
     """What all detectors of a class have in common: the class, the backbone and the view (``image``) of it.
 
-    ``sets`` are image sets that will be passed over: those of one split come from one decoding of its files.
+    ``sets`` are image sets that will be passed over: those of one split come from one decoding of its files. If it is
+    ``shared``, the machines of the cluster that this process is connected to hold the features of training sets.
     """
 
     opened: OpenedClass
@@ -32,6 +34,7 @@ class Workbench:
     image: ImageSpec
     sets: Sequence[str] = ()
     store: FeatureStore = field(default_factory=FeatureStore)
+    shared: bool = False
     _pictures: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -84,6 +87,9 @@ class Workbench:
     def training_set(self, spec: DetectorSpec, name: str = "train_clean") -> TrainingSet:
         """What a detector of this specification is fitted to: the set of this name, and its further draws."""
         bench = self.seen_by(spec)
+        if self.shared:
+            sets = [self.opened.images(each) for each in (name, *spec.draws)]
+            return shared_training_set(sets, self.backbone, bench.image, spec.inputs)
         originals = bench.features(name)
         parts = [originals, *map(bench.features, spec.draws)]
         features = pooled(parts) if len(parts) > 1 else originals

@@ -2,8 +2,8 @@
 
 import itertools
 import mmap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -57,6 +57,53 @@ def pooled(parts: Sequence[FeatureSet]) -> FeatureSet:
     first = parts[0]
     layers = {layer: _Joined([part.layers[layer] for part in parts]) for layer in first.layers}
     return FeatureSet(digest([part.key for part in parts]), layers, first.grids, first.device, first.view)
+
+
+@dataclass(frozen=True)
+class WhenRead:
+    """Outputs of ``count`` images that ``make`` gives for one image, by layer, whenever they are read."""
+
+    count: int
+    layer: str
+    make: Callable[[int], Mapping[str, np.ndarray]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Images, channels, rows and columns."""
+        return self.count, *self.make(0)[self.layer].shape[1:]
+
+    def __getitem__(self, part: slice, /) -> np.ndarray:
+        return np.concatenate([self.make(index)[self.layer] for index in range(*part.indices(self.count))])
+
+
+def part_of(whole: FeatureSet, start: int, stop: int) -> FeatureSet:
+    """The images of a set from ``start`` up to ``stop``, as a set of their own."""
+    layers = {layer: _Part(outputs, start, stop) for layer, outputs in whole.layers.items()}
+    return replace(whole, key=digest([whole.key, start, stop]), layers=layers)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Outputs of some images of a set."""
+
+    whole: Outputs
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Images, channels, rows and columns."""
+        return len(self), *self.whole.shape[1:]
+
+    def __getitem__(self, part: slice, /) -> np.ndarray:
+        start, stop, _ = part.indices(len(self))
+        return read_slice(self.whole, self.start + start, self.start + stop)
 
 
 class _Joined:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,14 @@ from filelock import FileLock
 from ..cache import cache_folder
 from ..config import VIEW, ImageSpec, digest
 from ..data.imageset import ImageSet
-from ..data.loading import squeezed
+from ..data.loading import normalised, squeezed
 from ..errors import UserError
 from ..progress import track
 from ..troubles import is_full
 from .ahead import Ahead
 from .backbone import Backbone
 from .entry_folder import EntryFolder
-from .feature_set import FeatureSet, Outputs, read_slice
+from .feature_set import FeatureSet, Outputs, WhenRead, read_slice
 from .passes import Product, Sight, network_pass, product_pass
 from .threads import THREADS
 from .views import Views, view_pixels
@@ -76,6 +77,15 @@ class FeatureStore:
             held = self._held(work, list(keys), f"{digest(source)[:32]}.lock")
             layers |= {layer: held[key] for key, layer in keys.items()}
         return FeatureSet(digest(source), layers, backbone.grids, backbone.device, spec.size)
+
+    def kept(self, images: ImageSet, backbone: Backbone, spec: ImageSpec) -> FeatureSet | None:
+        """The outputs of the network's layers if all of them are on disk."""
+        spec = backbone.view(spec)
+        source, keys = _named(images, backbone, spec)
+        held = {layer: self._entries.read(key) for key, layer in keys.items()}
+        layers: dict[str, Outputs] = {layer: array for layer, array in held.items() if array is not None}
+        whole = bool(layers) and len(layers) == len(backbone.layers)
+        return FeatureSet(digest(source), layers, backbone.grids, backbone.device, spec.size) if whole else None
 
     def product(self, product: Product, what: str, beside: Sequence[Product] = ()) -> np.ndarray:
         """A product of all images of its set, uint8 (n, …): read from disk, else made in a pass called ``what`` in
@@ -134,6 +144,32 @@ class FeatureStore:
                 for key, writer in writers.items():
                     writer.add(made[key])
             return {key: self._entries.finish(writer) for key, writer in writers.items()}
+
+
+def features_when_read(images: ImageSet, backbone: Backbone, spec: ImageSpec) -> FeatureSet:
+    """What ``FeatureStore.features`` gives, but made whenever it is read, and kept nowhere: for a few images."""
+    spec = backbone.view(spec)
+
+    @lru_cache(maxsize=1)
+    def outputs(index: int) -> dict[str, np.ndarray]:
+        view = torch.from_numpy(normalised(squeezed(images.image(index), spec), spec))
+        return {layer: made.cpu().numpy() for layer, made in backbone(view[None]).items()}
+
+    layers: dict[str, Outputs] = {layer: WhenRead(len(images), layer, outputs) for layer in backbone.layers}
+    return FeatureSet(digest(_named(images, backbone, spec)[0]), layers, backbone.grids, backbone.device, spec.size)
+
+
+def _named(images: ImageSet, backbone: Backbone, spec: ImageSpec) -> tuple[dict[str, object], dict[str, str]]:
+    """What features depend on, and the layers of the network by the keys of their entries."""
+    source: dict[str, object] = {
+        "images": images.digest,
+        "view": spec,
+        "trunk": backbone.trunk.sha256,
+        "torch": torch.__version__,
+        "device": backbone.device.type,
+        "threads": THREADS if backbone.device.type == "cpu" else None,
+    }
+    return source, {digest({**source, "layer": layer}): layer for layer in backbone.layers if layer != VIEW}
 
 
 @dataclass(frozen=True)

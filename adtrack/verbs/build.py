@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from adtrack.config import DEFAULT_METHOD, BuildSpec
 from adtrack.data.imageset import TEST_SETS, VAL_SETS
+from adtrack.detectors import detector_class
 from adtrack.detectors.scorer import Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.building import build
@@ -15,6 +16,9 @@ from adtrack.evaluation.threshold_words import got_by, threshold_sentences
 from adtrack.evaluation.workbench import Workbench
 from adtrack.features.backbone import choose_device
 from adtrack.features.usual_layers import settled
+from adtrack.progress import say as tell
+from adtrack.scale.cluster import connected
+from adtrack.scale.workers import RAY, Workers
 from adtrack.threshold_spec import ThresholdSpec
 from adtrack.tracking.log_evaluation import log_built, log_data, log_evaluations
 from adtrack.tracking.made_with import choices, log_surroundings, threshold_params
@@ -48,9 +52,40 @@ class ModelReport:
     no_pixels: str = ""
 
 
-def build_model(spec: BuildSpec, device: str, do_register: bool, warn: Say) -> ModelReport:
-    """Build a detector from Train-clean, measure it on Val-clean and Val-shift, log it and maybe register it."""
-    return _build(spec, device, do_register, VAL_SETS, "bank", warn)
+def build_model(
+    spec: BuildSpec,
+    device: str,
+    do_register: bool,
+    warn: Say,
+    workers: Workers = Workers(),  # noqa: B008 - frozen
+) -> ModelReport:
+    """Build a detector from Train-clean, measure it on Val-clean and Val-shift, log it and maybe register it.
+
+    The machines of a Ray cluster share out the patches of Train if ``workers`` say so. The model is the same.
+    """
+    if workers.alone:
+        return _build(spec, device, do_register, VAL_SETS, "bank", warn)
+    _check_shared(spec, device, workers)
+    with connected() as cluster:
+        tell(f"Train's patches are shared out over {cluster.words}.")
+        return _build(spec, device, do_register, VAL_SETS, "bank", warn, shared=True)
+
+
+def _check_shared(spec: BuildSpec, device: str, workers: Workers) -> None:
+    """Refuse what no cluster can share out."""
+    if not workers.ray:
+        raise UserError(
+            f"workers must be 1 or {RAY} where one model is built, but got {workers.count}.",
+            "one process uses all cores of this machine, and several would have no more memory.",
+        )
+    kind = detector_class(spec.detector.method)
+    if not kind.shares_out:
+        raise UserError(
+            f"workers must be 1 for {kind.name}, but got {RAY}: its fit reads all images in one process.",
+            "--method patchcore shares out its patches.",
+        )
+    if choose_device(device).type != "cpu":
+        raise UserError("the device must be cpu where machines share out the patches.", "--device cpu.")
 
 
 def evaluate_model(spec: BuildSpec, device: str, model: str | None, warn: Say) -> ModelReport:
@@ -69,13 +104,22 @@ def evaluate_model(spec: BuildSpec, device: str, model: str | None, warn: Say) -
     return _measure_model(bench, loaded, sets)
 
 
-def _build(spec: BuildSpec, device: str, do_register: bool, sets: Sequence[str], role: str, warn: Say) -> ModelReport:
+def _build(
+    spec: BuildSpec,
+    device: str,
+    do_register: bool,
+    sets: Sequence[str],
+    role: str,
+    warn: Say,
+    *,
+    shared: bool = False,
+) -> ModelReport:
     spec = replace(spec, detector=settled(spec.detector, spec.backbone.name))
     if do_register:
         registry_name(spec.data.class_name)
     open_store()
-    wanted = ("train_clean", *spec.detector.draws, *sets)
-    bench = open_bench(spec, spec.detector.inputs, device, warn, wanted)
+    wanted = sets if shared else ("train_clean", *spec.detector.draws, *sets)
+    bench = replace(open_bench(spec, spec.detector.inputs, device, warn, wanted), shared=shared)
     present = bench.opened.present(sets)
     if present != tuple(sets):
         place = bench.opened.places.good
