@@ -12,7 +12,6 @@ import torch
 from adtrack.config import BackboneSpec, DataSpec, DetectorSpec, ImageSpec
 from adtrack.detectors import DETECTORS, scoring
 from adtrack.detectors.bank import MemoryBank
-from adtrack.detectors.building import TrainingPatches
 from adtrack.detectors.coreset import greedy_order
 from adtrack.detectors.dfm import DfmSpec
 from adtrack.detectors.exact.codes import fast_bytes
@@ -28,6 +27,7 @@ from adtrack.detectors.learned.vae import VaeSpec
 from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
+from adtrack.detectors.training_patches import TrainingPatches
 from adtrack.evaluation.building import BuiltModel
 from adtrack.evaluation.building import build as build_detector
 from adtrack.evaluation.workbench import Workbench

@@ -191,7 +191,7 @@ def test_a_bank_of_all_patches_needs_no_order(
     def none(*_: object, **__: object) -> None:
         raise AssertionError("an order is found")
 
-    monkeypatch.setattr(building, "growing_greedy_order", none)
+    monkeypatch.setattr(training_patches, "growing_greedy_order", none)
     detector = fitted(features, of, tmp_path / "new")
     assert detector.bank.patches.equal(patches) and detector.origins.tolist() == [at // 36 for at in range(288)]
 

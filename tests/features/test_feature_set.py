@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from adtrack.features.feature_set import FeatureSet, pooled
+from adtrack.features.feature_set import FeatureSet, part_of, pooled
 from adtrack.features.grids import Grid
 
 CPU = torch.device("cpu")
@@ -31,3 +31,12 @@ def test_pooled_sets_are_read_across_their_borders() -> None:
 def test_the_order_of_the_parts_shows_in_the_key() -> None:
     one, other = part("a", 3, 0), part("b", 1, 1)
     assert len({pooled(parts).key for parts in ([one, other], [other, one], [one])}) == 3
+
+
+def test_a_part_holds_its_images_alone() -> None:
+    whole = part("a", 5, 0)
+    some = part_of(whole, 1, 4)
+    assert len(some) == 3 and some.layers["layer"].shape == (3, 2, 4, 4) and some.key != whole.key
+    for start, stop in ((0, 3), (1, 2), (2, 9)):
+        chunk, expected = some.chunk(start, stop, ["layer"]), whole.layers["layer"][1 + start : min(1 + stop, 4)]
+        assert np.array_equal(chunk["layer"], expected)

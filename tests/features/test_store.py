@@ -21,7 +21,7 @@ from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone
 from adtrack.features.feature_set import FeatureSet
 from adtrack.features.grids import Grid
-from adtrack.features.store import FeatureStore, cache_limit
+from adtrack.features.store import FeatureStore, cache_limit, features_when_read
 from adtrack.features.weights import Trunk, load_trunk
 
 VIEW = ImageSpec(64, 0)
@@ -447,3 +447,11 @@ def test_on_a_full_disk_older_features_give_way(small_disk, tiny_splits, tiny_da
     shifted = image_set(tiny_splits, tiny_data, "train", "shift")
     store.features(shifted, backbone, VIEW)
     assert len(first) == len(entries(folder)) == 2 and not first & entries(folder)
+
+
+def test_features_that_are_made_when_they_are_read_are_those_of_the_store(tmp_path, train, backbone) -> None:
+    store, read = FeatureStore(tmp_path), features_when_read(train, backbone, VIEW)
+    assert store.kept(train, backbone, VIEW) is None and backbone.seen == 0
+    assert same(read, store.features(train, backbone, VIEW)) and read.layers["layer1"].shape[0] == len(train)
+    kept = store.kept(train, backbone, VIEW)
+    assert kept is not None and same(kept, read) and kept.key == read.key
