@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adtrack.detectors import building, patch_space
+from adtrack.detectors import patch_space, training_patches
 from adtrack.detectors.bank import MemoryBank
 from adtrack.detectors.coreset import greedy_order, projection_matrix
 from adtrack.detectors.patchcore import PatchCore
@@ -330,7 +330,9 @@ def test_an_order_of_patches_that_there_are_not_is_refused(
 ) -> None:
     """Their rows of the bank would be what the memory held before."""
     monkeypatch.setattr(
-        building, "growing_greedy_order", lambda points, count, **_: iter([torch.tensor([*range(count - 1), place])])
+        training_patches,
+        "growing_greedy_order",
+        lambda points, count, **_: iter([torch.tensor([*range(count - 1), place])]),
     )
     with pytest.raises(UserError, match="must name some of the 216 patches, but 1 of its 54 entries name none of them"):
         fitted(synthetic(), spec(), tmp_path)
