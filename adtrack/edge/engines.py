@@ -16,7 +16,7 @@ INPUT, SCORE, LABEL, MAP = "view", "score", "label", "anomaly_map"  # the names 
 
 
 @dataclass(frozen=True)
-class Found:
+class ViewJudgement:
     """What a model finds in a view: the score, 1 if it is anomalous and else 0, and the anomaly map of the view.
 
     ``map`` is float32 (S, S); None if the method has no maps.
@@ -33,7 +33,7 @@ class Engine(ABC):
     name: str
 
     @abstractmethod
-    def run(self, view: np.ndarray) -> Found:
+    def run(self, view: np.ndarray) -> ViewJudgement:
         """Score one view uint8 (S, S, 3), whose size must be the one that the model was made for."""
 
 
@@ -43,12 +43,12 @@ class Exported(Engine):
     def __init__(self, session: Session) -> None:
         self.name, self._session = session.name, session
 
-    def run(self, view: np.ndarray) -> Found:
+    def run(self, view: np.ndarray) -> ViewJudgement:
         """Score one view uint8 (S, S, 3)."""
         outputs = self._session({INPUT: view[None]})
         drawn = outputs.get(MAP)
         map_ = None if drawn is None else np.array(drawn[0], dtype=np.float32)
-        return Found(float(outputs[SCORE][0]), int(outputs[LABEL][0]), map_)
+        return ViewJudgement(float(outputs[SCORE][0]), int(outputs[LABEL][0]), map_)
 
 
 class Torch(Engine):
@@ -59,7 +59,7 @@ class Torch(Engine):
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
 
-    def run(self, view: np.ndarray) -> Found:
+    def run(self, view: np.ndarray) -> ViewJudgement:
         """Score one view uint8 (S, S, 3)."""
         scorer = self._scorer
         judged = scorer.judge_outputs(scorer.backbone(torch.from_numpy(normalised(view, scorer.image))[None]))
@@ -67,7 +67,7 @@ class Torch(Engine):
         if judged.patches is not None and grid is not None:
             cells = torch.from_numpy(judged.patches)
             drawn = view_map(cells, grid, scorer.image.size, scorer.detector.smoothing).float().numpy()
-        return Found(judged.score, int(judged.anomalous), drawn)
+        return ViewJudgement(judged.score, int(judged.anomalous), drawn)
 
 
 def open_engine(file: Path, threads: int = 1) -> Engine:

@@ -8,7 +8,7 @@ import pytest
 
 from adtrack.detectors.calibration import ColourRange
 from adtrack.edge.agreement import TOLERANCE, Agreement, TwiceScored, compare_engines
-from adtrack.edge.engines import Engine, Found
+from adtrack.edge.engines import Engine, ViewJudgement
 
 SETS = ("val_clean", "val_clean", "val_shift", "val_shift")
 EQUAL = tuple(
@@ -68,20 +68,20 @@ class Constant(Engine):
 
     name = "constant"
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: ViewJudgement) -> None:
         self._found = found
 
-    def run(self, view: np.ndarray) -> Found:
+    def run(self, view: np.ndarray) -> ViewJudgement:
         return self._found
 
 
 def test_views_go_through_both_engines_and_a_map_that_is_missing_counts() -> None:
     low, high = np.zeros((2, 2), np.float32), np.array([[0, 0], [0, 0.5]], np.float32)
     views = [("val_clean", "a.png", np.zeros((2, 2, 3), np.uint8))]
-    here = Constant(Found(1.0, 0, low))
-    (found,) = compare_engines(here, Constant(Found(2.0, 1, high)), views)
+    here = Constant(ViewJudgement(1.0, 0, low))
+    (found,) = compare_engines(here, Constant(ViewJudgement(2.0, 1, high)), views)
     assert found == TwiceScored("val_clean", "a.png", 1.0, 2.0, 0, 1, 0.5)
-    (found,) = compare_engines(here, Constant(Found(1.0, 0, None)), views)
+    (found,) = compare_engines(here, Constant(ViewJudgement(1.0, 0, None)), views)
     assert found.map_difference == math.inf
-    none = Constant(Found(1.0, 0, None))
+    none = Constant(ViewJudgement(1.0, 0, None))
     assert compare_engines(none, none, views)[0].map_difference is None

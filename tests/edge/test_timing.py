@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
-from adtrack.edge.engines import Engine, Found
+from adtrack.edge.engines import Engine, ViewJudgement
 from adtrack.edge.timing import Contender, Times, time_in_turns
 from tests.edge.tiny import LAYERS, model, pictures
 
@@ -19,9 +19,9 @@ class Noting(Engine):
     def __init__(self, name: str, notes: list[tuple[str, int, int]]) -> None:
         self.name, self.notes = name, notes
 
-    def run(self, view: np.ndarray) -> Found:
+    def run(self, view: np.ndarray) -> ViewJudgement:
         self.notes.append((self.name, int(view[0, 0, 0]), torch.get_num_threads()))
-        return Found(0.0, 0, None)
+        return ViewJudgement(0.0, 0, None)
 
 
 def test_contenders_take_turns_on_the_same_photos_and_threads_are_as_before(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from adtrack.edge import formats
 from adtrack.edge.agreement import Agreement, TwiceScored
-from adtrack.edge.engines import Engine, Found
+from adtrack.edge.engines import Engine, ViewJudgement
 from adtrack.edge.kit.view import view_of
 from adtrack.tracking.model_health import look_at_models
 from adtrack.tracking.models import load_model
@@ -233,7 +233,7 @@ class Otherwise(Engine):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def run(self, view: np.ndarray) -> Found:
+    def run(self, view: np.ndarray) -> ViewJudgement:
         found = self._engine.run(view)
         return replace(found, score=found.score * 1.2)
 
