@@ -318,9 +318,8 @@ def test_labels_that_change_at_the_threshold_are_named() -> None:
     images = [TwiceScored("val_clean", f"{at}.png", at, at, int(at >= 2), int(at >= 2), None) for at in range(5)]
     images[2] = replace(images[2], exported=1.9999999, exported_label=0)
     lines: list[str] = []
-    made = verb.Export(
-        MODEL, Path("out"), "a.onnx", 1.0, Agreement("engine", 2.0, None, tuple(images)), 0, "uri", "run"
-    )
+    agreement = Agreement("engine", 2.0, None, tuple(images))
+    made = verb.Export(MODEL, Path("out"), "a.onnx", 1.0, agreement, lacking=0, uri="uri", run_id="run")
     print_export(made, lines.append)
     told = "1 label changed, all of images whose score is the threshold but for rounding: 2.png of Val-clean"
     assert told in lines and any(line.startswith("Exported: out/a.onnx (1.0 MB)") for line in lines)
