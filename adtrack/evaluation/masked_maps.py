@@ -1,11 +1,13 @@
 """Anomaly maps with their masks, read and checked one by one, so that those of large photos need not be in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
 
 from adtrack.errors import UserError
+from adtrack.features.passes import LARGE
+from adtrack.features.threads import side_by_side
 
 
 class Planes(Protocol):
@@ -27,6 +29,7 @@ class MaskedMaps:
         counts = [(mask.size, int(np.count_nonzero(mask))) for mask in read]
         self.defects = [count for _, count in counts]
         self._normal = [size - count for size, count in counts]
+        self._largest = max((size for size, _ in counts), default=0)
 
     def __len__(self) -> int:
         return len(self.defects)
@@ -44,6 +47,17 @@ class MaskedMaps:
                 "Cut map and mask to the part of the image that was scored.",
             )
         return scores, mask
+
+    def read(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """These images with their maps and masks, one after the other.
+
+        Those of the next image are made meanwhile, but not where they are so large that several would fill the memory.
+        """
+
+        def one(index: int) -> tuple[int, np.ndarray, np.ndarray]:
+            return index, *self[index]
+
+        return map(one, indices) if self._largest > LARGE else side_by_side(one, indices, 1)
 
     def normal_in(self, piece: range) -> int:
         """The number of normal pixels in a piece."""

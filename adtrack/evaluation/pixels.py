@@ -84,13 +84,12 @@ def rank_pixels(maps: Planes, masks: Planes, at_once: int = _AT_ONCE) -> PixelRa
     pairs = MaskedMaps(maps, masks)
     first, *others = pairs.pieces(at_once)
     normal, defects = NormalScores(pairs.normal_in(first)), _Defects()
-    for index, marked in enumerate(pairs.defects):
-        if index in first or marked:
-            scores, mask = pairs[index]
-            if index in first:
-                normal.add(scores, mask)
-            if marked:
-                defects.add(scores, mask)
+    needed = (index for index, marked in enumerate(pairs.defects) if index in first or marked)
+    for index, scores, mask in pairs.read(needed):
+        if index in first:
+            normal.add(scores, mask)
+        if pairs.defects[index]:
+            defects.add(scores, mask)
     distinct, last, pro = defects.ranked()
     above, reached = normal.counted(distinct)
     del normal  # its memory is needed for the next piece
@@ -103,8 +102,8 @@ def rank_pixels(maps: Planes, masks: Planes, at_once: int = _AT_ONCE) -> PixelRa
 
 def _count(pairs: MaskedMaps, piece: range, distinct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     normal = NormalScores(pairs.normal_in(piece))
-    for index in piece:
-        normal.add(*pairs[index])
+    for _, scores, mask in pairs.read(piece):
+        normal.add(scores, mask)
     return normal.counted(distinct)
 
 

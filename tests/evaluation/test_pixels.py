@@ -1,3 +1,4 @@
+import threading
 import tracemalloc
 from collections import Counter
 from dataclasses import fields
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adtrack.evaluation import masked_maps
 from adtrack.evaluation.pixels import PixelRanking, rank_pixels
 
 # One region of two pixels with scores 4 and 2, and four normal pixels with scores 3, 1, 1 and 0.
@@ -111,6 +113,23 @@ def test_a_map_is_read_once_and_only_one_of_a_defect_in_a_later_piece_twice():
     maps.order.clear()
     rank_pixels(maps, masks, at_once=300)
     assert maps.order == [0, 1, 2, 5, 8, *range(3, 9)] and set(Counter(maps.order).values()) == {1, 2}
+
+
+@pytest.mark.parametrize(("large", "ahead"), [(100, True), (99, False)])
+def test_the_next_map_is_made_ahead_unless_it_is_large(monkeypatch: pytest.MonkeyPatch, large: int, ahead: bool):
+    second = threading.Event()
+
+    class Made(Read):
+        def __getitem__(self, index: int) -> np.ndarray:
+            if index == 1:
+                second.set()
+            return super().__getitem__(index)
+
+    monkeypatch.setattr(masked_maps, "LARGE", large)
+    read = masked_maps.MaskedMaps(Made(np.ones((5, 10, 10))), np.zeros((5, 10, 10), dtype=bool)).read(range(5))
+    assert next(read)[0] == 0
+    assert second.wait(60 if ahead else 0) == ahead
+    assert [index for index, _, _ in read] == [1, 2, 3, 4]
 
 
 def test_memory_does_not_grow_with_the_number_of_maps():
