@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 import adtrack as package
@@ -150,6 +151,13 @@ def test_a_journal_whose_end_is_torn_loses_that_row_alone(score, photos: Path, t
     (parts / "_journal.jsonl").write_text(text[:-20])
     assert score() == first and len(judged) == 13
     assert len(pandas.read_parquet(parts)) == 12 and not (parts / "_journal.jsonl").exists()
+
+
+def test_two_commands_do_not_score_into_one_folder(study, adtrack, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out/parts").mkdir(parents=True)
+    with FileLock(tmp_path / "out/parts/_lock"):
+        done = adtrack("score", photos, "--model", CHAMPION, "--out", tmp_path / "out", "--device", "cpu")
+    assert done.code == 2 and f"another one is at work in {tmp_path}/out" in done.err
 
 
 @pytest.mark.parametrize("file", ["part-00000.parquet", "_journal.jsonl"])

@@ -1,6 +1,7 @@
 """score with several processes and machines, and photos that lie elsewhere: the same bits wherever the work is done."""
 
 import csv
+import importlib.util
 import multiprocessing
 import os
 import shutil
@@ -206,6 +207,12 @@ def test_addresses_that_lead_nowhere_are_named(study, adtrack, bucket: str, tmp_
     done = adtrack("score", address, "--model", CHAMPION, "--out", tmp_path / "out")
     assert done.code == 2 and said in done.err and "Traceback" not in done.err
     assert not (tmp_path / "out").exists() and "AWS_SECRET" not in done.err
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gcsfs") is not None, reason="gcsfs is installed")
+def test_a_package_that_opens_an_address_is_named(study, adtrack, tmp_path: Path) -> None:
+    done = adtrack("score", "gs://plant/photos", "--model", CHAMPION, "--out", tmp_path / "out")
+    assert done.code == 2 and "install gcsfs" in done.err and "Traceback" not in done.err
 
 
 def test_workers_must_be_a_number_or_ray(study, adtrack, photos: Path, tmp_path: Path) -> None:

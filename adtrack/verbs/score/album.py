@@ -3,7 +3,6 @@
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote
 
 from adtrack.naming import visible
@@ -21,9 +20,6 @@ class Album(Gallery):
         threshold = model.scorer.calibration.threshold
         super().__init__(page_of(out), model.resolved, threshold, total, only=only, kept=kept)
         self.out = out
-
-    def __enter__(self) -> Self:
-        return self
 
     def put(self, scored: Scored) -> None:
         """Write the pictures of a photo, if it has any, or why it has no score."""

@@ -3,7 +3,10 @@
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from adtrack.errors import UserError
 from adtrack.features.backbone import choose_device
@@ -62,7 +65,7 @@ def score_images(
     found = find_images(sources, out)
     reach_store()
     loaded = load_model(model, choose_device(device))
-    with _writable(out):
+    with _writable(out), _alone(out):
         (out / "overlays").mkdir(parents=True, exist_ok=True)
         results = Results(out, loaded, found.photos, pictures)
         if results.replaced:
@@ -94,7 +97,8 @@ def _score(results: Results, model: LoadedModel, workers: Workers) -> None:
         results.album(results.kept_pictures) as album,
         contextlib.closing(_scored(model, photos, results.pictures, workers)) as scored,
     ):
-        for one in track(scored, "Scoring", len(photos)):
+        first = list(islice(scored, 1))  # until then processes begin, which tells nothing of the time that is left
+        for one in track(chain(first, scored), "Scoring", len(photos)):
             album.put(one)  # before its row, as what has a row is not scored again
             results.add(one)
 
@@ -120,6 +124,21 @@ def _scored(
     device = model.scorer.backbone.device
     make = MakeJudge(model.resolved, model.digest, str(device), pictures, Surroundings(), workers.ray)
     yield from stream(make, photos, workers, lost, gpu=device.type == "cuda")
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Let no other command write to the folder meanwhile, such as one of tonight when that of last night still runs."""
+    parts = out / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(parts / "_lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UserError(
+            f"one command at a time may score into a folder, but another one is at work in {out}.",
+            "wait for it, or choose another --out.",
+        ) from error
 
 
 @contextlib.contextmanager
