@@ -1,7 +1,7 @@
 """How long models take from a photo's file to its score, part by part, side by side in one process."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -54,11 +54,18 @@ class Times:
         return float(np.median(self.milliseconds[:, PARTS.index(name)]))
 
 
-def time_in_turns(scorer: Scorer, photos: Sequence[Path], contenders: Sequence[Contender], turns: int) -> list[Times]:
+def time_in_turns(
+    scorer: Scorer,
+    photos: Sequence[Path],
+    contenders: Sequence[Contender],
+    turns: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[Times]:
     """Time contenders on so many photos, which are taken again if there are fewer.
 
     In each turn every contender scores the same photo, so that whatever else the machine does meets all of them alike.
-    ``scorer`` says how files are read and how views are made of them. UserError: a photo cannot be read.
+    ``scorer`` says how files are read and how views are made of them. ``clock`` gives seconds.
+    UserError: a photo cannot be read.
     """
     before = torch.get_num_threads()
     taken: list[list[tuple[float, ...]]] = [[] for _ in contenders]
@@ -67,7 +74,7 @@ def time_in_turns(scorer: Scorer, photos: Sequence[Path], contenders: Sequence[C
         for photo in track(chosen, "Timing", _WARM_UP + turns):
             for times, contender in zip(taken, contenders, strict=True):
                 torch.set_num_threads(contender.threads)
-                times.append(tuple(_once(scorer, photo, contender.engine)))
+                times.append(tuple(_once(scorer, photo, contender.engine, clock)))
     finally:
         torch.set_num_threads(before)
     return [
@@ -76,14 +83,14 @@ def time_in_turns(scorer: Scorer, photos: Sequence[Path], contenders: Sequence[C
     ]
 
 
-def _once(scorer: Scorer, photo: Path, engine: Engine) -> Iterator[float]:
+def _once(scorer: Scorer, photo: Path, engine: Engine, clock: Callable[[], float]) -> Iterator[float]:
     """The milliseconds of each part."""
-    started = time.perf_counter()
+    started = clock()
     image = scorer.read(photo, str(photo))
-    decoded = time.perf_counter()
+    decoded = clock()
     yield 1000 * (decoded - started)
     view = squeezed(image, scorer.image)
-    seen = time.perf_counter()
+    seen = clock()
     yield 1000 * (seen - decoded)
     engine.run(view)
-    yield 1000 * (time.perf_counter() - seen)
+    yield 1000 * (clock() - seen)

@@ -28,7 +28,7 @@ from experiments.benchmarks.log import RESULTS
 
 LOG = RESULTS / "benchmarks.csv"
 _VIEW = ImageSpec()
-_PACKAGES = ("torch", "numpy", "scikit-learn", "anomalib", "faiss-cpu")
+_PACKAGES = ("torch", "numpy", "scikit-learn", "anomalib", "faiss-cpu", "onnxruntime", "openvino", "nncf")
 
 
 def data_options(function: Callable, required: bool = True) -> Callable:
