@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from adtrack.findings import joined
 from experiments.benchmarks.log import RESULTS, latest_runs
 
 BENCHMARK = "an image on the edge"
@@ -27,6 +26,6 @@ def edge_lines(log: Path = RESULTS / "benchmarks.csv") -> str:
     first, *others = [(_NAMES[row["what"]], 1000 * row["seconds"], row["times ours"]) for _, row in run.iterrows()]
     shares = [f"{name} {taken:.0f} ms ({100 * share:.0f} %)" for name, taken, share in others]
     return (
-        f"From file to score an image takes {first[0]} {first[1]:.0f} ms, {joined(shares)} ({run['work'].iloc[-1]}; "
+        f"From file to score an image takes {first[0]} {first[1]:.0f} ms, {', '.join(shares)} ({run['work'].iloc[-1]}; "
         f"{run['machine'].iloc[-1]}; `python -m experiments.benchmarks.edge`).\n"
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from experiments.benchmarks.log import RESULTS, benchmarks_table, memory_sentence
 from experiments.benchmarks.overview import comparisons, speed_lines
 from experiments.drift_figures import drift_lines, more_on_drift, regimes_table
+from experiments.edge_figures import edge_lines
 from experiments.method_figures import methods_lines, methods_section
 from experiments.network_figures import few_shot_table, networks_lines, networks_table
 
@@ -31,6 +32,7 @@ def blocks() -> dict[str, dict[str, str]]:
             "methods": methods_lines(TILES),
             "networks": networks_lines(TILES),
             "speed": speed_lines(comparisons()),
+            "edge": edge_lines(),
         },
         "experiments/README.md": {
             "figures": regimes_table(TILES),
