@@ -46,7 +46,7 @@ def opened(
 
 
 @dataclass(frozen=True)
-class Part:
+class JoinedStudy:
     """A study that this process takes part in, the run that holds it, and what that run's tag WRITTEN_UP said then."""
 
     study: SharedStudy
@@ -61,7 +61,7 @@ class Part:
 
 
 @contextlib.contextmanager
-def joined(study: SharedStudy, name: str | None, say: Say) -> Iterator[Part]:
+def joined(study: SharedStudy, name: str | None, say: Say) -> Iterator[JoinedStudy]:
     """Take part in an opened study, whose user calls it ``name``, until the end of the ``with`` block."""
     with contextlib.ExitStack() as at_work:
         with study.alone("parent"):
@@ -70,7 +70,7 @@ def joined(study: SharedStudy, name: str | None, say: Say) -> Iterator[Part]:
             _describe(run, study)
             written_up = run_tags(run.run_id).get(WRITTEN_UP, "")
             take_over(study, run)
-        yield Part(study, run, written_up)
+        yield JoinedStudy(study, run, written_up)
 
 
 def _say_what_is_kept(study: SharedStudy, spec: BuildSpec, asked: StudySpec, say: Say) -> None:
