@@ -6,6 +6,7 @@ float32, and asks no number for its value. Its scores are the method's up to rou
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -72,8 +73,13 @@ def read_on(cells: Tensor, source: Grid, target: Grid, shape: Sequence[int]) -> 
 
 def drawn_in_view(cells: Tensor, grid: Grid, view: int, smoothing: float) -> Tensor:
     """What ``maps.view_map`` makes of cells float32 (…, h, w): float32 (…, view, view)."""
-    down, across = (view_weights(grid, view, count, smoothing).float() for count in cells.shape[-2:])
+    down, across = (_in_view(grid, view, count, smoothing) for count in cells.shape[-2:])
     return down @ cells @ across.T
+
+
+@functools.lru_cache(maxsize=16)
+def _in_view(grid: Grid, view: int, count: int, smoothing: float) -> Tensor:
+    return view_weights(grid, view, count, smoothing).float()
 
 
 def _reading(source: Grid, target: Grid, count: int, wanted: int) -> Tensor:

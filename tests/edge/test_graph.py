@@ -90,7 +90,8 @@ def test_a_model_scores_the_same_in_other_runtimes(spec: DetectorSpec, tmp_path:
     scorer = model(spec, tmp_path / "kept")
     graph = WholeGraph(scorer).eval()
     write_onnx(scorer, tmp_path / "model.onnx")
-    tolerance = 1e-3 if isinstance(spec, SkipAeSpec) else 2e-5  # SSIM loses digits, in torch as elsewhere
+    # SSIM loses digits where an image is flat, and flows where they are deep, in torch as elsewhere.
+    tolerance = {"skip_ae": 3e-3, "fastflow": 1e-4}.get(spec.method, 2e-5)
     for run in (
         lambda view: [found.detach().numpy() for found in graph(torch.from_numpy(view))],
         onnx_runtime(tmp_path / "model.onnx"),
