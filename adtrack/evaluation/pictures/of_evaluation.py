@@ -1,6 +1,6 @@
 """The pictures of an evaluation: a few images that tell most, each with its heatmap, and a sheet of all images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -38,14 +38,14 @@ def write_pictures(
         for name, index in chosen.items():
             yield index, written[name], bench.display(evaluation.name, index)
 
-    def draw(look: tuple[int, Path, Display]) -> None:
+    def draw(look: tuple[int, Path, Display]) -> tuple[int, Heatmap | None]:
         index, file, shown = look
         heatmap = _heatmap(evaluation, index, shown.image, colours)
         save_png(file, panel(shown.image, shown.mask, heatmap, _caption(evaluation, index), SIDE))
+        return index, heatmap
 
-    for _ in side_by_side(draw, looks(), workers_on(bench.backbone.device)):
-        pass
-    save_png(folder / "heatmaps" / f"{evaluation.name}.png", _sheet(bench, evaluation, colours))
+    drawn = dict(side_by_side(draw, looks(), workers_on(bench.backbone.device)))
+    save_png(folder / "heatmaps" / f"{evaluation.name}.png", _sheet(bench, evaluation, colours, drawn))
     return written
 
 
@@ -64,7 +64,10 @@ def _heatmap(evaluation: Evaluation, index: int, image: np.ndarray, colours: Col
         return Heatmap(fit(maps[index], max(image.shape[:2])), colours)
 
 
-def _sheet(bench: Workbench, evaluation: Evaluation, colours: ColourRange | None) -> np.ndarray:
+def _sheet(
+    bench: Workbench, evaluation: Evaluation, colours: ColourRange | None, drawn: Mapping[int, Heatmap | None]
+) -> np.ndarray:
+    """All images, or many of them. The heatmaps of some are ``drawn`` already."""
     images, scores = evaluation.scored.images, evaluation.scored.scores
     ranked = np.argsort(-scores, kind="stable")
     if len(ranked) > _SHEET_TILES:  # an even sample of the ranking: a larger sheet is too large to look at
@@ -74,7 +77,8 @@ def _sheet(bench: Workbench, evaluation: Evaluation, colours: ColourRange | None
         index, image = look
         record = images.records[index]
         caption = f"{scores[index]:.2f} {record.kind} {Path(record.path).stem}"
-        picture = thumb(image, _heatmap(evaluation, index, image, colours))
+        heatmap = drawn[index] if index in drawn else _heatmap(evaluation, index, image, colours)
+        picture = thumb(image, heatmap)
         return Tile(picture, caption, bool(record.label), scores[index] >= evaluation.threshold)
 
     looks = ((index, bench.display(evaluation.name, index).image) for index in ranked.tolist())
