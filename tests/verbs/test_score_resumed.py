@@ -19,14 +19,16 @@ from filelock import FileLock
 from PIL import Image
 
 import adtrack as package
-from adtrack.verbs.score.judging import Judge
+from adtrack.verbs.score.judging import Judge, Scored
+from adtrack.verbs.score.results import Results
 
 CHAMPION = "models:/adtrack-part@champion"
 # The command line, which notes in a file each image that is judged, and takes its time for it.
 NOTING = """
 import sys, time
 from pathlib import Path
-from adtrack.verbs.score.judging import Judge
+from adtrack.verbs.score.judging import Judge, Scored
+from adtrack.verbs.score.results import Results
 scored = Judge._scored
 def noting(judge, one):
     result = scored(judge, one)
@@ -210,16 +212,17 @@ def test_no_such_pictures(study, adtrack, photos: Path, tmp_path: Path, asked: s
     assert done.code == 2 and "pictures must be all, anomalous, none or a whole number" in done.err
 
 
-def test_stopped_with_processes_it_keeps_what_is_scored(score, photos: Path, monkeypatch, tmp_path: Path) -> None:
-    from adtrack.verbs.score.results import Results
+@pytest.mark.parametrize("options", [("--workers", "2"), ("--pictures", "2")])
+def test_stopped_it_keeps_what_is_scored(score, photos: Path, monkeypatch, tmp_path: Path, options) -> None:
+    add, out = Results.add, tmp_path / "out"
 
-    add = Results.add
-
-    def stopping(results, scored):
+    def stopping(results: Results, scored: Scored) -> None:
         add(results, scored)
-        if len(lines(tmp_path / "out/parts/_journal.jsonl")) == 5:
+        if len(lines(out / "parts/_journal.jsonl")) == 5:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Results, "add", stopping)
-    found = rows(score("--workers", "2", code=130, said="Stopped: 7 images are not scored."))
-    assert len(found) == len(items(tmp_path / "out")) == 5
+    found = rows(score(*options, code=130, said="Stopped: 7 images are not scored."))
+    overlays = [row["overlay"] for row in found if row["overlay"]]
+    assert len(found) == 5 and len(items(out)) == len(overlays) == (5 if "--workers" in options else 0)
+    assert all((out / overlay).is_file() for overlay in overlays)

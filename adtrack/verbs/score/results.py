@@ -33,7 +33,8 @@ class Results:
     """The rows and pictures that a folder has of these photos. ``missing`` are the photos that must be scored.
 
     A photo keeps its score if it has one of this model, its file has not changed since, and its picture is there or is
-    not asked for. What could not be scored is tried again. ``kept_pictures`` are the keys of photos that keep theirs.
+    not asked for. What could not be scored is tried again. ``kept_pictures`` are the keys of photos that keep theirs,
+    and ``drawn`` those of photos that have pictures for their high scores.
     """
 
     def __init__(self, out: Path, model: LoadedModel, photos: Sequence[Photo], pictures: Pictures) -> None:
@@ -56,6 +57,7 @@ class Results:
                 kept[key] = row, label == 1
         self.rows.keep(table, [row for row, _ in kept.values()])
         self.kept_pictures = {key for key, (_, anomalous) in kept.items() if key in there and self._may_show(anomalous)}
+        self.drawn = self.kept_pictures if self.pictures.highest else set()
         self.missing = [photo for photo in self.photos if photo.key not in kept]
         if not kept:
             self.file.unlink(missing_ok=True)  # the table of other photos or of another model
@@ -96,7 +98,6 @@ class Results:
         table = self.rows.table()
         columns = "score", "label", "as_stored", "error"
         rows = dict(zip(table["key"].to_pylist(), _tuples(table, *columns), strict=True))
-        drawn = {photo.key for photo in self.highest()} if self.pictures.highest else set()
         counts = Counts()
         new = self.file.with_name(f"{self.file.name}.new")
         # A name that is no Unicode is written with escapes, so that the table can be read.
@@ -105,7 +106,7 @@ class Results:
             writer.writeheader()
             for photo in self.photos:
                 if photo.key in rows:
-                    writer.writerow(self._line(photo, rows[photo.key], photo.key in drawn, counts))
+                    writer.writerow(self._line(photo, rows[photo.key], photo.key in self.drawn, counts))
         new.replace(self.file)
         return counts
 

@@ -72,8 +72,8 @@ def score_images(
             say(f"{out} held scores of {results.replaced}: all images are scored anew with {loaded.resolved}.")
         before = len(found.photos) - len(results.missing)
         with contextlib.suppress(KeyboardInterrupt):
-            _score(results, loaded, workers)
-            _draw_highest(results, loaded)
+            if _score(results, loaded, workers) and pictures.highest:
+                _draw_highest(results, loaded)
         counts = results.write_table()
     return ScoreReport(
         model=loaded.resolved,
@@ -90,9 +90,9 @@ def score_images(
     )
 
 
-def _score(results: Results, model: LoadedModel, workers: Workers) -> None:
-    """Score what has no score yet."""
-    photos = results.missing
+def _score(results: Results, model: LoadedModel, workers: Workers) -> bool:
+    """Score what has no score yet; whether all of it was done, since Ctrl-C leaves some."""
+    photos, count = results.missing, 0
     with (
         results.album(results.kept_pictures) as album,
         contextlib.closing(_scored(model, photos, results.pictures, workers)) as scored,
@@ -101,18 +101,22 @@ def _score(results: Results, model: LoadedModel, workers: Workers) -> None:
         for one in track(chain(first, scored), "Scoring", len(photos)):
             album.put(one)  # before its row, as what has a row is not scored again
             results.add(one)
+            count += 1
+    return count == len(photos)
 
 
 def _draw_highest(results: Results, model: LoadedModel) -> None:
-    """Draw the images with the highest scores, if they are asked for: which they are is known only now."""
-    if not results.pictures.highest:
-        return
+    """Draw the images with the highest scores: which they are is known only now."""
     highest = results.highest()
-    there = results.kept_pictures & {photo.key for photo in highest}
-    photos = [photo for photo in highest if photo.key not in there]
-    with results.album(there) as album, contextlib.closing(Judge(model.scorer, Pictures(ALL))(photos)) as drawn:
+    results.drawn = results.kept_pictures & {photo.key for photo in highest}
+    photos = [photo for photo in highest if photo.key not in results.drawn]
+    with (
+        results.album(set(results.drawn)) as album,
+        contextlib.closing(Judge(model.scorer, Pictures(ALL))(photos)) as drawn,
+    ):
         for one in track(drawn, "Drawing", len(photos)):
             album.put(one)
+            results.drawn |= {one.photo.key} if one.drawn else set()
 
 
 def _scored(
