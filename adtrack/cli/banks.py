@@ -32,7 +32,12 @@ from adtrack.scale.workers import Workers
 from adtrack.verbs.checks import check_build, check_class, need_anomalies
 
 
-@click.command("build-bank", cls=MethodCommand, brought=build_options)
+@click.command(
+    "build-bank",
+    cls=MethodCommand,
+    brought=build_options,
+    short_help="Build one model, such as PatchCore's memory bank, and measure it on Val.",
+)
 @data_options
 @backbone_options
 @build_threshold_options

@@ -27,7 +27,7 @@ _HOW = {
 }
 
 
-@click.command("completion")
+@click.command("completion", short_help="Print the script with which the Tab key completes commands.")
 @click.argument("shell", type=click.Choice(list(_SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
