@@ -30,6 +30,8 @@ from adtrack.verbs.tune.overview import NAME, overview_table, write_overview
 from adtrack.verbs.tune.question import Question, ask, check_shared, say_where
 from adtrack.verbs.tune.sharing import Share, TakePart, share_out
 
+_ROOM = 4000  # characters of a tag that every tracking store takes
+
 
 @dataclass(frozen=True)
 class SeveralResult:
@@ -115,18 +117,18 @@ def _written_up(run: Run, found: Mapping[str, StudyResult], failed: tuple[str, .
         write_overview(found, table, failed, Path(scratch) / NAME, run.artifact_place(NAME))
         run.log_folder(Path(scratch))
     page = f"{NAME}/{NAME}.html"
-    run.set_note(
-        render(
-            "studies_note.md",
-            page=f"{_link(run.run_id)}/artifacts/{page}",
-            studies=[
-                (one, f"#/experiments/{run_experiment(found[one].parent)}/runs/{found[one].parent}") for one in found
-            ],
-            failed=failed,
-            table=table,
-        )
-    )
+    run.set_note(_note(f"{_link(run.run_id)}/artifacts/{page}", found, failed, table))
     return SeveralResult(found, failed, table, run.artifact_place(page), run.artifact_place(NAME))
+
+
+def _note(page: str, found: Mapping[str, StudyResult], failed: Sequence[str], table: Table) -> str:
+    """Markdown for the run's page: links and the table, as far as there is room for them."""
+    links = [(class_name, _link(one.parent)) for class_name, one in found.items()]
+    possible = ((links, failed, table), (links, failed, None), (links, (), None), ((), (), None))
+    notes = [
+        render("studies_note.md", page=page, studies=one, failed=words, table=rows) for one, words, rows in possible
+    ]
+    return next((note for note in notes if len(note) <= _ROOM), notes[-1])
 
 
 def _link(run_id: str) -> str:
