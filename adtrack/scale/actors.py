@@ -30,7 +30,7 @@ class Actors(Generic[Held]):
         placed = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         kind = ray.remote(max_restarts=_RESTARTS, max_task_retries=_RESTARTS)(_Host)
         self._hosts = [
-            kind.options(scheduling_strategy=placed(machine, soft=True)).remote(self._made, number, len(machines))
+            kind.options(scheduling_strategy=placed(machine, soft=True)).remote(number, len(machines))
             for number, machine in enumerate(machines)
         ]
 
@@ -40,7 +40,7 @@ class Actors(Generic[Held]):
     def each(self, work: Callable[[Held], Answer]) -> Iterator[Answer]:
         """What ``work`` gives for each object, in their order. All of them are at work before this returns."""
         told = self._ray.put(work)  # is sent to each machine once
-        answers = [host.do.remote(told) for host in self._hosts]
+        answers = [host.do.remote(told, [self._made]) for host in self._hosts]
         return (self._answer(answer) for answer in answers)
 
     def _answer(self, answer: Any) -> Any:
@@ -58,14 +58,15 @@ class Actors(Generic[Held]):
 class _Host:
     """A process of the cluster, which makes its object when it is first asked: then errors reach those who ask."""
 
-    def __init__(self, made: tuple[Callable[[int, int], Any], Surroundings], number: int, count: int) -> None:
-        self._made, self._number, self._count = made, number, count
+    def __init__(self, number: int, count: int) -> None:
+        self._number, self._count = number, count
         self._held: list[Any] = []
 
-    def do(self, work: Callable[[Any], Answer]) -> Answer:
+    def do(self, work: Callable[[Any], Answer], made: list[Any]) -> Answer:
+        """What ``work`` gives for the object. Ray keeps what ``made`` names, and sends it where it is missing."""
         if not self._held:
             warnings.simplefilter("ignore")
-            make, surroundings = self._made
+            make, surroundings = ray_library().get(made[0])
             surroundings.take_on()
             self._held.append(make(self._number, self._count))
         return work(self._held[0])

@@ -2,8 +2,8 @@
 
 The same order by one process and by the nodes of a Ray cluster, which are processes of this machine here: seconds, the
 CPU seconds of the busiest worker, rounds, and the bytes of all that is told and answered, pickled as Ray sends it. Each
-worker has one thread, so two on two idle cores are as good as two machines. The points are drawn at random: mixtures of
-a few directions with noise, as patches are. The indices are compared.
+worker has one thread, so two on two idle cores are as good as two machines. To draw and encode the points is not
+counted. They are drawn at random: mixtures of a few directions with noise, as patches are. The indices are compared.
 
 With --plan nothing is written to the log. A small order is measured here, and what follows from it for so many patches
 is printed. With N patches of r numbers, k centres, S machines, and c centres a round:
@@ -34,12 +34,12 @@ import click
 import torch
 from torch import Tensor
 
-from adtrack.detectors.coreset import greedy_order, growing_held_order
+from adtrack.detectors.coreset import growing_held_order
 from adtrack.detectors.exact.holder import PointHolder
 from adtrack.detectors.exact.plan import USUAL
 from adtrack.detectors.exact.rounds import Answer, HeldHere, Holders
 from adtrack.scale.actors import Actors
-from experiments.benchmarks.common import report, seconds, values
+from experiments.benchmarks.common import report, values
 
 _BLOCK, _DIRECTIONS, _NOISE = 1000, 12, 0.3
 _QUESTIONS = 3  # of a round: who reaches the threshold, their vectors, the new centres
@@ -128,19 +128,14 @@ def on_a_cluster(total: int, dimensions: int, count: int, workers: int) -> Measu
         cluster.shutdown()
 
 
-def _order_alone(found: list[Tensor], points: Tensor, count: int) -> None:
-    found.append(greedy_order(points, count, seed=0, projection=None))
-
-
 def compare(total: int, dimensions: int, fraction: float, workers: tuple[int, ...]) -> None:
     """Time one process, and clusters of so many workers."""
     count = round(fraction * total)
-    torch.set_num_threads(1)
-    found: list[Tensor] = []
-    times = {"one process": seconds(partial(_order_alone, found, drawn(0, total, dimensions), count))}
+    alone = shared_order(HeldHere((holder(total, dimensions, count, 0, 1),)), total, count)
+    times = {"one process": alone.seconds, "one process, its CPU": alone.cpu}
     for number in workers:
         measured = on_a_cluster(total, dimensions, count, number)
-        assert measured.order.equal(found[0]), "the orders differ"
+        assert measured.order.equal(alone.order), "the orders differ"
         said = f"{measured.rounds} rounds, {measured.bytes / 1e6:.0f} MB"
         times[f"{number} workers, {said}"] = measured.seconds
         times[f"{number} workers, CPU of the busiest"] = measured.cpu
