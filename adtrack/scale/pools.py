@@ -172,6 +172,8 @@ class _Cluster(Generic[Item, Result]):
         try:
             return future.result()
         except self.ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, self.ray.exceptions.RayError):  # what the task was given went with a machine
+                raise Died from error
             raise error.cause from None
         except self.ray.exceptions.RayError as error:
             raise Died from error
