@@ -33,6 +33,7 @@ def imported(file: Path) -> Iterator[str]:
         ("onnx", "edge"),
         ("onnxruntime", "edge"),
         ("openvino", "edge"),
+        ("nncf", "edge"),
     ],
 )
 def test_one_room_opens_the_library(library: str, room: str) -> None:
