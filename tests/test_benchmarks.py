@@ -22,6 +22,7 @@ from experiments.benchmarks import (
     processes,
     pruning,
     scoring,
+    shards,
     sharing,
     shifting,
     start,
@@ -259,3 +260,11 @@ def test_studies_in_memory_are_worth_what_their_cells_are(write_part, tmp_path: 
     whole = pruning.study(space, ways, "none", 8, 0)
     tops = sum(rung.rows for spec, rung in ways.items() if spec.coreset_fraction == 0.1)
     assert whole.pruned == 0 and whole.rows == tops
+
+
+def test_a_plan_follows_from_what_was_measured() -> None:
+    found = list(shards.plans(1e9, 4000, 8, 16))
+    assert {one.centres for one in found} == {1e4, 1e5, 1e6} and {one.machines for one in found} == {16, 64, 256}
+    few, many = found[0], found[2]
+    assert few.gigabytes > 10 * many.gigabytes and many.exchanged == pytest.approx(16 * few.exchanged)
+    assert few.hours > many.hours > 0 and few.rounds == many.rounds >= 1

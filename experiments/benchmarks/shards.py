@@ -179,16 +179,15 @@ class Plan:
 
 def plans(patches: float, points: int, dimensions: int, cores: int) -> Iterator[Plan]:
     """Plans for several numbers of centres and machines, from an order of ``points`` that is measured now."""
-    workers, torch_threads = 2, torch.get_num_threads()
+    workers, threads, count = 2, torch.get_num_threads(), points // 200  # few of many, as in a large bank
+    held = HeldHere(tuple(holder(points, dimensions, count, number, workers) for number in range(workers)))
+    measured = shared_order(held, points, count)
+    torch.set_num_threads(threads)
+    a_round = count / measured.rounds
+    cpu, heard_and_said = measured.cpu / (points * count), measured.bytes / measured.rounds / workers
     for fraction in (1e-5, 1e-4, 1e-3):
-        count = min(round(fraction * patches), points // 20)
-        held = HeldHere(tuple(holder(points, dimensions, count, number, workers) for number in range(workers)))
-        measured = shared_order(held, points, count)
-        a_round = count / measured.rounds
-        cpu, heard_and_said = measured.cpu / (points * count), measured.bytes / measured.rounds / workers
         for machines in (16, 64, 256):
             yield Plan(patches, fraction * patches, machines, cores, dimensions, a_round, cpu, heard_and_said)
-    torch.set_num_threads(torch_threads)
 
 
 @click.command(help=__doc__)
