@@ -10,7 +10,7 @@ from adtrack.cli.options import class_option, device_option, workers_option
 from adtrack.command import loading, say
 from adtrack.scale.workers import Workers
 from adtrack.verbs.checks import check_data, check_sources, check_writable
-from adtrack.verbs.score.asked import ALL, Pictures
+from adtrack.verbs.score.asked import ALL, AskedPictures
 
 
 @click.command("score", short_help="Score images with a model: a table, heatmaps, a page to look through.")
@@ -42,7 +42,7 @@ def score(images: tuple[str, ...], model: str, out: Path, pictures: str, workers
     """
     check_sources(images)
     check_writable(out)
-    asked = Pictures.parse(pictures)
+    asked = AskedPictures.parse(pictures)
     with loading():
         from adtrack.verbs import report
         from adtrack.verbs.score.verb import score_images

@@ -13,7 +13,7 @@ from types import ModuleType
 
 from adtrack.errors import UserError
 
-_PACKAGES = ("adtrack", "torch", "torchvision", "numpy")  # the bits of scores depend on these
+_PACKAGES = ("adtrack", "torch", "torchvision", "numpy", "scipy", "pillow")  # the bits of scores depend on these
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from adtrack.verbs.checks import check_sources
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
+class PhotoFile:
     """An image to score: its ``path`` as it is told, the ``place`` of its overlay below the output folder, and a
     ``key`` that is another one as soon as the file has changed. ``remote`` if it does not lie on this machine."""
 
@@ -38,10 +38,10 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPhotos:
     """The images, and the files below the folders that are left out because of their suffix, apart from texts."""
 
-    photos: list[Photo]
+    photos: list[PhotoFile]
     left_out: tuple[str, ...]
 
 
@@ -59,7 +59,7 @@ def find_photos(sources: Sequence[Path]) -> list[Path]:
     return [Path(photo.path) for photo in find_images([str(source) for source in sources]).photos]
 
 
-def find_images(sources: Sequence[str], out: Path | None = None) -> Found:
+def find_images(sources: Sequence[str], out: Path | None = None) -> FoundPhotos:
     """The images among the sources and below them.
 
     Files are taken as they are given, and folders are searched but for what an earlier call has written to ``out``.
@@ -81,7 +81,7 @@ def find_images(sources: Sequence[str], out: Path | None = None) -> Found:
             f"images must hold at least one image, but {', '.join(sources)} hold none.",
             f"adtrack reads {', '.join(SUFFIXES)}.",
         )
-    return Found(list(_placed(files.values())), tuple(map(visible, left_out)))
+    return FoundPhotos(list(_placed(files.values())), tuple(map(visible, left_out)))
 
 
 def own_folders(out: Path) -> tuple[Path, ...]:
@@ -112,11 +112,11 @@ def _stamp(path: Path) -> str:
     return f"{found.st_size}:{found.st_mtime_ns}"
 
 
-def _placed(files: Iterable[_File]) -> Iterator[Photo]:
+def _placed(files: Iterable[_File]) -> Iterator[PhotoFile]:
     """The places of the overlays, all different: photo.jpg and photo.png in one folder get different ones."""
     places = UniquePaths()
     for file in files:
         place = file_path(("overlays", *file.below.parts[:-1], file.below.stem))
         free = places.free(place.with_name(f"{place.name}.png"))
         key = hashlib.sha256(f"{file.path}\0{file.stamp}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        yield Photo(file.path, free.as_posix(), key, file.remote)
+        yield PhotoFile(file.path, free.as_posix(), key, file.remote)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adtrack.errors import UserError
-from adtrack.verbs.image_files import Photo, find_images
+from adtrack.verbs.image_files import PhotoFile, find_images
 
 
 def touch(*files: Path) -> None:
@@ -15,7 +15,7 @@ def touch(*files: Path) -> None:
         file.touch()
 
 
-def images(*sources: Path, out: Path) -> list[Photo]:
+def images(*sources: Path, out: Path) -> list[PhotoFile]:
     return find_images([str(source) for source in sources], out).photos
 
 

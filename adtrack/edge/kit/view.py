@@ -1,4 +1,4 @@
-"""Makes of an image what the network sees, with the bits of Pillow 12 and 13, by NumPy alone."""
+"""Makes of an image what the network sees, with the bits of Pillow 13, by NumPy alone."""
 
 import numpy as np
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from adtrack.naming import visible
 from adtrack.reporting.gallery import Gallery, ScoredImage, shown
 from adtrack.tracking.models import LoadedModel
-from adtrack.verbs.image_files import Photo
+from adtrack.verbs.image_files import PhotoFile
 from adtrack.verbs.score.judging import Scored
 
 
@@ -37,7 +37,7 @@ class Album(Gallery):
         key = scored.photo.key
         self.add(ScoredImage(name, scored.score, scored.anomalous, drawn.small, image, overlay, key))
 
-    def _image_address(self, photo: Photo) -> str:
+    def _image_address(self, photo: PhotoFile) -> str:
         """The address of a photo for the page; "" if it lies elsewhere: the page asks nothing of the net."""
         if photo.remote:
             return ""
@@ -52,7 +52,7 @@ def page_of(out: Path) -> Path:
     return out / "gallery.html"
 
 
-def pictured(out: Path, photos: Collection[Photo], has_maps: bool) -> set[str]:
+def pictured(out: Path, photos: Collection[PhotoFile], has_maps: bool) -> set[str]:
     """The keys of the photos whose pictures are in the output folder where this call would put them."""
     by_key = {photo.key: photo for photo in photos}
     there = set()
@@ -65,5 +65,5 @@ def pictured(out: Path, photos: Collection[Photo], has_maps: bool) -> set[str]:
     return there
 
 
-def _overlay_address(photo: Photo) -> str:
+def _overlay_address(photo: PhotoFile) -> str:
     return quote(os.fsencode(photo.place))

@@ -8,14 +8,14 @@ ALL, ANOMALOUS, NONE = "all", "anomalous", "none"
 
 
 @dataclass(frozen=True)
-class Pictures:
+class AskedPictures:
     """``all``, ``anomalous`` or ``none``; with a ``highest``, those of as many images with the highest scores."""
 
     which: str = ALL
     highest: int = 0
 
     @classmethod
-    def parse(cls, text: str) -> "Pictures":
+    def parse(cls, text: str) -> "AskedPictures":
         """One of the three words, or a whole number of at least 1."""
         if text in (ALL, ANOMALOUS, NONE):
             return cls(text)

@@ -24,8 +24,8 @@ from adtrack.reporting.gallery import SmallPicture
 from adtrack.scale.surroundings import Surroundings
 from adtrack.tracking.models import load_model
 from adtrack.tracking.store import reach_store
-from adtrack.verbs.image_files import Photo
-from adtrack.verbs.score.asked import Pictures
+from adtrack.verbs.image_files import PhotoFile
+from adtrack.verbs.score.asked import AskedPictures
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Scored:
     ``as_stored``: a viewer turns the image, but it was scored as it is stored, as the model's own images were read so.
     """
 
-    photo: Photo
+    photo: PhotoFile
     score: float = float("nan")
     anomalous: bool = False
     error: str = ""
@@ -54,25 +54,25 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _ReadPhoto:
     """A photo, the bytes of its file, its image uint8 (H, W, 3), and what the detector gets of it."""
 
-    photo: Photo
+    photo: PhotoFile
     data: bytes
     image: np.ndarray
     outputs: dict[str, Tensor]
 
 
-_Judged = tuple[_Seen, Judgement] | Scored
+_Judged = tuple[_ReadPhoto, Judgement] | Scored
 
 
 class Judge:
     """Scores photos with a model that it holds. ``machine`` is the name of this one if it is one of a cluster."""
 
-    def __init__(self, scorer: Scorer, pictures: Pictures, machine: str = "") -> None:
+    def __init__(self, scorer: Scorer, pictures: AskedPictures, machine: str = "") -> None:
         self.scorer, self.pictures, self.machine = scorer, pictures, machine
 
-    def __call__(self, photos: Iterable[Photo]) -> Generator[Scored, None, None]:
+    def __call__(self, photos: Iterable[PhotoFile]) -> Generator[Scored, None, None]:
         """The photos one after the other. While one is drawn, the next is judged, and further ones are read."""
         with (
             contextlib.closing(side_by_side(self._seen, photos, workers_on(self.scorer.backbone.device))) as seen,
@@ -80,16 +80,16 @@ class Judge:
         ):
             yield from scored
 
-    def _seen(self, photo: Photo) -> _Seen | Scored:
+    def _seen(self, photo: PhotoFile) -> _ReadPhoto | Scored:
         """This runs while the detector scores the image before."""
         try:
             data = photo.read(self.machine)
             image = self.scorer.read(data, visible(photo.path))
         except UserError as error:
             return Scored(photo, error=str(error))
-        return _Seen(photo, data, image, self.scorer.outputs(image))
+        return _ReadPhoto(photo, data, image, self.scorer.outputs(image))
 
-    def _judged(self, seen: Iterable[_Seen | Scored]) -> Iterator[_Judged]:
+    def _judged(self, seen: Iterable[_ReadPhoto | Scored]) -> Iterator[_Judged]:
         with contextlib.suppress(KeyboardInterrupt):  # what is judged by then is drawn, and the rest is left
             for one in seen:
                 yield one if isinstance(one, Scored) else (one, self.scorer.judge_outputs(one.outputs))
@@ -102,7 +102,7 @@ class Judge:
         drawn = self._drawn(seen, judged) if self.pictures.at_once(judged.anomalous) else None
         return Scored(seen.photo, judged.score, judged.anomalous, "", as_stored, drawn)
 
-    def _drawn(self, seen: _Seen, judged: Judgement) -> Drawn:
+    def _drawn(self, seen: _ReadPhoto, judged: Judgement) -> Drawn:
         overlay = judged_overlay(self.scorer, judged, seen.image)
         png = None if overlay is None else png_bytes(overlay)
         return Drawn(png, SmallPicture.of(seen.image, overlay), _in_browsers(seen.data, self.scorer.reading))
@@ -115,7 +115,7 @@ class MakeJudge:
     model: str
     digest: str
     device: str
-    pictures: Pictures
+    pictures: AskedPictures
     surroundings: Surroundings
     on_cluster: bool
 
@@ -133,7 +133,7 @@ class MakeJudge:
         return Judge(loaded.scorer, self.pictures, machine if self.on_cluster else "")
 
 
-def lost(photo: Photo) -> Scored:
+def lost(photo: PhotoFile) -> Scored:
     """What is said of a photo that ended each process that was to score it."""
     return Scored(
         photo,

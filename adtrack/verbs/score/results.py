@@ -8,9 +8,9 @@ from typing import Any
 
 from adtrack.naming import csv_cell
 from adtrack.tracking.models import LoadedModel
-from adtrack.verbs.image_files import Photo
+from adtrack.verbs.image_files import PhotoFile
 from adtrack.verbs.score.album import Album, pictured
-from adtrack.verbs.score.asked import Pictures
+from adtrack.verbs.score.asked import AskedPictures
 from adtrack.verbs.score.judging import Scored
 from adtrack.verbs.score.rows import Rows
 
@@ -18,7 +18,7 @@ COLUMNS = ("path", "score", "threshold", "label", "overlay", "error")
 
 
 @dataclass
-class Counts:
+class Tally:
     """Of the photos in a table: how many have a score, are anomalous, were scored as stored, and have an overlay;
     which have none for an error."""
 
@@ -37,7 +37,7 @@ class Results:
     and ``drawn`` those of photos that have pictures for their high scores.
     """
 
-    def __init__(self, out: Path, model: LoadedModel, photos: Sequence[Photo], pictures: Pictures) -> None:
+    def __init__(self, out: Path, model: LoadedModel, photos: Sequence[PhotoFile], pictures: AskedPictures) -> None:
         """``replaced`` is the model whose scores the folder held, if that was another one. They are removed."""
         self.out, self.model, self.photos, self.pictures = out, model, photos, pictures
         self.file = out / "scores.csv"
@@ -84,7 +84,7 @@ class Results:
             }
         )
 
-    def highest(self) -> list[Photo]:
+    def highest(self) -> list[PhotoFile]:
         """The photos with the highest scores, as many as pictures are asked for, in their order."""
         scores = {key: score for key, score in _tuples(self.rows.table(), "key", "score") if score is not None}
         scored = [photo for photo in self.photos if photo.key in scores]
@@ -92,13 +92,13 @@ class Results:
         keys = {photo.key for photo in chosen}
         return [photo for photo in scored if photo.key in keys]
 
-    def write_table(self) -> Counts:
+    def write_table(self) -> Tally:
         """Write ``scores.csv``, the photos in their order, and put all rows into parts."""
         self.rows.fold()
         table = self.rows.table()
         columns = "score", "label", "as_stored", "error"
         rows = dict(zip(table["key"].to_pylist(), _tuples(table, *columns), strict=True))
-        counts = Counts()
+        counts = Tally()
         new = self.file.with_name(f"{self.file.name}.new")
         # A name that is no Unicode is written with escapes, so that the table can be read.
         with new.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
@@ -110,7 +110,7 @@ class Results:
         new.replace(self.file)
         return counts
 
-    def _line(self, photo: Photo, row: tuple[Any, ...], drawn: bool, counts: Counts) -> dict[str, object]:
+    def _line(self, photo: PhotoFile, row: tuple[Any, ...], drawn: bool, counts: Tally) -> dict[str, object]:
         """A line of the table, which is counted."""
         score, label, as_stored, error = row
         if error:

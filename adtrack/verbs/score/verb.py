@@ -17,9 +17,9 @@ from adtrack.scale.surroundings import Surroundings
 from adtrack.scale.workers import Workers
 from adtrack.tracking.models import LoadedModel, load_model
 from adtrack.tracking.store import reach_store
-from adtrack.verbs.image_files import Photo, find_images
+from adtrack.verbs.image_files import PhotoFile, find_images
 from adtrack.verbs.score.album import page_of
-from adtrack.verbs.score.asked import ALL, Pictures
+from adtrack.verbs.score.asked import ALL, AskedPictures
 from adtrack.verbs.score.judging import Judge, MakeJudge, Scored, lost
 from adtrack.verbs.score.results import Results
 
@@ -53,7 +53,7 @@ def score_images(
     out: Path,
     device: str,
     workers: Workers | None = None,
-    pictures: Pictures | None = None,
+    pictures: AskedPictures | None = None,
 ) -> ScoreReport:
     """Score files, and the images below folders; write ``scores.csv``, ``parts/``, ``gallery.html`` and ``overlays/``.
 
@@ -61,7 +61,7 @@ def score_images(
     cannot be read gets a row with its error, and the others are scored all the same. After Ctrl-C the report is of what
     has been scored. Only a few images at a time are in memory.
     """
-    workers, pictures = workers or Workers(), pictures or Pictures()
+    workers, pictures = workers or Workers(), pictures or AskedPictures()
     found = find_images(sources, out)
     reach_store()
     loaded = load_model(model, choose_device(device))
@@ -112,7 +112,7 @@ def _draw_highest(results: Results, model: LoadedModel) -> None:
     photos = [photo for photo in highest if photo.key not in results.drawn]
     with (
         results.album(set(results.drawn)) as album,
-        contextlib.closing(Judge(model.scorer, Pictures(ALL))(photos)) as drawn,
+        contextlib.closing(Judge(model.scorer, AskedPictures(ALL))(photos)) as drawn,
     ):
         for one in track(drawn, "Drawing", len(photos)):
             album.put(one)
@@ -120,7 +120,7 @@ def _draw_highest(results: Results, model: LoadedModel) -> None:
 
 
 def _scored(
-    model: LoadedModel, photos: Sequence[Photo], pictures: Pictures, workers: Workers
+    model: LoadedModel, photos: Sequence[PhotoFile], pictures: AskedPictures, workers: Workers
 ) -> Generator[Scored, None, None]:
     if workers.alone or not photos:
         yield from Judge(model.scorer, pictures)(photos)
