@@ -15,7 +15,7 @@ from .exact.distance import check_vectors
 from .exact.holder import PointHolder
 from .exact.plan import USUAL
 from .patch_space import PatchSpace
-from .training import Answer, Team, TrainingSet
+from .training import Answer, HeldObjects, TrainingSet
 from .training_patches import TrainingPatches
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ class HeldPatches:
 class _Holders:
     """The holders of projected patches, as the rounds of the greedy order ask them."""
 
-    team: Team[HeldPatches]
+    held: HeldObjects[HeldPatches]
 
     def each(self, work: Callable[[PointHolder], Answer]) -> Iterable[Answer]:
-        return self.team.each(partial(HeldPatches.answer, question=work))
+        return self.held.each(partial(HeldPatches.answer, question=work))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class SharedPatches:
 
     here: TrainingPatches
     whole: _Whole
-    team: Team[HeldPatches]
+    held: HeldObjects[HeldPatches]
 
     @classmethod
     def of(cls, train: TrainingSet, spec: "PatchCoreSpec", each: int, count: int) -> "SharedPatches":
@@ -98,12 +98,12 @@ class SharedPatches:
     def order(self, count: int, prefix: Tensor | None) -> Iterator[Tensor]:
         """The greedy order as it grows to ``count`` patches."""
         seed = self.whole.spec.seed
-        return growing_held_order(_Holders(self.team), self.whole.total, count, seed=seed, prefix=prefix)
+        return growing_held_order(_Holders(self.held), self.whole.total, count, seed=seed, prefix=prefix)
 
     def chosen(self, order: Tensor) -> Tensor:
         """The full features of the chosen patches, in the order in which they were chosen: float32 (count, D)."""
         bank: Tensor | None = None
-        for places, rows in self.team.each(partial(HeldPatches.chosen, order=order)):
+        for places, rows in self.held.each(partial(HeldPatches.chosen, order=order)):
             if bank is None:
                 bank = torch.empty(len(order), rows.shape[1], dtype=torch.float32)
             bank[torch.from_numpy(places)] = torch.from_numpy(rows.copy())  # what Ray hands over is read-only

@@ -21,7 +21,7 @@ HeldThere = TypeVar("HeldThere", covariant=True)
 Answer = TypeVar("Answer")
 
 
-class Team(Protocol[HeldThere]):
+class HeldObjects(Protocol[HeldThere]):
     """Objects in other processes. One whose process is lost is made anew, and then knows nothing of what it was asked
     before."""
 
@@ -33,7 +33,7 @@ class Team(Protocol[HeldThere]):
 class Crew(Protocol):
     """Processes that share out the images of a training set, each a part of them, in the images' order."""
 
-    def hold(self, make: Callable[[TrainingSet, int], Held]) -> Team[Held]:
+    def hold(self, make: Callable[[TrainingSet, int], Held]) -> HeldObjects[Held]:
         """What ``make``, which can be pickled, makes of each part and the index of its first image."""
         ...
 

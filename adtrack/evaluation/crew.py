@@ -9,7 +9,7 @@ import torch
 
 from adtrack.config import ImageSpec
 from adtrack.data.imageset import ImageSet
-from adtrack.detectors.training import Team, TrainingSet
+from adtrack.detectors.training import HeldObjects, TrainingSet
 from adtrack.features.backbone import Backbone
 from adtrack.features.feature_set import FeatureSet, part_of, pooled
 from adtrack.features.store import FeatureStore, features_when_read
@@ -42,7 +42,7 @@ class SharedImages:
     def __len__(self) -> int:
         return sum(len(images) for images in self.sets)
 
-    def hold(self, make: Callable[[TrainingSet, int], Held]) -> Team[Held]:
+    def hold(self, make: Callable[[TrainingSet, int], Held]) -> HeldObjects[Held]:
         """See ``Crew.hold``: one part for each machine of the cluster."""
         return Actors(partial(_held, self, make), most=len(self))
 
