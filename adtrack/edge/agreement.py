@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import pstdev
 
 import numpy as np
@@ -55,7 +56,7 @@ class Agreement:
     colours: ColourRange | None
     images: tuple[TwiceScored, ...]
 
-    @property
+    @cached_property
     def spread(self) -> float:
         """The standard deviation of the registered model's scores; their size if they are all equal."""
         scores = [image.registered for image in self.images]

@@ -10,9 +10,8 @@ import torch
 from adtrack.data.loading import normalised
 from adtrack.detectors.maps import view_map
 from adtrack.detectors.scorer import Scorer
+from adtrack.edge.formats import INPUT, LABEL, MAP, SCORE
 from adtrack.edge.sessions import Session, open_session
-
-INPUT, SCORE, LABEL, MAP = "view", "score", "label", "anomaly_map"  # the names in every exported graph
 
 
 @dataclass(frozen=True)

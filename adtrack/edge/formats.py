@@ -1,4 +1,7 @@
-"""The formats that models are exported to, what each needs, and what it is called; importing this is quick."""
+"""The formats that models are exported to, what each needs and is called, and the names in exported graphs.
+
+Importing this is quick.
+"""
 
 import importlib.util
 from collections.abc import Mapping
@@ -8,6 +11,7 @@ from types import MappingProxyType
 from adtrack.errors import UserError
 
 ONNX, OPENVINO = "onnx", "openvino"
+INPUT, SCORE, LABEL, MAP = "view", "score", "label", "anomaly_map"  # the names in every exported graph
 
 
 @dataclass(frozen=True)

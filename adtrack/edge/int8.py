@@ -1,10 +1,8 @@
 """A model with an 8-bit network: its detector is fitted anew behind it, and its loss is measured on Val."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 
 from adtrack.config import VIEW
 from adtrack.data.imageset import VAL_SETS
@@ -22,7 +20,6 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.threshold_spec import ThresholdSpec
 
 FACT = "quantised"  # the fact in which a model says that its network computes with 8 bits
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -74,12 +71,12 @@ def make_int8(bench: Workbench, scorer: Scorer, suffix: str, folder: Path) -> In
     return Int8Model(built.scorer, network, losses)
 
 
-def write_int8(model: Int8Model, file: Path, more: Mapping[str, str] = _NONE) -> None:
+def write_int8(model: Int8Model, file: Path) -> None:
     """Write the whole model as an ONNX file; see ``onnx_file.write_onnx``."""
     with TemporaryDirectory() as scratch:
         trunk, head = Path(scratch) / "trunk.onnx", Path(scratch) / "head.onnx"
         write_quantised_trunk(model.scorer, model.network, trunk)
-        write_head_onnx(model.scorer, head, {f"adtrack.{FACT}": model.scorer.facts[FACT], **more})
+        write_head_onnx(model.scorer, head, {f"adtrack.{FACT}": model.scorer.facts[FACT]})
         joined(trunk, head, file)
 
 

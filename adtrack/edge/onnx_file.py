@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from adtrack.config import BILINEAR
 from adtrack.detectors.scorer import Scorer
-from adtrack.edge.engines import INPUT, LABEL, MAP, SCORE
+from adtrack.edge.formats import INPUT, LABEL, MAP, SCORE
 from adtrack.edge.graph import HeadGraph, TrunkGraph, WholeGraph, layer_names
 from adtrack.edge.libraries import edge_libraries
 from adtrack.errors import UserError
@@ -23,7 +23,6 @@ from adtrack.findings import first_line
 OPSET = 18
 _LARGEST = 2**31 - 2**20  # bytes: a message of Protocol Buffers holds no more
 _HEAD = "head/"
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def onnx_library() -> ModuleType:
@@ -35,24 +34,21 @@ def onnx_library() -> ModuleType:
     return onnx
 
 
-def write_onnx(scorer: Scorer, file: Path, more: Mapping[str, str] = _NONE) -> None:
+def write_onnx(scorer: Scorer, file: Path) -> None:
     """Write the whole model: ``view`` uint8 (1, S, S, 3) → ``score``, ``label`` and ``anomaly_map``.
 
-    The file's metadata hold what ``described`` says, and ``more``. UserError: the method has no such form.
+    The file's metadata hold what ``described`` says. UserError: the method has no such form.
     """
     view = blank_view(scorer)
     graph = WholeGraph(scorer).eval()
-    write_model(exported(graph, (view,), [INPUT], outputs(scorer)), file, {**described(scorer), **more})
+    write_model(exported(graph, (view,), [INPUT], outputs(scorer)), file, described(scorer))
 
 
-def write_trunk_onnx(scorer: Scorer, file: Path, more: Mapping[str, str] = _NONE) -> None:
-    """Write the first half: ``view`` → what the method gets, by the names that ``layer_names`` gives."""
-    model = exported(TrunkGraph(scorer).eval(), (blank_view(scorer),), [INPUT], layer_names(scorer))
-    write_model(model, file, {**described(scorer), **more})
+def write_head_onnx(scorer: Scorer, file: Path, more: Mapping[str, str]) -> None:
+    """Write the second half: what the method gets → ``score``, ``label`` and ``anomaly_map``.
 
-
-def write_head_onnx(scorer: Scorer, file: Path, more: Mapping[str, str] = _NONE) -> None:
-    """Write the second half: what the method gets → ``score``, ``label`` and ``anomaly_map``."""
+    The file's metadata hold what ``described`` says, and ``more``.
+    """
     with torch.no_grad():
         layers = TrunkGraph(scorer).eval()(blank_view(scorer))
     model = exported(HeadGraph(scorer).eval(), layers, layer_names(scorer), outputs(scorer))

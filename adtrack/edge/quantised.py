@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from adtrack.config import VIEW, digest
 from adtrack.detectors.scorer import Scorer
+from adtrack.edge.formats import INPUT
 from adtrack.edge.graph import PIXELS, Normalised, layer_names
 from adtrack.edge.libraries import edge_libraries
-from adtrack.edge.onnx_file import INPUT, blank_view, exported, onnx_library, quiet, write_model
+from adtrack.edge.onnx_file import blank_view, exported, onnx_library, quiet, write_model
 from adtrack.edge.sessions import Session
 from adtrack.errors import UserError
 from adtrack.features.backbone import Backbone

@@ -26,7 +26,7 @@ class Session(ABC):
 
     @abstractmethod
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The outputs of the graph by their names. They may be the library's own memory until its next call."""
+        """The outputs of the graph by their names. A later call leaves them as they are."""
 
 
 class OnnxRuntimeSession(Session):

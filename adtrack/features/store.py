@@ -51,15 +51,7 @@ class FeatureStore:
         of them is read. Where images are decoded, the products ``beside`` are made, too, if they are missing.
         """
         spec = backbone.view(spec)
-        source = {
-            "images": images.digest,
-            "view": spec,
-            "trunk": backbone.key,
-            "torch": torch.__version__,
-            "device": backbone.device.type,
-            "threads": THREADS if backbone.device.type == "cpu" else None,
-        }
-        keys = {digest({**source, "layer": layer}): layer for layer in backbone.layers if layer != VIEW}
+        source, keys = _named(images, backbone, spec)
         seen = view_pixels(images, spec)
 
         def views() -> np.ndarray:
@@ -164,7 +156,7 @@ def _named(images: ImageSet, backbone: Backbone, spec: ImageSpec) -> tuple[dict[
     source: dict[str, object] = {
         "images": images.digest,
         "view": spec,
-        "trunk": backbone.trunk.sha256,
+        "trunk": backbone.key,
         "torch": torch.__version__,
         "device": backbone.device.type,
         "threads": THREADS if backbone.device.type == "cpu" else None,

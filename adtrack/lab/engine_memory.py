@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adtrack.edge.formats import INPUT
 from adtrack.edge.sessions import open_session
 from adtrack.lab.memory import peak_megabytes
 
@@ -15,7 +16,7 @@ def session_memory(file: Path, views: np.ndarray) -> float:
     """
     session = open_session(file)
     for view in views:
-        session({"view": view[None]})
+        session({INPUT: view[None]})
     return peak_megabytes()
 
 

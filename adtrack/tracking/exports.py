@@ -12,7 +12,7 @@ from mlflow.types import Schema, TensorSpec
 
 import adtrack
 from adtrack.edge.agreement import Agreement, Differences
-from adtrack.edge.engines import INPUT, LABEL, MAP, SCORE
+from adtrack.edge.formats import INPUT, LABEL, MAP, SCORE
 from adtrack.edge.onnx_file import onnx_library
 from adtrack.tracking.models import new_model
 from adtrack.tracking.run import Run

@@ -1,12 +1,29 @@
-"""The class that a model was built on, opened again as it was then."""
+"""A model with the run that has logged it, and the class that it was built on, opened again as it was then."""
+
+from pathlib import Path
+
+import torch
 
 from adtrack.config import DataSpec
 from adtrack.data.imageset import VAL_SETS
-from adtrack.detectors.scorer import Scorer
+from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.errors import UserError
 from adtrack.evaluation.opened_class import list_class
 from adtrack.evaluation.workbench import Workbench
-from adtrack.tracking.scored_runs import ScoredRun, data_place
+from adtrack.tracking.models import load_model
+from adtrack.tracking.scored_runs import ScoredRun, data_place, scored_run
+
+
+def model_with_run(model: str) -> tuple[Scorer, str, ScoredRun]:
+    """The model's scorer on the CPU, its address without aliases, and the run that has logged it. UserError: no run
+    has."""
+    if (Path(model) / DESCRIPTION).is_file():
+        raise UserError(
+            f"model must be one that the tracking store knows, but {model} is a folder.",
+            "its run tells which images it was measured on: adtrack build-bank --register registers one.",
+        )
+    loaded = load_model(model, torch.device("cpu"))
+    return loaded.scorer, loaded.resolved, scored_run(loaded.resolved)
 
 
 def bench_of_model(scorer: Scorer, run: ScoredRun, data: str | None) -> Workbench:

@@ -57,6 +57,12 @@ def test_a_label_may_change_at_the_threshold_only() -> None:
     assert words.startswith("a label may change only at the threshold (3), but 2 changed away from it: 0.png")
 
 
+def test_the_spread_of_many_scores_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr("adtrack.edge.agreement.pstdev", lambda scores: counts.append(len(scores)) or 1.0)
+    assert agreement().troubles == () and counts == [4]
+
+
 def test_scores_that_are_all_equal_are_compared_with_their_size() -> None:
     same = tuple(replace(image, registered=5.0, exported=5.0, map_difference=None) for image in EQUAL)
     assert agreement(images=same).spread == 5.0 and agreement(images=same).differences().maps is None

@@ -27,8 +27,8 @@ from adtrack.detectors.padim import PadimSpec
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.scorer import Scorer
 from adtrack.edge import onnx_file
-from adtrack.edge.graph import WholeGraph, least_alarm
-from adtrack.edge.onnx_file import exported, joined, write_head_onnx, write_onnx, write_trunk_onnx
+from adtrack.edge.graph import TrunkGraph, WholeGraph, layer_names, least_alarm
+from adtrack.edge.onnx_file import blank_view, exported, joined, write_head_onnx, write_model, write_onnx
 from adtrack.errors import UserError
 from adtrack.features.networks import Network
 from tests.edge.tiny import LAYERS, model, pictures
@@ -106,7 +106,8 @@ def test_every_method_is_tested() -> None:
 
 def test_two_halves_are_a_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     scorer = model(PATCHCORE, tmp_path / "kept")
-    write_trunk_onnx(scorer, tmp_path / "trunk.onnx")
+    trunk = exported(TrunkGraph(scorer).eval(), (blank_view(scorer),), ["view"], layer_names(scorer))
+    write_model(trunk, tmp_path / "trunk.onnx", {})
     write_head_onnx(scorer, tmp_path / "head.onnx", {"more": "words"})
     joined(tmp_path / "trunk.onnx", tmp_path / "head.onnx", tmp_path / "joined.onnx")
     written = onnx.load(tmp_path / "joined.onnx")
@@ -117,8 +118,9 @@ def test_two_halves_are_a_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str
     assert float(facts["adtrack.threshold"]) == scorer.calibration.threshold
     assert [one.name for one in onnx.load(tmp_path / "trunk.onnx").graph.output] == list(LAYERS)
     check(scorer, onnx_runtime(tmp_path / "joined.onnx"))
-    write_trunk_onnx(scorer, tmp_path / "again.onnx")
-    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "trunk.onnx").read_bytes()
+    for name in ("one.onnx", "again.onnx"):
+        write_onnx(scorer, tmp_path / name)
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "one.onnx").read_bytes()
     assert str(Path(__file__).parents[2]).encode() not in (tmp_path / "joined.onnx").read_bytes()
     assert capfd.readouterr() == ("", "")
 

@@ -86,10 +86,10 @@ def test_the_model_is_fitted_behind_the_8_bit_network_without_test(made: Made, t
         ("val_clean", 4, "image_auroc"),
         ("val_shift", 4, "image_auroc"),
     ]
-    write_int8(made.int8, tmp_path / "model.onnx", {"adtrack.more": "words"})
+    write_int8(made.int8, tmp_path / "model.onnx")
     check_file(made.int8, made.bench, tmp_path / "model.onnx")
     facts = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
-    assert facts["adtrack.quantised"] == "int8" and facts["adtrack.more"] == "words"
+    assert facts["adtrack.quantised"] == "int8" and facts["adtrack.class"] == "part"
     assert float(facts["adtrack.threshold"]) == after.calibration.threshold
 
 

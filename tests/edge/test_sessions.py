@@ -39,6 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_several_threads_get_the_outputs_of_their_own_inputs(folder: Path, suffix: str, library: str) -> None:
     session = open_session(folder / f"double{suffix}")
     assert session.name == library and session.version[0].isdigit()
+    first = session({"given": np.ones((1, 4), np.float32)})
+    session({"given": np.zeros((1, 4), np.float32)})
+    assert (first["twice"] == 2).all()  # a later call leaves it as it is
 
     def wrong(number: int) -> int:
         given = np.full((1, 4), number, dtype=np.float32)

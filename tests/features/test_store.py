@@ -457,3 +457,13 @@ def test_features_that_are_made_when_they_are_read_are_those_of_the_store(tmp_pa
         assert outputs.shape == made.layers[layer].shape and np.array_equal(outputs[:], made.layers[layer][:])
     kept = store.kept(train, backbone, VIEW)
     assert kept is not None and same(kept, made) and kept.key == read.key == made.key
+
+
+def test_a_backbone_that_gives_other_outputs_by_its_key_is_given_no_others(tmp_path, train, trunk, backbone) -> None:
+    class Other(Backbone):
+        key = "other"
+
+    store, other = FeatureStore(tmp_path), Other(trunk, backbone.layers, backbone.device)
+    made = store.features(train, backbone, VIEW)
+    assert store.kept(train, other, VIEW) is None
+    assert features_when_read(train, other, VIEW).key == store.features(train, other, VIEW).key != made.key

@@ -7,21 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from adtrack.data.loading import squeezed
-from adtrack.detectors.scorer import DESCRIPTION, Scorer
 from adtrack.edge.int8 import SetLoss
 from adtrack.edge.timing import PARTS, Times, time_in_turns
-from adtrack.errors import UserError
 from adtrack.naming import visible
 from adtrack.progress import say
 from adtrack.reporting.tables import csv_text
 from adtrack.scale.workers import cores
-from adtrack.tracking.models import load_model
 from adtrack.tracking.run import Run
 from adtrack.tracking.runs import tracked_run
-from adtrack.tracking.scored_runs import ScoredRun, scored_run
 from adtrack.tracking.store import open_store
 from adtrack.tracking.tags import MODEL, NO_STUDY, ROLE, RunTags
 from adtrack.tracking.workers import working
@@ -29,7 +24,7 @@ from adtrack.verbs.benchmark_model.asked import INT8
 from adtrack.verbs.benchmark_model.contenders import Prepared, prepare
 from adtrack.verbs.image_files import find_photos
 from adtrack.verbs.logged_images import val_files, val_images
-from adtrack.verbs.model_bench import bench_of_model
+from adtrack.verbs.model_bench import bench_of_model, model_with_run
 
 FILE = "benchmark.csv"
 _VIEWS = 10  # that a process scores while its memory is measured
@@ -74,7 +69,7 @@ def benchmark_model(
     """
     chosen = list(find_photos(photos)) if photos else []
     open_store()
-    scorer, resolved, source = _load(model)
+    scorer, resolved, source = model_with_run(model)
     bench = bench_of_model(scorer, source, data) if any(name.endswith(INT8) for name in engines) else None
     paths = chosen or val_files(val_images(source, data)[0])
     with tempfile.TemporaryDirectory(prefix="adtrack-benchmark-") as scratch:
@@ -135,14 +130,3 @@ def _frame(costs: Sequence[EngineCost]) -> pd.DataFrame:
 
 def _milliseconds(times: Times) -> dict[str, float]:
     return {"median_ms": times.median, "p95_ms": times.p95, **{f"{part}_ms": times.part(part) for part in PARTS}}
-
-
-def _load(model: str) -> tuple[Scorer, str, ScoredRun]:
-    """The model's scorer on the CPU, its address without aliases, and the run that has logged it."""
-    if (Path(model) / DESCRIPTION).is_file():
-        raise UserError(
-            f"a model that is measured must be one that the tracking store knows, but {model} is a folder.",
-            "adtrack build-bank --register registers one.",
-        )
-    loaded = load_model(model, torch.device("cpu"))
-    return loaded.scorer, loaded.resolved, scored_run(loaded.resolved)
