@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,17 +21,20 @@ from adtrack.edge import formats
 from adtrack.edge.agreement import Agreement, TwiceScored
 from adtrack.edge.engines import Engine, ViewJudgement
 from adtrack.edge.kit.view import view_of
+from adtrack.errors import UserError
 from adtrack.tracking.model_health import look_at_models
 from adtrack.tracking.models import load_model
 from adtrack.tracking.run_health import look_at_runs, look_at_tags
 from adtrack.tracking.store import open_store, search_runs
 from adtrack.verbs.export_model import verb
+from adtrack.verbs.export_model.folder import check_folder, place
 
 MODEL = "models:/adtrack-part/1"
 NAME = "adtrack-part-1"
 SUFFIXES = {"onnx": ("onnx",), "openvino": ("bin", "xml")}
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
 BESIDE = {"README.md", "Dockerfile", "camera.py", "view.py", "check.json", "scores.csv"}
+FAILED = {"failed-check.json", "failed-scores.csv"}
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ def test_8_bits_are_a_model_of_their_own_that_says_what_it_loses(made: Made, exp
     assert run.data.metrics["cost/export_mb_before"] == pytest.approx(sizes[1] / 1e6)
     assert "val_clean/int8_image_auroc_difference_low" in run.data.metrics
     assert set(MlflowClient().get_model_version("adtrack-part", "1").tags) >= {"adtrack.export.onnx-int8"}
+    assert [file.path for file in MlflowClient().list_artifacts(run.info.run_id)] == ["export"]  # no file of the work
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +196,41 @@ import camera
     assert len({score for _, score, _ in lines}) == len(photos)
 
 
+def test_the_loop_names_photos_that_it_cannot_score_and_leaves_no_file(
+    made: Made, photos: list[Path], export: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    line, seen = shutil.copytree(made.folders["onnx"], tmp_path / "out"), tmp_path / "seen"
+    seen.mkdir()
+    (seen / "a.png").write_bytes(photos[0].read_bytes()[:300])
+    Image.fromarray(np.full((20, 20), 3000, np.uint16)).save(seen / "b.png")
+    shutil.copy(photos[0], seen / "c.png")
+    done = loop(line, seen)
+    assert done.returncode == 1 and done.stdout.startswith(f"{seen / 'c.png'}\t") and "Traceback" not in done.stderr
+    said = done.stderr.splitlines()
+    assert said[0].startswith(f"{seen / 'a.png'} is not scored: ") and said[-1] == "2 of 3 photos are not scored"
+    assert said[1] == f"{seen / 'b.png'} is not scored: it has more than 8 bits a channel"
+    done = loop(line, tmp_path / "nowhere")
+    assert done.returncode == 1 and "nowhere there is no photo" in done.stderr
+    assert {file.name for file in line.iterdir()} == {file.name for file in made.folders["onnx"].iterdir()}
+    (line / "__pycache__").mkdir()  # by another program that imports view.py
+    assert export().code == 0
+
+
+def test_the_loop_says_that_a_camera_gives_no_picture(made: Made, tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text(
+        "class VideoCapture:\n    __init__ = lambda *_: None\n    read = lambda _: (False, None)\n"
+    )
+    done = loop(made.folders["onnx"], "0", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1 and done.stderr.startswith("camera 0 gives no picture") and not done.stdout
+
+
+def loop(line: Path, source: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """``camera.py`` of an export, run in its place."""
+    command = [sys.executable, str(line / "camera.py"), str(source)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **variables})
+
+
 def test_mlflow_serves_the_onnx_file_and_finds_each_export_from_its_version(made: Made, photos: list[Path]) -> None:
     tags = MlflowClient().get_model_version("adtrack-part", "1").tags
     onnx, other = (tags[f"adtrack.export.{name}"] for name in SUFFIXES)
@@ -247,9 +287,15 @@ def test_an_export_that_scores_otherwise_is_not_kept(
     done = export()
     assert done.code == 1 and "FAIL  a score may move by 0.01 of the scores' standard deviation" in done.out
     assert "Not exported: no model was kept." in done.out and "Exported:" not in done.out
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"check.json", "scores.csv"}
-    assert not json.loads((tmp_path / "out" / "check.json").read_text())["passed"]
+    assert {file.name for file in (tmp_path / "out").iterdir()} == FAILED
+    assert not json.loads((tmp_path / "out" / "failed-check.json").read_text())["passed"]
     assert len(search_runs("")) == before
+    shutil.rmtree(tmp_path / "out")
+    shutil.copytree(made.folders["onnx"], tmp_path / "out")
+    assert export().code == 1
+    earlier = {file.name: file.read_bytes() for file in made.folders["onnx"].iterdir()}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == FAILED | set(earlier)
+    assert all((tmp_path / "out" / name).read_bytes() == content for name, content in earlier.items())
     monkeypatch.undo()
 
 
@@ -312,6 +358,33 @@ def test_the_same_command_replaces_an_earlier_export(made: Made, export: Callabl
     assert done.code == 2 and "out must be empty or hold an earlier export, but" in done.err and "mine.txt" in done.err
 
 
+def test_an_earlier_export_stays_where_a_new_one_cannot_be_copied(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, copied = shutil.copytree(made.folders["openvino"], tmp_path / "out"), []
+
+    def copy(source: Path, target: Path) -> None:
+        if len(copied) == 3:
+            raise OSError(28, "No space left on device")
+        copied.append(target.write_bytes(source.read_bytes()))
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    with pytest.raises(UserError, match="No space left"):
+        place(made.folders["onnx"], out)
+    monkeypatch.undo()
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == {
+        file.name: file.read_bytes() for file in made.folders["openvino"].iterdir()
+    }
+
+
+@pytest.mark.parametrize("name", ["cameras.xml", "failed-check.json"])
+def test_what_no_export_has_written_is_never_replaced(made: Made, tmp_path: Path, name: str) -> None:
+    out = shutil.copytree(made.folders["openvino"], tmp_path / "out")
+    (out / name).write_text("mine")
+    with pytest.raises(UserError, match=f"holds 1 other file: {name}"):
+        check_folder(out)
+
+
 def test_labels_that_change_at_the_threshold_are_named() -> None:
     from adtrack.verbs.export_model.report import print_export
 
@@ -321,5 +394,5 @@ def test_labels_that_change_at_the_threshold_are_named() -> None:
     agreement = Agreement("engine", 2.0, None, tuple(images))
     made = verb.Export(MODEL, Path("out"), "a.onnx", 1.0, agreement, lacking=0, uri="uri", run_id="run")
     print_export(made, lines.append)
-    told = "1 label changed, all of images whose score is the threshold but for rounding: 2.png of Val-clean"
+    told = "1 label changed within that distance of the threshold: 2.png of Val-clean"
     assert told in lines and any(line.startswith("Exported: out/a.onnx (1.0 MB)") for line in lines)

@@ -5,7 +5,7 @@ import json
 import math
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,17 @@ from adtrack.edge.agreement import TOLERANCE, Agreement, Differences
 from adtrack.edge.formats import FORMATS, Format
 from adtrack.naming import argument, csv_cell
 from adtrack.reporting.templating import render
-from adtrack.verbs.export_model.folder import CHECK, DOCKERFILE, PROGRAMS, README, SCORES
+from adtrack.verbs.export_model.folder import (
+    CHECK,
+    COMPANIONS,
+    DOCKERFILE,
+    FAILED_CHECK,
+    FAILED_SCORES,
+    FILES,
+    PROGRAMS,
+    README,
+    SCORES,
+)
 from adtrack.verbs.export_model.small import Saving
 from adtrack.verbs.export_model.table import table_of, tolerated
 
@@ -35,10 +45,17 @@ ENTRYPOINT ["python", "camera.py"]
 """
 
 
-def write_check(agreement: Agreement, folder: Path) -> None:
-    """Write how an export was checked: ``check.json``, and the scores of each image in ``scores.csv``."""
+def write_check(agreement: Agreement, folder: Path, parts: Sequence[str]) -> None:
+    """Write how an export was checked, and the scores of each image: ``check.json`` and ``scores.csv``.
+
+    These stand beside the files of the model, called ``parts``. Those of an export that has failed have other names, as
+    they stand alone or beside an earlier export.
+    """
+    passed = not agreement.troubles
+    check, scores_file = (CHECK, SCORES) if passed else (FAILED_CHECK, FAILED_SCORES)
     told = {
-        "passed": not agreement.troubles,
+        FILES: [*parts, *COMPANIONS] if passed else [check, scores_file],
+        "passed": passed,
         "troubles": agreement.troubles,
         "engine": agreement.engine,
         "threshold": agreement.threshold,
@@ -46,8 +63,8 @@ def write_check(agreement: Agreement, folder: Path) -> None:
         "tolerance": TOLERANCE,
         "sets": {name: _plain(agreement.differences(name)) for name in agreement.sets},
     }
-    (folder / CHECK).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    with (folder / SCORES).open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
+    (folder / check).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with (folder / scores_file).open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(_COLUMNS)
         for one in agreement.images:

@@ -6,6 +6,7 @@ from adtrack.evaluation.alarms import set_name
 from adtrack.findings import counted, listed
 from adtrack.naming import argument
 from adtrack.reporting.tables import plain_table
+from adtrack.verbs.export_model.folder import FAILED_SCORES
 from adtrack.verbs.export_model.table import table_of, tolerated
 from adtrack.verbs.export_model.verb import Export
 
@@ -22,14 +23,14 @@ def print_export(made: Export, say: Say) -> None:
     say(tolerated(agreement))
     if agreement.changed:
         names = [f"{image.path} of {set_name(image.set_name)}" for image in agreement.changed]
-        where = "" if agreement.troubles else ", all of images whose score is the threshold but for rounding"
+        where = "" if agreement.troubles else " within that distance of the threshold"
         say(f"{counted(len(names), 'label')} changed{where}: {listed(names)}")
     if made.lacking:
         say(f"{counted(made.lacking, 'image')} of Val could not be scored again: their files have changed or gone.")
     if made.uri is None:
         for trouble in agreement.troubles:
             say(f"FAIL  {trouble}")
-        say(f"Not exported: no model was kept. {made.out / 'scores.csv'} holds the scores of every image.")
+        say(f"Not exported: no model was kept. {made.out / FAILED_SCORES} holds the scores of every image.")
         return
     for words in made.saving.sentences if made.saving else ():
         say(words)

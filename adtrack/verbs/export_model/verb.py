@@ -10,21 +10,18 @@ import numpy as np
 
 from adtrack.data.imageset import ImageSet
 from adtrack.data.loading import squeezed
-from adtrack.detectors.scorer import DESCRIPTION, Scorer
+from adtrack.detectors.scorer import Scorer
 from adtrack.edge.agreement import Agreement, compare_engines
 from adtrack.edge.engines import Torch, open_engine
 from adtrack.edge.formats import FORMATS, ONNX
 from adtrack.edge.int8 import Int8Model, make_int8
 from adtrack.edge.model_file import megabytes, write_model
-from adtrack.errors import UserError
-from adtrack.features.backbone import choose_device
 from adtrack.progress import say, track
 from adtrack.scale.workers import cores
 from adtrack.tracking.exports import FOLDER, log_agreement, log_onnx, mark_export, model_words, show_page
-from adtrack.tracking.models import load_model
 from adtrack.tracking.run import Run
 from adtrack.tracking.runs import tracked_run
-from adtrack.tracking.scored_runs import ScoredRun, scored_run, set_scores
+from adtrack.tracking.scored_runs import ScoredRun, set_scores
 from adtrack.tracking.store import open_store
 from adtrack.tracking.tags import EXPORTED_FROM, NO_STUDY, ROLE, RunTags
 from adtrack.tracking.workers import working
@@ -32,7 +29,7 @@ from adtrack.verbs.export_model.files import write_check, write_companions
 from adtrack.verbs.export_model.folder import README, place
 from adtrack.verbs.export_model.small import Saving, saving
 from adtrack.verbs.logged_images import val_files, val_images
-from adtrack.verbs.model_bench import bench_of_model
+from adtrack.verbs.model_bench import bench_of_model, model_with_run
 from adtrack.verbs.score_again import check_threshold
 
 
@@ -66,22 +63,23 @@ def export_model(model: str, format_name: str, out: Path, data: str | None, int8
     it cannot be checked.
     """
     open_store()
-    scorer, resolved, run = _load(model)
+    scorer, resolved, run = model_with_run(model)
     sets = val_images(run, data)
     for images, _ in sets:
         check_threshold(scorer, set_scores(run, images.name).sample.threshold, images.name)
     with tempfile.TemporaryDirectory(prefix="adtrack-export-") as scratch:
-        folder = Path(scratch) / FOLDER
-        folder.mkdir()
-        small = _small(scorer, run, format_name, data, Path(scratch)) if int8 else None
+        folder, work = Path(scratch) / "run" / FOLDER, Path(scratch) / "work"
+        folder.mkdir(parents=True)
+        work.mkdir()
+        small = _small(scorer, run, format_name, data, work) if int8 else None
         say("Exporting the graph …")
         file = write_model(small or scorer, format_name, folder / _stem(resolved))
         exported = small.scorer if small else scorer
         agreement = check(exported, file, sets)
-        write_check(agreement, folder)
         parts = [file.with_suffix(suffix) for suffix in FORMATS[format_name].suffixes]
+        write_check(agreement, folder, [part.name for part in parts])
         lacking = sum(len(images) - len(places) for images, places in sets)
-        saved = saving(scorer, small, file, val_files(sets[0]), Path(scratch)) if small else None
+        saved = saving(scorer, small, file, val_files(sets[0]), work) if small else None
         made = Export(resolved, out, file.name, megabytes(file), agreement, lacking, saved)
         if agreement.troubles:
             for part in parts:
@@ -105,17 +103,6 @@ def _views(scorer: Scorer, sets: Sequence[tuple[ImageSet, Sequence[int]]]) -> It
         read = replace(images, reading=scorer.reading)
         for at in places:
             yield images.name, images.records[at].path, squeezed(read.image(at), scorer.image)
-
-
-def _load(model: str) -> tuple[Scorer, str, ScoredRun]:
-    """The model's scorer, its address without aliases, and the run that has logged it."""
-    if (Path(model) / DESCRIPTION).is_file():
-        raise UserError(
-            f"a model that is exported must be one that the tracking store knows, but {model} is a folder.",
-            "its export is checked on the images that its run was measured on: adtrack build-bank --register.",
-        )
-    loaded = load_model(model, choose_device("cpu"))
-    return loaded.scorer, loaded.resolved, scored_run(loaded.resolved)
 
 
 def _stem(resolved: str) -> str:
