@@ -16,6 +16,7 @@ from typing import Generic
 
 from adtrack.progress import hand_over
 from adtrack.scale.member import RESTARTS, Ending, Result, Say, Work, ending_of, lost
+from adtrack.scale.signals import without_ctrl_c
 
 _SPAWN = multiprocessing.get_context("spawn")
 _LOOK = 1.0  # seconds between two looks at what else is to be done
@@ -107,15 +108,14 @@ def _end(members: Sequence[_Member[Result]]) -> None:
 @contextlib.contextmanager
 def _surroundings_of_members(threads: int) -> Iterator[None]:
     """What a process must be started with: the number of its threads, unless the user asks for fewer, and no heed of
-    Ctrl-C, which reaches all processes of a terminal: the first one tells the others."""
+    Ctrl-C: the first process tells the others."""
     before = os.environ.get(_THREADS)
     asked = int(before) if before and before.isdecimal() else threads
     os.environ[_THREADS] = str(min(threads, asked))
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        with without_ctrl_c():
+            yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         if before is None:
             del os.environ[_THREADS]
         else:

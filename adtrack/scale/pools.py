@@ -8,11 +8,14 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from multiprocessing.connection import Connection
 from typing import Any, Generic, Protocol, TypeVar
 
+from adtrack.errors import UserError
 from adtrack.scale.cluster import connected, ray_library
+from adtrack.scale.signals import without_ctrl_c
 from adtrack.scale.workers import Workers
 
 Item = TypeVar("Item")
@@ -22,6 +25,7 @@ Result = TypeVar("Result")
 Work = Callable[[Iterable[Item]], Iterable[Result]]
 Make = Callable[[int], Work[Item, Result]]  # of the number of threads that the work may use
 
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would share locks that torch's threads may hold
 _HANDFUL = 4  # items for each thread of a process: while one is read, the others are worked on
 _LOOK = 5.0  # seconds between two looks at the size of a cluster, which may grow
 
@@ -33,7 +37,7 @@ class Died(Exception):
 class Pool(Protocol[Given, Result]):
     """Processes that take a ``handful`` of items at once; ``room`` handfuls keep them busy.
 
-    ``die_together``: if one process dies, the work of all is lost and ``renew`` starts new ones.
+    ``die_together``: if one process dies, the work of all is lost.
     """
 
     handful: int
@@ -46,16 +50,12 @@ class Pool(Protocol[Given, Result]):
         """Hand out items."""
         ...
 
+    def finished(self, running: Collection[Future[list[Result]]]) -> set[Future[list[Result]]]:
+        """Those that are finished, as soon as one is. There are new processes then for those that have died."""
+        ...
+
     def result(self, future: Future[list[Result]]) -> list[Result]:
         """What became of a finished handful. Died: its process ended; the work's own error otherwise."""
-        ...
-
-    def died(self, future: Future[list[Result]]) -> bool:
-        """Whether the process of a finished handful ended."""
-        ...
-
-    def renew(self) -> None:
-        """Start new processes."""
         ...
 
 
@@ -78,15 +78,18 @@ class _Processes(Generic[Item, Result]):
     def __init__(self, make: Make[Item, Result], workers: Workers) -> None:
         self.make, self.workers = make, workers
         self.handful, self.room = _HANDFUL * workers.threads, 2 * workers.count
-        self.pool = self._started()
+        self._start()
 
-    def _started(self) -> ProcessPoolExecutor:
-        spawn = multiprocessing.get_context("spawn")  # a fork would share locks that torch's threads may hold
-        return ProcessPoolExecutor(self.workers.count, spawn, _begin, (self.make, self.workers.threads))
+    def _start(self) -> None:
+        # Processes start when they are needed, so their end of the pipe is kept here, too.
+        self.theirs, self.ours = _SPAWN.Pipe(duplex=False)
+        begin = self.make, self.workers.threads, self.theirs
+        self.pool = ProcessPoolExecutor(self.workers.count, _SPAWN, _begin, begin)
 
     def submit(self, items: Sequence[Item]) -> Future[list[Result]]:
         try:
-            return self.pool.submit(_work, list(items))
+            with without_ctrl_c():
+                return self.pool.submit(_work, list(items))
         except BrokenExecutor as error:  # a process died while it had nothing to do
             failed: Future[list[Result]] = Future()
             failed.set_exception(error)
@@ -98,35 +101,37 @@ class _Processes(Generic[Item, Result]):
         except BrokenExecutor as error:
             raise Died from error
 
-    def died(self, future: Future[list[Result]]) -> bool:
-        return isinstance(future.exception(), BrokenExecutor)
-
-    def renew(self) -> None:
-        self.close()
-        self.pool = self._started()
+    def finished(self, running: Collection[Future[list[Result]]]) -> set[Future[list[Result]]]:
+        done = wait(running, return_when=FIRST_COMPLETED).done
+        if any(isinstance(future.exception(), BrokenExecutor) for future in done):
+            done = wait(running).done
+            self.close()
+            self._start()
+        return done
 
     def close(self) -> None:
+        """End the processes, whatever they are at."""
+        self.ours.close()
+        self.theirs.close()
         self.pool.shutdown(cancel_futures=True)
 
 
 _held: dict[str, Any] = {}  # what a process keeps from one handful to the next
 
 
-def _begin(make: Make[Any, Any], threads: int) -> None:
+def _begin(make: Make[Any, Any], threads: int, pipe: Connection) -> None:
     """What a process of this machine does first. What ``make`` raises must reach the user, so it is called later."""
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the first one ends them
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
     _held["make"] = lambda: make(threads)
 
 
-def _end_with_parent() -> None:
-    """Where the process that hands out work is killed, nothing else would end this one."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with(pipe: Connection) -> None:
+    """End this process once the one that hands out work has closed its end of the pipe, or was killed."""
+    with contextlib.suppress(EOFError, OSError):
+        pipe.recv_bytes()
+    os._exit(1)
 
 
 def _work(items: Sequence[Any]) -> list[Any]:
@@ -148,6 +153,11 @@ class _Cluster(Generic[Item, Result]):
     def __init__(self, make: Make[Item, Result], gpu: bool) -> None:
         self.ray = ray_library()
         self.kind = "GPU" if gpu else "CPU"
+        if gpu and not self.ray.cluster_resources().get("GPU"):
+            raise UserError(
+                "a cluster must have a graphics card where the device is one, but the Ray cluster has none.",
+                "--device cpu works on its processors.",
+            )
         self.made = self.ray.put(make), uuid.uuid4().hex
         # What is lost is done again by ``stream``, which gives up on an item that kills one process after the other.
         self.task = self.ray.remote(num_cpus=1, num_gpus=int(gpu), max_retries=0)(_work_elsewhere)
@@ -178,13 +188,8 @@ class _Cluster(Generic[Item, Result]):
         except self.ray.exceptions.RayError as error:
             raise Died from error
 
-    def died(self, future: Future[list[Result]]) -> bool:
-        error = future.exception()
-        own = self.ray.exceptions.RayTaskError
-        return isinstance(error, self.ray.exceptions.RayError) and not isinstance(error, own)
-
-    def renew(self) -> None:
-        """Ray starts new processes by itself."""
+    def finished(self, running: Collection[Future[list[Result]]]) -> set[Future[list[Result]]]:
+        return wait(running, return_when=FIRST_COMPLETED).done  # Ray starts new processes by itself
 
     def close(self) -> None:
         for ref in self.refs.values():

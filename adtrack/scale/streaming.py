@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -25,6 +25,8 @@ def stream(
     are in progress or wait: memory does not grow with the number of items. Where a process dies, its items are done
     again, each by itself; an item that kills a second process has the result ``lost(item)``. With ``gpu``, each process
     of a cluster gets a graphics card of its own.
+
+    Whatever ends this early ends processes of this machine at once.
     """
     with pool_of(make, workers, gpu) as pool:
         yield from _Stream(pool, iter(items), lost).results()
@@ -73,10 +75,7 @@ class _Stream(Generic[Item, Result]):
         return 1 if self.pool.die_together and (self.again or self.suspects) else self.pool.room
 
     def _finished(self) -> list[Future[list[Result]]]:
-        done = wait(self.running, return_when=FIRST_COMPLETED).done
-        if self.pool.die_together and any(self.pool.died(future) for future in done):
-            done = wait(self.running).done
-            self.pool.renew()
+        done = self.pool.finished(self.running)
         return [future for future in self.running if future in done]
 
     def _died(self, future: Future[list[Result]], items: list[Item]) -> Iterator[Result]:

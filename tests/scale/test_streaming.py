@@ -49,6 +49,14 @@ class Unmade:
         raise UserError("the model must be there, but is not.")
 
 
+class Interrupted(Squares):
+    """A user presses Ctrl-C in the first moments of each process, while it still loads what it needs."""
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        self.__dict__.update(state)
+
+
 def lost(item: int) -> int:
     return item
 
@@ -76,6 +84,22 @@ def test_an_item_that_kills_its_process_is_lost_alone(tmp_path: Path) -> None:
     found = list(stream(Squares(tmp_path), items, Workers(2), lost))
     assert sorted(found) == [POISON, *(number**2 for number in range(40))]
     assert noted(tmp_path, f"did {POISON}") == 2
+
+
+def test_ctrl_c_ends_processes_amid_their_work(tmp_path: Path) -> None:
+    def until_one_is_at_work() -> Iterator[int]:
+        yield from range(4 * Workers(2).threads)  # a handful
+        while not noted(tmp_path, "did"):
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(stream(Squares(tmp_path, seconds=2), until_one_is_at_work(), Workers(2), lost))
+    assert noted(tmp_path, "did") == 1
+
+
+def test_processes_pay_no_heed_to_ctrl_c_from_their_first_moment(tmp_path: Path) -> None:
+    assert sorted(stream(Interrupted(tmp_path), range(8), Workers(2), lost)) == [number**2 for number in range(8)]
 
 
 def test_where_every_process_is_killed_the_work_ends(tmp_path: Path) -> None:
@@ -135,6 +159,11 @@ def test_on_a_cluster_an_item_that_kills_its_process_is_lost_alone(nodes, tmp_pa
 def test_on_a_cluster_what_cannot_begin_is_told(nodes) -> None:
     with pytest.raises(UserError, match=r"^the model must be there, but is not\.$"):
         list(stream(Unmade(), range(4), Workers(ray=True), lost))
+
+
+def test_a_cluster_without_graphics_cards_is_refused_where_one_is_asked_for(nodes, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="must have a graphics card"):
+        list(stream(Squares(tmp_path), range(4), Workers(ray=True), lost, gpu=True))
 
 
 def test_a_machine_that_goes_takes_no_work_with_it(nodes, tmp_path: Path) -> None:
