@@ -1,5 +1,6 @@
 """Records of what ``adtrack doctor`` checks and finds, and small helpers that put them into words."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -51,3 +52,13 @@ def listed(names: Sequence[str], most: int = 3) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, or the name of its class if it has no text."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def without_logins(text: str) -> str:
+    """A text without the user names and passwords of the addresses in it."""
+    return re.sub(r"//[^/\s]*@", "//", text)
+
+
+def what_it_told(error: BaseException) -> str:
+    """The first line of an error's text, of moderate length and without user names and passwords in addresses."""
+    return without_logins(first_line(error))[:300]

@@ -1,7 +1,6 @@
 """Sentences for errors that come from a command's surroundings, such as a full disk or a server that is gone."""
 
 import errno
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from .cache import cache_folder
 from .errors import UserError
-from .findings import first_line
+from .findings import what_it_told
 
 KEPT = "what is finished is kept, and the same command goes on from there"
 _LEFT = "adtrack doctor --fix ends runs that stay RUNNING"
@@ -49,7 +48,7 @@ def _folder_trouble(error: BaseException) -> TroubleError | None:
 def disk_trouble(error: BaseException) -> TroubleError | None:
     """The sentence for an error that comes from a full or read-only disk. None for all other errors."""
     for one in _chain(error):
-        what = f"({_told(one)})"
+        what = f"({what_it_told(one)})"
         if is_full(one):
             places = " and ".join(full_places()) or "one of those in use"
             return TroubleError(
@@ -64,7 +63,7 @@ def disk_trouble(error: BaseException) -> TroubleError | None:
 def _server_trouble(error: BaseException) -> TroubleError | None:
     for one in filter(_is_unreachable, _chain(error)):
         return TroubleError(
-            f"the tracking server must stay reachable, but it no longer is ({_told(one)}).",
+            f"the tracking server must stay reachable, but it no longer is ({what_it_told(one)}).",
             f"once it is back, {KEPT}. {_LEFT}.",
         )
     return None
@@ -110,8 +109,3 @@ def _has(error: BaseException, numbers: set[int], texts: tuple[str, ...]) -> boo
 def _is_unreachable(error: BaseException) -> bool:
     names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("requests.")}
     return bool(names & _UNREACHABLE)
-
-
-def _told(error: BaseException) -> str:
-    """The first line of an error's text, without user names and passwords in addresses."""
-    return re.sub(r"//[^/@\s]*@", "//", first_line(error))[:300]

@@ -10,8 +10,10 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 from adtrack.errors import UserError
+from adtrack.findings import first_line
 
 _PACKAGES = ("adtrack", "torch", "torchvision", "numpy", "scipy", "pillow")  # the bits of scores depend on these
 
@@ -78,10 +80,13 @@ def _connect_or_start(ray: ModuleType) -> bool:
     try:
         ray.init("auto", **quiet)
         return False
-    except ConnectionError as error:
-        if "RAY_ADDRESS" in os.environ:
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        address = os.environ.get("RAY_ADDRESS")
+        if address or not isinstance(error, ConnectionError):
             raise UserError(
-                f"the Ray cluster of RAY_ADDRESS must be reachable, but {os.environ['RAY_ADDRESS']} is not ({error}).",
+                "the Ray cluster must be one that this Python and this Ray can be connected to, but "
+                f"{f'that of RAY_ADDRESS, {address},' if address else 'that of this machine'} is not "
+                f"({' '.join(str(error).split())}).",
                 "ray status tells how it is; without RAY_ADDRESS and ray start, adtrack starts one on this machine.",
             ) from error
     ray.init("local", include_dashboard=False, **quiet)
@@ -95,7 +100,8 @@ def _found(ray: ModuleType, own: bool) -> Cluster:
     placed = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
     told = [asked.options(scheduling_strategy=placed(node["NodeID"], soft=False)).remote() for node in alive]
     here = versions()
-    for node, there in zip(alive, ray.get(told), strict=True):
+    for node, answer in zip(alive, told, strict=True):
+        there = _answered(ray, answer, node["NodeManagerHostname"])
         for name in here:
             if there[name] != here[name]:
                 raise UserError(
@@ -105,6 +111,19 @@ def _found(ray: ModuleType, own: bool) -> Cluster:
                 )
     machines = tuple(sorted({node["NodeManagerHostname"] for node in alive}))
     return Cluster(int(ray.cluster_resources().get("CPU", 0)), machines, own)
+
+
+def _answered(ray: ModuleType, answer: Any, machine: str) -> dict[str, str]:
+    """The versions that a machine tells. UserError: it tells none."""
+    try:
+        told: dict[str, str] = ray.get(answer)
+        return told
+    except ray.exceptions.RayError as error:
+        raise UserError(
+            f"every machine of the cluster must have {', '.join(_PACKAGES)}, but {machine} tells no versions "
+            f"({first_line(getattr(error, 'cause', error))}).",
+            "install there what this machine has; ray status tells whether the machine itself is well.",
+        ) from error
 
 
 def versions() -> dict[str, str]:

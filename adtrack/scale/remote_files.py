@@ -1,21 +1,28 @@
 """Files that lie elsewhere, such as ``s3://bucket/photos/``: everything that fsspec opens."""
 
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from adtrack.errors import UserError
-from adtrack.findings import first_line
+from adtrack.findings import what_it_told, without_logins
 
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9]+::)*[A-Za-z][A-Za-z0-9+.\-]+://")  # simplecache::s3:// is one, too
-_STAMPS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime")
+_CACHES = ("simplecache", "filecache", "blockcache", "cached")  # have the paths of what they keep copies of
+# What file systems tell of a file that changes with its content: stores, web servers, archives, and file servers.
+_STAMPS = (
+    *("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime"),
+    *("Last-Modified", "Content-MD5", "Digest", "CRC", "date_time", "created", "modify", "modified"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
     """A file below the address ``source`` that a user named: its ``name`` in the file system of that address, its path
-    ``below`` the address ("" for the address itself), and a ``stamp`` that changes with its content."""
+    ``below`` the address ("" for the address itself), and a ``stamp`` that changes with its content. Where the file
+    system tells nothing of that kind, the stamp is another one whenever files are looked for."""
 
     source: str
     name: str
@@ -24,9 +31,14 @@ class RemoteFile:
 
     @property
     def address(self) -> str:
-        """The address of the file, for people: a name with odd characters need not lead back to it."""
-        first, chained, rest = self.source.partition("::")
-        return f"{first.rstrip('/')}/{self.below}{chained}{rest}" if self.below else self.source
+        """The address of the file, for people: it names no password, and a name with odd characters need not lead back
+        to it."""
+        parts = self.source.split("::")
+        if self.below:
+            at = next(number for number, part in enumerate(parts) if part not in _CACHES)  # it has the path
+            folder = parts[at] if "://" in parts[at] else f"{parts[at]}://"
+            parts[at] = f"{folder}{'' if folder.endswith('/') else '/'}{self.below}"
+        return without_logins("::".join(parts))
 
     def read(self) -> bytes:
         """The bytes of the file. UserError: it cannot be read.
@@ -38,7 +50,7 @@ class RemoteFile:
         except UserError:
             raise
         except Exception as error:  # each kind of store has errors of its own
-            raise UserError(f"image must be readable, but {self.address} is not ({_told(error)}).") from error
+            raise UserError(f"image must be readable, but {self.address} is not ({what_it_told(error)}).") from error
         return data
 
 
@@ -59,14 +71,16 @@ def files_at(source: str) -> Iterator[RemoteFile]:
         raise
     except Exception as error:  # each kind of store has errors of its own
         raise UserError(
-            f"images must be files or folders that can be read, but {source} is not ({_told(error)})."
+            f"images must be files or folders that can be read, but {without_logins(source)} is not "
+            f"({what_it_told(error)})."
         ) from error
     top = root.rstrip("/")
-    for name in sorted(found):
-        if name.rstrip("/") == top:
+    above = f"{top}/" if root else ""  # an archive's own root has no name
+    for name in sorted(name for name in found if not name.endswith("/")):  # those are folders, as consoles make them
+        if name == top:
             yield RemoteFile(source, name, "", _stamp(found[name]))
-        elif name.startswith(f"{top}/") and not name.endswith("/"):
-            yield RemoteFile(source, name, name[len(top) + 1 :], _stamp(found[name]))
+        elif name.startswith(above):
+            yield RemoteFile(source, name, name[len(above) :], _stamp(found[name]))
 
 
 def _opened(source: str) -> tuple[Any, str]:
@@ -77,16 +91,13 @@ def _opened(source: str) -> tuple[Any, str]:
         system, root = fsspec.core.url_to_fs(source)
     except (ImportError, ValueError) as error:
         raise UserError(
-            f"images must have an address that fsspec opens here, but {source} is none ({_told(error)}).",
+            f"images must have an address that fsspec opens here, but {without_logins(source)} is none "
+            f"({what_it_told(error)}).",
             "pip install s3fs opens s3://, and pip install gcsfs opens gs://.",
         ) from error
     return system, root
 
 
 def _stamp(facts: Mapping[str, Any]) -> str:
-    return ":".join(str(facts[name]) for name in ("size", *_STAMPS) if facts.get(name) is not None)
-
-
-def _told(error: Exception) -> str:
-    """The first line of an error's text, without user names and passwords in addresses."""
-    return re.sub(r"//[^/@\s]*@", "//", first_line(error))[:300]
+    told = [str(facts[name]) for name in _STAMPS if facts.get(name) is not None]
+    return ":".join([str(facts.get("size")), *told]) if told else uuid.uuid4().hex

@@ -9,6 +9,7 @@ from adtrack.data.decoding import read_bytes
 from adtrack.data.files import SUFFIXES, counts, files_below, is_beside, is_image
 from adtrack.errors import UserError
 from adtrack.filenames import UniquePaths, file_path
+from adtrack.findings import without_logins
 from adtrack.naming import visible
 from adtrack.scale.remote_files import RemoteFile, files_at, is_remote
 from adtrack.verbs.checks import check_sources
@@ -78,7 +79,7 @@ def find_images(sources: Sequence[str], out: Path | None = None) -> FoundPhotos:
                 left_out.append(file.path)
     if not files:
         raise UserError(
-            f"images must hold at least one image, but {', '.join(sources)} hold none.",
+            f"images must hold at least one image, but {', '.join(map(without_logins, sources))} hold none.",
             f"adtrack reads {', '.join(SUFFIXES)}.",
         )
     return FoundPhotos(list(_placed(files.values())), tuple(map(visible, left_out)))

@@ -136,6 +136,15 @@ def test_out_that_cannot_be_written_is_named(score, photos, tmp_path, below):
     assert done.code == 2 and "out must be a folder that can be written to" in done.err and "Traceback" not in done.err
 
 
+def test_what_fails_while_scoring_is_not_blamed_on_out(score, photos, monkeypatch):
+    def gone(*_: object) -> None:
+        raise ConnectionError("the cluster is gone")
+
+    monkeypatch.setattr("adtrack.verbs.score.verb.Judge.__call__", gone)
+    with pytest.raises(ConnectionError, match="the cluster is gone"):
+        score(photos)
+
+
 @pytest.mark.parametrize("model", ["models:/adtrack-part@nobody", "models:/adtrack-nut@champion", "nowhere"])
 def test_no_such_model(score, photos, model, tmp_path):
     done, _ = score(photos, model=model)

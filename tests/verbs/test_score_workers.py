@@ -19,6 +19,7 @@ from adtrack.verbs.score.judging import Judge, Scored
 from adtrack.verbs.score.results import Results
 
 CHAMPION = "models:/adtrack-part@champion"
+SECRET = "nobody-may-read-this"
 
 
 @pytest.fixture
@@ -133,10 +134,11 @@ def bucket(photos: Path, monkeypatch) -> Iterator[str]:
     address = "http://{}:{}".format(*running.get_host_and_port())
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     store = s3fs.S3FileSystem()
     store.mkdir("plant")
+    store.call_s3("put_object", Bucket="plant", Key="photos/")  # a folder, as consoles make it
     for file in photos.rglob("*.*"):
         store.pipe_file(f"plant/photos/{file.relative_to(photos)}", file.read_bytes())
     yield "s3://plant/photos"
@@ -206,7 +208,7 @@ def test_a_photo_in_a_bucket_is_scored_again_only_if_it_changes(score, bucket: s
 def test_addresses_that_lead_nowhere_are_named(study, adtrack, bucket: str, tmp_path: Path, address, said) -> None:
     done = adtrack("score", address, "--model", CHAMPION, "--out", tmp_path / "out")
     assert done.code == 2 and said in done.err and "Traceback" not in done.err
-    assert not (tmp_path / "out").exists() and "AWS_SECRET" not in done.err
+    assert not (tmp_path / "out").exists() and SECRET not in done.err
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gcsfs") is not None, reason="gcsfs is installed")

@@ -1,7 +1,7 @@
 """score: images are scored with a model; scores, heatmaps and a page that shows them are written to a folder."""
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from adtrack.scale.workers import Workers
 from adtrack.tracking.models import LoadedModel, load_model
 from adtrack.tracking.store import reach_store
 from adtrack.verbs.image_files import PhotoFile, find_images
-from adtrack.verbs.score.album import page_of
+from adtrack.verbs.score.album import Album, page_of
 from adtrack.verbs.score.asked import ALL, AskedPictures
 from adtrack.verbs.score.judging import Judge, MakeJudge, Scored, lost
 from adtrack.verbs.score.results import Results
@@ -65,16 +65,18 @@ def score_images(
     found = find_images(sources, out)
     reach_store()
     loaded = load_model(model, choose_device(device))
-    with _writable(out), _alone(out):
-        (out / "overlays").mkdir(parents=True, exist_ok=True)
-        results = Results(out, loaded, found.photos, pictures)
+    with _alone(out):
+        with _writable(out):
+            (out / "overlays").mkdir(parents=True, exist_ok=True)
+            results = Results(out, loaded, found.photos, pictures)
         if results.replaced:
             say(f"{out} held scores of {results.replaced}: all images are scored anew with {loaded.resolved}.")
         before = len(found.photos) - len(results.missing)
         with contextlib.suppress(KeyboardInterrupt):
             if _score(results, loaded, workers) and pictures.highest:
                 _draw_highest(results, loaded)
-        counts = results.write_table()
+        with _writable(out):
+            counts = results.write_table()
     return ScoreReport(
         model=loaded.resolved,
         table=results.file,
@@ -94,13 +96,14 @@ def _score(results: Results, model: LoadedModel, workers: Workers) -> bool:
     """Score what has no score yet; whether all of it was done, since Ctrl-C leaves some."""
     photos, count = results.missing, 0
     with (
-        results.album(results.kept_pictures) as album,
+        _album(results, results.kept_pictures) as album,
         contextlib.closing(_scored(model, photos, results.pictures, workers)) as scored,
     ):
         first = list(islice(scored, 1))  # until then processes begin, which tells nothing of the time that is left
         for one in track(chain(first, scored), "Scoring", len(photos)):
-            album.put(one)  # before its row, as what has a row is not scored again
-            results.add(one)
+            with _writable(results.out):
+                album.put(one)  # before its row, as what has a row is not scored again
+                results.add(one)
             count += 1
     return count == len(photos)
 
@@ -111,12 +114,25 @@ def _draw_highest(results: Results, model: LoadedModel) -> None:
     results.drawn = results.kept_pictures & {photo.key for photo in highest}
     photos = [photo for photo in highest if photo.key not in results.drawn]
     with (
-        results.album(set(results.drawn)) as album,
+        _album(results, set(results.drawn)) as album,
         contextlib.closing(Judge(model.scorer, AskedPictures(ALL))(photos)) as drawn,
     ):
         for one in track(drawn, "Drawing", len(photos)):
-            album.put(one)
+            with _writable(results.out):
+                album.put(one)
             results.drawn |= {one.photo.key} if one.drawn else set()
+
+
+@contextlib.contextmanager
+def _album(results: Results, kept: Collection[str]) -> Iterator[Album]:
+    """The page, which still shows the photos of these keys, until the end of the ``with`` block."""
+    with _writable(results.out):
+        album = results.album(kept)
+    try:
+        yield album
+    finally:
+        with _writable(results.out), album:
+            pass  # the end of the page is written
 
 
 def _scored(
@@ -134,19 +150,22 @@ def _scored(
 def _alone(out: Path) -> Iterator[None]:
     """Let no other command write to the folder meanwhile, such as one of tonight when that of last night still runs."""
     parts = out / "parts"
-    parts.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(parts / "_lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise UserError(
-            f"one command at a time may score into a folder, but another one is at work in {out}.",
-            "wait for it, or choose another --out.",
-        ) from error
+    with _writable(out):
+        parts.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = FileLock(parts / "_lock").acquire(timeout=0)
+        except Timeout as error:
+            raise UserError(
+                f"one command at a time may score into a folder, but another one is at work in {out}.",
+                "wait for it, or choose another --out.",
+            ) from error
+    with lock:
+        yield
 
 
 @contextlib.contextmanager
 def _writable(out: Path) -> Iterator[None]:
+    """The ``with`` block only writes to the folder: an error of the system there is a sentence about it."""
     try:
         yield
     except OSError as error:

@@ -24,6 +24,7 @@ from adtrack.tuning.finish import StudyResult
 from adtrack.tuning.runner import go_on, pass_once
 from adtrack.tuning.shared_study import SharedStudy
 from adtrack.tuning.spec import StudySpec
+from adtrack.tuning.storage import reachable
 from adtrack.verbs.bench_setup import Say
 from adtrack.verbs.tune.joining import opened
 from adtrack.verbs.tune.overview import NAME, overview_table, write_overview
@@ -88,8 +89,9 @@ def _all_shares(questions: Sequence[Question], helpers: Team | None, worker: Wor
     studies = _prepared(left, worker, share, say, warn)
     left = [one for one in left if one.class_name not in share.failed]
     if helpers and left:
-        for one in share_out(helpers, left, studies, say, several=True):
-            share.add(one)
+        with reachable(left[0].storage):  # all studies are in one
+            for one in share_out(helpers, left, studies, say, several=True):
+                share.add(one)
     left = [one for one in left if not share.knows(one.class_name)]
     if left:  # without helpers, and what they have not finished
         share.add(TakePart(tuple(left), several=True)(0, say))
