@@ -18,6 +18,7 @@ from experiments.drift_figures import drift_lines, more_on_drift, regimes_table
 from experiments.edge_figures import edge_lines
 from experiments.method_figures import methods_lines, methods_section
 from experiments.network_figures import few_shot_table, networks_lines, networks_table
+from experiments.scale_figures import plan_table, scale_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 TILES = RESULTS / "magnetic_tile"
@@ -33,6 +34,7 @@ def blocks() -> dict[str, dict[str, str]]:
             "networks": networks_lines(TILES),
             "speed": speed_lines(comparisons()),
             "edge": edge_lines(),
+            "scale": scale_lines(),
         },
         "experiments/README.md": {
             "figures": regimes_table(TILES),
@@ -40,6 +42,7 @@ def blocks() -> dict[str, dict[str, str]]:
             "methods": methods_section(TILES),
             "few images": few_shot_table(TILES),
             "networks": networks_table(TILES),
+            "plan": plan_table(),
             "benchmarks": f"{benchmarks_table()}\n{memory_sentence()}",
         },
     }

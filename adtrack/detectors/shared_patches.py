@@ -16,7 +16,7 @@ from .exact.holder import PointHolder
 from .exact.plan import USUAL
 from .patch_space import PatchSpace
 from .training import Answer, HeldObjects, TrainingSet
-from .training_patches import TrainingPatches
+from .training_patches import TrainingPatches, check_written
 
 if TYPE_CHECKING:
     from .patchcore_spec import PatchCoreSpec
@@ -101,12 +101,18 @@ class SharedPatches:
         return growing_held_order(_Holders(self.held), self.whole.total, count, seed=seed, prefix=prefix)
 
     def chosen(self, order: Tensor) -> Tensor:
-        """The full features of the chosen patches, in the order in which they were chosen: float32 (count, D)."""
+        """The full features of the chosen patches, in the order in which they were chosen: float32 (count, D).
+
+        UserError if the order names patches that do not exist. Their rows would stay unwritten.
+        """
         bank: Tensor | None = None
+        written = 0
         for places, rows in self.held.each(partial(HeldPatches.chosen, order=order)):
             if bank is None:
                 bank = torch.empty(len(order), rows.shape[1], dtype=torch.float32)
             bank[torch.from_numpy(places)] = torch.from_numpy(rows.copy())  # what Ray hands over is read-only
+            written += len(places)
         if bank is None:
             raise ValueError("patches must be held by somebody")
+        check_written(order, written, self.whole.total)
         return bank

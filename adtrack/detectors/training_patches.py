@@ -85,10 +85,15 @@ class TrainingPatches:
             bank[rank[low:high].to(patches.device)] = patches[(ascending[low:high] - seen).to(patches.device)]
             seen += len(patches)
             written += high - low
-        if written != len(order):
-            raise UserError(
-                f"a greedy order must name some of the {seen} patches, but {len(order) - written} of its {len(order)} "
-                "entries name none of them.",
-                "adtrack cache --clear removes cached orders.",
-            )
+        check_written(order, written, seen)
         return bank
+
+
+def check_written(order: Tensor, written: int, patches: int) -> None:
+    """Raise UserError unless every entry of an order has named one of so many patches, whose row was ``written``."""
+    if written != len(order):
+        raise UserError(
+            f"a greedy order must name some of the {patches} patches, but {len(order) - written} of its {len(order)} "
+            "entries name none of them.",
+            "adtrack cache --clear removes cached orders.",
+        )

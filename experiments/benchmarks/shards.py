@@ -5,8 +5,8 @@ CPU seconds of the busiest worker, rounds, and the bytes of all that is told and
 worker has one thread, so two on two idle cores are as good as two machines. To draw and encode the points is not
 counted. They are drawn at random: mixtures of a few directions with noise, as patches are. The indices are compared.
 
-With --plan nothing is written to the log. A small order is measured here, and what follows from it for so many patches
-is printed. With N patches of r numbers, k centres, S machines, and c centres a round:
+With --plan a small order is measured here, and what follows from it for so many patches is printed and becomes a table
+on the page of the experiments. With N patches of r numbers, k centres, S machines, and c centres a round:
 
     memory of a machine   N / S · (projected patch, its codes, three numbers of state, two indices)
                           + k · (vector and codes of a centre)
@@ -21,7 +21,7 @@ seconds are an upper estimate for larger k; the first network pass over the imag
 Command:  python -m experiments.benchmarks.shards [--points 200000,1000000] [--dimensions 128] [--workers 2,4]
           python -m experiments.benchmarks.shards --plan 1e9
 Cost:     some minutes on 2 idle cores; the plan takes half a minute.
-Result:   experiments/results/benchmarks.csv
+Result:   experiments/results/benchmarks.csv; of a plan, experiments/results/shards_plan.csv
 """
 
 import pickle
@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import click
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -40,6 +41,7 @@ from adtrack.detectors.exact.plan import USUAL
 from adtrack.detectors.exact.rounds import Answer, HeldHere, Holders
 from adtrack.scale.actors import Actors
 from experiments.benchmarks.common import report, values
+from experiments.scale_figures import PLANS
 
 _BLOCK, _DIRECTIONS, _NOISE = 1000, 12, 0.3
 _QUESTIONS = 3  # of a round: who reaches the threshold, their vectors, the new centres
@@ -203,13 +205,28 @@ def main(points: str, dimensions: int, fraction: float, workers: str, plan: floa
         for total in sizes:
             compare(total, dimensions, fraction, values(workers, int, "workers"))
         return
+    table = plan_rows(plans(plan, sizes[0], dimensions, cores))
+    table.to_csv(PLANS, index=False)
     click.echo(f"{plan:g} patches of {dimensions} numbers, machines of {cores} cores; measured on {sizes[0]} points")
-    click.echo("    centres  machines  GB a machine   rounds  GB exchanged  hours")
-    for one in plans(plan, sizes[0], dimensions, cores):
-        click.echo(
-            f"{one.centres:11.0f} {one.machines:9} {one.gigabytes:13.1f} {one.rounds:8.0f} {one.exchanged:13.1f} "
-            f"{one.hours:6.1f}"
-        )
+    click.echo(table.to_string(index=False))
+
+
+def plan_rows(made: Iterable[Plan]) -> pd.DataFrame:
+    """Plans as a table, its figures with four digits."""
+    rows = [
+        {
+            "patches": one.patches,
+            "centres": one.centres,
+            "machines": one.machines,
+            "cores each": one.cores,
+            "GB a machine": one.gigabytes,
+            "rounds": one.rounds,
+            "GB exchanged": one.exchanged,
+            "hours": one.hours,
+        }
+        for one in made
+    ]
+    return pd.DataFrame(rows).map(lambda value: float(f"{value:.4g}"))
 
 
 if __name__ == "__main__":
