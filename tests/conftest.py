@@ -3,6 +3,7 @@ store of their own, the command line, and a finished study."""
 
 import contextlib
 import dataclasses
+import gc
 import io
 import os
 import shutil
@@ -80,12 +81,15 @@ def _calls_of(work: Callable[[], object]) -> int:
         nonlocal calls
         calls += event in ("call", "c_call")
 
-    before = sys.getprofile()
+    before, collected = sys.getprofile(), gc.isenabled()
+    gc.disable()  # libraries have it call their functions, whenever it comes
     sys.setprofile(count)
     try:
         work()
     finally:
         sys.setprofile(before)
+        if collected:
+            gc.enable()
     return calls
 
 

@@ -15,7 +15,6 @@ from adtrack.reporting.templating import render
 
 SIDE = 128  # pixels of a small picture's longer side: with two of them an image takes about 10 kB of the page
 _IMAGES = "<!-- images -->\n"  # where the template has a place for the images
-_BEFORE, _AFTER = '<script type="application/json" class="item">', "</script>"  # of an image, which is one line
 
 
 @dataclass(frozen=True)
@@ -117,11 +116,13 @@ def shown(page: Path) -> Iterator[dict[str, Any]]:
     """The images with a key that a page holds, also one that was cut off; nothing if there is no page."""
     if not page.is_file():
         return
+    before, after = render("gallery_image.html", image=0).rstrip("\n").split("0")  # an image is one line
     with page.open(encoding="utf-8", errors="replace") as stream:
         for line in stream:
-            if line.startswith(_BEFORE) and line.rstrip("\n").endswith(_AFTER):
+            text = line.rstrip("\n")
+            if text.startswith(before) and text.endswith(after):
                 try:
-                    image = json.loads(line.removeprefix(_BEFORE).rstrip("\n").removesuffix(_AFTER))
+                    image = json.loads(text.removeprefix(before).removesuffix(after))
                 except ValueError:
                     continue
                 if isinstance(image, dict) and isinstance(image.get("key"), str):

@@ -14,6 +14,7 @@ from adtrack.tracking.experiment import chosen_experiment, take_joined_run
 from adtrack.tracking.pointers import pointing
 from adtrack.tracking.run import Run
 from adtrack.tracking.run_contents import has_file, run_experiment, run_file
+from adtrack.tracking.stopping import stopped_later
 from adtrack.tracking.store import few_retries, quoted, search_runs
 from adtrack.tracking.system_metrics import watched
 from adtrack.tracking.tags import STUDY, TRIAL, WORKER, RunTags
@@ -44,22 +45,21 @@ def tracked_run(
     texts = {**tags.texts(), WORKER: worker.name, **(extra or {})}
     if name and not run_id:
         texts[MLFLOW_RUN_NAME] = name
-    if run_id:
-        run, pointer = _resumed(run_id, worker, texts), take_joined_run()
-    elif parent:
-        run, pointer = _new(parent.experiment_id, worker, {**texts, MLFLOW_PARENT_RUN_ID: parent.run_id}), None
-    else:
-        run, pointer = _first(experiment or chosen_experiment(), worker, texts)
+    run: Run | None = None
     try:
+        with stopped_later():  # a run that was just made is known, and ended
+            run, pointer = _opened(worker, texts, run_id, parent, experiment)
         with watched(run.run_id, resumed=run_id is not None), pointing(pointer, run, texts):
             yield run
     except KeyboardInterrupt:
-        _end_after_error(run, RunStatus.KILLED)
+        if run:
+            _end_after_error(run, RunStatus.KILLED)
         raise
     except BaseException:
-        with contextlib.suppress(Exception), few_retries():
-            run.log_text(traceback.format_exc(), _ERROR_FILE)
-        _end_after_error(run, RunStatus.FAILED)
+        if run:
+            with contextlib.suppress(Exception), few_retries():
+                run.log_text(traceback.format_exc(), _ERROR_FILE)
+            _end_after_error(run, RunStatus.FAILED)
         raise
     MlflowClient().set_terminated(run.run_id)
     if run_id is not None:
@@ -86,6 +86,17 @@ def end_open(study: str, trials: Collection[int]) -> None:
     for run in search_runs(condition):
         if run.data.tags.get(TRIAL, "") in numbers:
             MlflowClient().set_terminated(run.info.run_id)
+
+
+def _opened(
+    worker: Worker, tags: Mapping[str, str], run_id: str | None, parent: Run | None, experiment: str | None
+) -> tuple[Run, str | None]:
+    """The run that ``tracked_run`` is asked for, and the one of ``mlflow run`` that points to it, if there is one."""
+    if run_id:
+        return _resumed(run_id, worker, tags), take_joined_run()
+    if parent:
+        return _new(parent.experiment_id, worker, {**tags, MLFLOW_PARENT_RUN_ID: parent.run_id}), None
+    return _first(experiment or chosen_experiment(), worker, tags)
 
 
 def _first(experiment: str, worker: Worker, tags: Mapping[str, str]) -> tuple[Run, str | None]:

@@ -15,6 +15,7 @@ from adtrack.detectors.exact.holder import PointHolder
 from adtrack.detectors.exact.plan import SearchPlan
 from adtrack.errors import UserError
 from adtrack.scale.actors import Actors
+from tests.clusters import cluster_of
 from tests.detectors.samples import clusters
 
 ray = pytest.importorskip("ray", reason="the extra scale is not installed")
@@ -24,20 +25,8 @@ POINTS, PLAN = clusters(6000, 8), SearchPlan(active=40)
 @pytest.fixture(scope="module")
 def cluster() -> Iterator:
     """A cluster to which this process is connected, and the second of its two nodes."""
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        second = found.add_node(num_cpus=1)
-        ray.init(found.address, log_to_driver=False)
-        ray.cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["x"]))  # nodes know no tests
-        try:
-            yield found, second
-        finally:
-            ray.shutdown()
-            found.shutdown()
+    with cluster_of(1, 1) as (found, others):
+        yield found, others[0]
 
 
 @dataclass

@@ -13,6 +13,7 @@ import pytest
 from adtrack.errors import UserError
 from adtrack.scale.streaming import stream
 from adtrack.scale.workers import Workers
+from tests.clusters import cluster_of
 
 POISON = -1
 
@@ -136,18 +137,8 @@ def _runs(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def nodes() -> Iterator:
     """Two nodes of a Ray cluster with two cores each, to which this process is connected."""
-    ray = pytest.importorskip("ray", reason="the extra scale is not installed")
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-        second = cluster.add_node(num_cpus=2)
-        ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-        yield cluster, second
-        ray.shutdown()
-        cluster.shutdown()
+    with cluster_of(2, 2) as (cluster, others):
+        yield cluster, others[0]
 
 
 def test_on_a_cluster_an_item_that_kills_its_process_is_lost_alone(nodes, tmp_path: Path) -> None:

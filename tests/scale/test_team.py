@@ -12,6 +12,7 @@ from adtrack.errors import UserError
 from adtrack.scale.team import team
 from adtrack.scale.workers import Workers, cores
 from adtrack.troubles import TroubleError
+from tests.clusters import cluster_of
 from tests.scale.works import Tens, Waits
 
 
@@ -78,16 +79,12 @@ def test_processes_stop_when_the_first_one_is_killed(tmp_path, in_a_process):
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """A Ray cluster of two cores, to which this process is connected. It ignores Ctrl-C, as below a shell's "&"."""
-    ray = pytest.importorskip("ray", reason="the extra scale is not installed")
     heeded = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    with cluster_of(2):
         for number, handler in heeded.items():
             signal.signal(number, handler)
         yield
-        ray.shutdown()
 
 
 def run_on_ray(work, meanwhile=lambda: None) -> tuple[list, list[str]]:

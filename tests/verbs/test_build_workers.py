@@ -9,24 +9,16 @@ from safetensors.torch import load_file
 from adtrack.detectors.training_patches import TrainingPatches
 from adtrack.scale.actors import Actors
 from adtrack.tracking.store import search_runs
+from tests.clusters import cluster_of
 
 BANK = ("--layers", "layer2+layer3", "--coreset-fraction", "0.2", "--augment", "1")
 
 
 @pytest.fixture
-def nodes(monkeypatch):
+def nodes():
     """A cluster of two nodes, to which this process is connected."""
-    ray = pytest.importorskip("ray", reason="the extra scale is not installed")
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    cluster.add_node(num_cpus=1)
-    ray.init(cluster.address, log_to_driver=False)
-    yield
-    ray.shutdown()
-    cluster.shutdown()
+    with cluster_of(1, 1):
+        yield
 
 
 def bank(run) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ from adtrack.errors import UserError
 from adtrack.verbs.image_files import find_images
 from adtrack.verbs.score.judging import Judge, Scored
 from adtrack.verbs.score.results import Results
+from tests.clusters import cluster_of
 
 CHAMPION = "models:/adtrack-part@champion"
 SECRET = "nobody-may-read-this"
@@ -57,18 +58,8 @@ def same(one: Path, other: Path) -> None:
 @pytest.fixture(scope="module")
 def nodes() -> Iterator:
     """Two nodes of a Ray cluster, to which this process is connected."""
-    ray = pytest.importorskip("ray", reason="the extra scale is not installed")
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        second = cluster.add_node(num_cpus=1)
-        ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-        yield cluster, second
-        ray.shutdown()
-        cluster.shutdown()
+    with cluster_of(1, 1) as (cluster, others):
+        yield cluster, others[0]
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from adtrack.tracking.tags import ROLE
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
 from adtrack.verbs.tune.question import Question, check_shared
+from tests.clusters import cluster_of
 
 
 def statuses(*roles: str) -> list[str]:
@@ -131,29 +132,19 @@ def test_two_workers_of_which_one_is_killed_find_what_one_process_finds(workplac
 
 @pytest.mark.slow
 def test_a_cluster_of_two_nodes_that_loses_one_finds_what_one_process_finds(
-    workplace, adtrack, each_cell, alone, found, monkeypatch
+    workplace, adtrack, each_cell, alone, found
 ):
-    ray = pytest.importorskip("ray", reason="the extra scale is not installed")
-    from ray.cluster_utils import Cluster
+    with cluster_of(1, 1) as (cluster, (lost,)):
 
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    lost = cluster.add_node(num_cpus=1)
-    ray.init(address=cluster.address, log_to_driver=False)
+        def lose() -> None:
+            while at_work() < 2:
+                time.sleep(0.02)
+            cluster.remove_node(lost, allow_graceful=False)
 
-    def lose() -> None:
-        while at_work() < 2:
-            time.sleep(0.02)
-        cluster.remove_node(lost, allow_graceful=False)
-
-    losing = threading.Thread(target=lose, daemon=True)
-    try:
+        losing = threading.Thread(target=lose, daemon=True)
         losing.start()
         outcome = adtrack("tune", "--class", "nut,part", *each_cell, "--trials", 2, "--workers", "ray")
-    finally:
         losing.join(10)
-        ray.shutdown()
-        cluster.shutdown()
     assert outcome.code == 0, outcome.err
     assert "4 trials are shared out among 2 workers: the Ray cluster on this machine with 2 cores." in outcome.out
     assert found() == alone[1]
