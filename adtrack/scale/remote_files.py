@@ -33,12 +33,12 @@ class RemoteFile:
     def address(self) -> str:
         """The address of the file, for people: it names no password, and a name with odd characters need not lead back
         to it."""
-        parts = self.source.split("::")
+        parts = without_logins(self.source).split("::")
         if self.below:
             at = next(number for number, part in enumerate(parts) if part not in _CACHES)  # it has the path
             folder = parts[at] if "://" in parts[at] else f"{parts[at]}://"
             parts[at] = f"{folder}{'' if folder.endswith('/') else '/'}{self.below}"
-        return without_logins("::".join(parts))
+        return "::".join(parts)
 
     def read(self) -> bytes:
         """The bytes of the file. UserError: it cannot be read.

@@ -69,12 +69,12 @@ def find_images(sources: Sequence[str], out: Path | None = None) -> FoundPhotos:
     """
     check_sources(sources)
     skip = own_folders(out) if out else ()
-    files: dict[str, _File] = {}
+    files: dict[tuple[str, str], _File] = {}
     left_out = []
     for source in sources:
         for file in _remote(source) if is_remote(source) else _local(Path(source), skip):
             if file.named or is_image(Path(file.below)):
-                files.setdefault(file.path, file)
+                files.setdefault((file.path, file.remote.name if file.remote else ""), file)
             elif not is_beside(Path(file.below)):
                 left_out.append(file.path)
     if not files:

@@ -25,6 +25,10 @@ def test_addresses_are_those_of_the_files_and_name_no_password(source: str, addr
     assert RemoteFile(source, "p/x.png", "x.png", "").address == address
 
 
+def test_names_that_look_like_logins_stay_as_they_are() -> None:
+    assert RemoteFile("zip://::file:///a.zip", "cam@1.png", "cam@1.png", "").address == "zip://cam@1.png::file:///a.zip"
+
+
 def test_messages_name_no_password() -> None:
     with pytest.raises(UserError, match="nosuch://host/photos is none") as refused:
         list(files_at("nosuch://anna:secret@host/photos"))
