@@ -9,23 +9,27 @@ from adtrack.reporting.tables import markdown_table
 from experiments.benchmarks.log import RESULTS, latest_runs
 
 PLANS = RESULTS / "shards_plan.csv"
-_COMMANDS = {"processes": "processes", "sharing": "sharing", "shared greedy k-centre": "shards"}
+_TOLD = {"processes": "a study", "sharing": "", "shared greedy k-centre": ""}  # and how the work that is told begins
+_COMMANDS = ("processes", "sharing", "shards")
 
 
 def scale_lines(log: Path = RESULTS / "benchmarks.csv") -> str:
     """A line for each work in the latest run of every benchmark that shares work out. Empty if none was measured."""
     rows = pd.read_csv(log)
-    return "".join(_line(run) for run in latest_runs(rows[rows["benchmark"].isin([*_COMMANDS])]))
+    runs = latest_runs(rows[rows["benchmark"].isin([*_TOLD])])
+    told = [run for run in runs if run["work"].iloc[0].startswith(_TOLD[run["benchmark"].iloc[0]])]
+    if not told:
+        return ""
+    machines = ", ".join(dict.fromkeys(run["machine"].iloc[0] for run in told))
+    commands = ", ".join(f"`python -m experiments.benchmarks.{name}`" for name in _COMMANDS)
+    return "".join(map(_line, told)) + f"\n({machines}; {commands})\n"
 
 
 def _line(run: pd.DataFrame) -> str:
-    first, *others = [(row["what"], row["seconds"], row["times ours"]) for _, row in run.iterrows()]
-    beside = "; ".join(f"{what}: {taken:.3g} s ({share:.2f} ×)" for what, taken, share in others)
-    command = _COMMANDS[run["benchmark"].iloc[0]]
-    return (
-        f"- {run['work'].iloc[-1]}: {first[0]} {first[1]:.3g} s; {beside} ({run['machine'].iloc[-1]}; "
-        f"`python -m experiments.benchmarks.{command}`).\n"
-    )
+    first, *others = run.to_dict("records")
+    beside = "".join(f"; {row['what']} {row['times ours']:.2f} × that" for row in others)
+    what = f"{first['benchmark']}, {first['work']}" if _TOLD[first["benchmark"]] == "" else first["work"]
+    return f"- {what}: {first['what']} {first['seconds']:.3g} s{beside}\n"
 
 
 def plan_table(file: Path = PLANS) -> str:

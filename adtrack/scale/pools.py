@@ -110,7 +110,7 @@ class _Processes(Generic[Item, Result]):
         return done
 
     def close(self) -> None:
-        """End the processes, whatever they are at."""
+        """End the processes once each has done the item that it is at."""
         self.ours.close()
         self.theirs.close()
         self.pool.shutdown(cancel_futures=True)
@@ -128,16 +128,26 @@ def _begin(make: Make[Any, Any], threads: int, pipe: Connection) -> None:
 
 
 def _end_with(pipe: Connection) -> None:
-    """End this process once the one that hands out work has closed its end of the pipe, or was killed."""
+    """Stop after the next result once the process that hands out work has closed its end of the pipe; end at once if it
+    was killed. One that ended in the middle of its answer would have the other one wait for the rest."""
     with contextlib.suppress(EOFError, OSError):
         pipe.recv_bytes()
-    os._exit(1)
+    _held["stopped"] = True
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(items: Sequence[Any]) -> list[Any]:
     if "work" not in _held:
         _held["work"] = _held["make"]()
-    return list(_held["work"](items))
+    results = []
+    for result in _held["work"](items):
+        results.append(result)
+        if "stopped" in _held:  # nobody waits for more
+            break
+    return results
 
 
 class _Cluster(Generic[Item, Result]):
