@@ -24,8 +24,9 @@ def edge_lines(log: Path = RESULTS / "benchmarks.csv") -> str:
         return ""
     run = runs[-1]
     first, *others = [(_NAMES[row["what"]], 1000 * row["seconds"], row["times ours"]) for _, row in run.iterrows()]
+    clock = "" if run["work"].iloc[-1].startswith("CPU") else " --clock wall"
     shares = [f"{name} {taken:.0f} ms ({100 * share:.0f} %)" for name, taken, share in others]
     return (
         f"From file to score an image takes {first[0]} {first[1]:.0f} ms, {', '.join(shares)} ({run['work'].iloc[-1]}; "
-        f"{run['machine'].iloc[-1]}; `python -m experiments.benchmarks.edge`).\n"
+        f"{run['machine'].iloc[-1]}; `python -m experiments.benchmarks.edge{clock}`).\n"
     )

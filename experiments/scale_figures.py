@@ -10,7 +10,7 @@ from experiments.benchmarks.log import RESULTS, latest_runs
 
 PLANS = RESULTS / "shards_plan.csv"
 _TOLD = {"processes": "a study", "sharing": "", "shared greedy k-centre": ""}  # and how the work that is told begins
-_COMMANDS = ("processes", "sharing", "shards")
+_COMMANDS = {"processes": "processes", "sharing": "sharing", "shared greedy k-centre": "shards"}
 
 
 def scale_lines(log: Path = RESULTS / "benchmarks.csv") -> str:
@@ -20,8 +20,9 @@ def scale_lines(log: Path = RESULTS / "benchmarks.csv") -> str:
     told = [run for run in runs if run["work"].iloc[0].startswith(_TOLD[run["benchmark"].iloc[0]])]
     if not told:
         return ""
-    machines = ", ".join(dict.fromkeys(run["machine"].iloc[0] for run in told))
-    commands = ", ".join(f"`python -m experiments.benchmarks.{name}`" for name in _COMMANDS)
+    machines = ", ".join(dict.fromkeys(run["machine"].iloc[0].rpartition(", ")[0] for run in told))  # without threads
+    names = dict.fromkeys(_COMMANDS[run["benchmark"].iloc[0]] for run in told)
+    commands = ", ".join(f"`python -m experiments.benchmarks.{name}`" for name in names)
     return "".join(map(_line, told)) + f"\n({machines}; {commands})\n"
 
 

@@ -9,7 +9,7 @@ HEAD = "benchmark,work,what,seconds,times ours,date,machine,versions\n"
 
 
 def row(benchmark: str, what: str, seconds: float, share: float) -> str:
-    return f"{benchmark},a study of 12 trials,{what},{seconds},{share},2026-01-01,a machine,torch 2\n"
+    return f'{benchmark},a study of 12 trials,{what},{seconds},{share},2026-01-01,"a machine, 2 threads",torch 2\n'
 
 
 def test_the_latest_run_is_told_with_its_machine_and_command(tmp_path: Path) -> None:
