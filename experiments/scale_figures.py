@@ -9,15 +9,15 @@ from adtrack.reporting.tables import markdown_table
 from experiments.benchmarks.log import RESULTS, latest_runs
 
 PLANS = RESULTS / "shards_plan.csv"
-_TOLD = {"processes": "a study", "sharing": "", "shared greedy k-centre": ""}  # and how the work that is told begins
 _COMMANDS = {"processes": "processes", "sharing": "sharing", "shared greedy k-centre": "shards"}
+_STUDY = "a study"  # how the work of processes begins that is told; it needs no other name
 
 
 def scale_lines(log: Path = RESULTS / "benchmarks.csv") -> str:
     """A line for each work in the latest run of every benchmark that shares work out. Empty if none was measured."""
     rows = pd.read_csv(log)
-    runs = latest_runs(rows[rows["benchmark"].isin([*_TOLD])])
-    told = [run for run in runs if run["work"].iloc[0].startswith(_TOLD[run["benchmark"].iloc[0]])]
+    runs = latest_runs(rows[rows["benchmark"].isin([*_COMMANDS])])
+    told = [run for run in runs if run["benchmark"].iloc[0] != "processes" or run["work"].iloc[0].startswith(_STUDY)]
     if not told:
         return ""
     machines = ", ".join(dict.fromkeys(run["machine"].iloc[0].rpartition(", ")[0] for run in told))  # without threads
@@ -29,7 +29,7 @@ def scale_lines(log: Path = RESULTS / "benchmarks.csv") -> str:
 def _line(run: pd.DataFrame) -> str:
     first, *others = run.to_dict("records")
     beside = "".join(f"; {row['what']} {row['times ours']:.2f} × that" for row in others)
-    what = f"{first['benchmark']}, {first['work']}" if _TOLD[first["benchmark"]] == "" else first["work"]
+    what = f"{first['benchmark']}, {first['work']}" if first["benchmark"] != "processes" else first["work"]
     return f"- {what}: {first['what']} {first['seconds']:.3g} s{beside}\n"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy import ndimage
 
@@ -189,6 +190,15 @@ def test_the_latest_run_of_every_work_is_shown(tmp_path: Path) -> None:
     ]
     assert second[2:] == ["| search | 10 rows; same 100 % | ours 2 s | theirs 4 × |", "", "2026-01-03: new; v2."]
     assert benchmarks_table(tmp_path / "none.csv") == ""
+
+
+def test_the_memory_of_an_order_is_looked_at_on_its_way(tmp_path: Path) -> None:
+    from experiments.benchmarks.memory import Stages
+
+    rounds = [torch.tensor([3]), torch.tensor([3, 1]), torch.tensor([3, 1, 0])]
+    (order,) = Stages(tmp_path).orders("order", [3], lambda prefix: iter(rounds))
+    assert order.indices.equal(rounds[-1])
+    assert [*Stages.peaks] == ["projected patches, their codes and the first round", "greedy order"]
 
 
 def test_the_memory_of_the_latest_bank_is_told(tmp_path: Path) -> None:

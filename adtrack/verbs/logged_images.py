@@ -36,7 +36,7 @@ def val_images(run: ScoredRun, data: str | None) -> list[tuple[ImageSet, list[in
     """
     names = [name for name in VAL_SETS if name in run.places]
     if not names:
-        raise UserError(f"an export is checked on {' or '.join(VAL_SETS)}, but the model's run has scores of neither.")
+        raise UserError(f"a model's run must have scores of {' or '.join(VAL_SETS)}, but this one has them of neither.")
     found = []
     for name in names:
         images = logged_images(run.places[name], name, place_of(run, name, data))
@@ -44,8 +44,8 @@ def val_images(run: ScoredRun, data: str | None) -> list[tuple[ImageSet, list[in
     if not all(places for _, places in found):
         images = next(images for images, places in found if not places)
         raise UserError(
-            f"an export is checked with Val's images as they were scored, but none of {len(images)} of {images.name} "
-            f"lies so in {images.root.absolute()}.",
+            f"Val's images must be there as they were scored, but none of {len(images)} of {images.name} lies so in "
+            f"{images.root.absolute()}.",
             "--data says where they are now.",
         )
     return found

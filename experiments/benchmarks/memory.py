@@ -13,7 +13,7 @@ Result:   experiments/results/memory.csv
 
 import multiprocessing
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import ClassVar
@@ -24,7 +24,7 @@ from torch import Tensor
 
 import adtrack.verbs.build  # noqa: F401 - all that the command loads is loaded here
 from adtrack.detectors import building
-from adtrack.detectors.order_cache import Compute, Order, OrderStore, Watch
+from adtrack.detectors.order_cache import Grow, Order, OrderStore
 from adtrack.detectors.patchcore import PatchCore
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.detectors.training import TrainingSet
@@ -41,19 +41,18 @@ class Stages(OrderStore):
 
     peaks: ClassVar[dict[str, float]] = {}
 
-    def order(self, key: str, count: int, compute: Compute) -> Order:
-        """As ``OrderStore.order``."""
+    def orders(self, key: str, counts: Sequence[int], grow: Grow) -> Iterator[Order]:
+        """As ``OrderStore.orders``."""
 
-        def watched(prefix: Tensor | None, watch: Watch) -> Tensor:
-            def told(found: Tensor) -> None:
-                self.peaks.setdefault("projected patches, their codes and the first round", peak_megabytes())
-                watch(found)
+        def watched(prefix: Tensor | None) -> Iterator[Tensor]:
+            for found in grow(prefix):
+                if len(found) > 1:  # the first is the start alone
+                    self.peaks.setdefault("projected patches, their codes and the first round", peak_megabytes())
+                yield found
 
-            return compute(prefix, told)
-
-        found = super().order(key, count, watched)
-        self.peaks["greedy order"] = peak_megabytes()
-        return found
+        for found in super().orders(key, counts, watched):
+            self.peaks["greedy order"] = peak_megabytes()
+            yield found
 
 
 def features_of(data: str, class_name: str, weights: str, images: int) -> FeatureSet:
