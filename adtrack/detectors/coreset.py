@@ -1,19 +1,25 @@
 """PatchCore's coreset: how many patches it keeps, the random projection, and the greedy order of the projected ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from ..errors import UserError
 from ..features.precision import full_precision
-from ..features.threads import fixed_threads
+from ..features.threads import fixed_threads, side_by_side
 from .exact.distance import check_vectors
 from .exact.greedy import growing_order
 from .exact.holder import PointHolder
 from .exact.plan import USUAL, SearchPlan
 from .exact.rounds import HeldHere, Holders
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 def coreset_count(fraction: float, patches: int) -> int:
@@ -107,9 +113,46 @@ def _beginning(total: int, count: int, seed: int, start: int | None, prefix: Ten
 
 
 def _order_here(points: Tensor, count: int, beginning: Tensor, plan: SearchPlan) -> Iterator[Tensor]:
-    holder = PointHolder(points, count, plan)
-    del points  # where there are twins, the holder has a copy of the different ones
-    yield from growing_order(HeldHere((holder,)), count, beginning, plan)
+    holders = _HeldBeside.of(points, count, plan)
+    del points  # where there are twins, the holders have copies of the different ones
+    yield from growing_order(holders, count, beginning, plan)
+
+
+@dataclass(frozen=True)
+class _HeldBeside:
+    """Holders in this process that answer beside each other, each with one thread: much of what they do is small work
+    that several threads could not share."""
+
+    holders: tuple[PointHolder, ...]
+
+    @classmethod
+    def of(cls, points: Tensor, count: int, plan: SearchPlan) -> "_HeldBeside | HeldHere":
+        """Those of ``points`` float32 (n, D), for an order of ``count`` centres.
+
+        Few points have one holder alone, and so have those on a graphics card.
+        """
+        parts = 1 if points.is_cuda else max(1, min(torch.get_num_threads(), len(points) // plan.held_alone))
+        if parts == 1:
+            return HeldHere((PointHolder(points, count, plan),))
+        ends = [len(points) * part // parts for part in range(parts + 1)]
+
+        def held(part: tuple[int, int]) -> PointHolder:
+            return PointHolder(points[part[0] : part[1]], count, plan, part[0], len(points))
+
+        return cls(tuple(_beside(held, list(pairwise(ends)))))
+
+    def each(self, work: Callable[[PointHolder], Answer]) -> Iterable[Answer]:
+        return _beside(work, self.holders)
+
+
+def _beside(work: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
+    """What ``work`` gives for each of the items, which are worked on at the same time with one thread each."""
+
+    def alone(item: Item) -> Answer:
+        with fixed_threads():
+            return work(item)
+
+    return side_by_side(alone, items, len(items))
 
 
 def _rounds(beginning: Tensor, orders: Iterator[Tensor]) -> Iterator[Tensor]:

@@ -2,29 +2,39 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..config import VIEW, ImageSpec
 from ..features.feature_set import FeatureSet
+from ..features.threads import fixed_threads, side_by_side, workers_on
 from ..progress import bar
 from .contract import Detector, Scores
 from .known_patches import known_patches
 from .maps import anomaly_map
 
-_PIECE_BYTES = 2**27  # that a method's inputs may take in memory while a set is scored
+_PIECE_BYTES = 2**27  # that a method's inputs may take in memory while a piece of a set is scored
+_ON_A_CORE = 16  # images of a piece at most
 
 
 def score_features(detector: Detector[Any], features: FeatureSet, what: str) -> Scores:
     """Scores of an image set, computed piece by piece: an image gets the same bits in any batch. ``what`` is the title
     of the progress bar."""
-    step = images_at_once(features, detector.spec.inputs)
+
+    def scored(piece: range) -> Scores:
+        batch = features.chunk(piece.start, piece.stop, detector.spec.inputs)
+        with fixed_threads():  # the other cores score other images
+            return detector.score(batch)
+
     parts = []
+    pieces = image_pieces(len(features), images_at_once(features, detector.spec.inputs), features.device)
     with bar(len(features), what) as progress:
-        for at in range(0, len(features), step):
-            parts.append(detector.score(features.chunk(at, min(at + step, len(features)), detector.spec.inputs)))
-            progress.update(len(parts[-1].image))
+        for part in side_by_side(scored, pieces, workers_on(features.device)):
+            parts.append(part)
+            progress.update(len(part.image))
     patches = [part.patches for part in parts if part.patches is not None]
     return Scores(np.concatenate([part.image for part in parts]), np.concatenate(patches) if patches else None)
 
@@ -76,6 +86,14 @@ def map_of(detector: Detector[Any], patches: np.ndarray, view: ImageSpec, height
     if detector.grid is None:
         raise ValueError(f"{detector.name} scores patches, so it must say where they lie, but its grid is None.")
     return anomaly_map(patches, detector.grid, view, height, width, detector.smoothing)
+
+
+def image_pieces(images: int, at_once: int, device: torch.device) -> list[range]:
+    """All images in pieces of about the same size, of at most ``at_once`` images. Where each core of the processor
+    looks at other ones, none is so large that some cores would wait for others at the end."""
+    count = -(-images // (min(at_once, _ON_A_CORE) if device.type == "cpu" else at_once))
+    ends = [images * part // count for part in range(count + 1)]
+    return [range(start, stop) for start, stop in pairwise(ends)]
 
 
 def images_at_once(features: FeatureSet, inputs: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 from adtrack.detectors import detector_class
 from adtrack.detectors.calibration import Calibration
 from adtrack.detectors.contract import Detector
+from adtrack.detectors.score_cache import kept_scores
 from adtrack.detectors.scorer import Scorer
 from adtrack.detectors.scoring import AnomalyMaps, image_scores, score_features
 from adtrack.evaluation.evaluate import Evaluation, ScoredSet, evaluate
@@ -22,7 +23,10 @@ def score_set(bench: Workbench, detector: Detector[Any], name: str, *, patches: 
     """
     bench = bench.seen_by(detector.spec)
     features, what = bench.features(name), f"Scoring {name}"
-    found = score_features(detector, features, what) if patches else image_scores(detector, features, what)
+    if patches:
+        found = kept_scores(detector, features, lambda: score_features(detector, features, what))
+    else:
+        found = image_scores(detector, features, what)
     images, sizes = bench.opened.images(name), bench.opened.sizes(name)
     maps = AnomalyMaps(detector, features, bench.image, sizes, found.patches) if detector.has_maps else None
     return ScoredSet(images, found.image, maps)

@@ -10,6 +10,7 @@ ROOMS = {
     "features": "backbone outputs",
     "orders": "coreset orders",
     "distances": "distances of images to banks",
+    "scores": "scores of images by models",
     "trunks": "backbone weights",
     "training": "what methods and networks have learned by training",
     "checked": "what image files have shown",

@@ -31,7 +31,7 @@ def method(*inputs: str, grid: Grid | None = None, seen: list[tuple[int, set[str
     return SimpleNamespace(spec=about, score=score, grid=grid, smoothing=SMOOTHING, name="M", patch_digest=None)
 
 
-@pytest.mark.parametrize(("room", "sizes"), [(4 * 12 * 36 * 4, [4, 2]), (1, [1] * 6), (2**27, [6])])
+@pytest.mark.parametrize(("room", "sizes"), [(4 * 12 * 36 * 4, [3, 3]), (1, [1] * 6), (2**27, [6])])
 def test_pieces_fit_into_the_room_with_all_layers_on_the_finest_grid(
     synthetic: Callable[..., FeatureSet], monkeypatch: pytest.MonkeyPatch, room: int, sizes: list[int]
 ) -> None:

@@ -19,6 +19,7 @@ def test_rooms_and_their_sizes(own_cache, adtrack):
         "features": "2.5",
         "orders": "0.0",
         "distances": "0.0",
+        "scores": "0.0",
         "trunks": "0.0",
         "training": "0.0",
         "checked": "0.0",

@@ -36,6 +36,7 @@ class SearchPlan:
     remembered: int = 64  # patches of an image whose vectors are kept for larger banks
 
     # Rounds of the greedy order.
+    held_alone: int = 2**14  # points that one thread holds at least, where others hold the rest
     threshold_sample: int = 8192  # points whose gaps stand for all in the choice of a round's threshold
     sample_above: int = 512  # points of that sample that a round looks at
     rows: int = 8192  # points that are compared together

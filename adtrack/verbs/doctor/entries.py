@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from adtrack.config import NO_NETWORK
 from adtrack.data import demo, memory_file
-from adtrack.detectors import distance_cache
+from adtrack.detectors import distance_cache, score_cache
 from adtrack.features import tensor_file
 from adtrack.features.entry import FILE, is_as_written
 from adtrack.features.networks.torchvision import Torchvision
@@ -146,6 +146,7 @@ ROOMS = (
     Room("features", _feature_folders, _whole_features, _unfinished_features),
     Room("orders", _files, _whole_order, _unfinished_tensors),
     Room(distance_cache.ROOM, _files, _whole_tensors, _unfinished_tensors),
+    Room(score_cache.ROOM, _files, _whole_tensors, _unfinished_tensors),
     Room(checkpoint.ROOM, _files, _whole_tensors, _unfinished_tensors),
     Room("trunks", _files, _whole_trunk, _unfinished_trunks),
     Room(memory_file.ROOM, _memories, _whole_memory, _unfinished_memories),
