@@ -157,7 +157,12 @@ def shift_image(image: np.ndarray, shift: Shift) -> np.ndarray:
 
 def shift_mask(mask: np.ndarray, shift: Shift) -> np.ndarray:
     """The mask, bool (H, W), moved with its image: same map, nearest neighbour, same reflection at the border."""
-    warp, plane, moved = affine(shift, *mask.shape), framed(mask), np.empty_like(mask)
+    moved = np.zeros_like(mask)
+    if not mask.any():
+        return moved
+    warp, plane = affine(shift, *mask.shape), framed(mask)
+    marked = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
     for rows, columns in tiles(*mask.shape):
-        moved[rows, columns] = nearest(plane, warp, rows, columns)
+        if warp.comes_near(rows, columns, marked):
+            moved[rows, columns] = nearest(plane, warp, rows, columns)
     return moved

@@ -6,6 +6,7 @@ source points, which SciPy would compute for each, and tiles stay in a core's ca
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,21 @@ class Warp:
             _reflect(points, side)
             found.append(points)
         return found
+
+
+    def comes_near(self, rows: slice, columns: slice, box: Sequence[np.ndarray]) -> bool:
+        """Whether a source point of a tile may lie in a ``box`` or be reflected into it, or lie less than two pixels
+        from it. The box is given by its first and last row and its first and last column, int (2,) each.
+
+        An affine map sends a tile to a parallelogram, so that its corners tell. Where these leave the image, points are
+        reflected, and nothing is ruled out.
+        """
+        corners = np.array([(i, j) for i in (rows.start, rows.stop - 1) for j in (columns.start, columns.stop - 1)])
+        points = self.offset + corners @ self.matrix.T
+        low, high, last = points.min(axis=0), points.max(axis=0), (self.height - 1, self.width - 1)
+        first_marked, last_marked = np.transpose(box)
+        leaves = bool((low < 0).any() or (high > last).any())
+        return leaves or bool((low < last_marked + 2).all() and (high > first_marked - 2).all())
 
 
 def affine(shift: Shift, height: int, width: int) -> Warp:

@@ -298,3 +298,12 @@ def test_threads_share_nothing() -> None:
         found = list(pool.map(lambda pair: shift_image(*pair), pairs))
     for (image, shift), moved in zip(pairs, found, strict=True):
         np.testing.assert_array_equal(moved, plain.shift_image(image, shift))
+
+
+@pytest.mark.parametrize("shift", DRAWN[:8] + SEVERE[20:32], ids=str)
+def test_a_small_mark_is_found_wherever_it_lies(shift: Shift) -> None:
+    """Parts of the image that no mark comes near are passed over."""
+    for top, left in ((0, 0), (140, 255), (297, 505), (60, 508), (298, 3)):
+        mask = np.zeros((301, 511), bool)
+        mask[top : top + 3, left : left + 5] = True
+        np.testing.assert_array_equal(shift_mask(mask, shift), plain.shift_mask(mask, shift))
