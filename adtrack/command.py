@@ -49,26 +49,17 @@ def loading() -> Iterator[None]:
     shown, known = sys.stderr.isatty(), len(sys.modules)
     if shown:
         click.echo("Loading libraries …", err=True, nl=False)
-    try:
-        with _without_collection():
-            yield
-    finally:
-        if len(sys.modules) > known:
-            gc.freeze()  # what libraries consist of is never garbage, and searching it takes a second, also at the end
-        if shown:
-            click.echo("\r\033[K", err=True, nl=False)  # go to the start of the line and clear it
-
-
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Let Python not look for garbage, which it does a hundred times while libraries are imported, and finds none."""
-    collected = gc.isenabled()
-    gc.disable()
+    collects = gc.isenabled()
+    gc.disable()  # Python would look for garbage a hundred times while libraries are imported, and find none
     try:
         yield
     finally:
-        if collected:
+        if len(sys.modules) > known:
+            gc.freeze()  # what libraries consist of is never garbage, and searching it takes a second, also at the end
+        if collects:
             gc.enable()
+        if shown:
+            click.echo("\r\033[K", err=True, nl=False)  # go to the start of the line and clear it
 
 
 def say(text: str, marked: str = "", *, err: bool = False, **style: Any) -> None:
