@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from adtrack.errors import UserError
+from adtrack.interrupts import never_ignored
 from adtrack.naming import visible
 from adtrack.troubles import TroubleError, trouble
 
@@ -23,6 +24,7 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> None:
     """
     _wait_passively()
     debug = "--debug" in arguments
+    never_ignored()
     signal.signal(signal.SIGTERM, _stop)  # a scheduler's signal to stop ends runs in the same way as Ctrl-C
     if not debug:
         warnings.simplefilter("ignore")

@@ -44,7 +44,6 @@ class Warp:
             found.append(points)
         return found
 
-
     def comes_near(self, rows: slice, columns: slice, box: Sequence[np.ndarray]) -> bool:
         """Whether a source point of a tile may lie in a ``box`` or be reflected into it, or lie less than two pixels
         from it. The box is given by its first and last row and its first and last column, int (2,) each.

@@ -2,26 +2,53 @@
 
 Each has a pipe of its own. A queue that all of them share has a lock, and one that is killed while it holds that lock
 would stop all others.
+
+Libraries take seconds to load. One process loads them for all, while the first process is busy with something else, and
+becomes the members by forks of itself. It does nothing but that: it has no threads whose locks a fork would share.
 """
 
 import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import Generic
 
+from adtrack.interrupts import never_ignored
 from adtrack.progress import hand_over
 from adtrack.scale.member import RESTARTS, Ending, Result, Say, Work, ending_of, lost
 from adtrack.scale.signals import without_ctrl_c
 
-_SPAWN = multiprocessing.get_context("spawn")
 _LOOK = 1.0  # seconds between two looks at what else is to be done
 _THREADS = "OMP_NUM_THREADS"  # read when torch is loaded
 _STOPPED = 130  # exit code
+_began_in: set[int] = set()  # the process that has begun to load libraries for members, unless this one is a fork of it
+
+
+def load_ahead(modules: Sequence[str], threads: int) -> None:
+    """Begin to load these modules and what they import, for members of ``threads`` threads that come later."""
+    if _starts().get_start_method() != "spawn":
+        _began_in.add(os.getpid())
+        forkserver.set_forkserver_preload(list(modules))
+        with _surroundings_of_members(threads):
+            forkserver.ensure_running()
+
+
+def _starts() -> ForkServerContext | SpawnContext:
+    """How members are started: by the process that has loaded libraries, or by new ones that load them themselves.
+
+    These are needed where systems know nothing else, and in a fork of the first process, which cannot see whether the
+    other process still lives.
+    """
+    if "forkserver" in multiprocessing.get_all_start_methods() and _began_in <= {os.getpid()}:
+        return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")
 
 
 def run_here(work: Work[Result], count: int, threads: int, say: Say, meanwhile: Callable[[], None]) -> list[Result]:
@@ -58,8 +85,9 @@ class _Member(Generic[Result]):
         self._start()
 
     def _start(self) -> None:
-        self.pipe, theirs = _SPAWN.Pipe(duplex=False)
-        self.process = _SPAWN.Process(target=_member, args=(self._work, self._number, theirs))
+        starts = _starts()
+        self.pipe, theirs = starts.Pipe(duplex=False)
+        self.process = starts.Process(target=_member, args=(self._work, self._number, theirs, dict(os.environ)))
         self.process.start()
         theirs.close()  # the pipe ends with the process, then
 
@@ -122,9 +150,15 @@ def _surroundings_of_members(threads: int) -> Iterator[None]:
             os.environ[_THREADS] = before
 
 
-def _member(work: Work[Result], number: int, pipe: Connection) -> None:
-    """The main function of a process of the team."""
+def _member(work: Work[Result], number: int, pipe: Connection, environment: Mapping[str, str]) -> None:
+    """The main function of a process of the team, to which the ``environment`` of the first process is new where that
+    has changed since libraries were loaded."""
+    os.environ.clear()
+    os.environ.update(environment)
+    if loaded := sys.modules.get("torch"):
+        loaded.set_num_threads(int(environment[_THREADS]))
     signal.signal(signal.SIGTERM, _stop)
+    never_ignored()
     threading.Thread(target=_stop_with_the_first, daemon=True).start()
     warnings.simplefilter("ignore")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from adtrack.scale.cluster import connected
-from adtrack.scale.local_team import run_here
+from adtrack.scale.local_team import load_ahead, run_here
 from adtrack.scale.member import Result, Say, Work
 from adtrack.scale.ray_team import run_on_ray
 from adtrack.scale.workers import Workers
@@ -34,12 +34,14 @@ class Team:
 
 
 @contextlib.contextmanager
-def team(workers: Workers) -> Iterator[Team]:
-    """The team that ``workers`` asks for. With Ray, the cluster is there until the end of the ``with`` block."""
+def team(workers: Workers, *modules: str) -> Iterator[Team]:
+    """The team that ``workers`` asks for, whose work needs these ``modules``. With Ray, the cluster is there until the
+    end of the ``with`` block."""
     if workers.ray:
         with connected() as cluster:
             yield Team(workers, cluster.cores, cluster.machines, cluster.words)
     else:
         threads = workers.threads
+        load_ahead(modules, threads)
         words = f"processes of this machine with {threads} thread{'s' * (threads > 1)} each"
         yield Team(workers, workers.count, (platform.node(),), words)

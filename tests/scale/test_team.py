@@ -13,7 +13,7 @@ from adtrack.scale.team import team
 from adtrack.scale.workers import Workers, cores
 from adtrack.troubles import TroubleError
 from tests.clusters import cluster_of
-from tests.scale.works import Tens, Waits
+from tests.scale.works import Looks, Tens, Waits
 
 
 def run(work, count=2, meanwhile=lambda: None) -> tuple[list, list[str]]:
@@ -31,6 +31,16 @@ def test_each_brings_back_its_own_and_one_that_is_killed_is_started_again(tmp_pa
     assert said.count(f"0 has {threads} threads") == 1 and said.count(f"1 has {threads} threads") == 2
     assert "Worker 2 was ended by signal 9, and is started again." in said
     assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_members_find_the_environment_as_it_is_when_they_begin(tmp_path, monkeypatch):
+    """Another process has loaded their libraries before."""
+    monkeypatch.setenv("ADTRACK_GONE", "1")
+    with team(Workers(1), "json") as found:
+        monkeypatch.delenv("ADTRACK_GONE")
+        monkeypatch.setenv("ADTRACK_NEW", "2")
+        monkeypatch.chdir(tmp_path)
+        assert found.run(Looks("ADTRACK_GONE", "ADTRACK_NEW"), 1, print, lambda: None) == [(None, "2", tmp_path)]
 
 
 def test_one_that_is_killed_again_and_again_is_given_up(tmp_path):

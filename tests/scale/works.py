@@ -50,3 +50,14 @@ class Waits:
         except KeyboardInterrupt:
             (self.folder / "stopped").touch()
             raise
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Gives the values of two variables of its environment, and its working directory."""
+
+    first: str
+    second: str
+
+    def __call__(self, number: int, say: Say) -> tuple[str | None, str | None, Path]:
+        return os.environ.get(self.first), os.environ.get(self.second), Path.cwd()

@@ -25,6 +25,10 @@ from adtrack.verbs.bench_setup import Say
 from adtrack.verbs.tune.joining import joined, opened
 from adtrack.verbs.tune.question import Question
 
+# What a worker imports now and in its first trial.
+LOADED_AHEAD = (__name__, "mlflow.store.tracking.sqlalchemy_store", "scipy.stats")
+_SHORT_PAUSE = 0.1  # seconds
+
 Turns = Generator[None, None, StudyResult | None]
 
 
@@ -105,17 +109,21 @@ class TakePart:
                 (self.questions[place].class_name, self._turns(place, number, worker, load, say)) for place in places
             )
             vain = 0  # studies that had nothing to begin, one after the other
+            pause = _SHORT_PAUSE
             try:
                 while waiting:
                     class_name, turns = waiting.popleft()
+                    began = time.monotonic()
                     if self._takes_turn(class_name, turns, share):
                         waiting.append((class_name, turns))
                         vain += 1
                     else:
                         vain = 0
+                    if time.monotonic() - began > PAUSE:  # there was a trial
+                        pause = _SHORT_PAUSE
                     if waiting and vain >= len(waiting):
-                        time.sleep(PAUSE)
-                        vain = 0
+                        time.sleep(pause)
+                        pause, vain = min(PAUSE, 1.1 * pause), 0  # others that take long may end a little unnoticed
             except BaseException as error:
                 for _, turns in waiting:
                     with contextlib.suppress(BaseException):

@@ -12,7 +12,7 @@ from adtrack.tuning.spec import StudySpec
 from adtrack.verbs.bench_setup import Say
 from adtrack.verbs.tune.joining import joined, opened
 from adtrack.verbs.tune.question import ask, check_shared, say_where
-from adtrack.verbs.tune.sharing import share_out
+from adtrack.verbs.tune.sharing import LOADED_AHEAD, share_out
 
 _ALONE = Workers()
 
@@ -36,7 +36,7 @@ def tune(
     (question,) = ask(spec, study, name, storage, device, [spec.data.class_name])
     say_where(question.storage, say)
     with contextlib.ExitStack() as stack:
-        helpers = None if workers.alone else stack.enter_context(team(workers))
+        helpers = None if workers.alone else stack.enter_context(team(workers, *LOADED_AHEAD))
         if helpers:
             check_shared(question, helpers)
         worker = stack.enter_context(working())

@@ -46,11 +46,17 @@ def states() -> list[str]:
     return sorted(trial.state.name for trial in all_trials())
 
 
+def children_of(process: int) -> list[int]:
+    """The ids of the processes that another one has started."""
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
 def workers_of(process: subprocess.Popen) -> list[int]:
-    """The ids of the processes that a command has started as workers."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
-    return [child for child, command in commands.items() if b"spawn_main" in command]
+    """The ids of the workers of a command: forks of the process that has loaded their libraries."""
+    loaded = [
+        child for child in children_of(process.pid) if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    return [worker for child in loaded for worker in children_of(child)]
 
 
 def start(*arguments: object) -> subprocess.Popen:
