@@ -105,4 +105,4 @@ def test_nothing_else_prints() -> None:
         if any(ast.unparse(call.func) in PRINTS for call in calls):
             found.add(file.relative_to(root).as_posix())
     # One prints a script for a shell, and one is a script itself, which runs without adtrack.
-    assert found == {"command.py", "progress.py", "cli/completion.py", "edge/kit/camera.py"}
+    assert found == {"command.py", "progress.py", "cli/completion.py", "edge/kit/camera.py", "edge/kit/photos.py"}

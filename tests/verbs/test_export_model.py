@@ -33,7 +33,7 @@ MODEL = "models:/adtrack-part/1"
 NAME = "adtrack-part-1"
 SUFFIXES = {"onnx": ("onnx",), "openvino": ("bin", "xml")}
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
-BESIDE = {"README.md", "Dockerfile", "camera.py", "view.py", "check.json", "scores.csv"}
+BESIDE = {"README.md", "Dockerfile", "camera.py", "model.py", "photos.py", "view.py", "check.json", "scores.csv"}
 FAILED = {"failed-check.json", "failed-scores.csv"}
 
 
@@ -112,7 +112,7 @@ def test_an_export_is_checked_on_val_and_brings_all_that_it_needs(made: Made, na
     readme = (out / "README.md").read_text()
     assert MODEL in readme and "all of it squeezed to 72 × 72" in readme and "| Val-clean | 4 |" in readme
     docker = (out / "Dockerfile").read_text()
-    assert f"COPY camera.py view.py {NAME}." in docker and f" {RUNTIMES[name]}==" in docker
+    assert f"COPY camera.py model.py photos.py view.py {NAME}." in docker and f" {RUNTIMES[name]}==" in docker
 
 
 def test_8_bits_are_a_model_of_their_own_that_says_what_it_loses(made: Made, export: Callable, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from adtrack.errors import UserError
 from adtrack.findings import counted, listed
 from adtrack.verbs.checks import check_writable
 
-PROGRAMS = ("camera.py", "view.py")
+PROGRAMS = ("camera.py", "model.py", "photos.py", "view.py")
 README, DOCKERFILE, CHECK, SCORES = "README.md", "Dockerfile", "check.json", "scores.csv"
 COMPANIONS = (*PROGRAMS, README, DOCKERFILE, CHECK, SCORES)
 FAILED_CHECK, FAILED_SCORES = "failed-check.json", "failed-scores.csv"  # of an export that was not kept
