@@ -60,4 +60,4 @@ class NearestRows(nn.Module):
 
     def _rows(self, rows: Tensor) -> Tensor:
         """Some rows about the centre: to halve a number changes none of its digits."""
-        return -0.5 * self.minus_twice[rows]
+        return -0.5 * self.minus_twice.index_select(0, rows)

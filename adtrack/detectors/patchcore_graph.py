@@ -32,7 +32,7 @@ class PatchGraph(nn.Module):
         space = self.space
         standard = standardised_layers(outputs, space.layers, space.standardise)
         merged = merged_layers(standard, space.layers, space.grids, space.patch_size, space.stride)
-        patches = merged[0].flatten(1).T
+        patches = merged.permute(0, 2, 3, 1).flatten(0, 2)  # runtimes that keep channels last need not copy for this
         if space.whitening is not None:
             patches = (patches - self.mean) @ self.matrix
         if space.cosine:

@@ -46,7 +46,7 @@ class Exported(Engine):
         """Score one view uint8 (S, S, 3)."""
         outputs = self._session({INPUT: view[None]})
         drawn = outputs.get(MAP)
-        map_ = None if drawn is None else np.array(drawn[0], dtype=np.float32)
+        map_ = None if drawn is None else np.asarray(drawn[0], dtype=np.float32)
         return ViewJudgement(float(outputs[SCORE][0]), int(outputs[LABEL][0]), map_)
 
 

@@ -69,7 +69,7 @@ class OpenVinoSession(Session):
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         if not hasattr(self._requests, "own"):
             self._requests.own = self._model.create_infer_request()
-        outputs: Any = self._requests.own.infer(dict(inputs))
+        outputs: Any = self._requests.own.infer(dict(inputs), share_inputs=True)  # read before this returns
         return {name: outputs[name] for name in self._names}
 
 
