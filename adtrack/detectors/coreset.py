@@ -120,39 +120,41 @@ def _order_here(points: Tensor, count: int, beginning: Tensor, plan: SearchPlan)
 
 @dataclass(frozen=True)
 class _HeldBeside:
-    """Holders in this process that answer beside each other, each with one thread: much of what they do is small work
-    that several threads could not share."""
+    """Holders in this process that answer beside each other, each with so many ``threads``: much of what they do is
+    small work that several threads could not share."""
 
     holders: tuple[PointHolder, ...]
+    threads: int
 
     @classmethod
     def of(cls, points: Tensor, count: int, plan: SearchPlan) -> "_HeldBeside | HeldHere":
         """Those of ``points`` float32 (n, D), for an order of ``count`` centres.
 
-        Few points have one holder alone, and so have those on a graphics card.
+        Few points have one holder alone, and so have those on a graphics card. Each holder has all centres, so there
+        are no more holders than let all copies together be half as large as the points.
         """
-        parts = 1 if points.is_cuda else max(1, min(torch.get_num_threads(), len(points) // plan.held_alone))
-        if parts == 1:
+        most = min(torch.get_num_threads(), len(points) // plan.held_alone, 1 + len(points) // (2 * count))
+        if most < 2 or points.is_cuda:
             return HeldHere((PointHolder(points, count, plan),))
-        ends = [len(points) * part // parts for part in range(parts + 1)]
+        ends, threads = [len(points) * part // most for part in range(most + 1)], torch.get_num_threads() // most
 
         def held(part: tuple[int, int]) -> PointHolder:
             return PointHolder(points[part[0] : part[1]], count, plan, part[0], len(points))
 
-        return cls(tuple(_beside(held, list(pairwise(ends)))))
+        return cls(tuple(_beside(held, list(pairwise(ends)), threads)), threads)
 
     def each(self, work: Callable[[PointHolder], Answer]) -> Iterable[Answer]:
-        return _beside(work, self.holders)
+        return _beside(work, self.holders, self.threads)
 
 
-def _beside(work: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
-    """What ``work`` gives for each of the items, which are worked on at the same time with one thread each."""
+def _beside(work: Callable[[Item], Answer], items: Sequence[Item], threads: int) -> Iterator[Answer]:
+    """What ``work`` gives for each of the items, which are worked on at the same time with so many threads each."""
 
-    def alone(item: Item) -> Answer:
-        with fixed_threads():
-            return work(item)
+    def with_its_threads(item: Item) -> Answer:
+        torch.set_num_threads(threads)
+        return work(item)
 
-    return side_by_side(alone, items, len(items))
+    return side_by_side(with_its_threads, items, len(items))
 
 
 def _rounds(beginning: Tensor, orders: Iterator[Tensor]) -> Iterator[Tensor]:

@@ -1,12 +1,18 @@
 """PatchCore's coreset: seeds, projection, covering radius, counts and what is refused."""
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from adtrack.detectors import coreset
 from adtrack.detectors.coreset import coreset_count, greedy_order, projection_matrix
+from adtrack.detectors.exact import reference
 from adtrack.errors import UserError
+from tests.detectors.exact.plans import SMALL
 from tests.detectors.samples import clusters, normal
 
 
@@ -100,3 +106,31 @@ def test_a_fraction_that_keeps_nothing_is_named() -> None:
         coreset_count(0.001, 100)
     with pytest.raises(UserError, match=r"0\.5 of 0 patches is 0"):
         coreset_count(0.5, 0)
+
+
+@pytest.mark.parametrize("count", [1, 40, 149, 300])
+@pytest.mark.parametrize("twins", [False, True])
+def test_an_order_does_not_depend_on_how_many_threads_hold_the_points(
+    monkeypatch: pytest.MonkeyPatch, count: int, twins: bool
+) -> None:
+    points = torch.randn(300, 5, generator=torch.Generator().manual_seed(count))
+    if twins:  # of points that other threads hold, too
+        points = points[torch.randint(150, (300,), generator=torch.Generator().manual_seed(1))]
+    expected = reference.greedy_order(points, count, 7)
+    held: list[int] = []
+    beside = coreset._beside
+
+    def seen(work: Callable[..., object], items: Sequence[object], threads: int) -> Iterator[object]:
+        held.append(len(items))
+        return beside(work, items, threads)
+
+    monkeypatch.setattr(coreset, "_beside", seen)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found = greedy_order(points, count, start=7, projection=None, plan=replace(SMALL, held_alone=50))
+            assert torch.equal(found, expected) and torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert max(held, default=1) == min(5, 1 + 300 // (2 * count))  # all copies of the centres are not too large
