@@ -111,6 +111,7 @@ def test_an_export_is_checked_on_val_and_brings_all_that_it_needs(made: Made, na
     assert "Val-shift       4" in made.printed[name] and f"{NAME}.{SUFFIXES[name][-1]} (" in made.printed[name]
     readme = (out / "README.md").read_text()
     assert MODEL in readme and "all of it squeezed to 72 × 72" in readme and "| Val-clean | 4 |" in readme
+    assert len((out / "camera.py").read_text().splitlines()) <= 30  # of an example that people begin with
     docker = (out / "Dockerfile").read_text()
     assert f"COPY camera.py model.py photos.py view.py {NAME}." in docker and f" {RUNTIMES[name]}==" in docker
 

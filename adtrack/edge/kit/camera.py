@@ -6,7 +6,7 @@
 import sys
 
 sys.dont_write_bytecode = True  # else Python would write a folder beside these files
-from model import Model  # noqa: E402
+from model import ExportedModel  # noqa: E402
 from photos import photos  # noqa: E402
 
 
@@ -20,7 +20,7 @@ def frames(number):
     sys.exit(f"camera {number} gives no picture: is it connected, and does no other program use it?")
 
 
-model, source = Model(), sys.argv[1]
+model, source = ExportedModel(), sys.argv[1]
 for name, pixels in frames(source) if source.isdecimal() else photos(source, model.upright):
     score, label = model.judge(pixels)
     print(name, score, label, sep="\t", flush=True)

@@ -9,7 +9,7 @@ from view import view_of
 HERE, KEYS = Path(__file__).parent, ("resize", "crop", "interpolation", "upright")
 
 
-class Model:
+class ExportedModel:
     """Scores images. ``upright`` says whether it must see them turned as their tags say."""
 
     def __init__(self):
