@@ -30,6 +30,7 @@ from adtrack.cli.options import (
 from adtrack.command import loading, say, warn
 from adtrack.scale.workers import Workers
 from adtrack.verbs.checks import check_build, check_class, need_anomalies
+from adtrack.verbs.tune import LOADED_AHEAD
 
 
 @click.command(
@@ -126,6 +127,10 @@ def tune(
     for class_name in classes:
         need_anomalies(replace(spec.data, class_name=class_name), "tune")
     with loading():
+        from adtrack.scale.team import load_beside
+
+        load_beside(workers, LOADED_AHEAD)
+
         from adtrack.tuning.space import Space
         from adtrack.tuning.spec import StudySpec
         from adtrack.verbs import report

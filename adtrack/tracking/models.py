@@ -19,6 +19,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
 
 import adtrack
 from adtrack.config import DEFAULT_METHOD
@@ -51,6 +52,11 @@ SIGNATURE = ModelSignature(
     outputs=Schema([ColSpec("double", "score"), ColSpec("double", "threshold"), ColSpec("long", "label")]),
     params=ParamSchema([ParamSpec("return_map", "boolean", False)]),
 )
+
+
+def look_up_packages() -> None:
+    """Have MLflow find out now what is installed, which takes half a second of a process's first model otherwise."""
+    warn_dependency_requirement_mismatches(["mlflow"])
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,19 @@
 First the same greedy orders, in one process one after the other and in several processes side by side, with threads
 that wait as the command line lets them (asleep) and as torch does by itself (busy). The points are drawn at random;
 each order is compared with the others, as its indices must not depend on who else is at work. Then one study of a class
-of the demo data, by one process and by the workers of --workers, with an empty cache each. All cells of its space are
-tried and none is pruned, so that the trials are the same whoever carries them out: their objectives are compared. Run
-it with OMP_NUM_THREADS unset.
+of the demo data, by one process and by the workers of --workers in turn, --pairs times, with an empty cache each. All
+cells of its space are tried and none is pruned, so that the trials are the same whoever carries them out: their
+objectives are compared. Run it with OMP_NUM_THREADS unset.
 
 \b
-Command:  python -m experiments.benchmarks.processes [--workers 4] [--points 60000] [--busy] [--study-only]
-Cost:     four minutes on 2 idle cores; with --busy several more.
+Command:  python -m experiments.benchmarks.processes [--workers 4] [--points 60000] [--busy] [--study-only] [--pairs 5]
+Cost:     eight minutes on 2 idle cores; with --busy several more.
 Result:   experiments/results/benchmarks.csv
 """
 
 import math
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -84,21 +85,22 @@ def time_orders(processes: int, points: int, busy: bool) -> None:
     report("processes", f"{processes} greedy orders of {points} points", times, "one process, threads wait asleep")
 
 
-def _note(objectives: list[dict[str, float]], data: Path, workers: int, place: Path) -> None:
-    objectives.append(study(data, "zipper", workers, place))
+def _note(objectives: list[dict[str, float]], data: Path, workers: int) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        objectives.append(study(data, "zipper", workers, Path(place)))
 
 
-def time_study(workers: int) -> None:
-    """Time the study."""
+def time_study(workers: int, pairs: int) -> None:
+    """Time the study: the medians of so many pairs, of which every other one begins with the workers."""
     data, objectives = data_root("demo", "zipper"), []
-    with tempfile.TemporaryDirectory() as scratch:
-        times = {}
-        for name, count in {"one process": 1, f"{workers} workers": workers}.items():
-            place = Path(scratch) / name
-            place.mkdir()
-            times[name] = seconds(partial(_note, objectives, data, count, place))
-    assert objectives[0] == objectives[1], "the trials differ"
-    report("processes", f"a study of {len(objectives[0])} trials of zipper", times, "one process")
+    counts = {"one process": 1, f"{workers} workers": workers}
+    times: dict[str, list[float]] = {name: [] for name in counts}
+    for pair in range(pairs):
+        for name in list(counts)[:: 1 if pair % 2 == 0 else -1]:
+            times[name].append(seconds(partial(_note, objectives, data, counts[name])))
+    assert all(found == objectives[0] for found in objectives), "the trials differ"
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    report("processes", f"a study of {len(objectives[0])} trials of zipper, median of {pairs}", medians, "one process")
 
 
 @click.command(help=__doc__)
@@ -106,10 +108,11 @@ def time_study(workers: int) -> None:
 @click.option("--points", default=60_000, show_default=True)
 @click.option("--busy", is_flag=True, help="Measure threads that stay busy while they wait as well.")
 @click.option("--study-only", is_flag=True, help="Measure the study alone.")
-def main(workers: int, points: int, busy: bool, study_only: bool) -> None:
+@click.option("--pairs", default=5, show_default=True, help="How often the study is measured each way.")
+def main(workers: int, points: int, busy: bool, study_only: bool, pairs: int) -> None:
     if not study_only:
         time_orders(workers, points, busy)
-    time_study(workers)
+    time_study(workers, pairs)
 
 
 if __name__ == "__main__":

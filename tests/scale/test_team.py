@@ -1,10 +1,14 @@
 """Teams of real processes: what they say and bring back, killed, failing, and told to stop."""
 
+import multiprocessing
 import os
 import platform
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +18,8 @@ from adtrack.scale.workers import Workers, cores
 from adtrack.troubles import TroubleError
 from tests.clusters import cluster_of
 from tests.scale.works import Looks, Tens, Waits
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(work, count=2, meanwhile=lambda: None) -> tuple[list, list[str]]:
@@ -41,6 +47,21 @@ def test_members_find_the_environment_as_it_is_when_they_begin(tmp_path, monkeyp
         monkeypatch.setenv("ADTRACK_NEW", "2")
         monkeypatch.chdir(tmp_path)
         assert found.run(Looks("ADTRACK_GONE", "ADTRACK_NEW"), 1, print, lambda: None) == [(None, "2", tmp_path)]
+
+
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="every member loads all itself")
+def test_members_begin_with_what_was_loaded_ahead_and_beyond_the_reach_of_ctrl_c():
+    """In a process of its own, as the one that loads for members begins once, and Python's helper of it, too."""
+    script = (
+        "from adtrack.scale.team import load_beside, team\n"
+        "from adtrack.scale.workers import Workers\n"
+        "from tests.scale.works import Begins\n"
+        "load_beside(Workers(2), 'wave')\n"
+        "with team(Workers(2)) as found:\n"
+        "    print(found.run(Begins('wave'), 2, print, lambda: None))\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert shown.stdout.strip() == "[(True, True), (True, True)]"
 
 
 def test_one_that_is_killed_again_and_again_is_given_up(tmp_path):

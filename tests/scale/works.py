@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,3 +62,13 @@ class Looks:
 
     def __call__(self, number: int, say: Say) -> tuple[str | None, str | None, Path]:
         return os.environ.get(self.first), os.environ.get(self.second), Path.cwd()
+
+
+@dataclass(frozen=True)
+class Begins:
+    """Tells whether a module was loaded before it began, and whether Ctrl-C on a terminal cannot reach it."""
+
+    module: str
+
+    def __call__(self, number: int, say: Say) -> tuple[bool, bool]:
+        return self.module in sys.modules, signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])

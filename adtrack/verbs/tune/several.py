@@ -26,10 +26,11 @@ from adtrack.tuning.shared_study import SharedStudy
 from adtrack.tuning.spec import StudySpec
 from adtrack.tuning.storage import reachable
 from adtrack.verbs.bench_setup import Say
+from adtrack.verbs.tune import LOADED_AHEAD
 from adtrack.verbs.tune.joining import opened
 from adtrack.verbs.tune.overview import NAME, overview_table, write_overview
 from adtrack.verbs.tune.question import Question, ask, check_shared, say_where
-from adtrack.verbs.tune.sharing import LOADED_AHEAD, Share, TakePart, share_out
+from adtrack.verbs.tune.sharing import Share, TakePart, share_out
 
 _ROOM = 4000  # characters of a tag that every tracking store takes
 
@@ -66,7 +67,7 @@ def tune_several(
     questions = ask(spec, study, name, storage, device, classes)
     say_where(questions[0].storage, say)
     with contextlib.ExitStack() as stack:
-        helpers = None if workers.alone else stack.enter_context(team(workers, *LOADED_AHEAD))
+        helpers = None if workers.alone else stack.enter_context(team(workers, LOADED_AHEAD))
         if helpers:
             check_shared(questions[0], helpers)
         worker = stack.enter_context(working())

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
+from threading import Thread
 
 from adtrack.errors import UserError
 from adtrack.evaluation.workbench import TrunkLoader
@@ -22,11 +24,10 @@ from adtrack.tuning.one_trial import error_text
 from adtrack.tuning.runner import PAUSE, Turn, begin_trials
 from adtrack.tuning.shared_study import SharedStudy
 from adtrack.verbs.bench_setup import Say
+from adtrack.verbs.tune import LOADED_AHEAD
 from adtrack.verbs.tune.joining import joined, opened
 from adtrack.verbs.tune.question import Question
 
-# What a worker imports now and in its first trial.
-LOADED_AHEAD = (__name__, "mlflow.store.tracking.sqlalchemy_store", "scipy.stats")
 _SHORT_PAUSE = 0.1  # seconds
 
 Turns = Generator[None, None, StudyResult | None]
@@ -68,6 +69,7 @@ def share_out(
     count = min(team.size, left)
     if not count:
         return []
+    Thread(target=import_module, args=(LOADED_AHEAD,), daemon=True).start()  # this process ends the study
     say(f"{counted(left, 'trial')} are shared out among {counted(count, 'worker')}: {team.words}.")
     with bar(left, "Tuning", "trial") as shown:
         return team.run(TakePart(tuple(questions), count, several), count, above(say), _counting(studies, shown))

@@ -10,9 +10,10 @@ from adtrack.tuning.finish import StudyResult
 from adtrack.tuning.runner import go_on, pass_once, run_trials
 from adtrack.tuning.spec import StudySpec
 from adtrack.verbs.bench_setup import Say
+from adtrack.verbs.tune import LOADED_AHEAD
 from adtrack.verbs.tune.joining import joined, opened
 from adtrack.verbs.tune.question import ask, check_shared, say_where
-from adtrack.verbs.tune.sharing import LOADED_AHEAD, share_out
+from adtrack.verbs.tune.sharing import share_out
 
 _ALONE = Workers()
 
@@ -36,7 +37,7 @@ def tune(
     (question,) = ask(spec, study, name, storage, device, [spec.data.class_name])
     say_where(question.storage, say)
     with contextlib.ExitStack() as stack:
-        helpers = None if workers.alone else stack.enter_context(team(workers, *LOADED_AHEAD))
+        helpers = None if workers.alone else stack.enter_context(team(workers, LOADED_AHEAD))
         if helpers:
             check_shared(question, helpers)
         worker = stack.enter_context(working())
