@@ -1,7 +1,10 @@
 """A real Ray cluster on this machine: found, started, and refused where versions differ."""
 
+import functools
 import os
 import platform
+import tempfile
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -12,8 +15,17 @@ from adtrack.scale import cluster
 ray = pytest.importorskip("ray", reason="the extra scale is not installed")
 
 
-def test_a_cluster_is_started_and_ended(monkeypatch) -> None:
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+@pytest.fixture
+def without_others() -> Iterator[None]:
+    """Ray looks for clusters among this machine's processes, where other tests may have theirs, and in a folder."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as short:  # Ray takes no long paths
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("RAY_TMPDIR", short)
+        patch.setattr("ray._private.services.find_gcs_addresses", functools.cache(set))
+        yield
+
+
+def test_a_cluster_is_started_and_ended(monkeypatch, without_others) -> None:
     with cluster.connected() as found:
         assert found.own and found.machines == (platform.node(),)
         assert found.cores == int(ray.cluster_resources()["CPU"])
