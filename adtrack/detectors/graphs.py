@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -48,27 +49,58 @@ def _standardised(output: Tensor, strength: float) -> Tensor:
     return (output - strength * mean) / torch.where(typical > 0, spread, 1.0) ** strength
 
 
+@dataclass(frozen=True)
+class ReadLayer:
+    """A layer's cells float32 (…, h, w), averaged over their neighbourhoods, and how patches are read between them.
+
+    ``taps`` are the weights of the cells at the patches, along the rows (H, h) and along the columns (W, w). They are
+    None where each cell is a patch.
+    """
+
+    cells: Tensor
+    taps: tuple[Tensor, Tensor] | None
+
+    def parts(self) -> Tensor:
+        """What the layer gives to each patch: float32 (…, H, W)."""
+        if self.taps is None:
+            return self.cells
+        down, across = self.taps
+        return down @ self.cells @ across.T
+
+    def read(self, values: Tensor) -> Tensor:
+        """Values float32 (h, w, n) of the cells, read where patches are: float32 (H, W, n)."""
+        if self.taps is None:
+            return values
+        down, across = self.taps
+        read = across @ values
+        return (down @ read.flatten(1)).reshape(len(down), *read.shape[1:])
+
+
+def read_layers(
+    outputs: Mapping[str, Tensor], layers: Sequence[str], grids: Mapping[str, Grid], patch_size: int, stride: int = 1
+) -> list[ReadLayer]:
+    """The layers' cells of one image, and how patches are made of them. The finest layer's cells are the patches."""
+    require_grids(outputs, layers)
+    target = finest(layers, grids)
+    grid, shape = grids[target].every(stride), patch_grid(outputs[target], stride)
+    found = []
+    for layer in layers:
+        step = stride if layer == target else 1
+        cells = avg_pool2d(outputs[layer], patch_size, stride=step, padding=patch_size // 2)
+        found.append(ReadLayer(cells, None if layer == target else _taps(grids[layer], grid, cells.shape, shape)))
+    return found
+
+
 def merged_layers(
     outputs: Mapping[str, Tensor], layers: Sequence[str], grids: Mapping[str, Grid], patch_size: int, stride: int = 1
 ) -> Tensor:
     """What ``features.patches.merge_layers`` makes of one image, with the channels first: float32 (1, D, H, W)."""
-    require_grids(outputs, layers)
-    target = finest(layers, grids)
-    grid, shape = grids[target].every(stride), patch_grid(outputs[target], stride)
-    parts = []
-    for layer in layers:
-        step = stride if layer == target else 1
-        cells = avg_pool2d(outputs[layer], patch_size, stride=step, padding=patch_size // 2)
-        parts.append(cells if layer == target else read_on(cells, grids[layer], grid, shape))
-    return torch.cat(parts, dim=1)
+    return torch.cat([layer.parts() for layer in read_layers(outputs, layers, grids, patch_size, stride)], dim=1)
 
 
 def read_on(cells: Tensor, source: Grid, target: Grid, shape: Sequence[int]) -> Tensor:
     """Values (…, h, w) of the cells of one grid, read where the cells of another lie, of which there are ``shape``."""
-    down, across = (
-        _reading(source, target, count, wanted) for count, wanted in zip(cells.shape[-2:], shape, strict=True)
-    )
-    return down @ cells @ across.T
+    return ReadLayer(cells, _taps(source, target, cells.shape, shape)).parts()
 
 
 def drawn_in_view(cells: Tensor, grid: Grid, view: int, smoothing: float) -> Tensor:
@@ -80,6 +112,11 @@ def drawn_in_view(cells: Tensor, grid: Grid, view: int, smoothing: float) -> Ten
 @functools.lru_cache(maxsize=16)
 def _in_view(grid: Grid, view: int, count: int, smoothing: float) -> Tensor:
     return view_weights(grid, view, count, smoothing).float()
+
+
+def _taps(source: Grid, target: Grid, counts: Sequence[int], wanted: Sequence[int]) -> tuple[Tensor, Tensor]:
+    down, across = (_reading(source, target, *sizes) for sizes in zip(counts[-2:], wanted, strict=True))
+    return down, across
 
 
 def _reading(source: Grid, target: Grid, count: int, wanted: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .bank import MemoryBank
-from .graphs import ScoreGraph, constant, merged_layers, standardised_layers
+from .graphs import ReadLayer, ScoreGraph, constant, read_layers, standardised_layers
 from .image_score import ScoreRule
 from .nearest_graph import NearestRows
 from .patch_space import PatchSpace
@@ -27,18 +27,25 @@ class PatchGraph(nn.Module):
             self.register_buffer("mean", constant(space.whitening.mean))
             self.register_buffer("matrix", constant(space.whitening.matrix))
 
-    def forward(self, outputs: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, int]]:
-        """One image's outputs {layer: (1, C, h, w)} → its patches float32 (H · W, D), and H and W."""
+    @property
+    def are_read(self) -> bool:
+        """Whether patches are what is read between the cells of several layers, and nothing is done to them then."""
+        return len(self.space.layers) > 1 and self.space.whitening is None and not self.space.cosine
+
+    def forward(self, outputs: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, int], list[ReadLayer]]:
+        """One image's outputs {layer: (1, C, h, w)} → its patches float32 (H · W, D), H and W, and the layers that the
+        patches are read from."""
         space = self.space
         standard = standardised_layers(outputs, space.layers, space.standardise)
-        merged = merged_layers(standard, space.layers, space.grids, space.patch_size, space.stride)
+        layers = read_layers(standard, space.layers, space.grids, space.patch_size, space.stride)
+        merged = torch.cat([layer.parts() for layer in layers], dim=1)
         patches = merged.permute(0, 2, 3, 1).flatten(0, 2)  # runtimes that keep channels last need not copy for this
         if space.whitening is not None:
             patches = (patches - self.mean) @ self.matrix
         if space.cosine:
             lengths = patches.square().sum(dim=1, keepdim=True).sqrt()
             patches = patches / torch.where(lengths > 0, lengths, 1.0)
-        return patches, (merged.shape[2], merged.shape[3])
+        return patches, (merged.shape[2], merged.shape[3]), layers
 
 
 class PatchCoreGraph(ScoreGraph):
@@ -53,8 +60,8 @@ class PatchCoreGraph(ScoreGraph):
 
     def forward(self, outputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         """The image's score, and the distances of its patches to the bank."""
-        patches, shape = self.patches(outputs)
-        apart, rows = self.nearest(patches)
+        patches, shape, layers = self.patches(outputs)
+        apart, rows = self.nearest(patches, layers if self.patches.are_read else ())
         distances = self.rule.distance(apart)
         score = self._mean(distances) if self.rule.top else self._reweighted(patches, distances, rows)
         return score.reshape(1), distances.reshape(1, *shape)

@@ -84,3 +84,35 @@ def test_the_table_of_distances_may_come_in_pieces(monkeypatch: pytest.MonkeyPat
     check(scorer, output)
     monkeypatch.setattr(nearest_graph, "_NUMBERS", 1)
     check(scorer, output)
+
+
+LAYERS = {"a": (5, 12), "b": (7, 6), "c": (4, 6), "d": (3, 12)}  # channels and cells along each side
+STRIDES = {"a": 8.0, "b": 16.0, "c": 16.0, "d": 8.0}
+
+
+@pytest.mark.parametrize("layers", [("a", "b"), ("b", "a"), ("b", "c", "d"), ("a", "d")])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("given", [{}, {"distance": "cosine"}, {"standardise": 0.5}])
+def test_products_are_read_between_the_cells_of_coarser_layers(
+    layers: tuple[str, ...], stride: int, given: dict[str, object]
+) -> None:
+    fields = {"layers": layers, "patch_size": 3, "coreset_fraction": 1.0, "stride": stride, **given}
+    grids = {layer: Grid(1.0, STRIDES[layer]) for layer in layers}
+    rows = normal(70, sum(LAYERS[layer][0] for layer in layers), seed=1)
+    if "distance" in given:
+        rows = unit_vectors(rows[None, None])[0, 0]
+    scorer = PatchCore(PatchCoreSpec(**fields), MemoryBank(rows), grids)
+    outputs = {
+        layer: 3 + normal(1, channels, side, side, seed=place)
+        for place, (layer, (channels, side)) in enumerate(LAYERS.items())
+    }
+    scores = scorer.score(outputs)
+    graph = scorer.graph()
+    assert graph.patches.are_read == ("distance" not in given)
+    score, cells = graph(outputs)
+    np.testing.assert_allclose(cells, scores.patches, rtol=1e-5)
+    np.testing.assert_allclose(score, scores.image, rtol=1e-5)
+    patches, _, read = graph.patches(outputs)
+    apart, nearest = graph.nearest(patches)
+    assert torch.equal(apart, graph.nearest(patches, read if graph.patches.are_read else ())[0])
+    assert torch.equal(nearest, torch.cdist(patches.double(), rows.double()).argmin(dim=1))
