@@ -1,6 +1,6 @@
 """Takes what light and camera do to a whole image out of the outputs of a network's layers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -29,15 +29,20 @@ def standardised(outputs: Mapping[str, Tensor], strength: float) -> dict[str, Te
     with fixed_threads():
         return {
             # The cells are copied: at another image's addresses in memory, sums could have other bits.
-            layer: torch.stack([_standardised(one.flatten(1).clone(), strength) for one in output]).view_as(output)
+            layer: _stacked([_standardise(one.flatten(1).clone(), strength) for one in output]).view_as(output)
             for layer, output in outputs.items()
         }
 
 
-def _standardised(cells: Tensor, strength: float) -> Tensor:
-    """One image's cells (C, P)."""
+def _standardise(cells: Tensor, strength: float) -> Tensor:
+    """One image's cells (C, P), which are changed: new memory for each step would take as long as the step."""
     mean = cells.mean(dim=1, keepdim=True)
-    variance = (cells - mean).square().mean(dim=1, keepdim=True)
+    variance = (cells - mean).square_().mean(dim=1, keepdim=True)
     typical = float(variance.mean())
     spread = variance.clamp(min=LEAST_SPREAD**2 * typical).sqrt() if typical > 0 else torch.ones_like(variance)
-    return (cells - strength * mean) * spread**-strength
+    return cells.sub_(strength * mean).mul_(spread**-strength)
+
+
+def _stacked(images: Sequence[Tensor]) -> Tensor:
+    """Images as one batch. One image alone, as most are, is not copied."""
+    return torch.stack(list(images)) if len(images) > 1 else images[0][None]

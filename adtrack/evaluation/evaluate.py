@@ -35,12 +35,14 @@ class Maps(Protocol):
 class ScoredSet:
     """An image set with the images' scores, float64 (n,), and their anomaly maps at source size, NaN outside the crop.
 
-    ``maps`` is None if the method scores whole images only.
+    ``maps`` is None if the method scores whole images only. ``searched`` says whether the patches of all images have
+    been scored; otherwise the bank has to be searched for every map that is read.
     """
 
     images: ImageSet
     scores: np.ndarray
     maps: Maps | None
+    searched: bool = True
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def score_set(bench: Workbench, detector: Detector[Any], name: str, *, patches: 
         found = image_scores(detector, features, what)
     images, sizes = bench.opened.images(name), bench.opened.sizes(name)
     maps = AnomalyMaps(detector, features, bench.image, sizes, found.patches) if detector.has_maps else None
-    return ScoredSet(images, found.image, maps)
+    return ScoredSet(images, found.image, maps, searched=found.patches is not None)
 
 
 def measure(bench: Workbench, scored: ScoredSet, calibration: Calibration, *, pixels: bool = True) -> Evaluation:

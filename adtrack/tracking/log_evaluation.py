@@ -81,8 +81,8 @@ def log_evaluations(run: Run, bench: Workbench, scorer: Scorer, evaluations: Seq
         (folder / "splits.json").write_text(json.dumps(bench.opened.splits.manifest(), indent=1), encoding="utf-8")
         (folder / "spec.json").write_text(spec_text(bench, scorer), encoding="utf-8")
         run.log_folder(folder)
-        for key, file in pictures.items():
-            run.log_image(file, "/".join(map(ascii_name, key.split("/"))))  # one name over all trials
+        # A picture has one name over all trials.
+        run.log_images({"/".join(map(ascii_name, key.split("/"))): file for key, file in pictures.items()})
     _show_tables(run, [table_file(evaluation.name) for evaluation in evaluations])
 
 

@@ -80,6 +80,17 @@ def test_files_and_pictures_are_among_its_artifacts(run: Run, tmp_path: Path) ->
     assert [item.path for item in MlflowClient().list_artifacts(run.run_id, "images")]
 
 
+def test_pictures_of_one_call_are_all_there_under_their_names(run: Run, tmp_path: Path) -> None:
+    files = {f"val_clean/{kind}-worst": tmp_path / f"{kind}.png" for kind in ("good", "cut", "dent", "hole")}
+    for file in files.values():
+        Image.new("RGB", (8, 8)).save(file)
+    run.log_images(files)
+    run.log_images({})
+    pictures = [Path(item.path) for item in MlflowClient().list_artifacts(run.run_id, "images")]
+    assert sorted(one.name.split("+")[0].replace("~", "/") for one in pictures if one.suffix == ".png") == sorted(files)
+    assert stored(run).data.tags["mlflow.loggedImages"]
+
+
 def test_a_file_is_kept_once(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "trunk.bin"
     for content in ("first", "second"):

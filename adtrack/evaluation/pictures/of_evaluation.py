@@ -16,7 +16,8 @@ from adtrack.evaluation.workbench import Workbench
 from adtrack.features.threads import fixed_threads, side_by_side, workers_on
 from adtrack.filenames import UniquePaths, file_name
 
-_SHEET_TILES = 120
+_SHEET_TILES = 120  # a larger sheet is too large to look at
+_SEARCHED_TILES = 24  # where each heatmap takes a search of the whole bank
 
 
 def write_pictures(
@@ -70,8 +71,9 @@ def _sheet(
     """All images, or many of them. The heatmaps of some are ``drawn`` already."""
     images, scores = evaluation.scored.images, evaluation.scored.scores
     ranked = np.argsort(-scores, kind="stable")
-    if len(ranked) > _SHEET_TILES:  # an even sample of the ranking: a larger sheet is too large to look at
-        ranked = ranked[np.linspace(0, len(ranked) - 1, _SHEET_TILES).round().astype(int)]
+    most = _SHEET_TILES if evaluation.scored.searched else _SEARCHED_TILES
+    if len(ranked) > most:  # an even sample of the ranking
+        ranked = ranked[np.linspace(0, len(ranked) - 1, most).round().astype(int)]
 
     def tile(look: tuple[int, np.ndarray]) -> Tile:
         index, image = look
