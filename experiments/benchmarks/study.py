@@ -2,11 +2,12 @@
 
 The command tune with 30 trials of the default space, against build-bank and evaluate on the bank that they leave; each
 in a process, a tracking store and a cache of its own, with all that they log and draw. Beside the seconds: how often
-each image set went through the backbone (once for each view is all that is needed) and how long that took.
+each image set went through the backbone (once for each view is all that is needed) and how long that took, unless
+--workers share the trials. Which cells these try depends on which of them is first.
 
 \b
 Command:  python -m experiments.benchmarks.study --data DIR [--class NAME] [--weights FILE] [--share P]
-          [--trials 30] [--space "layers=layer2+layer3;patch_size=1,3;coreset_fraction=0.01,0.1"]
+          [--trials 30] [--space "layers=layer2+layer3;patch_size=1,3;coreset_fraction=0.01,0.1"] [--workers 4]
 Cost:     half an hour on 2 CPU cores for 600 Train images, with --share 0.3 a third of it. The result names share and
           space. With fewer images both commands take less, the study's greedy orders most.
 Result:   experiments/results/benchmarks.csv
@@ -30,6 +31,7 @@ from adtrack.data.demo import data_root
 from adtrack.data.imageset import ImageSet
 from adtrack.detectors.patchcore_spec import PatchCoreSpec
 from adtrack.features import store
+from adtrack.scale.workers import Workers
 from adtrack.settings import parse_pairs
 from adtrack.tuning.space import Space
 from adtrack.tuning.spec import StudySpec
@@ -80,11 +82,11 @@ def build_and_evaluate(spec: BuildSpec) -> None:
     evaluate_model(spec, "cpu", built.model, click.echo)
 
 
-def tune_study(spec: BuildSpec, study: StudySpec) -> None:
+def tune_study(spec: BuildSpec, study: StudySpec, workers: Workers) -> None:
     """The command tune."""
     from adtrack.verbs.tune.verb import tune
 
-    tune(spec, study, None, None, "cpu", click.echo, click.echo)
+    tune(spec, study, None, None, "cpu", click.echo, click.echo, workers)
 
 
 def from_nothing(command: Callable[..., None], *arguments: object) -> Cost:
@@ -108,26 +110,29 @@ def _from_nothing(command: Callable[..., None], arguments: tuple) -> Cost:
     return Cost(taken, counted.passes, counted.seconds)
 
 
-def costs(data: Path, class_name: str, weights: str, asked: StudySpec) -> tuple[Cost, Cost]:
+def costs(data: Path, class_name: str, weights: str, asked: StudySpec, workers: Workers) -> tuple[Cost, Cost]:
     """What one bank costs that is built and evaluated, and what a study does."""
     weights = str(Path(weights).resolve()) if Path(weights).exists() else weights
     place = DataSpec(class_name, str(data.resolve()))
     spec = BuildSpec(place, PatchCoreSpec(), backbone=BackboneSpec("resnet18", weights))
-    return from_nothing(build_and_evaluate, spec), from_nothing(tune_study, spec, asked)
+    return from_nothing(build_and_evaluate, spec), from_nothing(tune_study, spec, asked, workers)
 
 
 @click.command(help=__doc__)
 @click.option("--trials", default=30, show_default=True)
 @click.option("--space", default="", help="Values to try, as tune has them; those left out are tune's own.")
 @click.option("--share", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Of the images, to try it.")
+@click.option("--workers", default="1", show_default=True, help="How many processes share the trials.")
 @data_options
-def main(data: str, class_name: str, weights: str, trials: int, space: str, share: float) -> None:
+def main(data: str, class_name: str, weights: str, trials: int, space: str, share: float, workers: str) -> None:
+    team = Workers.parse(workers)
     tried = Space.of(PatchCoreSpec, parse_pairs(space, "space", ";", "patch_size=1,3;layers=layer2"))
     with tempfile.TemporaryDirectory() as scratch:
         share_of(data_root(data, class_name), class_name, Path(scratch), share)
-        one, study = costs(Path(scratch), class_name, weights, StudySpec(tried, trials))
+        one, study = costs(Path(scratch), class_name, weights, StudySpec(tried, trials), team)
     where = f"space {space}" if space else "the default space"
-    names = {f"build-bank + evaluate; {one.words}": one.seconds, f"tune; {study.words}": study.seconds}
+    told = study.words if team.alone else f"{workers} workers"
+    names = {f"build-bank + evaluate; {one.words}": one.seconds, f"tune; {told}": study.seconds}
     of_it = "" if share == 1 else f"{share:g} of "
     work = f"{of_it}{class_name}, {trials} trials of {where}, {len(tried.cells())} cells"
     report("study", work, names, next(iter(names)))
