@@ -5,13 +5,14 @@ nothing else to do while they are at work, imports it for the end of the study. 
 nothing depends on the environment, which the workers are told later.
 """
 
+import contextlib
 from importlib import import_module
 
 from PIL import Image
 
 from adtrack.tracking.models import look_up_packages
 
-_USED_BY_TRIALS = (
+USED_BY_TRIALS = (
     "adtrack.verbs.tune.sharing",
     "adtrack.detectors.building",
     "adtrack.detectors.distance_cache",
@@ -26,7 +27,8 @@ _USED_BY_TRIALS = (
     "sqlalchemy.dialects.sqlite",
 )
 
-for _name in _USED_BY_TRIALS:
-    import_module(_name)
+for _name in USED_BY_TRIALS:
+    with contextlib.suppress(ImportError):  # GitPython cannot be imported where there is no git
+        import_module(_name)
 Image.preinit()  # the common formats
 look_up_packages()

@@ -69,10 +69,14 @@ def share_out(
     count = min(team.size, left)
     if not count:
         return []
-    Thread(target=import_module, args=(LOADED_AHEAD,), daemon=True).start()  # this process ends the study
+    loading = Thread(target=import_module, args=(LOADED_AHEAD,), daemon=True)  # this process will end the study
+    loading.start()
     say(f"{counted(left, 'trial')} are shared out among {counted(count, 'worker')}: {team.words}.")
     with bar(left, "Tuning", "trial") as shown:
-        return team.run(TakePart(tuple(questions), count, several), count, above(say), _counting(studies, shown))
+        work = TakePart(tuple(questions), count, several)
+        shares = team.run(work, count, above(say), _counting(studies, shown))
+    loading.join()  # two threads that import the same modules could find them half loaded
+    return shares
 
 
 def _counting(studies: Sequence[SharedStudy], shown: Progress) -> Callable[[], None]:
