@@ -1,6 +1,7 @@
 """A KeyboardInterrupt that Python ignores: it comes again."""
 
 import _thread
+import signal
 import sys
 import threading
 
@@ -8,16 +9,31 @@ _SOON = 0.05  # seconds, after which a callback has long ended
 
 
 def never_ignored() -> None:
-    """From now on, a KeyboardInterrupt that Python says it ignores is raised again in the main thread.
+    """From now on, a KeyboardInterrupt that Python says it ignores is raised again in the main thread, which calls
+    this.
 
     Python cannot let an exception out of a finalizer or of a weak reference's callback. A signal that arrives during
     one of these would be lost, and the process would go on as if nobody had stopped it.
     """
     sys.unraisablehook = _raise_again
+    if hasattr(signal, "SIGURG"):
+        signal.signal(signal.SIGURG, _nothing)
 
 
 def _raise_again(ignored: "sys.UnraisableHookArgs") -> None:
     if issubclass(ignored.exc_type, KeyboardInterrupt):
-        threading.Timer(_SOON, _thread.interrupt_main).start()
+        threading.Timer(_SOON, _interrupt).start()
     else:
         sys.__unraisablehook__(ignored)
+
+
+def _interrupt() -> None:
+    """Interrupt the main thread, also while it sleeps or waits: it looks for interrupts when a real signal arrives."""
+    _thread.interrupt_main()
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "SIGURG"):
+        signal.pthread_kill(main, signal.SIGURG)
+
+
+def _nothing(*_: object) -> None:
+    """Handles a signal that only wakes the main thread."""
