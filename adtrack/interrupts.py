@@ -6,6 +6,7 @@ import sys
 import threading
 
 _SOON = 0.05  # seconds, after which a callback has long ended
+_ignored = threading.Event()  # there was one that has not come again
 
 
 def never_ignored() -> None:
@@ -17,23 +18,28 @@ def never_ignored() -> None:
     """
     sys.unraisablehook = _raise_again
     if hasattr(signal, "SIGURG"):
-        signal.signal(signal.SIGURG, _nothing)
+        signal.signal(signal.SIGURG, _interrupted)
 
 
 def _raise_again(ignored: "sys.UnraisableHookArgs") -> None:
     if issubclass(ignored.exc_type, KeyboardInterrupt):
+        _ignored.set()
         threading.Timer(_SOON, _interrupt).start()
     else:
         sys.__unraisablehook__(ignored)
 
 
 def _interrupt() -> None:
-    """Interrupt the main thread, also while it sleeps or waits: it looks for interrupts when a real signal arrives."""
-    _thread.interrupt_main()
+    """Interrupt the main thread by a signal of its own, which also ends a sleep. Ctrl-C would not do: a program that
+    runs in the background has often been told to ignore it."""
     main = threading.main_thread().ident
     if main is not None and hasattr(signal, "SIGURG"):
         signal.pthread_kill(main, signal.SIGURG)
+    else:
+        _thread.interrupt_main()
 
 
-def _nothing(*_: object) -> None:
-    """Handles a signal that only wakes the main thread."""
+def _interrupted(*_: object) -> None:
+    if _ignored.is_set():
+        _ignored.clear()
+        raise KeyboardInterrupt

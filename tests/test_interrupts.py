@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 WORK = """
 import signal, time, weakref
 from adtrack.interrupts import never_ignored
@@ -23,9 +25,11 @@ except KeyboardInterrupt:
 """
 
 
-def test_a_signal_in_a_callback_is_not_lost() -> None:
-    """It ends the sleep."""
-    done = subprocess.run([sys.executable, "-c", WORK], capture_output=True, text=True, check=True, timeout=120)
+@pytest.mark.parametrize("ctrl_c", ["default_int_handler", "SIG_IGN"])
+def test_a_signal_in_a_callback_is_not_lost(ctrl_c: str) -> None:
+    """It ends the sleep, also in the background, where shells have programs ignore Ctrl-C."""
+    work = f"import signal; signal.signal(signal.SIGINT, signal.{ctrl_c})\n{WORK}"
+    done = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True, check=True, timeout=120)
     assert (done.stdout, done.stderr) == ("stopped\n", "")
 
 
