@@ -1,6 +1,6 @@
 """Takes what light and camera do to a whole image out of the outputs of a network's layers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -43,6 +43,6 @@ def _standardise(cells: Tensor, strength: float) -> Tensor:
     return cells.sub_(strength * mean).mul_(spread**-strength)
 
 
-def _stacked(images: Sequence[Tensor]) -> Tensor:
+def _stacked(images: list[Tensor]) -> Tensor:
     """Images as one batch. One image alone, as most are, is not copied."""
-    return torch.stack(list(images)) if len(images) > 1 else images[0][None]
+    return torch.stack(images) if len(images) > 1 else images[0][None]
